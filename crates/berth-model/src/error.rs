@@ -1,0 +1,27 @@
+//! The kinds of errors. One table each maps a kind to an exit code, an HTTP status, …
+
+use serde::{Deserialize, Serialize};
+
+/// What sort of failure an error is; every crate's `Error` has `fn kind(&self) -> ErrorKind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The thing named does not exist.
+    NotFound,
+    /// The name or id is taken.
+    AlreadyExists,
+    /// What was asked makes no sense.
+    InvalidInput,
+    /// Not allowed.
+    Denied,
+    /// The thing is in a state that does not permit this.
+    Conflict,
+    /// A peer, a resource or the network is not there now; trying again may help.
+    Unavailable,
+    /// What is stored or was received does not hold together.
+    Corrupt,
+    /// The kernel, the host or this version cannot do it.
+    Unsupported,
+    /// A bug, or a failure that nobody foresaw.
+    Internal,
+}

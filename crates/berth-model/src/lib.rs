@@ -1,0 +1,13 @@
+//! berth's own nouns: what a container is asked to be, what is observed of it, and the kinds of errors.
+//! Plain data with serde; no I/O.
+
+pub mod config;
+pub mod error;
+pub mod id;
+pub mod status;
+pub mod task;
+
+pub use config::ContainerConfig;
+pub use error::ErrorKind;
+pub use id::ContainerId;
+pub use status::{Facts, Status};

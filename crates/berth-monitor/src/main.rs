@@ -1,0 +1,2 @@
+//! The tiny monitor.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The static, thread-free OCI runtime and shim.
+fn main() {}
