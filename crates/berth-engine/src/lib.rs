@@ -1,1 +1,3 @@
 //! berth-engine.
+
+pub mod request;

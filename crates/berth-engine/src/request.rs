@@ -1,0 +1,78 @@
+//! What a face asks for when it wants a container: plain data, validated by the face as far as the
+//! words go; names that only the host knows (image, user, volume) are resolved by `create`.
+//!
+//! Everything that an image can also say is an `Option`: `None` leaves it to the image, then to the
+//! default. `causes` records, by setting, the text that asked for it; `create` adds the image's and the
+//! defaults', and `explain` prints them.
+
+use std::collections::BTreeMap;
+
+use berth_model::config::{LogConfig, MountConfig, NetworkMode, ResourceConfig, SecurityConfig};
+
+/// When to look for an image in its registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Always.
+    Always,
+    /// Only when the store lacks it.
+    #[default]
+    Missing,
+    /// Never: an image that is not in the store is an error.
+    Never,
+}
+
+/// A container to create.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CreateRequest {
+    /// The image: a reference or (part of) an id, as the user wrote it.
+    pub image: String,
+    /// Name; `None`: one is made up.
+    pub name: Option<String>,
+    /// `os/arch[/variant]`; `None`: the host's.
+    pub platform: Option<String>,
+    /// When to pull.
+    pub pull: PullPolicy,
+    /// Replaces the image's entrypoint (and with it the image's command); `Some([])` clears it.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// In order; `NAME=value` sets, a bare `NAME` removes what the image sets.
+    pub env: Vec<String>,
+    /// Working directory, absolute.
+    pub working_dir: Option<String>,
+    /// `user[:group]`, by name or number.
+    pub user: Option<String>,
+    /// A terminal (`-t`).
+    pub tty: bool,
+    /// Standard input stays open (`-i`).
+    pub stdin: bool,
+    /// Close standard input when the first attached client goes.
+    pub stdin_once: bool,
+    /// Host name inside.
+    pub hostname: Option<String>,
+    /// Labels; they win over the image's.
+    pub labels: BTreeMap<String, String>,
+    /// Mounts, in the order asked for; destinations are distinct, absolute and clean.
+    /// A volume with an empty `source` is anonymous.
+    pub mounts: Vec<MountConfig>,
+    /// Network; `None`: the default.
+    pub network: Option<NetworkMode>,
+    /// Limits.
+    pub resources: ResourceConfig,
+    /// Privileges.
+    pub security: SecurityConfig,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// Remove the container when it ends.
+    pub auto_remove: bool,
+    /// A small init of ours is pid 1.
+    pub init: bool,
+    /// Signal that `stop` sends, as a number.
+    pub stop_signal: Option<i32>,
+    /// How long `stop` waits before it kills, in seconds.
+    pub stop_timeout_s: Option<u32>,
+    /// Log driver and rotation; `None`: the default.
+    pub log: Option<LogConfig>,
+    /// By setting (a field's name: `memory`, `pids`, `network`, `mounts./data`): the flag's text.
+    pub causes: BTreeMap<String, String>,
+}
