@@ -25,3 +25,17 @@ pub enum ErrorKind {
     /// A bug, or a failure that nobody foresaw.
     Internal,
 }
+
+impl From<&berth_oci::Error> for ErrorKind {
+    fn from(error: &berth_oci::Error) -> ErrorKind {
+        use berth_oci::Error as E;
+        match error {
+            E::ParseDigest { .. } | E::ParseReference { .. } | E::ParsePlatform { .. } => {
+                ErrorKind::InvalidInput
+            }
+            E::UnsupportedMediaType { .. } | E::UnsupportedSchema { .. } => ErrorKind::Unsupported,
+            E::NoPlatform { .. } => ErrorKind::NotFound,
+            _ => ErrorKind::Corrupt,
+        }
+    }
+}
