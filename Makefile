@@ -1,0 +1,53 @@
+# `make demo` and `make test` install what is missing, then do the job: on a fresh Debian with rustup's
+# Rust, as root or as a user who may sudo. Nothing asks a question.
+
+.PHONY: all build demo test test-full check unit bench conformance advisories install-deps clean-test-user
+.NOTPARALLEL:
+
+all: build
+
+build:
+	@tools/install-debian build
+	@tools/build
+
+# Bootstraps an image, runs a container with limits, execs into it, prints where each setting came from.
+demo:
+	@tools/install-debian build demo
+	@tools/build
+	@tools/demo
+
+# Everything that has to pass: at most 45 minutes cold on 2 cores.
+test:
+	@tools/install-debian build demo test vm
+	@tools/test
+
+# The long sweeps, races and fuzzers too.
+test-full:
+	@tools/install-debian build demo test vm
+	@tools/test full
+
+# Beside Debian's docker, podman, crun and runc, in turn, in one run each.
+bench:
+	@tools/install-debian build demo bench
+	@tools/build
+	@bench/all
+
+# A suite written elsewhere, against this berth: make conformance SUITE=path (a folder with a `run` script).
+conformance:
+	@tools/install-debian build demo test
+	@tools/build
+	@tools/conformance "$(SUITE)"
+
+# Known advisories on dependencies: needs a network.
+advisories:
+	@tools/install-debian build
+	@tools/install-cargo
+	@cargo deny check advisories
+
+install-deps:
+	@tools/install-debian build demo test vm
+	@tools/install-cargo
+
+# Tests of rootless containers add the user `berth-test`; this removes it.
+clean-test-user:
+	@tools/as-root userdel -r berth-test
