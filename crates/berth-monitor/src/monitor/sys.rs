@@ -1,0 +1,617 @@
+//! The system calls that the monitor makes, and no other. Errors are errno numbers.
+
+use core::arch::asm;
+use core::ffi::{CStr, c_char};
+
+/// An open file descriptor. Copied freely: the monitor closes few, and the kernel the rest.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fd(pub i32);
+
+impl Fd {
+    /// Standard error.
+    pub const STDERR: Fd = Fd(2);
+    /// Stands for "none" in poll arrays: the kernel skips it.
+    pub const NONE: Fd = Fd(-1);
+}
+
+/// An error number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl Errno {
+    pub const INTR: Errno = Errno(4);
+    pub const AGAIN: Errno = Errno(11);
+}
+
+type Result<T> = core::result::Result<T, Errno>;
+
+/// Numbers of the system calls. Source: arch/x86/entry/syscalls/syscall_64.tbl.
+#[cfg(target_arch = "x86_64")]
+mod number {
+    pub const READ: usize = 0;
+    pub const WRITE: usize = 1;
+    pub const CLOSE: usize = 3;
+    pub const LSEEK: usize = 8;
+    pub const MMAP: usize = 9;
+    pub const RT_SIGACTION: usize = 13;
+    pub const RT_SIGPROCMASK: usize = 14;
+    pub const IOCTL: usize = 16;
+    pub const MADVISE: usize = 28;
+    pub const SENDMSG: usize = 46;
+    pub const RECVMSG: usize = 47;
+    pub const GETSOCKOPT: usize = 55;
+    pub const EXECVE: usize = 59;
+    pub const WAIT4: usize = 61;
+    pub const FCNTL: usize = 72;
+    pub const FSYNC: usize = 74;
+    pub const FTRUNCATE: usize = 77;
+    pub const GETEUID: usize = 107;
+    pub const PRCTL: usize = 157;
+    pub const CLOCK_GETTIME: usize = 228;
+    pub const EXIT_GROUP: usize = 231;
+    pub const OPENAT: usize = 257;
+    pub const UNLINKAT: usize = 263;
+    pub const PPOLL: usize = 271;
+    pub const ACCEPT4: usize = 288;
+    pub const SIGNALFD4: usize = 289;
+    pub const RENAMEAT2: usize = 316;
+}
+
+/// Numbers of the system calls. Source: include/uapi/asm-generic/unistd.h.
+#[cfg(target_arch = "aarch64")]
+mod number {
+    pub const FCNTL: usize = 25;
+    pub const IOCTL: usize = 29;
+    pub const UNLINKAT: usize = 35;
+    pub const FTRUNCATE: usize = 46;
+    pub const OPENAT: usize = 56;
+    pub const CLOSE: usize = 57;
+    pub const LSEEK: usize = 62;
+    pub const READ: usize = 63;
+    pub const WRITE: usize = 64;
+    pub const PPOLL: usize = 73;
+    pub const SIGNALFD4: usize = 74;
+    pub const FSYNC: usize = 82;
+    pub const EXIT_GROUP: usize = 94;
+    pub const CLOCK_GETTIME: usize = 113;
+    pub const RT_SIGACTION: usize = 134;
+    pub const RT_SIGPROCMASK: usize = 135;
+    pub const PRCTL: usize = 167;
+    pub const GETEUID: usize = 175;
+    pub const GETSOCKOPT: usize = 209;
+    pub const SENDMSG: usize = 211;
+    pub const RECVMSG: usize = 212;
+    pub const EXECVE: usize = 221;
+    pub const MMAP: usize = 222;
+    pub const MADVISE: usize = 233;
+    pub const ACCEPT4: usize = 242;
+    pub const WAIT4: usize = 260;
+    pub const RENAMEAT2: usize = 276;
+}
+
+/// # Safety
+/// As the system call itself: pointers among the arguments must be valid for what the kernel does.
+#[cfg(target_arch = "x86_64")]
+unsafe fn syscall(number: usize, a: [usize; 6]) -> Result<usize> {
+    let result: isize;
+    // SAFETY: the caller vouches for the arguments; the kernel changes rax, rcx and r11 only.
+    unsafe {
+        asm!("syscall", inlateout("rax") number as isize => result,
+            in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3], in("r8") a[4], in("r9") a[5],
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    check(result)
+}
+
+/// # Safety
+/// As the system call itself: pointers among the arguments must be valid for what the kernel does.
+#[cfg(target_arch = "aarch64")]
+unsafe fn syscall(number: usize, a: [usize; 6]) -> Result<usize> {
+    let result: isize;
+    // SAFETY: the caller vouches for the arguments; the kernel changes x0 only.
+    unsafe {
+        asm!("svc 0", in("x8") number, inlateout("x0") a[0] as isize => result,
+            in("x1") a[1], in("x2") a[2], in("x3") a[3], in("x4") a[4], in("x5") a[5], options(nostack));
+    }
+    check(result)
+}
+
+fn check(result: isize) -> Result<usize> {
+    if result < 0 {
+        Err(Errno(-result as i32))
+    } else {
+        Ok(result as usize)
+    }
+}
+
+/// A call with numbers only, none of them a pointer.
+fn plain(number: usize, a: [usize; 6]) -> Result<usize> {
+    // SAFETY: used below only for calls that take no pointers.
+    unsafe { syscall(number, a) }
+}
+
+const AT_FDCWD: usize = -100isize as usize;
+const O_CLOEXEC: usize = 0o2_000_000;
+
+/// How [`open`] opens.
+#[derive(Clone, Copy)]
+pub enum Open {
+    /// To read.
+    Read,
+    /// A directory, to fsync it.
+    Directory,
+    /// To append, made when absent.
+    Append,
+    /// To write from nothing.
+    Fresh,
+}
+
+#[cfg(target_arch = "x86_64")]
+const O_DIRECTORY: usize = 0o200_000;
+#[cfg(target_arch = "aarch64")]
+const O_DIRECTORY: usize = 0o40_000;
+
+/// Opens `path`; what is made has mode 0600.
+pub fn open(path: &CStr, how: Open) -> Result<Fd> {
+    let flags = match how {
+        Open::Read => 0,
+        Open::Directory => O_DIRECTORY,
+        Open::Append => 0o1 | 0o100 | 0o2000,
+        Open::Fresh => 0o1 | 0o100 | 0o1000,
+    };
+    let a = [
+        AT_FDCWD,
+        path.as_ptr() as usize,
+        flags | O_CLOEXEC,
+        0o600,
+        0,
+        0,
+    ];
+    // SAFETY: the path is NUL-terminated and lives through the call.
+    unsafe { syscall(number::OPENAT, a) }.map(|fd| Fd(fd as i32))
+}
+
+pub fn read(fd: Fd, place: &mut [u8]) -> Result<usize> {
+    let a = [
+        fd.0 as usize,
+        place.as_mut_ptr() as usize,
+        place.len(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes within `place`.
+    unsafe { syscall(number::READ, a) }
+}
+
+pub fn write(fd: Fd, bytes: &[u8]) -> Result<usize> {
+    let a = [fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+    // SAFETY: the kernel reads within `bytes`.
+    unsafe { syscall(number::WRITE, a) }
+}
+
+/// Closing cannot fail in a way that we could mend.
+pub fn close(fd: Fd) {
+    let _ = plain(number::CLOSE, [fd.0 as usize, 0, 0, 0, 0, 0]);
+}
+
+/// The file's length in bytes.
+pub fn length(fd: Fd) -> Result<u64> {
+    plain(number::LSEEK, [fd.0 as usize, 0, 2, 0, 0, 0]).map(|at| at as u64)
+}
+
+pub fn truncate(fd: Fd, length: u64) -> Result<()> {
+    plain(
+        number::FTRUNCATE,
+        [fd.0 as usize, length as usize, 0, 0, 0, 0],
+    )
+    .map(drop)
+}
+
+pub fn fsync(fd: Fd) -> Result<()> {
+    plain(number::FSYNC, [fd.0 as usize, 0, 0, 0, 0, 0]).map(drop)
+}
+
+pub fn rename(from: &CStr, to: &CStr) -> Result<()> {
+    let a = [
+        AT_FDCWD,
+        from.as_ptr() as usize,
+        AT_FDCWD,
+        to.as_ptr() as usize,
+        0,
+        0,
+    ];
+    // SAFETY: both paths are NUL-terminated and live through the call.
+    unsafe { syscall(number::RENAMEAT2, a) }.map(drop)
+}
+
+pub fn unlink(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and lives through the call.
+    unsafe {
+        syscall(
+            number::UNLINKAT,
+            [AT_FDCWD, path.as_ptr() as usize, 0, 0, 0, 0],
+        )
+    }
+    .map(drop)
+}
+
+/// Sets close-on-exec.
+pub fn close_on_exec(fd: Fd) {
+    const F_SETFD: usize = 2;
+    let _ = plain(number::FCNTL, [fd.0 as usize, F_SETFD, 1, 0, 0, 0]);
+}
+
+/// `struct pollfd`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PollFd {
+    pub fd: Fd,
+    pub events: i16,
+    pub revents: i16,
+}
+
+pub const POLLIN: i16 = 1;
+pub const POLLOUT: i16 = 4;
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Timespec {
+    pub seconds: i64,
+    pub nanoseconds: i64,
+}
+
+/// Waits for events, at most `timeout_ms` milliseconds; `None`: for ever. The number of ready ones.
+pub fn poll(fds: &mut [PollFd], timeout_ms: Option<u32>) -> Result<usize> {
+    let mut timeout = Timespec::default();
+    let timeout = match timeout_ms {
+        Some(ms) => {
+            timeout.seconds = i64::from(ms / 1000);
+            timeout.nanoseconds = i64::from(ms % 1000) * 1_000_000;
+            &raw mut timeout as usize
+        }
+        None => 0,
+    };
+    let a = [fds.as_mut_ptr() as usize, fds.len(), timeout, 0, 8, 0];
+    // SAFETY: the array and the time live through the call; no signal mask.
+    unsafe { syscall(number::PPOLL, a) }
+}
+
+/// Time of day: seconds since 1970 and nanoseconds.
+pub fn now() -> (i64, u32) {
+    let mut time = Timespec::default();
+    // SAFETY: the kernel fills the structure; CLOCK_REALTIME cannot fail.
+    let _ = unsafe {
+        syscall(
+            number::CLOCK_GETTIME,
+            [0, &raw mut time as usize, 0, 0, 0, 0],
+        )
+    };
+    (time.seconds, time.nanoseconds as u32)
+}
+
+/// Milliseconds of a clock that never jumps.
+pub fn monotonic_ms() -> u64 {
+    let mut time = Timespec::default();
+    // SAFETY: the kernel fills the structure; CLOCK_MONOTONIC cannot fail.
+    let _ = unsafe {
+        syscall(
+            number::CLOCK_GETTIME,
+            [1, &raw mut time as usize, 0, 0, 0, 0],
+        )
+    };
+    time.seconds as u64 * 1000 + time.nanoseconds as u64 / 1_000_000
+}
+
+/// Reaps one dead child, whatever signal it reports by: pid and wait status. `None`: none is dead now.
+pub fn reap() -> Option<(i32, i32)> {
+    const WNOHANG: usize = 1;
+    const WALL: usize = 0x4000_0000;
+    let mut status = 0i32;
+    let a = [
+        -1isize as usize,
+        &raw mut status as usize,
+        WNOHANG | WALL,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel fills `status`.
+    match unsafe { syscall(number::WAIT4, a) } {
+        Ok(pid) if pid > 0 => Some((pid as i32, status)),
+        _ => None,
+    }
+}
+
+/// A set of signals, bit n-1 for signal n.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+#[allow(dead_code)] // the kernel reads it
+pub struct SignalSet(pub u64);
+
+/// Blocks exactly the signals of `set`.
+pub fn block(set: SignalSet) {
+    const SIG_SETMASK: usize = 2;
+    // SAFETY: the set lives through the call and has the kernel's size; no old set is asked for.
+    let _ = unsafe {
+        syscall(
+            number::RT_SIGPROCMASK,
+            [SIG_SETMASK, &raw const set as usize, 0, 8, 0, 0],
+        )
+    };
+}
+
+/// `struct sigaction` as the kernel has it; no handler of ours ever runs, so no restorer.
+#[repr(C)]
+struct Action {
+    handler: usize,
+    rest: [usize; 3],
+}
+
+/// Ignores `signal`, or gives it back its default.
+pub fn set_ignored(signal: usize, ignored: bool) {
+    let action = Action {
+        handler: usize::from(ignored),
+        rest: [0; 3],
+    };
+    // SAFETY: the structure lives through the call; SIG_DFL and SIG_IGN run no code of ours.
+    let _ = unsafe {
+        syscall(
+            number::RT_SIGACTION,
+            [signal, &raw const action as usize, 0, 8, 0, 0],
+        )
+    };
+}
+
+/// A descriptor that becomes readable with a signal of `set`.
+pub fn signal_fd(set: SignalSet) -> Result<Fd> {
+    const NONBLOCK: usize = 0o4000;
+    let a = [
+        -1isize as usize,
+        &raw const set as usize,
+        8,
+        NONBLOCK | O_CLOEXEC,
+        0,
+        0,
+    ];
+    // SAFETY: the set lives through the call.
+    unsafe { syscall(number::SIGNALFD4, a) }.map(|fd| Fd(fd as i32))
+}
+
+/// `struct iovec`.
+#[repr(C)]
+struct Piece {
+    base: *mut u8,
+    length: usize,
+}
+
+/// `struct msghdr` of 64-bit Linux.
+#[repr(C)]
+struct Message {
+    name: usize,
+    name_length: u32,
+    pieces: *mut Piece,
+    piece_count: usize,
+    control: usize,
+    control_length: usize,
+    flags: i32,
+}
+
+fn message(pieces: &mut [Piece; 2]) -> Message {
+    Message {
+        name: 0,
+        name_length: 0,
+        pieces: pieces.as_mut_ptr(),
+        piece_count: pieces.len(),
+        control: 0,
+        control_length: 0,
+        flags: 0,
+    }
+}
+
+const MSG_DONTWAIT: usize = 0x40;
+
+/// Sends one packet: `sort`, then `body`.
+pub fn send(fd: Fd, sort: u8, body: &[u8]) -> Result<()> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    let mut sort = sort;
+    let mut pieces = [
+        Piece {
+            base: &raw mut sort,
+            length: 1,
+        },
+        Piece {
+            base: body.as_ptr().cast_mut(),
+            length: body.len(),
+        },
+    ];
+    let message = message(&mut pieces);
+    let a = [
+        fd.0 as usize,
+        &raw const message as usize,
+        MSG_NOSIGNAL | MSG_DONTWAIT,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the message and its pieces live through the call; sending only reads them.
+    unsafe { syscall(number::SENDMSG, a) }.map(drop)
+}
+
+/// What [`receive`] got.
+pub enum Received {
+    /// A packet of this sort, its body of so many bytes in the place given.
+    Packet(u8, usize),
+    /// The peer is gone.
+    End,
+    /// The packet was longer than the place.
+    TooLong,
+}
+
+/// Receives one packet: its first byte, and the rest into `body`. Descriptors sent along are refused.
+pub fn receive(fd: Fd, body: &mut [u8]) -> Result<Received> {
+    const MSG_TRUNC: i32 = 0x20;
+    let mut sort = 0u8;
+    let mut pieces = [
+        Piece {
+            base: &raw mut sort,
+            length: 1,
+        },
+        Piece {
+            base: body.as_mut_ptr(),
+            length: body.len(),
+        },
+    ];
+    let mut message = message(&mut pieces);
+    let a = [
+        fd.0 as usize,
+        &raw mut message as usize,
+        MSG_DONTWAIT,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the kernel writes within the pieces and the message, which live through the call.
+    let length = unsafe { syscall(number::RECVMSG, a) }?;
+    if message.flags & MSG_TRUNC != 0 {
+        return Ok(Received::TooLong);
+    }
+    Ok(if length == 0 {
+        Received::End
+    } else {
+        Received::Packet(sort, length - 1)
+    })
+}
+
+/// Accepts a connection; it is non-blocking.
+pub fn accept(fd: Fd) -> Result<Fd> {
+    const NONBLOCK: usize = 0o4000;
+    let a = [fd.0 as usize, 0, 0, NONBLOCK | O_CLOEXEC, 0, 0];
+    plain(number::ACCEPT4, a).map(|fd| Fd(fd as i32))
+}
+
+/// The user id of a socket's peer, as it was on connecting.
+pub fn peer_uid(fd: Fd) -> Result<u32> {
+    const SOL_SOCKET: usize = 1;
+    const SO_PEERCRED: usize = 17;
+    // struct ucred: pid, uid, gid.
+    let mut credentials = [0u32; 3];
+    let mut length = 12u32;
+    let place = &raw mut credentials as usize;
+    let a = [
+        fd.0 as usize,
+        SOL_SOCKET,
+        SO_PEERCRED,
+        place,
+        &raw mut length as usize,
+        0,
+    ];
+    // SAFETY: the kernel fills 12 bytes and the length.
+    unsafe { syscall(number::GETSOCKOPT, a) }?;
+    Ok(credentials[1])
+}
+
+/// The effective user id.
+pub fn own_uid() -> u32 {
+    plain(number::GETEUID, [0; 6]).map_or(u32::MAX, |uid| uid as u32)
+}
+
+/// Sets a terminal's size; its foreground processes get SIGWINCH.
+pub fn resize(terminal: Fd, rows: u16, cols: u16) {
+    const TIOCSWINSZ: usize = 0x5414;
+    let size = [rows, cols, 0, 0];
+    // SAFETY: struct winsize is four u16, and lives through the call.
+    let _ = unsafe {
+        syscall(
+            number::IOCTL,
+            [
+                terminal.0 as usize,
+                TIOCSWINSZ,
+                &raw const size as usize,
+                0,
+                0,
+                0,
+            ],
+        )
+    };
+}
+
+/// Opens the other side of a terminal's master, without it becoming ours.
+pub fn open_peer(terminal: Fd) -> Result<Fd> {
+    const TIOCGPTPEER: usize = 0x5441;
+    const O_RDWR: usize = 2;
+    const O_NOCTTY: usize = 0o400;
+    let a = [
+        terminal.0 as usize,
+        TIOCGPTPEER,
+        O_RDWR | O_NOCTTY | O_CLOEXEC,
+        0,
+        0,
+        0,
+    ];
+    plain(number::IOCTL, a).map(|fd| Fd(fd as i32))
+}
+
+/// Orphans below this process become its children.
+pub fn become_subreaper() {
+    const PR_SET_CHILD_SUBREAPER: usize = 36;
+    let _ = plain(number::PRCTL, [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0]);
+}
+
+/// Fresh pages, all zero.
+pub fn map(length: usize) -> Result<*mut u8> {
+    const READ_WRITE: usize = 3;
+    const PRIVATE_ANONYMOUS: usize = 0x22;
+    let a = [
+        0,
+        length,
+        READ_WRITE,
+        PRIVATE_ANONYMOUS,
+        -1isize as usize,
+        0,
+    ];
+    // SAFETY: a new mapping at a place of the kernel's choice disturbs nothing.
+    unsafe { syscall(number::MMAP, a) }.map(|at| at as *mut u8)
+}
+
+/// Gives the whole pages inside `place` back to the kernel; they read as zero afterwards.
+pub fn give_back(place: &mut [u8]) {
+    const MADV_DONTNEED: usize = 4;
+    const PAGE: usize = 4096;
+    let from = (place.as_mut_ptr() as usize).next_multiple_of(PAGE);
+    let to = (place.as_mut_ptr() as usize + place.len()) / PAGE * PAGE;
+    if from < to {
+        // SAFETY: the pages lie within `place`, which is borrowed mutably and holds plain bytes.
+        let _ = unsafe { syscall(number::MADVISE, [from, to - from, MADV_DONTNEED, 0, 0, 0]) };
+    }
+}
+
+/// Becomes another program; returns only if that fails.
+///
+/// # Safety
+/// Both vectors must end in NULL and point to NUL-terminated strings.
+pub unsafe fn execve(
+    path: &CStr,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+) -> Errno {
+    let a = [
+        path.as_ptr() as usize,
+        arguments as usize,
+        environment as usize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the path is NUL-terminated, the vectors as the caller vouches.
+    unsafe { syscall(number::EXECVE, a) }
+        .err()
+        .unwrap_or(Errno(0))
+}
+
+pub fn exit(code: i32) -> ! {
+    loop {
+        let _ = plain(number::EXIT_GROUP, [code as usize, 0, 0, 0, 0, 0]);
+    }
+}
