@@ -12,7 +12,7 @@ struct Ban {
 }
 
 /// Those who talk to people, or to the process around them.
-const FACES: &[&str] = &["berth", "berth-runtime", "xtask"];
+const FACES: &[&str] = &["berth", "berth-runtime", "xtask", "build.rs"];
 
 const BANS: &[Ban] = &[
     Ban {
