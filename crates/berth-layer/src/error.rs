@@ -127,7 +127,9 @@ impl Error {
             Error::Apply { source, .. } | Error::Tree { source, .. } => errno_kind(*source),
             Error::OpenDir { source, .. } => errno_kind(*source),
             Error::Read { source } | Error::Write { source } => io_kind(source),
-            Error::Confine { .. } | Error::Request { .. } | Error::Thread { .. } => ErrorKind::Internal,
+            Error::Confine { .. } | Error::Request { .. } | Error::Thread { .. } => {
+                ErrorKind::Internal
+            }
         }
     }
 
@@ -166,7 +168,9 @@ pub(crate) fn errno_kind(errno: Errno) -> ErrorKind {
         Errno::NOENT => ErrorKind::NotFound,
         Errno::EXIST => ErrorKind::AlreadyExists,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => ErrorKind::Denied,
-        Errno::NOSPC | Errno::DQUOT | Errno::MFILE | Errno::NFILE | Errno::NOMEM => ErrorKind::Unavailable,
+        Errno::NOSPC | Errno::DQUOT | Errno::MFILE | Errno::NFILE | Errno::NOMEM => {
+            ErrorKind::Unavailable
+        }
         Errno::OPNOTSUPP | Errno::NOSYS => ErrorKind::Unsupported,
         Errno::INVAL => ErrorKind::InvalidInput,
         _ => ErrorKind::Internal,

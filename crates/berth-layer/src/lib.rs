@@ -4,14 +4,30 @@
 //! |---|---|
 //! | [`tar`] | strict reader, deterministic writer |
 //! | [`path`] | names of entries, taken apart and checked |
+//! | [`apply`](mod@apply) | entries → directory, over lower layers |
+//! | [`write`](mod@write) | directory → archive |
+//! | [`decompress`](mod@decompress), [`pipeline`] | blob → archive and diff-id |
+//! | [`child`] | the confined process that does it |
+//! | [`purge`](mod@purge) | removing trees |
 //! | [`limits`] | all limits |
 //!
 //! Nothing that an archive says is ever looked up as a path from outside its target directory: see `apply`.
 
+pub mod apply;
+pub mod child;
+mod confine;
+pub mod decompress;
 pub mod error;
 pub mod limits;
+mod lookup;
+pub mod metadata;
 pub mod path;
+pub mod pipeline;
+pub mod purge;
 pub mod tar;
+mod view;
+pub mod write;
 
 pub use error::Error;
 pub use limits::Limits;
+pub use write::{WriteOptions, write_tree};

@@ -19,7 +19,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { total_bytes: 64 << 30, entries: 1_000_000, ratio: 200, ratio_after_bytes: 64 << 20 }
+        Limits {
+            total_bytes: 64 << 30,
+            entries: 1_000_000,
+            ratio: 200,
+            ratio_after_bytes: 64 << 20,
+        }
     }
 }
 

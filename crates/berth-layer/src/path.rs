@@ -59,15 +59,25 @@ pub fn clean(path: &[u8]) -> Result<Vec<u8>, &'static str> {
 pub fn classify(path: &[u8]) -> Result<Name, &'static str> {
     let path = clean(path)?;
     let (dir, base) = split(&path);
-    let dir_is_reserved = dir.split(|byte| *byte == b'/').any(|component| component.starts_with(WHITEOUT));
+    let dir_is_reserved = dir
+        .split(|byte| *byte == b'/')
+        .any(|component| component.starts_with(WHITEOUT));
     if dir_is_reserved || (base.starts_with(WHITEOUT_META) && base != OPAQUE) {
-        let housekeeping = path.split(|byte| *byte == b'/').any(|component| component.starts_with(WHITEOUT_META));
-        return if housekeeping { Ok(Name::Ignored) } else { Err("a whiteout is no directory") };
+        let housekeeping = path
+            .split(|byte| *byte == b'/')
+            .any(|component| component.starts_with(WHITEOUT_META));
+        return if housekeeping {
+            Ok(Name::Ignored)
+        } else {
+            Err("a whiteout is no directory")
+        };
     }
     if base == OPAQUE {
         return Ok(Name::Opaque(dir.to_vec()));
     }
-    let Some(hidden) = base.strip_prefix(WHITEOUT) else { return Ok(Name::Plain(path)) };
+    let Some(hidden) = base.strip_prefix(WHITEOUT) else {
+        return Ok(Name::Plain(path));
+    };
     // `.wh.` alone would be the directory itself, `.wh..` and `.wh...` the special names.
     if matches!(hidden, b"" | b"." | b"..") {
         return Err("a whiteout of nothing");
@@ -85,12 +95,20 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 
 /// A clean path from a clean directory and a component.
 pub(crate) fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
-    if dir.is_empty() { name.to_vec() } else { [dir, b"/", name].concat() }
+    if dir.is_empty() {
+        name.to_vec()
+    } else {
+        [dir, b"/", name].concat()
+    }
 }
 
 /// The path itself and all directories above it, from the root's children down; none for the root.
 pub(crate) fn prefixes(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let slashes = path
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| at);
     let whole = (!path.is_empty()).then_some(path.len());
     slashes.chain(whole).map(|end| &path[..end])
 }
@@ -114,7 +132,11 @@ mod tests {
             (b"/..", Err("the path holds `..`")),
             (b"a\0b", Err("the path holds a NUL")),
         ] {
-            assert_eq!(clean(path).as_deref(), expected.as_ref().map(|path| *path).map_err(|e| e), "{path:?}");
+            assert_eq!(
+                clean(path).as_deref(),
+                expected.as_ref().map(|path| *path).map_err(|e| e),
+                "{path:?}"
+            );
         }
         assert!(clean(&[b'a'; 255]).is_ok());
         assert!(clean(&[b'a'; 256]).is_err());
@@ -144,13 +166,21 @@ mod tests {
             (b".wh..wh..opq/x", Ok(Name::Ignored)),
             (b".whx", Ok(Name::Plain(b".whx".to_vec()))),
         ] {
-            assert_eq!(classify(path), expected, "{:?}", String::from_utf8_lossy(path));
+            assert_eq!(
+                classify(path),
+                expected,
+                "{:?}",
+                String::from_utf8_lossy(path)
+            );
         }
     }
 
     #[test]
     fn prefixes_go_down() {
-        assert_eq!(prefixes(b"a/b/c").collect::<Vec<_>>(), [&b"a"[..], b"a/b", b"a/b/c"]);
+        assert_eq!(
+            prefixes(b"a/b/c").collect::<Vec<_>>(),
+            [&b"a"[..], b"a/b", b"a/b/c"]
+        );
         assert_eq!(prefixes(b"").count(), 0);
     }
 }

@@ -31,10 +31,10 @@ const CREATE_RULESET_VERSION: libc::c_uint = 1;
 fn handled(abi: u32) -> RulesetAttr {
     RulesetAttr {
         fs: match abi {
-            1 => (1 << 13) - 1,      // execute … make_sym
-            2 => (1 << 14) - 1,      // refer
-            3 | 4 => (1 << 15) - 1,  // truncate
-            _ => ALL_FS,             // ioctl_dev
+            1 => (1 << 13) - 1,     // execute … make_sym
+            2 => (1 << 14) - 1,     // refer
+            3 | 4 => (1 << 15) - 1, // truncate
+            _ => ALL_FS,            // ioctl_dev
         },
         // Bind and connect on TCP.
         net: if abi >= 4 { 0b11 } else { 0 },
@@ -99,7 +99,10 @@ impl Ruleset {
         }
         // SAFETY: the kernel gave us this descriptor, close-on-exec, and nobody else has it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
-        Ok(Some(Ruleset { fd, handled_fs: attr.fs }))
+        Ok(Some(Ruleset {
+            fd,
+            handled_fs: attr.fs,
+        }))
     }
 
     /// Allows `access` on `dir` and all below it.
@@ -121,7 +124,11 @@ impl Ruleset {
                 0 as libc::c_uint,
             )
         };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 
     /// Gives the rights up, for the calling thread and what it starts from now on. Needs
@@ -132,9 +139,17 @@ impl Ruleset {
     pub fn restrict_self(self) -> io::Result<()> {
         // SAFETY: the descriptor is a ruleset and open for the time of the call.
         let result = unsafe {
-            libc::syscall(libc::SYS_landlock_restrict_self, self.fd.as_raw_fd(), 0 as libc::c_uint)
+            libc::syscall(
+                libc::SYS_landlock_restrict_self,
+                self.fd.as_raw_fd(),
+                0 as libc::c_uint,
+            )
         };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     }
 }
 
@@ -146,16 +161,23 @@ mod tests {
     #[test]
     fn a_thread_keeps_only_what_it_named() {
         let base = std::env::temp_dir().join(format!("berth-landlock-{}", std::process::id()));
-        let (inside, read, outside) = (base.join("inside"), base.join("read"), base.join("outside"));
+        let (inside, read, outside) =
+            (base.join("inside"), base.join("read"), base.join("outside"));
         for dir in [&inside, &read, &outside] {
             fs::create_dir_all(dir).unwrap();
             fs::write(dir.join("file"), "x").unwrap();
         }
         let (inside2, read2, outside2) = (inside.clone(), read.clone(), outside.clone());
         std::thread::spawn(move || {
-            let mut ruleset = Ruleset::new().unwrap().expect("tests need a kernel with landlock");
-            ruleset.allow(File::open(&inside2).unwrap(), Access::READ_WRITE).unwrap();
-            ruleset.allow(File::open(&read2).unwrap(), Access::READ).unwrap();
+            let mut ruleset = Ruleset::new()
+                .unwrap()
+                .expect("tests need a kernel with landlock");
+            ruleset
+                .allow(File::open(&inside2).unwrap(), Access::READ_WRITE)
+                .unwrap();
+            ruleset
+                .allow(File::open(&read2).unwrap(), Access::READ)
+                .unwrap();
             // As root; without privilege the caller sets no_new_privs first.
             ruleset.restrict_self().unwrap();
             assert!(fs::read(inside2.join("file")).is_ok());

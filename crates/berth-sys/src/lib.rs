@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod fdpass;
 pub mod keyring;
+pub mod landlock;
 pub mod mount;
 pub mod process;
 pub mod pty;

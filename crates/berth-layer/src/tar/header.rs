@@ -26,11 +26,17 @@ impl Header {
     /// The checksum field equals the sum of the block (with the field as spaces), taken as unsigned
     /// bytes or, as some historic writers do, as signed ones.
     pub fn checksum_matches(&self) -> bool {
-        let Ok(stored) = number(&self.0[148..156]) else { return false };
+        let Ok(stored) = number(&self.0[148..156]) else {
+            return false;
+        };
         let mut unsigned = 0i128;
         let mut signed = 0i128;
         for (index, byte) in self.0.iter().enumerate() {
-            let byte = if (148..156).contains(&index) { b' ' } else { *byte };
+            let byte = if (148..156).contains(&index) {
+                b' '
+            } else {
+                *byte
+            };
             unsigned += i128::from(byte);
             signed += i128::from(byte as i8);
         }
@@ -57,7 +63,11 @@ impl Header {
     /// Name, with the prefix of ustar.
     pub fn name(&self, dialect: Dialect) -> Vec<u8> {
         let name = text(&self.0[..100]);
-        let prefix = if dialect == Dialect::Ustar { text(&self.0[345..500]) } else { &[] };
+        let prefix = if dialect == Dialect::Ustar {
+            text(&self.0[345..500])
+        } else {
+            &[]
+        };
         if prefix.is_empty() {
             return name.to_vec();
         }
@@ -112,7 +122,10 @@ pub(super) enum Field {
 
 /// Text up to the first NUL.
 fn text(field: &[u8]) -> &[u8] {
-    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    let end = field
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(field.len());
     &field[..end]
 }
 
@@ -133,13 +146,24 @@ fn number(field: &[u8]) -> Result<i128, ()> {
 }
 
 fn octal(field: &[u8]) -> Result<i128, ()> {
-    let start = field.iter().position(|byte| *byte != b' ').unwrap_or(field.len());
+    let start = field
+        .iter()
+        .position(|byte| *byte != b' ')
+        .unwrap_or(field.len());
     let rest = &field[start..];
-    let digits = rest.iter().position(|byte| !(b'0'..=b'7').contains(byte)).unwrap_or(rest.len());
-    if !rest[digits..].iter().all(|byte| *byte == 0 || *byte == b' ') {
+    let digits = rest
+        .iter()
+        .position(|byte| !(b'0'..=b'7').contains(byte))
+        .unwrap_or(rest.len());
+    if !rest[digits..]
+        .iter()
+        .all(|byte| *byte == 0 || *byte == b' ')
+    {
         return Err(());
     }
-    Ok(rest[..digits].iter().fold(0, |value, digit| value * 8 + i128::from(digit - b'0')))
+    Ok(rest[..digits]
+        .iter()
+        .fold(0, |value, digit| value * 8 + i128::from(digit - b'0')))
 }
 
 /// Builds a header block field by field; `finish` sets the checksum.
@@ -162,7 +186,10 @@ impl HeaderBuilder {
         }
         // The name gets the longest tail, so that the cut does not depend on anything but the path.
         let from = path.len().saturating_sub(101);
-        let cut = path[from..path.len() - 1].iter().position(|byte| *byte == b'/').map(|at| from + at);
+        let cut = path[from..path.len() - 1]
+            .iter()
+            .position(|byte| *byte == b'/')
+            .map(|at| from + at);
         match cut {
             Some(cut) if cut > 0 && cut <= 155 => {
                 self.0[345..345 + cut].copy_from_slice(&path[..cut]);
@@ -195,7 +222,11 @@ impl HeaderBuilder {
             Field::Minor => (337, 8),
         };
         let fits = (0..1i128 << (3 * (width - 1))).contains(&value);
-        let digits = format!("{:0width$o}", if fits { value } else { 0 }, width = width - 1);
+        let digits = format!(
+            "{:0width$o}",
+            if fits { value } else { 0 },
+            width = width - 1
+        );
         self.0[at..at + digits.len()].copy_from_slice(digits.as_bytes());
         fits
     }
@@ -244,7 +275,10 @@ mod tests {
         assert!(header.checksum_matches());
         assert!(!HeaderBuilder::new(b'0').path(&vec![b'a'; 101]));
         let dir = [vec![b'a'; 150], b"/".to_vec()].concat();
-        assert!(!HeaderBuilder::new(b'5').path(&dir), "the trailing slash is no place to cut");
+        assert!(
+            !HeaderBuilder::new(b'5').path(&dir),
+            "the trailing slash is no place to cut"
+        );
     }
 
     #[test]

@@ -31,11 +31,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Records, String> {
     for record in split(bytes) {
         let (key, value) = record?;
         seen.push(key);
-        apply(&mut records, key, value).map_err(|why| format!("PAX record {}: {why}", crate::error::shown(key)))?;
+        apply(&mut records, key, value)
+            .map_err(|why| format!("PAX record {}: {why}", crate::error::shown(key)))?;
     }
     seen.sort_unstable();
     if let Some(pair) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("PAX key {} comes twice", crate::error::shown(pair[0])));
+        return Err(format!(
+            "PAX key {} comes twice",
+            crate::error::shown(pair[0])
+        ));
     }
     Ok(records)
 }
@@ -127,7 +131,9 @@ fn name(value: &[u8]) -> Result<Vec<u8>, &'static str> {
 }
 
 fn id(value: &[u8]) -> Result<u32, &'static str> {
-    decimal(value).and_then(|id| u32::try_from(id).ok()).ok_or("no user or group id")
+    decimal(value)
+        .and_then(|id| u32::try_from(id).ok())
+        .ok_or("no user or group id")
 }
 
 /// Plain decimal digits that fit 63 bits.
@@ -147,7 +153,10 @@ fn time(value: &[u8]) -> Option<Time> {
         Some(rest) => (true, rest),
         None => (false, value),
     };
-    let dot = rest.iter().position(|byte| *byte == b'.').unwrap_or(rest.len());
+    let dot = rest
+        .iter()
+        .position(|byte| *byte == b'.')
+        .unwrap_or(rest.len());
     let secs = i64::try_from(decimal(&rest[..dot])?).ok()?;
     let fraction = rest.get(dot + 1..).unwrap_or_default();
     if !fraction.iter().all(u8::is_ascii_digit) {
@@ -160,7 +169,10 @@ fn time(value: &[u8]) -> Option<Time> {
     Some(match (negative, nanos) {
         (false, _) => Time { secs, nanos },
         (true, 0) => Time { secs: -secs, nanos },
-        (true, _) => Time { secs: -secs - 1, nanos: 1_000_000_000 - nanos },
+        (true, _) => Time {
+            secs: -secs - 1,
+            nanos: 1_000_000_000 - nanos,
+        },
     })
 }
 
@@ -214,48 +226,70 @@ mod tests {
     fn times_survive() {
         for time_value in [
             Time { secs: 0, nanos: 0 },
-            Time { secs: 1, nanos: 500_000_000 },
-            Time { secs: -1, nanos: 250_000_000 },
+            Time {
+                secs: 1,
+                nanos: 500_000_000,
+            },
+            Time {
+                secs: -1,
+                nanos: 250_000_000,
+            },
             Time { secs: -2, nanos: 0 },
-            Time { secs: 253_402_300_799, nanos: 1 },
+            Time {
+                secs: 253_402_300_799,
+                nanos: 1,
+            },
         ] {
             assert_eq!(time(format_time(time_value).as_bytes()), Some(time_value));
         }
-        assert_eq!(time(b"-0.75"), Some(Time { secs: -1, nanos: 250_000_000 }));
+        assert_eq!(
+            time(b"-0.75"),
+            Some(Time {
+                secs: -1,
+                nanos: 250_000_000
+            })
+        );
     }
 
     #[test]
     fn malformed_records_are_refused() {
         for bytes in [
-            &b"5 a=b\n"[..],                              // too short by one
-            b"7 a=b\n",                                   // too long
-            b"6 a=bX",                                    // no newline
-            b"6 abc\n",                                   // no equals sign
-            b"06 a=b\n",                                  // fine length, but one more byte than stated
-            b"-6 a=b\n",                                  // sign
-            b"99999999999999999999 a=b\n",                // overflow
-            b"5 =b\n",                                    // no key
-            b"12 path=a\0b\n",                            // NUL
-            b"8 path=\n",                                 // empty
-            b"9 size=a\n",                                // no number
-            b"10 size=-1\n",                              // negative
-            b"11 mtime=N\n",                              // length wrong and no number
-            b"13 mtime=NaN\n",                            // NaN
-            b"18 uid=4294967296\n",                       // 2^32
-            b"7 a=bb\n\0\0",                              // trailing bytes
-            b"9 uid=1\n9 uid=2\n",                        // wrong lengths
-            b"8 uid=1\n8 uid=2\n",                        // twice
-            b"22 GNU.sparse.major=1\n",                   // sparse
-            b"19 hdrcharset=UTF7\n",                      // unknown character set
-            b"18 SCHILY.xattr.=\n",                       // no attribute name
+            &b"5 a=b\n"[..],               // too short by one
+            b"7 a=b\n",                    // too long
+            b"6 a=bX",                     // no newline
+            b"6 abc\n",                    // no equals sign
+            b"06 a=b\n",                   // fine length, but one more byte than stated
+            b"-6 a=b\n",                   // sign
+            b"99999999999999999999 a=b\n", // overflow
+            b"5 =b\n",                     // no key
+            b"12 path=a\0b\n",             // NUL
+            b"8 path=\n",                  // empty
+            b"9 size=a\n",                 // no number
+            b"10 size=-1\n",               // negative
+            b"11 mtime=N\n",               // length wrong and no number
+            b"13 mtime=NaN\n",             // NaN
+            b"18 uid=4294967296\n",        // 2^32
+            b"7 a=bb\n\0\0",               // trailing bytes
+            b"9 uid=1\n9 uid=2\n",         // wrong lengths
+            b"8 uid=1\n8 uid=2\n",         // twice
+            b"22 GNU.sparse.major=1\n",    // sparse
+            b"19 hdrcharset=UTF7\n",       // unknown character set
+            b"18 SCHILY.xattr.=\n",        // no attribute name
         ] {
-            assert!(parse(bytes).is_err(), "{:?}", String::from_utf8_lossy(bytes));
+            assert!(
+                parse(bytes).is_err(),
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 
     #[test]
     fn global_records_must_not_change_entries() {
-        assert!(check_global(b"14 comment=abc\n").is_err(), "length is off by one");
+        assert!(
+            check_global(b"14 comment=abc\n").is_err(),
+            "length is off by one"
+        );
         assert!(check_global(b"15 comment=abc\n").is_ok());
         assert!(check_global(b"10 size=12\n").is_err());
         assert!(check_global(b"9 path=a\n").is_err());

@@ -33,7 +33,15 @@ struct Extensions {
 impl<R: BufRead> Reader<R> {
     /// A reader of the archive that `input` holds from its first byte on.
     pub fn new(input: R, limits: Limits) -> Reader<R> {
-        Reader { input, limits, offset: 0, data_left: 0, padding: 0, headers: 0, ended: false }
+        Reader {
+            input,
+            limits,
+            offset: 0,
+            data_left: 0,
+            padding: 0,
+            headers: 0,
+            ended: false,
+        }
     }
 
     /// The next entry, or `None` at the archive's end. Data not read of the entry before is passed over.
@@ -41,7 +49,10 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// Anything that is no well-formed archive; a limit exceeded; the input's own failure.
-    #[allow(clippy::should_implement_trait, reason = "an iterator could not lend the data")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an iterator could not lend the data"
+    )]
     pub fn next(&mut self) -> Result<Option<Entry>, Error> {
         let mut extensions = Extensions::default();
         loop {
@@ -51,16 +62,24 @@ impl<R: BufRead> Reader<R> {
             self.skip_data()?;
             let Some(header) = self.header()? else {
                 self.ended = true;
-                if extensions.pax.is_some() || extensions.long_name.is_some() || extensions.long_link.is_some() {
+                if extensions.pax.is_some()
+                    || extensions.long_name.is_some()
+                    || extensions.long_link.is_some()
+                {
                     return Err(self.malformed("an extension header without an entry"));
                 }
                 return Ok(None);
             };
             self.headers += 1;
             if self.headers > self.limits.entries {
-                return Err(Error::Limit { limit: self.limits.entries, unit: "entries" });
+                return Err(Error::Limit {
+                    limit: self.limits.entries,
+                    unit: "entries",
+                });
             }
-            let dialect = header.dialect().ok_or_else(|| self.malformed("unknown magic"))?;
+            let dialect = header
+                .dialect()
+                .ok_or_else(|| self.malformed("unknown magic"))?;
             match header.typeflag() {
                 b'x' | b'g' | b'L' | b'K' => self.extension(&header, &mut extensions)?,
                 _ => return self.entry(&header, dialect, extensions).map(Some),
@@ -81,23 +100,36 @@ impl<R: BufRead> Reader<R> {
     fn extension(&mut self, header: &Header, extensions: &mut Extensions) -> Result<(), Error> {
         let size = self.size(header)?;
         if size > EXTENSION_BYTES {
-            return Err(Error::Limit { limit: EXTENSION_BYTES, unit: "bytes of an extension header" });
+            return Err(Error::Limit {
+                limit: EXTENSION_BYTES,
+                unit: "bytes of an extension header",
+            });
         }
         let mut bytes = vec![0; size as usize];
         self.read_exact(&mut bytes)?;
         self.skip((BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64)?;
         let gnu = extensions.long_name.is_some() || extensions.long_link.is_some();
         match header.typeflag() {
-            b'x' if extensions.pax.is_some() || gnu => Err(self.malformed("more than one extension header")),
+            b'x' if extensions.pax.is_some() || gnu => {
+                Err(self.malformed("more than one extension header"))
+            }
             b'x' => {
                 extensions.pax = Some(pax::parse(&bytes).map_err(|why| self.malformed(why))?);
                 Ok(())
             }
-            b'g' if extensions.pax.is_some() || gnu => Err(self.malformed("a global header after an extension header")),
+            b'g' if extensions.pax.is_some() || gnu => {
+                Err(self.malformed("a global header after an extension header"))
+            }
             b'g' => pax::check_global(&bytes).map_err(|why| self.malformed(why)),
-            _ if extensions.pax.is_some() => Err(self.malformed("a GNU long name after a PAX header")),
+            _ if extensions.pax.is_some() => {
+                Err(self.malformed("a GNU long name after a PAX header"))
+            }
             flag => {
-                let slot = if flag == b'L' { &mut extensions.long_name } else { &mut extensions.long_link };
+                let slot = if flag == b'L' {
+                    &mut extensions.long_name
+                } else {
+                    &mut extensions.long_link
+                };
                 let twice = slot.is_some();
                 *slot = long_name(&bytes);
                 match (twice, slot.is_some()) {
@@ -109,13 +141,24 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    fn entry(&mut self, header: &Header, dialect: Dialect, extensions: Extensions) -> Result<Entry, Error> {
+    fn entry(
+        &mut self,
+        header: &Header,
+        dialect: Dialect,
+        extensions: Extensions,
+    ) -> Result<Entry, Error> {
         if dialect == Dialect::Ustar && header.is_ambiguous_star() {
             return Err(self.malformed("a prefix that runs into star's fields"));
         }
         let pax = extensions.pax.unwrap_or_default();
-        let path = pax.path.or(extensions.long_name).unwrap_or_else(|| header.name(dialect));
-        let link = pax.link.or(extensions.long_link).unwrap_or_else(|| header.link().to_vec());
+        let path = pax
+            .path
+            .or(extensions.long_name)
+            .unwrap_or_else(|| header.name(dialect));
+        let link = pax
+            .link
+            .or(extensions.long_link)
+            .unwrap_or_else(|| header.link().to_vec());
         if path.is_empty() || path.len() > PATH_BYTES || link.len() > PATH_BYTES {
             return Err(self.malformed("an empty or overlong name"));
         }
@@ -128,7 +171,9 @@ impl<R: BufRead> Reader<R> {
             return Err(self.refused(&path, "it has data but is no file"));
         }
         match kind {
-            Kind::Hardlink | Kind::Symlink if link.is_empty() => return Err(self.refused(&path, "a link to nothing")),
+            Kind::Hardlink | Kind::Symlink if link.is_empty() => {
+                return Err(self.refused(&path, "a link to nothing"));
+            }
             Kind::File if path.ends_with(b"/") => {
                 return Err(self.refused(&path, "a file whose name ends like a directory's"));
             }
@@ -136,13 +181,20 @@ impl<R: BufRead> Reader<R> {
         }
         let mtime = match pax.mtime {
             Some(time) => time,
-            None => Time { secs: self.ranged(header, Field::Mtime)?, nanos: 0 },
+            None => Time {
+                secs: self.ranged(header, Field::Mtime)?,
+                nanos: 0,
+            },
         };
         self.begin_data(size)?;
         Ok(Entry {
             path,
             kind,
-            link: if matches!(kind, Kind::Hardlink | Kind::Symlink) { link } else { Vec::new() },
+            link: if matches!(kind, Kind::Hardlink | Kind::Symlink) {
+                link
+            } else {
+                Vec::new()
+            },
             size,
             // Some writers put the file type into the upper bits.
             mode: self.ranged::<i64>(header, Field::Mode)? as u32 & 0o7777,
@@ -162,13 +214,24 @@ impl<R: BufRead> Reader<R> {
             b'1' => Kind::Hardlink,
             b'2' => Kind::Symlink,
             b'3' | b'4' => {
-                let (major, minor) = (self.ranged(header, Field::Major)?, self.ranged(header, Field::Minor)?);
-                if header.typeflag() == b'3' { Kind::Char { major, minor } } else { Kind::Block { major, minor } }
+                let (major, minor) = (
+                    self.ranged(header, Field::Major)?,
+                    self.ranged(header, Field::Minor)?,
+                );
+                if header.typeflag() == b'3' {
+                    Kind::Char { major, minor }
+                } else {
+                    Kind::Block { major, minor }
+                }
             }
             b'5' => Kind::Dir,
             b'6' => Kind::Fifo,
             b'S' => return Err(self.refused(path, "sparse files are not supported")),
-            other => return Err(self.refused(path, format!("unknown entry type {:?}", char::from(other)))),
+            other => {
+                return Err(
+                    self.refused(path, format!("unknown entry type {:?}", char::from(other)))
+                );
+            }
         })
     }
 
@@ -178,7 +241,11 @@ impl<R: BufRead> Reader<R> {
             None => self.ranged(header, field)?,
         };
         // The kernel takes this value for "leave it as it is".
-        if id == u32::MAX { Err(self.malformed("the owner -1")) } else { Ok(id) }
+        if id == u32::MAX {
+            Err(self.malformed("the owner -1"))
+        } else {
+            Ok(id)
+        }
     }
 
     fn size(&self, header: &Header) -> Result<u64, Error> {
@@ -187,8 +254,11 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn ranged<T: TryFrom<i128>>(&self, header: &Header, field: Field) -> Result<T, Error> {
-        let value = header.field(field).map_err(|name| self.malformed(format!("malformed {name}")))?;
-        T::try_from(value).map_err(|_| self.malformed(format!("{field:?} out of range").to_lowercase()))
+        let value = header
+            .field(field)
+            .map_err(|name| self.malformed(format!("malformed {name}")))?;
+        T::try_from(value)
+            .map_err(|_| self.malformed(format!("{field:?} out of range").to_lowercase()))
     }
 
     /// The next header block; `None` at the end of the archive, whose rest has then been read.
@@ -198,7 +268,11 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         if !header.is_zero() {
-            return if header.checksum_matches() { Ok(Some(header)) } else { Err(self.malformed("wrong checksum")) };
+            return if header.checksum_matches() {
+                Ok(Some(header))
+            } else {
+                Err(self.malformed("wrong checksum"))
+            };
         }
         if self.block(&mut header.0)? && !header.is_zero() {
             return Err(self.malformed("an entry after the end of the archive"));
@@ -234,17 +308,24 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn read_exact(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
-        self.input.read_exact(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.malformed("the archive ends in the middle of an entry"),
-            _ => Error::from_io(error),
-        })?;
+        self.input
+            .read_exact(buffer)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    self.malformed("the archive ends in the middle of an entry")
+                }
+                _ => Error::from_io(error),
+            })?;
         self.offset += buffer.len() as u64;
         Ok(())
     }
 
     fn begin_data(&mut self, size: u64) -> Result<(), Error> {
         if size > self.limits.total_bytes.saturating_sub(self.offset) {
-            return Err(Error::Limit { limit: self.limits.total_bytes, unit: "bytes" });
+            return Err(Error::Limit {
+                limit: self.limits.total_bytes,
+                unit: "bytes",
+            });
         }
         self.data_left = size;
         self.padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
@@ -271,11 +352,17 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn malformed(&self, reason: impl Into<String>) -> Error {
-        Error::Archive { offset: self.offset, reason: reason.into() }
+        Error::Archive {
+            offset: self.offset,
+            reason: reason.into(),
+        }
     }
 
     fn refused(&self, path: &[u8], reason: impl Into<String>) -> Error {
-        Error::Entry { path: crate::error::shown(path), reason: reason.into() }
+        Error::Entry {
+            path: crate::error::shown(path),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -303,14 +390,20 @@ impl<R: BufRead> Data<'_, R> {
         let offset = self.reader.offset;
         let chunk = self.reader.input.fill_buf().map_err(Error::from_io)?;
         if chunk.is_empty() {
-            return Err(Error::Archive { offset, reason: "the archive ends in the middle of an entry".to_owned() });
+            return Err(Error::Archive {
+                offset,
+                reason: "the archive ends in the middle of an entry".to_owned(),
+            });
         }
         Ok(&chunk[..chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX))])
     }
 
     /// Marks `length` bytes of the last chunk as used.
     pub fn consume(&mut self, length: usize) {
-        debug_assert!(length as u64 <= self.reader.data_left, "consumed more than there is");
+        debug_assert!(
+            length as u64 <= self.reader.data_left,
+            "consumed more than there is"
+        );
         self.reader.input.consume(length);
         self.reader.offset += length as u64;
         self.reader.data_left -= length as u64;
@@ -322,7 +415,10 @@ impl<R: BufRead> Data<'_, R> {
     /// As [`Reader::next`], and `Limit`.
     pub fn to_vec(mut self, limit: u64) -> Result<Vec<u8>, Error> {
         if self.reader.data_left > limit {
-            return Err(Error::Limit { limit, unit: "bytes of a file" });
+            return Err(Error::Limit {
+                limit,
+                unit: "bytes of a file",
+            });
         }
         let mut all = Vec::with_capacity(self.reader.data_left as usize);
         loop {

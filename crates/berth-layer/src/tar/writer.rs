@@ -27,7 +27,10 @@ impl<W: Write> Writer<W> {
         self.header(entry)?;
         let copied = copy(data, &mut self.output, entry.size)?;
         if copied < entry.size {
-            let source = io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read");
+            let source = io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was read",
+            );
             return Err(Error::Read { source });
         }
         self.pad(entry.size)
@@ -39,7 +42,9 @@ impl<W: Write> Writer<W> {
     /// `Write` if the output fails.
     pub fn finish(mut self) -> Result<W, Error> {
         self.put(&[0; 2 * BLOCK])?;
-        self.output.flush().map_err(|source| Error::Write { source })?;
+        self.output
+            .flush()
+            .map_err(|source| Error::Write { source })?;
         Ok(self.output)
     }
 
@@ -66,14 +71,22 @@ impl<W: Write> Writer<W> {
             }
         }
         if !header.number(Field::Mtime, i128::from(entry.mtime.secs)) || entry.mtime.nanos != 0 {
-            pax::push(&mut records, b"mtime", pax::format_time(entry.mtime).as_bytes());
+            pax::push(
+                &mut records,
+                b"mtime",
+                pax::format_time(entry.mtime).as_bytes(),
+            );
         }
         header.number(Field::Mode, i128::from(entry.mode & 0o7777));
         if let Kind::Char { major, minor } | Kind::Block { major, minor } = entry.kind
-            && !(header.number(Field::Major, i128::from(major)) && header.number(Field::Minor, i128::from(minor)))
+            && !(header.number(Field::Major, i128::from(major))
+                && header.number(Field::Minor, i128::from(minor)))
         {
             let reason = "the device number does not fit the format".to_owned();
-            return Err(Error::Entry { path: crate::error::shown(&path), reason });
+            return Err(Error::Entry {
+                path: crate::error::shown(&path),
+                reason,
+            });
         }
         for (name, value) in &entry.xattrs {
             pax::push(&mut records, &[b"SCHILY.xattr.", &name[..]].concat(), value);
@@ -103,7 +116,9 @@ impl<W: Write> Writer<W> {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.output.write_all(bytes).map_err(|source| Error::Write { source })
+        self.output
+            .write_all(bytes)
+            .map_err(|source| Error::Write { source })
     }
 }
 
@@ -124,14 +139,18 @@ fn copy(data: &mut dyn io::Read, output: &mut impl Write, size: u64) -> Result<u
     let mut buffer = vec![0; (size.min(256 << 10)) as usize];
     let mut copied = 0;
     while copied < size {
-        let want = buffer.len().min(usize::try_from(size - copied).unwrap_or(usize::MAX));
+        let want = buffer
+            .len()
+            .min(usize::try_from(size - copied).unwrap_or(usize::MAX));
         let got = match data.read(&mut buffer[..want]) {
             Ok(0) => break,
             Ok(got) => got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(source) => return Err(Error::Read { source }),
         };
-        output.write_all(&buffer[..got]).map_err(|source| Error::Write { source })?;
+        output
+            .write_all(&buffer[..got])
+            .map_err(|source| Error::Write { source })?;
         copied += got as u64;
     }
     Ok(copied)

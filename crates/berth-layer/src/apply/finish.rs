@@ -1,0 +1,223 @@
+//! What can only be known at the end of a layer: whiteouts, implied directories, times of directories.
+
+use std::collections::HashSet;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Applier, Form, Report, component, failed, remove_tree};
+use crate::metadata::{self, Metadata};
+use crate::view::{self, Found};
+use crate::{Error, lookup, path};
+
+/// What this layer has at a path.
+enum Here {
+    Nothing,
+    Dir(OwnedFd),
+    /// A file, or a file where one of the directories above should be: nothing below shows through.
+    Other,
+}
+
+impl Applier {
+    pub(super) fn finish(mut self) -> Result<Report, Error> {
+        let whiteouts: HashSet<Vec<u8>> = std::mem::take(&mut self.whiteouts).into_iter().collect();
+        let opaques: HashSet<Vec<u8>> = std::mem::take(&mut self.opaques).into_iter().collect();
+        let mut sorted: Vec<(&Vec<u8>, bool)> =
+            whiteouts.iter().map(|path| (path, false)).collect();
+        sorted.extend(opaques.iter().map(|path| (path, true)));
+        // Parents first: below a hidden directory there is nothing to look for.
+        sorted.sort();
+        for (path, opaque) in sorted {
+            match (self.options.form, opaque) {
+                (Form::Overlay, false) => self.hide(path)?,
+                (Form::Overlay, true) => self.hide_content(path)?,
+                (Form::Plain, false) => self.remove(path)?,
+                (Form::Plain, true) => self.remove_content(path)?,
+            }
+        }
+        self.describe_implicit(&whiteouts, &opaques)?;
+        for (path, time) in std::mem::take(&mut self.dir_times) {
+            let fd = match lookup::open_dir(self.target.as_fd(), &path, OFlags::RDONLY) {
+                Ok(fd) => fd,
+                // A later entry replaced the directory.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+                Err(errno) => return Err(failed("open", &path, errno)),
+            };
+            metadata::set_time(fd.as_fd(), time)
+                .map_err(|(step, errno)| failed(step, &path, errno))?;
+        }
+        Ok(self.report)
+    }
+
+    /// Overlay: hides what the lower layers have at `path`, unless this layer has something there itself.
+    fn hide(&mut self, path: &[u8]) -> Result<(), Error> {
+        match self.here(path)? {
+            Here::Dir(_) => self.hide_content(path),
+            Here::Other => Ok(()),
+            Here::Nothing if self.exists_below(path)? => self.whiteout(path),
+            Here::Nothing => Ok(()),
+        }
+    }
+
+    /// Overlay: hides what the lower layers have in the directory `path` and this layer has not.
+    fn hide_content(&mut self, path: &[u8]) -> Result<(), Error> {
+        let mut work = vec![path.to_vec()];
+        while let Some(dir) = work.pop() {
+            let below = self
+                .view
+                .find(&dir)
+                .map_err(|errno| failed("look at", &dir, errno))?;
+            let Some(Found::Dir(parts)) = below else {
+                continue;
+            };
+            if matches!(self.here(&dir)?, Here::Other) {
+                continue;
+            }
+            let names = view::names(&parts).map_err(|errno| failed("read", &dir, errno))?;
+            drop(parts);
+            for (name, is_dir) in names {
+                let child = path::join(&dir, &name);
+                match self.here(&child)? {
+                    Here::Nothing => self.whiteout(&child)?,
+                    Here::Dir(_) if is_dir => work.push(child),
+                    Here::Dir(_) | Here::Other => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn whiteout(&mut self, path: &[u8]) -> Result<(), Error> {
+        self.report.whiteouts += 1;
+        let limit = self.options.limits.entries;
+        if self.report.whiteouts > limit {
+            return Err(Error::Limit {
+                limit,
+                unit: "whiteouts",
+            });
+        }
+        let (dir, name) = path::split(path);
+        let name = component(path, name)?;
+        let parent = self.parent(dir)?;
+        // Allowed to everybody, also in a user namespace, since Linux 5.8.
+        rustix::fs::mknodat(parent, &name, FileType::CharacterDevice, Mode::empty(), 0)
+            .map_err(|errno| failed("hide", path, errno))
+    }
+
+    /// Plain: removes what the layers below left at `path`.
+    fn remove(&mut self, path: &[u8]) -> Result<(), Error> {
+        if self.created.contains(path) {
+            return self.remove_content(path);
+        }
+        match self.here(path)? {
+            Here::Nothing => return Ok(()),
+            // `here` also says so when a directory above is a file of this layer.
+            Here::Other | Here::Dir(_) => {}
+        }
+        let (dir, name) = path::split(path);
+        let Here::Dir(parent) = self.here(dir)? else {
+            return Ok(());
+        };
+        if !self.created.contains(dir) {
+            self.keep_time(dir)?;
+        }
+        self.report.whiteouts += 1;
+        self.parent = None;
+        remove_tree(&parent, &component(path, name)?, path)
+    }
+
+    /// Plain: removes what the layers below left in the directory `path`.
+    fn remove_content(&mut self, path: &[u8]) -> Result<(), Error> {
+        let mut work = vec![path.to_vec()];
+        while let Some(dir) = work.pop() {
+            let Here::Dir(fd) = self.here(&dir)? else {
+                continue;
+            };
+            let mut names = Vec::new();
+            for entry in Dir::read_from(&fd).map_err(|errno| failed("read", &dir, errno))? {
+                let entry = entry.map_err(|errno| failed("read", &dir, errno))?;
+                let name = entry.file_name().to_bytes();
+                if name != b"." && name != b".." {
+                    names.push(name.to_vec());
+                }
+            }
+            for name in names {
+                let child = path::join(&dir, &name);
+                if self.created.contains(&child) {
+                    work.push(child);
+                } else {
+                    self.report.whiteouts += 1;
+                    self.parent = None;
+                    remove_tree(&fd, &component(&child, &name)?, &child)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Directories without an entry look as they did below; where nothing was, or it is hidden, a default.
+    fn describe_implicit(
+        &mut self,
+        whiteouts: &HashSet<Vec<u8>>,
+        opaques: &HashSet<Vec<u8>>,
+    ) -> Result<(), Error> {
+        for (path, fresh) in std::mem::take(&mut self.implicit) {
+            let Here::Dir(_) = self.here(&path)? else {
+                continue;
+            };
+            let (above, _) = path::split(&path);
+            let hidden = path::prefixes(&path).any(|prefix| whiteouts.contains(prefix))
+                || path::prefixes(above).any(|prefix| opaques.contains(prefix))
+                || (opaques.contains(&b""[..]) && !path.is_empty());
+            let metadata = match self.options.form {
+                Form::Plain if hidden || fresh => Some(Metadata::default_dir()),
+                Form::Plain => None,
+                Form::Overlay if hidden => Some(Metadata::default_dir()),
+                Form::Overlay => Some(self.below(&path)?.unwrap_or_else(Metadata::default_dir)),
+            };
+            let Some(metadata) = metadata else { continue };
+            let fd = lookup::open_dir(self.target.as_fd(), &path, OFlags::RDONLY)
+                .map_err(|errno| failed("open", &path, errno))?;
+            metadata::set_owner_xattrs_mode(fd.as_fd(), &metadata)
+                .map_err(|(step, errno)| failed(step, &path, errno))?;
+            self.dir_times.push((path, metadata.mtime));
+        }
+        Ok(())
+    }
+
+    /// Metadata of the directory that the lower layers show at `path`.
+    fn below(&mut self, path: &[u8]) -> Result<Option<Metadata>, Error> {
+        if self.view.is_empty() {
+            return Ok(None);
+        }
+        match self
+            .view
+            .find(path)
+            .map_err(|errno| failed("look at", path, errno))?
+        {
+            Some(Found::Dir(parts)) => match parts.first() {
+                Some(top) => Metadata::of(top.as_fd())
+                    .map(Some)
+                    .map_err(|errno| failed("read the metadata of", path, errno)),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn exists_below(&mut self, path: &[u8]) -> Result<bool, Error> {
+        self.view
+            .exists(path)
+            .map_err(|errno| failed("look at", path, errno))
+    }
+
+    fn here(&self, path: &[u8]) -> Result<Here, Error> {
+        match lookup::open_dir(self.target.as_fd(), path, OFlags::PATH) {
+            Ok(fd) => Ok(Here::Dir(fd)),
+            Err(Errno::NOENT) => Ok(Here::Nothing),
+            Err(Errno::NOTDIR | Errno::LOOP) => Ok(Here::Other),
+            Err(errno) => Err(failed("open", path, errno)),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The child process that unpacks one layer: `berth internal unpack REQUEST`.
+//!
+//! ```text
+//! argv    one JSON object: [`Request`]
+//! stdin   the blob
+//! stdout  one JSON line: [`Outcome`]
+//! exit    0 if unpacked, 1 if not
+//! ```
+//!
+//! It opens the directories of the request, gives up its rights (see `confine`), and only then reads the blob.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use berth_model::ErrorKind;
+use berth_oci::digest::Digest;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::apply::{self, Form, Options, Report};
+use crate::tar::Reader;
+use crate::{Error, Limits, confine, decompress, pipeline};
+
+/// What to unpack where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The directory to fill.
+    pub target: PathBuf,
+    /// The layers below, topmost first; none for [`Form::Plain`].
+    pub lowers: Vec<PathBuf>,
+    /// What the target becomes.
+    pub form: Form,
+    /// The layer's media type; `None`: known to be a layer.
+    pub media_type: Option<String>,
+    /// Leave device nodes out: rootless.
+    pub skip_devices: bool,
+    /// What the layer may cost.
+    pub limits: Limits,
+}
+
+/// What the child prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The target holds the layer.
+    Unpacked(Unpacked),
+    /// The target is to be thrown away.
+    Failed(Failure),
+}
+
+/// A layer unpacked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// sha256 of the uncompressed archive.
+    pub diff_id: Digest,
+    /// Bytes of the uncompressed archive.
+    pub size_bytes: u64,
+    /// What was made.
+    pub report: Report,
+    /// The kernel had landlock.
+    pub landlocked: bool,
+}
+
+/// Why a layer could not be unpacked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The sort of failure.
+    pub kind: ErrorKind,
+    /// What was wrong.
+    pub message: String,
+    /// Causes, outermost first.
+    pub causes: Vec<String>,
+    /// What the user can do, when known.
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Failure {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            causes.push(inner.to_string());
+            cause = inner.source();
+        }
+        Failure {
+            kind: error.kind(),
+            message: error.to_string(),
+            causes,
+            hint: error.hint(),
+        }
+    }
+}
+
+/// The child's main function; `args` come after `unpack`. Call it before any thread is started.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = match run(args) {
+        Ok(unpacked) => Outcome::Unpacked(unpacked),
+        Err(error) => Outcome::Failed(Failure::from(&error)),
+    };
+    let code = if matches!(outcome, Outcome::Unpacked(_)) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    let written = serde_json::to_vec(&outcome)
+        .map_err(std::io::Error::other)
+        .and_then(|mut line| {
+            line.push(b'\n');
+            std::io::stdout().write_all(&line)
+        });
+    // Without its reader the child has nobody to report to.
+    if written.is_err() {
+        ExitCode::FAILURE
+    } else {
+        code
+    }
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<Unpacked, Error> {
+    let arg = args.into_iter().next().unwrap_or_default();
+    let request: Request = serde_json::from_slice(arg.as_encoded_bytes())
+        .map_err(|source| Error::Request { source })?;
+    if let Some(media_type) = &request.media_type {
+        decompress::check_media_type(media_type)?;
+    }
+    rustix::process::umask(Mode::empty());
+    let stdin = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::Read { source })?;
+    let target = open_dir(&request.target)?;
+    let lowers = request
+        .lowers
+        .iter()
+        .map(|lower| open_dir(lower))
+        .collect::<Result<Vec<_>, _>>()?;
+    let landlocked = confine::confine(&target, &lowers, &request.limits)?;
+    let options = Options {
+        form: request.form,
+        skip_devices: request.skip_devices,
+        limits: request.limits,
+    };
+    let (stream, report) = unpack(File::from(stdin), target, lowers, options)?;
+    Ok(Unpacked {
+        diff_id: stream.diff_id,
+        size_bytes: stream.size_bytes,
+        report,
+        landlocked,
+    })
+}
+
+/// Unpacks a blob in this process, unconfined: decompresses, hashes and applies it in two threads. The caller's
+/// umask must be 0.
+///
+/// # Errors
+/// As [`apply::apply`] and [`decompress::decompress`].
+pub fn unpack<R: Read + Send>(
+    blob: R,
+    target: OwnedFd,
+    lowers: Vec<OwnedFd>,
+    options: Options,
+) -> Result<(pipeline::Stream, Report), Error> {
+    let input = decompress::decompress(blob, options.limits)?;
+    std::thread::scope(|scope| {
+        let (chunks, thread) = pipeline::start(scope, input)?;
+        let mut reader = Reader::new(chunks, options.limits);
+        let report = apply::apply(&mut reader, target, lowers, options);
+        // The other thread ends when nobody listens.
+        drop(reader);
+        let stream = thread.join().map_err(|_| Error::Thread {
+            source: std::io::Error::other("it panicked"),
+        })?;
+        Ok((stream, report?))
+    })
+}
+
+fn open_dir(path: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|source| Error::OpenDir {
+        path: path.display().to_string(),
+        source,
+    })
+}

@@ -1,0 +1,205 @@
+//! A directory tree as a deterministic archive: same tree, same bytes.
+//!
+//! Order: each directory before its content, names sorted by their bytes. Times, owners and allowed extended
+//! attributes are kept; further names of a file are hard links to its first name. Sockets, which no archive
+//! can hold, are left out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{Dir, FileType, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::shown;
+use crate::metadata::Metadata;
+use crate::path;
+use crate::tar::{Entry, Kind, Writer};
+use crate::{Error, lookup};
+
+/// How to write a tree.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// No time is later than this, in seconds since 1970 (`SOURCE_DATE_EPOCH`); whole seconds where it applies.
+    pub mtime_clamp_secs: Option<i64>,
+    /// Fractions of seconds are cut off.
+    pub whole_seconds: bool,
+    /// Write the root itself, as `./`: it carries the mode and owner of `/`.
+    pub root: bool,
+    /// Clean paths that are left out, with all below them.
+    pub exclude: Vec<Vec<u8>>,
+}
+
+/// Writes the tree below `root` to `output` and closes the archive.
+///
+/// # Errors
+/// `Tree` if the tree cannot be read, `Write` if the output fails.
+pub fn write_tree<W: Write>(
+    root: BorrowedFd<'_>,
+    output: W,
+    options: &WriteOptions,
+) -> Result<W, Error> {
+    let mut walk = TreeWriter {
+        root,
+        options,
+        writer: Writer::new(output),
+        linked: HashMap::new(),
+    };
+    if options.root {
+        walk.dir(b"")?;
+    }
+    let mut work = walk.children(b"")?;
+    while let Some((path, file_type)) = work.pop() {
+        if options.exclude.contains(&path) {
+            continue;
+        }
+        if file_type == FileType::Directory {
+            walk.dir(&path)?;
+            work.extend(walk.children(&path)?);
+        } else {
+            walk.other(&path)?;
+        }
+    }
+    walk.writer.finish()
+}
+
+struct TreeWriter<'a, W> {
+    root: BorrowedFd<'a>,
+    options: &'a WriteOptions,
+    writer: Writer<W>,
+    /// Device and inode of files with several names, and the name that was written.
+    linked: HashMap<(u64, u64), Vec<u8>>,
+}
+
+impl<W: Write> TreeWriter<'_, W> {
+    fn dir(&mut self, path: &[u8]) -> Result<(), Error> {
+        let fd = lookup::open_dir(self.root, path, OFlags::RDONLY)
+            .map_err(|errno| tree("open", path, errno))?;
+        let found =
+            Metadata::of(fd.as_fd()).map_err(|errno| tree("read the metadata of", path, errno))?;
+        let mut entry = self.described(path, Kind::Dir, found);
+        if path.is_empty() {
+            entry.path = b"./".to_vec();
+        }
+        self.writer.append(&entry, &mut io::empty())
+    }
+
+    /// The children of a directory, last name first: they are taken from the end.
+    fn children(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, FileType)>, Error> {
+        let failed = |errno| tree("read", path, errno);
+        let fd = lookup::open_dir(self.root, path, OFlags::RDONLY).map_err(failed)?;
+        let mut found = BTreeMap::new();
+        for entry in Dir::read_from(&fd).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            let file_type = match entry.file_type() {
+                FileType::Unknown => match lookup::stat(&fd, name).map_err(failed)? {
+                    Some(stat) => FileType::from_raw_mode(stat.st_mode),
+                    None => continue,
+                },
+                known => known,
+            };
+            found.insert(path::join(path, name), file_type);
+        }
+        Ok(found.into_iter().rev().collect())
+    }
+
+    fn other(&mut self, path: &[u8]) -> Result<(), Error> {
+        let failed = |errno| tree("look at", path, errno);
+        let (dir, name) = path::split(path);
+        let parent = lookup::open_dir(self.root, dir, OFlags::PATH).map_err(failed)?;
+        let Some(stat) = lookup::stat(&parent, name).map_err(failed)? else {
+            return Err(tree("look at", path, Errno::NOENT));
+        };
+        if self.is_further_name(path, &stat)? {
+            return Ok(());
+        }
+        let found = Metadata::from_stat(&stat);
+        let (major, minor) = (
+            rustix::fs::major(stat.st_rdev),
+            rustix::fs::minor(stat.st_rdev),
+        );
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => return self.file(path, &stat),
+            FileType::Symlink => {
+                let link = rustix::fs::readlinkat(&parent, name, Vec::new())
+                    .map_err(|errno| tree("read the link", path, errno))?;
+                let mut entry = self.described(path, Kind::Symlink, found);
+                entry.link = link.into_bytes();
+                return self.writer.append(&entry, &mut io::empty());
+            }
+            FileType::CharacterDevice => Kind::Char { major, minor },
+            FileType::BlockDevice => Kind::Block { major, minor },
+            FileType::Fifo => Kind::Fifo,
+            _ => return Ok(()),
+        };
+        let entry = self.described(path, kind, found);
+        self.writer.append(&entry, &mut io::empty())
+    }
+
+    fn file(&mut self, path: &[u8], stat: &Stat) -> Result<(), Error> {
+        let failed = |errno| tree("open", path, errno);
+        // Non-blocking: a file that is replaced by a pipe meanwhile must not hang us.
+        let fd =
+            lookup::open(self.root, path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
+        let found =
+            Metadata::of(fd.as_fd()).map_err(|errno| tree("read the metadata of", path, errno))?;
+        let mut entry = self.described(path, Kind::File, found);
+        entry.size = u64::try_from(stat.st_size).unwrap_or(0);
+        self.writer.append(&entry, &mut File::from(fd))
+    }
+
+    /// Writes a hard link if the inode was written before under another name.
+    fn is_further_name(&mut self, path: &[u8], stat: &Stat) -> Result<bool, Error> {
+        if stat.st_nlink < 2 || FileType::from_raw_mode(stat.st_mode) == FileType::Socket {
+            return Ok(false);
+        }
+        let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) else {
+            self.linked
+                .insert((stat.st_dev, stat.st_ino), path.to_vec());
+            return Ok(false);
+        };
+        let link = first.clone();
+        let mut entry = self.described(path, Kind::Hardlink, Metadata::from_stat(stat));
+        entry.link = link;
+        self.writer.append(&entry, &mut io::empty())?;
+        Ok(true)
+    }
+
+    fn described(&self, path: &[u8], kind: Kind, found: Metadata) -> Entry {
+        let mut entry = Entry::new(path, kind);
+        entry.mode = found.mode;
+        entry.uid = found.uid;
+        entry.gid = found.gid;
+        entry.mtime = found.mtime;
+        entry.xattrs = found.xattrs;
+        if let Some(latest) = self.options.mtime_clamp_secs
+            && entry.mtime.secs >= latest
+        {
+            entry.mtime = crate::tar::Time {
+                secs: latest,
+                nanos: 0,
+            };
+        }
+        if self.options.whole_seconds {
+            entry.mtime.nanos = 0;
+        }
+        entry
+    }
+}
+
+fn tree(operation: &'static str, path: &[u8], source: Errno) -> Error {
+    Error::Tree {
+        operation,
+        path: if path.is_empty() {
+            "/".to_owned()
+        } else {
+            shown(path)
+        },
+        source,
+    }
+}
