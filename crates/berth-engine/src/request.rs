@@ -55,6 +55,8 @@ pub struct CreateRequest {
     /// Mounts, in the order asked for; destinations are distinct, absolute and clean.
     /// A volume with an empty `source` is anonymous.
     pub mounts: Vec<MountConfig>,
+    /// Sources among `mounts` that are made as directories when they are absent (`-v`, not `--mount`).
+    pub make_sources: Vec<String>,
     /// Network; `None`: the default.
     pub network: Option<NetworkMode>,
     /// Limits.

@@ -1,2 +1,30 @@
-//! The berth command.
-fn main() {}
+//! The `berth` command: parses what was asked, calls the engine, prints the result.
+//!
+//! Start-up is part of every `berth run`, so nothing is built that the verb does not need: the verbs'
+//! options are deferred (`verbs.rs`), and tokio appears only inside a pull.
+
+mod cmd;
+mod filter;
+mod globals;
+mod opts;
+mod ui;
+mod verbs;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let (outcome, verb_default) = verbs::dispatch(std::env::args_os().collect());
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            if !failure.silent {
+                // A closed standard error leaves the exit code as the only word.
+                let _ = std::io::Write::write_all(
+                    &mut std::io::stderr(),
+                    failure.to_string().as_bytes(),
+                );
+            }
+            ExitCode::from(failure.code.unwrap_or(verb_default))
+        }
+    }
+}

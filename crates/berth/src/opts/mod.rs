@@ -1,0 +1,142 @@
+//! Parsers of option values, as docker's users write them: pure functions from text to plain data.
+//! An `Err` is one sentence for the user; clap puts the option's name before it.
+
+pub mod env;
+pub mod mount;
+pub mod number;
+pub mod security;
+pub mod signal;
+pub mod time;
+pub mod ulimit;
+
+/// What a parser says about a value that makes no sense.
+pub type Parsed<T> = Result<T, String>;
+
+/// `KEY=value` or `KEY` (empty value), as `--label` takes it.
+pub fn label(text: &str) -> Parsed<(String, String)> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    if key.trim().is_empty() {
+        return Err(format!("`{text}` has no label name"));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A capability in any of the usual spellings → `CAP_X` or `ALL`.
+pub fn capability(text: &str) -> Parsed<String> {
+    let upper = text.trim().to_ascii_uppercase();
+    let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    if bare == "ALL" {
+        return Ok("ALL".into());
+    }
+    if CAPABILITIES.contains(&bare) {
+        return Ok(format!("CAP_{bare}"));
+    }
+    Err(format!("`{text}` is not a capability"))
+}
+
+/// Source: capabilities(7), Linux 6.18.
+const CAPABILITIES: &[&str] = &[
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+];
+
+/// `--detach-keys`: `ctrl-p,ctrl-q` and the like → the bytes. Empty text: no keys detach.
+pub fn detach_keys(text: &str) -> Parsed<Vec<u8>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    text.split(',').map(detach_key).collect()
+}
+
+fn detach_key(text: &str) -> Parsed<u8> {
+    let bytes = text.as_bytes();
+    if let [single] = bytes {
+        return Ok(*single);
+    }
+    match text
+        .to_ascii_lowercase()
+        .strip_prefix("ctrl-")
+        .map(str::as_bytes)
+    {
+        Some([letter @ b'a'..=b'z']) => Ok(letter - b'a' + 1),
+        Some(b"@") => Ok(0),
+        Some(b"[") => Ok(27),
+        Some(b"\\") => Ok(28),
+        Some(b"]") => Ok(29),
+        Some(b"^") => Ok(30),
+        Some(b"_") => Ok(31),
+        _ => Err(format!(
+            "`{text}` is not a key (a single character or ctrl-a … ctrl-z, ctrl-@ [ \\ ] ^ _)"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_may_lack_a_value() {
+        assert_eq!(label("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(label("a"), Ok(("a".into(), String::new())));
+        assert!(label("=b").is_err());
+    }
+
+    #[test]
+    fn capabilities_in_any_spelling() {
+        for text in ["net_admin", "NET_ADMIN", "cap_net_admin", "CAP_NET_ADMIN"] {
+            assert_eq!(capability(text), Ok("CAP_NET_ADMIN".into()));
+        }
+        assert_eq!(capability("all"), Ok("ALL".into()));
+        assert!(capability("net").is_err());
+        assert!(capability("").is_err());
+    }
+
+    #[test]
+    fn detach_keys_are_dockers() {
+        assert_eq!(detach_keys("ctrl-p,ctrl-q"), Ok(vec![16, 17]));
+        assert_eq!(detach_keys("ctrl-@,a,ctrl-_"), Ok(vec![0, b'a', 31]));
+        assert_eq!(detach_keys(""), Ok(vec![]));
+        assert!(detach_keys("ctrl-").is_err());
+        assert!(detach_keys("alt-x").is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! Sizes and counts: Docker's byte sizes (powers of 1024), CPUs in billionths, the process limit.
+
+use super::Parsed;
+
+/// `64m`, `1.5g`, `4096`, `10MiB` → bytes; every unit is a power of 1024.
+///
+/// Source: docker/go-units, `RAMInBytes`.
+pub fn bytes(text: &str) -> Parsed<u64> {
+    let text = text.trim();
+    let bad = || format!("`{text}` is not a size (a number with b, k, m, g, t or p)");
+    let digits = text.trim_end_matches(|c: char| !(c.is_ascii_digit() || c == '.'));
+    let (number, unit) = (
+        digits,
+        text[digits.len()..].trim_start().to_ascii_lowercase(),
+    );
+    let factor = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" if unit.is_empty() || unit == "b" => 1_u64,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        "t" => 1 << 40,
+        "p" => 1 << 50,
+        _ => return Err(bad()),
+    };
+    if !matches!(unit.get(1..), None | Some("" | "b" | "ib")) {
+        return Err(bad());
+    }
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole
+            .checked_mul(factor)
+            .ok_or_else(|| format!("`{text}` is too large"));
+    }
+    // Rust would take `1e3`, `inf` and `nan` too.
+    if !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return Err(bad());
+    }
+    let value: f64 = number.parse().map_err(|_| bad())?;
+    let total = value * factor as f64;
+    if !total.is_finite() || !(0.0..9.0e18).contains(&total) {
+        return Err(bad());
+    }
+    Ok(total as u64)
+}
+
+/// `1.5` → 1 500 000 000 billionths; exact, at most nine decimals.
+pub fn nano_cpus(text: &str) -> Parsed<u64> {
+    let bad = || format!("`{text}` is not a number of CPUs (such as 1.5)");
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
+        return Err(bad());
+    }
+    if fraction.trim_end_matches('0').len() > 9 {
+        return Err(format!("`{text}` is too precise (at most nine decimals)"));
+    }
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().map_err(|_| bad())?
+    };
+    let fraction: u64 = format!("{fraction:0<9}")[..9].parse().map_err(|_| bad())?;
+    let nano = whole
+        .checked_mul(1_000_000_000)
+        .and_then(|n| n.checked_add(fraction))
+        .ok_or_else(bad)?;
+    if nano < 10_000_000 {
+        return Err(format!("`{text}` is too small (the least is 0.01 CPUs)"));
+    }
+    Ok(nano)
+}
+
+/// A positive number; `-1` and `0` mean no limit.
+pub fn pids(text: &str) -> Parsed<i64> {
+    match text.trim().parse::<i64>() {
+        Ok(0 | -1) => Ok(-1),
+        Ok(limit) if limit > 0 => Ok(limit),
+        _ => Err(format!(
+            "`{text}` is not a number of processes (-1: no limit)"
+        )),
+    }
+}
+
+/// A memory limit in bytes; less than 6 MiB cannot start a container. `0`: no limit.
+pub fn memory(text: &str) -> Parsed<u64> {
+    let limit = bytes(text)?;
+    if limit != 0 && limit < 6 << 20 {
+        return Err(format!("`{text}` is too small (the least is 6m)"));
+    }
+    Ok(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, want) in [
+            ("0", 0),
+            ("32", 32),
+            ("32b", 32),
+            ("32B", 32),
+            ("32k", 32 << 10),
+            ("32K", 32 << 10),
+            ("32kb", 32 << 10),
+            ("32Kb", 32 << 10),
+            ("32KiB", 32 << 10),
+            ("32 kb", 32 << 10),
+            ("64m", 64 << 20),
+            ("32Mb", 32 << 20),
+            ("1.5g", 3 << 29),
+            ("32t", 32 << 40),
+            ("3p", 3 << 50),
+            (" 1k ", 1024),
+            ("32.5kB", 33280),
+        ] {
+            assert_eq!(bytes(text), Ok(want), "{text}");
+        }
+        for bad in [
+            "",
+            "hello",
+            "-32",
+            "32 mm",
+            "1kk",
+            "1bb",
+            "1ib",
+            ".3.",
+            "1 2",
+            "99999999p",
+            "k",
+            "1e3",
+            "NaN",
+        ] {
+            assert!(bytes(bad).is_err(), "{bad:?} → {:?}", bytes(bad));
+        }
+    }
+
+    #[test]
+    fn cpus_are_exact() {
+        for (text, want) in [
+            ("1", 1_000_000_000),
+            ("1.5", 1_500_000_000),
+            (".5", 500_000_000),
+            ("0.1", 100_000_000),
+            ("2.", 2_000_000_000),
+            ("0.123456789", 123_456_789),
+        ] {
+            assert_eq!(nano_cpus(text), Ok(want), "{text}");
+        }
+        for bad in [
+            "",
+            ".",
+            "-1",
+            "1e3",
+            "x",
+            "1.0000000001",
+            "0",
+            "0.001",
+            "99999999999999",
+            "1,5",
+        ] {
+            assert!(nano_cpus(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn limits_have_floors() {
+        assert_eq!(pids("0"), Ok(-1));
+        assert_eq!(pids("-1"), Ok(-1));
+        assert_eq!(pids("100"), Ok(100));
+        assert!(pids("-2").is_err());
+        assert!(memory("5m").is_err());
+        assert_eq!(memory("6m"), Ok(6 << 20));
+    }
+}

@@ -1,0 +1,150 @@
+//! Failures: what stands on standard error, and the exit code.
+//!
+//! ```text
+//! error: cannot pull `alpine:9`
+//!   caused by: …
+//! hint: …
+//! ```
+
+use std::error::Error;
+use std::fmt;
+
+use super::clean;
+
+/// Docker's exit code for "the engine failed" (run, create, exec) and for wrong usage.
+pub const ENGINE: u8 = 125;
+/// For every other verb.
+pub const FAILED: u8 = 1;
+
+/// A failure on its way to the user.
+#[derive(Debug, Default)]
+pub struct Failure {
+    /// What failed.
+    pub message: String,
+    /// Why, outermost cause first.
+    pub causes: Vec<String>,
+    /// What the user can do.
+    pub hint: Option<String>,
+    /// The exit code; `None`: the verb's own default.
+    pub code: Option<u8>,
+    /// Nothing is printed: all has been said, only the exit code is left.
+    pub silent: bool,
+}
+
+impl Failure {
+    /// A failure without a cause.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure {
+            message: message.into(),
+            ..Failure::default()
+        }
+    }
+
+    /// Wrong usage: exit code 125, with a pointer to the verb's help.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure {
+            code: Some(ENGINE),
+            ..Failure::new(message)
+        }
+    }
+
+    /// Only an exit code.
+    pub fn exit(code: u8) -> Self {
+        Failure {
+            code: Some(code),
+            silent: true,
+            ..Failure::default()
+        }
+    }
+
+    /// An error with its chain of causes.
+    pub fn of(error: &dyn Error) -> Self {
+        let mut causes: Vec<String> = Vec::new();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            let text = inner.to_string();
+            // `transparent` errors repeat their source's words.
+            if causes.last() != Some(&text) && text != error.to_string() {
+                causes.push(text);
+            }
+            cause = inner.source();
+        }
+        Failure {
+            message: error.to_string(),
+            causes,
+            ..Failure::default()
+        }
+    }
+
+    /// With a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With what was being done, the present message becoming its cause.
+    #[must_use]
+    pub fn within(mut self, doing: impl Into<String>) -> Self {
+        let message = std::mem::replace(&mut self.message, doing.into());
+        self.causes.insert(0, message);
+        self
+    }
+
+    /// With an exit code.
+    #[must_use]
+    pub fn code(mut self, code: u8) -> Self {
+        self.code = Some(code);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", lines(&self.message))?;
+        for cause in &self.causes {
+            writeln!(f, "  caused by: {}", lines(cause))?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(f, "hint: {}", lines(hint))?;
+        }
+        Ok(())
+    }
+}
+
+/// A cause may quote what a container or a registry said: each line is cleaned, line breaks stay.
+fn lines(text: &str) -> String {
+    text.trim_end()
+        .split('\n')
+        .map(clean::terminal)
+        .collect::<Vec<_>>()
+        .join("\n    ")
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::of(&error)
+    }
+}
+
+impl From<super::template::Error> for Failure {
+    fn from(error: super::template::Error) -> Self {
+        Failure::new(error.to_string()).within("cannot use the format")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_and_hint_follow_the_error() {
+        let failure = Failure::new("not\x1b[2J found")
+            .within("cannot pull `alpine:9`")
+            .hint("try `alpine:3`");
+        assert_eq!(
+            failure.to_string(),
+            "error: cannot pull `alpine:9`\n  caused by: not?[2J found\nhint: try `alpine:3`\n"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! The verbs: one table, from which the parser, the help and the completions come.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind as ClapKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::cmd;
+use crate::globals::Globals;
+use crate::ui::diagnostic::{self, Failure};
+
+/// The exit code, or what failed.
+pub type Outcome = Result<u8, Failure>;
+
+/// What a verb's options are and what it does.
+pub trait Verb: Args {
+    /// Exit code when the engine fails: 125 for what starts processes, else 1.
+    const FAILED: u8 = diagnostic::FAILED;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the user is told.
+    fn run(self, globals: &Globals) -> Outcome;
+}
+
+/// A line of the table.
+struct Entry {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    about: &'static str,
+    hidden: bool,
+    build: fn(Command) -> Command,
+    action: Action,
+}
+
+enum Action {
+    Run(fn(&ArgMatches, &Globals) -> Outcome, u8),
+    Group(fn() -> Vec<Entry>),
+}
+
+fn verb<V: Verb>(name: &'static str, about: &'static str) -> Entry {
+    let run: fn(&ArgMatches, &Globals) -> Outcome =
+        |matches, globals| match V::from_arg_matches(matches) {
+            Ok(options) => options.run(globals),
+            Err(error) => Err(usage(&error)),
+        };
+    Entry {
+        name,
+        aliases: &[],
+        about,
+        hidden: false,
+        build: options::<V>,
+        action: Action::Run(run, V::FAILED),
+    }
+}
+
+fn group(
+    name: &'static str,
+    about: &'static str,
+    build: fn(Command) -> Command,
+    entries: fn() -> Vec<Entry>,
+) -> Entry {
+    Entry {
+        name,
+        aliases: &[],
+        about,
+        hidden: false,
+        build,
+        action: Action::Group(entries),
+    }
+}
+
+impl Entry {
+    fn alias(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    fn command(&self) -> Command {
+        // Deferred: only the verb that is called builds its options.
+        Command::new(self.name)
+            .about(self.about)
+            .visible_aliases(self.aliases)
+            .hide(self.hidden)
+            .defer(self.build)
+    }
+}
+
+/// A verb's options, with docker's habits: `-h` is not help (`run -h NAME`), the last of repeated
+/// options wins, and a switch may be written `--rm=true`.
+fn options<V: Verb>(command: Command) -> Command {
+    let about = command.get_about().cloned();
+    let command = V::augment_args(command);
+    match about {
+        Some(about) => command.about(about).long_about(None),
+        None => command,
+    }
+    .disable_help_flag(true)
+    .args_override_self(true)
+    .arg(
+        Arg::new("help")
+            .long("help")
+            .action(ArgAction::Help)
+            .help("Print help"),
+    )
+    .mut_args(|arg| match arg.get_action() {
+        ArgAction::SetTrue => arg
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .default_value("false")
+            .value_name("BOOL")
+            .hide_possible_values(true)
+            .hide_default_value(true),
+        _ => arg,
+    })
+}
+
+fn with(command: Command, entries: Vec<Entry>) -> Command {
+    command
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(entries.iter().map(Entry::command))
+}
+
+/// The parser of everything.
+pub fn command() -> Command {
+    let command = Command::new("berth")
+        .about("A container engine")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .arg(
+            Arg::new("version")
+                .short('v')
+                .long("version")
+                .action(ArgAction::Version)
+                .help("Print the version"),
+        );
+    with(
+        Globals::augment_args(command)
+            .about("A container engine")
+            .long_about(None),
+        all(),
+    )
+}
+
+fn all() -> Vec<Entry> {
+    vec![
+        verb::<cmd::version::Version>("version", "Show the versions of berth and its parts"),
+        verb::<cmd::completion::Completion>("completion", "Print a shell's completion script"),
+    ]
+}
+
+/// Parses and runs. The second value is the exit code for a failure that names none.
+pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
+    let matches = match command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ClapKind::DisplayHelp | ClapKind::DisplayVersion
+            ) =>
+        {
+            return (
+                cmd::print(&error.render().to_string()).map(|()| 0),
+                diagnostic::FAILED,
+            );
+        }
+        Err(error) if error.kind() == ClapKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Help that was not asked for goes where errors go.
+            let _ = std::io::Write::write_all(
+                &mut std::io::stderr(),
+                error.render().to_string().as_bytes(),
+            );
+            return (Err(Failure::exit(diagnostic::FAILED)), diagnostic::FAILED);
+        }
+        Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
+    };
+    let globals = match Globals::from_arg_matches(&matches) {
+        Ok(globals) => globals,
+        Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
+    };
+    descend(&matches, &globals, all())
+}
+
+fn descend(matches: &ArgMatches, globals: &Globals, entries: Vec<Entry>) -> (Outcome, u8) {
+    let found = matches.subcommand().and_then(|(name, inner)| {
+        entries
+            .into_iter()
+            .find(|entry| entry.name == name)
+            .map(|entry| (entry, inner))
+    });
+    match found {
+        Some((
+            Entry {
+                action: Action::Run(run, failed),
+                ..
+            },
+            inner,
+        )) => (run(inner, globals), failed),
+        Some((
+            Entry {
+                action: Action::Group(entries),
+                ..
+            },
+            inner,
+        )) => descend(inner, globals, entries()),
+        None => (
+            Err(Failure::usage("no verb was given").hint("see `berth --help`")),
+            diagnostic::ENGINE,
+        ),
+    }
+}
+
+/// clap's words in our form.
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    let mut message = first.to_owned();
+    let mut hint = None;
+    for line in lines.map(str::trim_start).filter(|line| !line.is_empty()) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hint = hint.or_else(|| Some(tip.to_owned()));
+        } else if line.starts_with("Usage:") {
+            hint = hint.or_else(|| Some(line.replacen("Usage:", "usage:", 1)));
+        } else if !line.starts_with("For more information") {
+            message = format!("{message} {line}");
+        }
+    }
+    Failure {
+        hint,
+        ..Failure::usage(message)
+    }
+}
