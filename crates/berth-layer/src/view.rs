@@ -4,7 +4,7 @@
 //! directories do not occur: the applier writes single whiteouts instead (see `apply`).
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
@@ -36,7 +36,6 @@ impl View {
     pub fn is_empty(&self) -> bool {
         self.lowers.is_empty()
     }
-
 
     /// Looks a clean path up.
     pub fn find(&mut self, path: &[u8]) -> Result<Option<Found>, Errno> {

@@ -131,8 +131,10 @@ impl Applier {
     fn remove_content(&mut self, path: &[u8]) -> Result<(), Error> {
         let mut work = vec![path.to_vec()];
         while let Some(dir) = work.pop() {
-            let Here::Dir(fd) = self.here(&dir)? else {
-                continue;
+            let fd = match lookup::open_dir(self.target.as_fd(), &dir, OFlags::RDONLY) {
+                Ok(fd) => fd,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+                Err(errno) => return Err(failed("open", &dir, errno)),
             };
             let mut names = Vec::new();
             for entry in Dir::read_from(&fd).map_err(|errno| failed("read", &dir, errno))? {
