@@ -8,6 +8,7 @@
 //! | [`write`](mod@write) | directory → archive |
 //! | [`decompress`](mod@decompress), [`pipeline`] | blob → archive and diff-id |
 //! | [`child`] | the confined process that does it |
+//! | [`copy`](mod@copy) | directory → directory |
 //! | [`purge`](mod@purge) | removing trees |
 //! | [`limits`] | all limits |
 //!
@@ -16,6 +17,7 @@
 pub mod apply;
 pub mod child;
 mod confine;
+pub mod copy;
 pub mod decompress;
 pub mod error;
 pub mod limits;
@@ -28,6 +30,7 @@ pub mod tar;
 mod view;
 pub mod write;
 
+pub use copy::copy_tree;
 pub use error::Error;
 pub use limits::Limits;
 pub use write::{WriteOptions, write_tree};

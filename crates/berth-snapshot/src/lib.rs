@@ -1,1 +1,11 @@
-//! berth-snapshot.
+//! Snapshots: unpacked layers, kept by chain-id, and what a container mounts of them, as data.
+//!
+//! `store` keeps them, `snapshotter` knows the two ways to make a root file system of them.
+
+pub mod error;
+pub mod snapshotter;
+pub mod store;
+
+pub use error::Error;
+pub use snapshotter::Snapshotter;
+pub use store::{Active, Content, Driver, Snapshot, Snapshots};

@@ -1,0 +1,454 @@
+//! Unpacked layers on disk, by chain-id: each is unpacked once and shared by all images and containers.
+//!
+//! ```text
+//! snapshots/<chain hex>/fs              the layer (overlay) or the whole tree (native)
+//! snapshots/<chain hex>/snapshot.json   Snapshot
+//! snapshots/<chain hex>/synced          empty; its content has reached the disk
+//! snapshots/.new-<chain hex>/           being unpacked; flock'ed by who does it
+//! ```
+//!
+//! Invariants: a directory named by a chain-id is complete, because it got its name by a rename at the end.
+//! That it is complete *on disk* is another matter, and an fsync of thousands of files would cost a pull more
+//! than the unpacking. So: a snapshot counts if it was committed in this boot, or if `synced` says that a
+//! `syncfs` came after it ([`Snapshots::settle`]). One that a crash may have torn is as good as absent, and is
+//! unpacked again from its blob, which is always durable.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use berth_fs::{Durability, Lock, LockMode, Trash};
+use berth_layer::apply::Form;
+use berth_model::task::RootfsMount;
+use berth_oci::digest::Digest;
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::snapshotter::{Native, Overlay, Snapshotter, make_dir, open_dir};
+
+/// What is known of an unpacked layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Form of this file: 1.
+    pub schema: u32,
+    /// Its chain-id.
+    pub chain: Digest,
+    /// The chain-id below; `None` for the lowest layer.
+    pub parent: Option<Digest>,
+    /// The layer's diff-id.
+    pub diff_id: Digest,
+    /// Bytes of the layer's files.
+    pub size_bytes: u64,
+    /// Files, directories and whiteouts in it.
+    pub entries: u64,
+    /// The boot in which it was committed.
+    pub boot_id: String,
+}
+
+/// What the committer knows of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The layer's diff-id, checked.
+    pub diff_id: Digest,
+    /// Bytes of the layer's files.
+    pub size_bytes: u64,
+    /// Files, directories and whiteouts in it.
+    pub entries: u64,
+}
+
+/// How the snapshots are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// Overlay.
+    #[default]
+    Overlay,
+    /// Overlay, mounted by root in a user namespace.
+    OverlayRootless,
+    /// Plain copies.
+    Native,
+}
+
+/// The directory of snapshots.
+pub struct Snapshots {
+    dir: PathBuf,
+    trash: Trash,
+    snapshotter: Box<dyn Snapshotter>,
+    /// Its files may belong to subordinate ids: only the user namespace can delete them.
+    rootless: bool,
+    boot_id: OnceLock<String>,
+}
+
+/// A snapshot to be filled. Dropped without [`Snapshots::commit`], it is garbage that the next try throws away.
+pub struct Active {
+    chain: Digest,
+    parent: Option<Digest>,
+    dir: PathBuf,
+    lowers: Vec<PathBuf>,
+    /// Nobody else fills the same snapshot.
+    _lock: Lock,
+}
+
+impl Active {
+    /// The directory to fill.
+    pub fn target(&self) -> PathBuf {
+        self.dir.join(TREE)
+    }
+
+    /// The layers below for the unpacker, topmost first.
+    pub fn lowers(&self) -> &[PathBuf] {
+        &self.lowers
+    }
+}
+
+const TREE: &str = "fs";
+const RECORD: &str = "snapshot.json";
+const SYNCED: &str = "synced";
+const NEW: &str = ".new-";
+
+impl Snapshots {
+    /// Opens (or creates, 0700) the snapshots in `dir`; what is removed goes through `trash`.
+    ///
+    /// # Errors
+    /// `Step`.
+    pub fn open(dir: &Path, trash: &Path, driver: Driver) -> Result<Snapshots, Error> {
+        berth_fs::ensure_dir(dir, 0o700).map_err(|source| step("create", dir, source))?;
+        let trash = Trash::open(trash).map_err(|source| step("create", trash, source))?;
+        let (snapshotter, rootless): (Box<dyn Snapshotter>, bool) = match driver {
+            Driver::Overlay => (Box::new(Overlay { rootless: false }), false),
+            Driver::OverlayRootless => (Box::new(Overlay { rootless: true }), true),
+            Driver::Native => (Box::new(Native), false),
+        };
+        Ok(Snapshots {
+            dir: dir.to_owned(),
+            trash,
+            snapshotter,
+            rootless,
+            boot_id: OnceLock::new(),
+        })
+    }
+
+    /// What the unpacker is to make of a layer.
+    pub fn form(&self) -> Form {
+        self.snapshotter.form()
+    }
+
+    /// Whether the layer is unpacked and whole.
+    pub fn has(&self, chain: &Digest) -> bool {
+        let dir = self.committed(chain);
+        if dir.join(SYNCED).exists() {
+            return true;
+        }
+        self.read(&dir)
+            .is_some_and(|snapshot| snapshot.boot_id == self.boot_id())
+    }
+
+    /// Begins to unpack the last of `chains` (the lowest first; all but the last must be unpacked). `None`:
+    /// it is there already. Waits while another process unpacks the same one.
+    ///
+    /// # Errors
+    /// `NoLayers`, `Missing`, `Step`, `Dir`, `Copy`.
+    pub fn prepare(&self, chains: &[Digest]) -> Result<Option<Active>, Error> {
+        let (chain, below) = chains.split_last().ok_or(Error::NoLayers)?;
+        let dir = self.dir.join(format!("{NEW}{}", chain.hex()));
+        let lock = loop {
+            if self.has(chain) {
+                return Ok(None);
+            }
+            drop(make_dir(&dir)?);
+            let lock = match Lock::dir(&dir, LockMode::Exclusive) {
+                Ok(lock) => lock,
+                // Who had it committed or threw it away between our two steps.
+                Err(error) if error.kind() == berth_model::ErrorKind::NotFound => continue,
+                Err(source) => return Err(step("lock", &dir, source)),
+            };
+            if !lock.still_at(&dir) || self.has(chain) {
+                continue;
+            }
+            if !is_empty(&dir)? {
+                self.throw(&dir)?;
+                continue;
+            }
+            break lock;
+        };
+        // One that a crash may have torn.
+        self.throw(&self.committed(chain))?;
+        let lowers = if below.is_empty() {
+            Vec::new()
+        } else {
+            self.lowers(below)?
+        };
+        let target = dir.join(TREE);
+        let target_dir = make_dir(&target)?;
+        rustix::fs::fchmod(&target_dir, Mode::from_raw_mode(0o755)).map_err(|source| {
+            Error::Dir {
+                operation: "set the mode of",
+                path: target.clone(),
+                source,
+            }
+        })?;
+        self.snapshotter
+            .seed(lowers.first().map(PathBuf::as_path), &target)?;
+        let lowers = if self.form() == Form::Plain {
+            Vec::new()
+        } else {
+            lowers
+        };
+        Ok(Some(Active {
+            chain: chain.clone(),
+            parent: below.last().cloned(),
+            dir,
+            lowers,
+            _lock: lock,
+        }))
+    }
+
+    /// Makes a filled snapshot visible.
+    ///
+    /// # Errors
+    /// `Describe`, `Step`.
+    pub fn commit(&self, active: Active, content: Content) -> Result<(), Error> {
+        let snapshot = Snapshot {
+            schema: 1,
+            chain: active.chain.clone(),
+            parent: active.parent.clone(),
+            diff_id: content.diff_id,
+            size_bytes: content.size_bytes,
+            entries: content.entries,
+            boot_id: self.boot_id().to_owned(),
+        };
+        let record = serde_json::to_vec(&snapshot).map_err(|source| Error::Describe {
+            chain: active.chain.clone(),
+            source,
+        })?;
+        let path = active.dir.join(RECORD);
+        berth_fs::atomic_write(&path, &record, Durability::Volatile)
+            .map_err(|source| step("write", &path, source))?;
+        let committed = self.committed(&active.chain);
+        berth_fs::rename_new(&active.dir, &committed, Durability::Volatile)
+            .map_err(|source| step("commit", &committed, source))
+    }
+
+    /// Throws an unfinished snapshot away.
+    ///
+    /// # Errors
+    /// `Step`.
+    pub fn abort(&self, active: Active) -> Result<(), Error> {
+        self.throw(&active.dir)
+    }
+
+    /// The directories of `chains` (the lowest first), topmost first. For the native form, the last alone is
+    /// the whole tree.
+    ///
+    /// # Errors
+    /// `NoLayers`, `Missing`.
+    pub fn lowers(&self, chains: &[Digest]) -> Result<Vec<PathBuf>, Error> {
+        let wanted = match self.form() {
+            Form::Overlay => chains,
+            Form::Plain => &chains[chains.len().saturating_sub(1)..],
+        };
+        if wanted.is_empty() {
+            return Err(Error::NoLayers);
+        }
+        wanted
+            .iter()
+            .rev()
+            .map(|chain| match self.has(chain) {
+                true => Ok(self.committed(chain).join(TREE)),
+                false => Err(Error::Missing {
+                    chain: chain.clone(),
+                }),
+            })
+            .collect()
+    }
+
+    /// Makes what a container over `chains` (the lowest first) needs in its directory; doing it again changes
+    /// nothing that the container wrote.
+    ///
+    /// # Errors
+    /// As [`Snapshots::lowers`]; `Dir`, `Copy`.
+    pub fn container_mount(
+        &self,
+        chains: &[Digest],
+        container_dir: &Path,
+    ) -> Result<RootfsMount, Error> {
+        self.snapshotter
+            .rootfs(&self.lowers(chains)?, container_dir)
+    }
+
+    /// Removes a snapshot; that it is gone already is fine. Rootless: it is only moved into the trash, which
+    /// the engine empties inside the user namespace.
+    ///
+    /// # Errors
+    /// `Step`.
+    pub fn remove(&self, chain: &Digest) -> Result<(), Error> {
+        self.throw(&self.committed(chain))
+    }
+
+    /// All whole snapshots, sorted by chain-id.
+    ///
+    /// # Errors
+    /// `Step`.
+    pub fn list(&self) -> Result<Vec<Snapshot>, Error> {
+        let mut found = Vec::new();
+        for name in self.names()? {
+            let dir = self.dir.join(&name);
+            if let Some(snapshot) = self.read(&dir)
+                && name.as_encoded_bytes() == snapshot.chain.hex().as_bytes()
+                && self.has(&snapshot.chain)
+            {
+                found.push(snapshot);
+            }
+        }
+        found.sort_by(|a, b| a.chain.hex().cmp(b.chain.hex()));
+        Ok(found)
+    }
+
+    /// Throws away what no unpacker and no boot vouches for: unfinished snapshots that nobody fills, and those
+    /// that a crash may have torn. Returns their names.
+    ///
+    /// # Errors
+    /// `Step`.
+    pub fn sweep(&self) -> Result<Vec<String>, Error> {
+        let mut swept = Vec::new();
+        let whole: Vec<_> = self
+            .list()?
+            .into_iter()
+            .map(|snapshot| snapshot.chain.hex().to_owned())
+            .collect();
+        for name in self.names()? {
+            let name = name.to_string_lossy().into_owned();
+            let dir = self.dir.join(&name);
+            if name.starts_with(NEW) {
+                // The lock is held until the directory is in the trash.
+                let Ok(Some(_lock)) = Lock::try_dir(&dir, LockMode::Exclusive) else {
+                    continue;
+                };
+                self.throw(&dir)?;
+            } else if whole.contains(&name) {
+                continue;
+            } else {
+                self.throw(&dir)?;
+            }
+            swept.push(name);
+        }
+        Ok(swept)
+    }
+
+    /// Bytes and number of files of a snapshot, as counted when it was unpacked.
+    ///
+    /// # Errors
+    /// `Missing`.
+    pub fn usage(&self, chain: &Digest) -> Result<(u64, u64), Error> {
+        let snapshot = self
+            .read(&self.committed(chain))
+            .ok_or_else(|| Error::Missing {
+                chain: chain.clone(),
+            })?;
+        Ok((snapshot.size_bytes, snapshot.entries))
+    }
+
+    /// Writes all snapshots to the disk (one `syncfs`) and notes that they survive a crash now. Not for the
+    /// path of a pull: for a daemon's idle time, garbage collection, a shutdown.
+    ///
+    /// # Errors
+    /// `Dir`, `Step`.
+    pub fn settle(&self) -> Result<(), Error> {
+        let fresh: Vec<PathBuf> = self
+            .list()?
+            .iter()
+            .map(|snapshot| self.committed(&snapshot.chain))
+            .filter(|dir| !dir.join(SYNCED).exists())
+            .collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let dir = open_dir(&self.dir)?;
+        rustix::fs::syncfs(&dir).map_err(|source| Error::Dir {
+            operation: "write to the disk",
+            path: self.dir.clone(),
+            source,
+        })?;
+        for dir in fresh {
+            let path = dir.join(SYNCED);
+            match rustix::fs::open(
+                &path,
+                OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC,
+                Mode::RUSR,
+            ) {
+                // Removed meanwhile.
+                Ok(_) | Err(rustix::io::Errno::NOENT) => {}
+                Err(source) => {
+                    return Err(Error::Dir {
+                        operation: "create",
+                        path,
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&self, chain: &Digest) -> PathBuf {
+        self.dir.join(chain.hex())
+    }
+
+    /// The record, unless a crash (or somebody) damaged it.
+    fn read(&self, dir: &Path) -> Option<Snapshot> {
+        let bytes = fs::read(dir.join(RECORD)).ok()?;
+        serde_json::from_slice(&bytes)
+            .ok()
+            .filter(|snapshot: &Snapshot| snapshot.schema == 1)
+    }
+
+    fn names(&self) -> Result<Vec<std::ffi::OsString>, Error> {
+        let dir = open_dir(&self.dir)?;
+        berth_fs::dirs::names(std::os::fd::AsFd::as_fd(&dir))
+            .map_err(|source| step("read", &self.dir, source))
+    }
+
+    fn throw(&self, dir: &Path) -> Result<(), Error> {
+        let failed = |source| step("remove", dir, source);
+        if self.rootless {
+            return self
+                .trash
+                .throw(dir, Durability::Volatile)
+                .map(drop)
+                .map_err(failed);
+        }
+        self.trash
+            .discard(dir, Durability::Volatile)
+            .map_err(failed)
+    }
+
+    fn boot_id(&self) -> &str {
+        self.boot_id.get_or_init(|| {
+            // Without procfs nothing is known of earlier boots, so nothing of them is trusted.
+            let pid = std::process::id();
+            fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                .map(|id| id.trim().to_owned())
+                .unwrap_or_else(|_: io::Error| format!("unknown-{pid}"))
+        })
+    }
+}
+
+fn step(operation: &'static str, path: &Path, source: berth_fs::Error) -> Error {
+    Error::Step {
+        operation,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn is_empty(dir: &Path) -> Result<bool, Error> {
+    let fd = open_dir(dir)?;
+    let names: Vec<_> = berth_fs::dirs::names(std::os::fd::AsFd::as_fd(&fd))
+        .map_err(|source| step("read", dir, source))?;
+    Ok(names.iter().all(|name| name == OsStr::new(".")))
+}
+
+#[cfg(test)]
+mod tests;
