@@ -37,11 +37,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-model",
         ],
     ),
-    // programs that live with a container; nobody links them, the engine starts them
+    // programs that live with a container: the engine starts them, and links only the monitor's words
     ("berth-monitor", &[]),
     (
         "berth-runtime",
         &[
+            "berth-monitor",
             "berth-cgroup",
             "berth-seccomp",
             "berth-fs",
@@ -58,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "berth-engine",
         &[
+            "berth-monitor",
             "berth-registry",
             "berth-store",
             "berth-snapshot",

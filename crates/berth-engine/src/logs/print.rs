@@ -1,0 +1,175 @@
+//! Records as text, as `berth logs` prints them.
+
+use std::io::Write;
+
+use super::Error;
+use super::record::{LogStream, Record};
+
+/// Writes records to two writers.
+pub struct Printer<'a> {
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+    /// Put the time before each line.
+    timestamps: bool,
+    /// Keep the container from steering the user's terminal (security: D31).
+    sanitize: bool,
+    /// Whether a line of standard output, of standard error, is unfinished.
+    unfinished: [bool; 2],
+    dropped: u64,
+}
+
+impl<'a> Printer<'a> {
+    /// `timestamps`: before each line; `sanitize`: when the output is a terminal and the container
+    /// has none of its own.
+    pub fn new(
+        stdout: &'a mut dyn Write,
+        stderr: &'a mut dyn Write,
+        timestamps: bool,
+        sanitize: bool,
+    ) -> Self {
+        Printer {
+            stdout,
+            stderr,
+            timestamps,
+            sanitize,
+            unfinished: [false; 2],
+            dropped: 0,
+        }
+    }
+
+    /// Writes one record.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn print(&mut self, record: &Record) -> Result<(), Error> {
+        self.dropped += record.dropped;
+        if record.text.is_empty() {
+            return Ok(());
+        }
+        let (index, out) = match record.stream {
+            LogStream::Stdout => (0, &mut self.stdout),
+            LogStream::Stderr => (1, &mut self.stderr),
+        };
+        let mut line = String::with_capacity(record.text.len() + 32);
+        if self.timestamps && !self.unfinished[index] {
+            line.push_str(&format!("{:.9} ", record.time));
+        }
+        self.unfinished[index] = !record.text.ends_with('\n');
+        if self.sanitize {
+            sanitize(&record.text, &mut line);
+        } else {
+            line.push_str(&record.text);
+        }
+        out.write_all(line.as_bytes()).map_err(Error::Write)
+    }
+
+    /// Records that the log lost to a full disk: to be told to the user.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Flushes both writers.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.stdout
+            .flush()
+            .and_then(|()| self.stderr.flush())
+            .map_err(Error::Write)
+    }
+}
+
+/// Leaves out control characters but line feed and tab. Colours stay: `ESC [ … m` steers nothing.
+pub fn sanitize(text: &str, clean: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find(is_steering) {
+        clean.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let keep = colour(rest);
+        clean.push_str(&rest[..keep]);
+        let skip = if keep > 0 {
+            keep
+        } else {
+            rest.chars().next().map_or(1, char::len_utf8)
+        };
+        rest = &rest[skip..];
+    }
+    clean.push_str(rest);
+}
+
+/// C0, DEL and C1, and the characters that reorder text (Unicode TR 9).
+fn is_steering(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The length of the colour sequence (SGR) at the start of `text`; 0: there is none.
+fn colour(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else {
+        return 0;
+    };
+    match parameters.find(|c: char| !c.is_ascii_digit() && c != ';' && c != ':') {
+        Some(end) if parameters[end..].starts_with('m') => end + 3,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(stream: LogStream, text: &str) -> Record {
+        let time = "2026-11-24T12:00:00.5Z".parse().unwrap();
+        Record {
+            stream,
+            time,
+            text: text.to_owned(),
+            dropped: 0,
+        }
+    }
+
+    #[test]
+    fn streams_go_their_ways_and_lines_get_one_time() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut printer = Printer::new(&mut out, &mut err, true, false);
+        for (stream, text) in [
+            (LogStream::Stdout, "a"),
+            (LogStream::Stderr, "e\n"),
+            (LogStream::Stdout, "b\n"),
+            (LogStream::Stdout, "c\x1bc\n"),
+        ] {
+            printer.print(&record(stream, text)).unwrap();
+        }
+        printer
+            .print(&Record {
+                dropped: 3,
+                ..record(LogStream::Stderr, "")
+            })
+            .unwrap();
+        assert_eq!(printer.dropped(), 3);
+        printer.flush().unwrap();
+        let time = "2026-11-24T12:00:00.500000000Z";
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("{time} ab\n{time} c\x1bc\n")
+        );
+        assert_eq!(String::from_utf8(err).unwrap(), format!("{time} e\n"));
+    }
+
+    #[test]
+    fn a_container_cannot_steer_the_terminal() {
+        for (text, clean) in [
+            ("plain\ttext é\n", "plain\ttext é\n"),
+            ("\x1b]0;title\x07x", "]0;titlex"),
+            ("\x1b[1;31mred\x1b[0m", "\x1b[1;31mred\x1b[0m"),
+            ("\x1b[2Jx\x1b[", "[2Jx["),
+            ("a\rb\u{9b}31mc\x7f", "ab31mc"),
+            ("\u{202e}evil", "evil"),
+        ] {
+            let mut made = String::new();
+            sanitize(text, &mut made);
+            assert_eq!(made, clean);
+        }
+    }
+}
