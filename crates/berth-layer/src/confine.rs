@@ -29,11 +29,7 @@ const OPEN_FILES: u64 = 1024;
 ///
 /// # Errors
 /// `Confine`. The caller must not go on then.
-pub(crate) fn confine(
-    target: &OwnedFd,
-    lowers: &[OwnedFd],
-    limits: &Limits,
-) -> Result<bool, Error> {
+pub fn confine(target: &OwnedFd, lowers: &[OwnedFd], limits: &Limits) -> Result<bool, Error> {
     rustix::thread::set_no_new_privs(true).map_err(|errno| failed("no_new_privs", errno.into()))?;
     limit(Resource::Fsize, limits.total_bytes)?;
     limit(Resource::As, MEMORY_BYTES)?;

@@ -16,7 +16,7 @@
 
 pub mod apply;
 pub mod child;
-mod confine;
+pub mod confine;
 pub mod copy;
 pub mod decompress;
 pub mod error;
