@@ -1,1 +1,20 @@
-//! testkit.
+//! For integration tests: a place of one's own for a berth ([`Sandbox`]), what may not be left behind
+//! ([`Ledger`]), a terminal session ([`Session`]), an ordinary user ([`TestUser`]), and a root file system.
+//!
+//! Tests run as root, and say so instead of passing silently when they do not.
+
+pub mod busybox;
+pub mod finished;
+pub mod ledger;
+pub mod programs;
+pub mod pty;
+pub mod sandbox;
+pub mod user;
+pub mod wait;
+
+pub use finished::Finished;
+pub use ledger::Ledger;
+pub use pty::Session;
+pub use sandbox::Sandbox;
+pub use user::TestUser;
+pub use wait::eventually;

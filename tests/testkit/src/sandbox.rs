@@ -1,0 +1,333 @@
+//! A berth of one's own: state directories, cgroup parent, environment; empty at the start, and checked for
+//! leaks at the end.
+//!
+//! ```text
+//! /tmp/berth-t.XXXXXX/     short: socket names have 108 bytes
+//! ├── root/  run/          --root, --run-dir
+//! ├── bin/                 the programs, and `docker` → berth
+//! ├── home/                HOME and working directory
+//! └── tmp/                 TMPDIR
+//! ```
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{Gid, Uid, chown};
+
+use crate::finished::Finished;
+use crate::ledger::{self, Ledger, Mark};
+use crate::programs;
+use crate::pty::Session;
+use crate::user::TestUser;
+use crate::wait::PATIENCE;
+
+/// A place for one test. Dropping it removes all containers and fails the test if anything stays.
+pub struct Sandbox {
+    directory: tempfile::TempDir,
+    user: Option<TestUser>,
+    mark: Mark,
+    before: Ledger,
+    /// Checks at the end that the store holds no half-done work either.
+    check_at_end: bool,
+}
+
+impl Sandbox {
+    /// berth as root.
+    pub fn root() -> Sandbox {
+        Sandbox::make(None)
+    }
+
+    /// berth as an ordinary user.
+    pub fn rootless() -> Sandbox {
+        Sandbox::make(Some(TestUser::get()))
+    }
+
+    /// As root, then as an ordinary user: for what has to be the same.
+    pub fn both() -> [fn() -> Sandbox; 2] {
+        [Sandbox::root, Sandbox::rootless]
+    }
+
+    fn make(user: Option<TestUser>) -> Sandbox {
+        programs::need_root();
+        let directory = tempfile::Builder::new()
+            .prefix("berth-t.")
+            .tempdir_in("/tmp")
+            .expect("a directory");
+        let path = directory.path().to_owned();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own");
+        for name in ["root", "run", "home", "tmp", "bin"] {
+            fs::create_dir(path.join(name)).expect("a directory");
+            if let (Some(user), false) = (&user, name == "bin") {
+                let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+                chown(path.join(name), Some(uid), Some(gid)).expect("root may");
+            }
+        }
+        take_programs(&path.join("bin"), user.is_some());
+        let cgroup = path
+            .file_name()
+            .expect("it has a name")
+            .to_string_lossy()
+            .replace("-t.", "-test-");
+        let mark = Mark {
+            directory: path,
+            cgroup,
+        };
+        let before = Ledger::take(&mark);
+        Sandbox {
+            directory,
+            user,
+            mark,
+            before,
+            check_at_end: true,
+        }
+    }
+
+    /// For tests that break things on purpose and cannot leave an empty store.
+    pub fn without_final_check(mut self) -> Sandbox {
+        self.check_at_end = false;
+        self
+    }
+
+    /// Whether berth runs as an ordinary user here.
+    pub fn is_rootless(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// The ordinary user, if any.
+    pub fn user(&self) -> Option<&TestUser> {
+        self.user.as_ref()
+    }
+
+    /// The sandbox's own directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// `--root`.
+    pub fn state(&self) -> PathBuf {
+        self.path().join("root")
+    }
+
+    /// `--run-dir`.
+    pub fn run_dir(&self) -> PathBuf {
+        self.path().join("run")
+    }
+
+    /// A directory that berth's user may write; the working directory of commands.
+    pub fn home(&self) -> PathBuf {
+        self.path().join("home")
+    }
+
+    /// Name of the cgroup parent, below each hierarchy.
+    pub fn cgroup_parent(&self) -> &str {
+        &self.mark.cgroup
+    }
+
+    /// A file in [`Sandbox::home`] that belongs to berth's user.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home().join(name);
+        fs::write(&path, content).expect("our own directory");
+        self.give(&path);
+        path
+    }
+
+    /// A directory in [`Sandbox::home`] that belongs to berth's user.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.home().join(name);
+        fs::create_dir_all(&path).expect("our own directory");
+        self.give(&path);
+        path
+    }
+
+    fn give(&self, path: &Path) {
+        if let Some(user) = &self.user {
+            chown(
+                path,
+                Some(Uid::from_raw(user.uid)),
+                Some(Gid::from_raw(user.gid)),
+            )
+            .expect("root may");
+        }
+    }
+
+    /// Any program, as berth's user, with berth's environment and nothing else.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = match &self.user {
+            None => Command::new(program),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .arg(format!("--reuid={}", user.uid))
+                    .arg(format!("--regid={}", user.gid));
+                command.args(["--clear-groups", "--", program]);
+                command
+            }
+        };
+        let bin = self.path().join("bin");
+        command
+            .env_clear()
+            .env(
+                "PATH",
+                format!(
+                    "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                    bin.display()
+                ),
+            )
+            .env("HOME", self.home())
+            .env("TMPDIR", self.path().join("tmp"))
+            .env("XDG_RUNTIME_DIR", self.run_dir())
+            .env("TERM", "xterm")
+            .env("BERTH_ROOT", self.state())
+            .env("BERTH_RUN_DIR", self.run_dir())
+            .env("BERTH_CGROUP_PARENT", format!("/{}", self.mark.cgroup))
+            .current_dir(self.home());
+        command
+    }
+
+    /// `berth` with these arguments, ready to run.
+    pub fn berth_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.path().join("bin/berth").to_string_lossy());
+        command.args(arguments);
+        command
+    }
+
+    /// Runs `berth`.
+    pub fn berth(&self, arguments: &[&str]) -> Finished {
+        Finished::run(
+            &mut self.berth_command(arguments),
+            b"",
+            Duration::from_secs(60),
+        )
+    }
+
+    /// Runs `berth` with something on its standard input.
+    pub fn berth_with_input(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Finished {
+        Finished::run(
+            &mut self.berth_command(arguments),
+            input.as_ref(),
+            Duration::from_secs(60),
+        )
+    }
+
+    /// Runs a line of shell as docker's user would type it: `docker` is berth.
+    pub fn shell(&self, line: &str) -> Finished {
+        let mut command = self.command("/bin/sh");
+        Finished::run(command.args(["-c", line]), b"", Duration::from_secs(60))
+    }
+
+    /// Starts `berth` and does not wait. Output is piped.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.berth_command(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().expect("berth starts")
+    }
+
+    /// `berth` on a terminal.
+    pub fn session(&self, arguments: &[&str]) -> Session {
+        Session::start_for(&self.berth_command(arguments), self.user.as_ref())
+    }
+
+    /// Makes the image `busybox`.
+    pub fn with_busybox(self) -> Sandbox {
+        self.berth(&["image", "bootstrap", "busybox"]).ok();
+        self
+    }
+
+    /// Processes that belong to this sandbox: monitors, containers.
+    pub fn processes(&self) -> Vec<i32> {
+        ledger::processes(&self.mark)
+    }
+
+    /// Removes all containers; what stays then is a leak.
+    fn leftovers(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let ids = self.berth(&["ps", "-aq", "--no-trunc"]);
+        if !ids.stdout.trim().is_empty() {
+            let ids: Vec<&str> = ids.stdout.split_whitespace().collect();
+            let removed = self.berth(&[&["rm", "-f", "-v"], &ids[..]].concat());
+            if !removed.status.success() {
+                found.push(format!("containers that cannot be removed: {removed}"));
+            }
+        }
+        let check = self.berth(&["fsck"]);
+        if !check.status.success() {
+            found.push(format!("fsck: {check}"));
+        }
+        for place in [
+            "root/containers",
+            "root/names",
+            "root/trash",
+            "root/ingest",
+            "root/leases",
+            "run/tasks",
+            "tmp",
+        ] {
+            let entries = fs::read_dir(self.path().join(place))
+                .into_iter()
+                .flatten()
+                .flatten();
+            found.extend(entries.map(|entry| format!("file: {}", entry.path().display())));
+        }
+        found.extend(self.leaks());
+        found
+    }
+
+    /// What the host has now that it had not before. A clean-up in the background has some time to end.
+    fn leaks(&self) -> Vec<String> {
+        let end = std::time::Instant::now() + PATIENCE / 4;
+        let parent = |entry: &String| {
+            entry.starts_with("cgroup: ") && entry.ends_with(&format!("/{}", self.mark.cgroup))
+        };
+        loop {
+            let now = Ledger::take(&self.mark);
+            // The parent is not a container's; it goes with the sandbox.
+            let leaks: Vec<String> = now
+                .since(&self.before)
+                .into_iter()
+                .filter(|e| !parent(e))
+                .collect();
+            if leaks.is_empty() || std::time::Instant::now() > end {
+                return leaks;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let failing = std::thread::panicking();
+        let leftovers = if failing || !self.check_at_end {
+            Vec::new()
+        } else {
+            self.leftovers()
+        };
+        ledger::sweep(&self.mark);
+        // A container's own files may be immutable to `TempDir` only by being many: it removes them all.
+        assert!(
+            failing || leftovers.is_empty(),
+            "left behind:\n{}",
+            leftovers.join("\n")
+        );
+    }
+}
+
+/// An ordinary user may not be able to reach the build directory: it gets copies.
+fn take_programs(bin: &Path, copy: bool) {
+    let from = programs::directory();
+    for name in ["berth", "berth-runtime", "berth-monitor"] {
+        let (source, target) = (from.join(name), bin.join(name));
+        if copy {
+            fs::copy(&source, &target).unwrap_or_else(|e| panic!("{}: {e}", source.display()));
+        } else {
+            symlink(source.canonicalize().unwrap_or(source), &target).expect("a link");
+        }
+    }
+    symlink("berth", bin.join("docker")).expect("a link");
+}
