@@ -3,9 +3,11 @@
 //! This program is also the child (`internal unpack`) and the engine of the ordinary user (`as-user`). Runs as
 //! root. Instead of `berth-runtime unshare` a script calls util-linux' unshare, which does the same.
 
+#![allow(clippy::unwrap_used, reason = "a test without the harness")]
+
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -245,7 +247,9 @@ fn rootless() {
     }
     let home = dir.path().join("home");
     fs::create_dir(&home).unwrap();
-    chown(&home, Some(user.uid), Some(user.gid)).unwrap();
+    let owner = rustix::fs::Uid::from_raw(user.uid);
+    let group = rustix::fs::Gid::from_raw(user.gid);
+    rustix::fs::chown(&home, Some(owner), Some(group)).unwrap();
     for (at, (bytes, ..)) in layers().iter().enumerate() {
         fs::write(dir.path().join(format!("layer{at}")), bytes).unwrap();
     }

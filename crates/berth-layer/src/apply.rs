@@ -20,6 +20,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::io::BufRead;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -429,8 +430,6 @@ fn failed(operation: &'static str, path: &[u8], source: Errno) -> Error {
         source,
     }
 }
-
-use std::os::unix::ffi::OsStrExt as _;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid, 
 use rustix::io::Errno;
 
 use crate::limits::{XATTR_BYTES, XATTRS};
-use crate::tar::Time;
+use crate::tar::{Time, Xattrs};
 
 /// Extended attributes that layers may carry: `user.*` without overlay's own, and file capabilities.
 /// A planted `trusted.overlay.redirect` would make overlay look elsewhere (row T11).
@@ -38,7 +38,7 @@ pub(crate) struct Metadata {
     /// 0 … 0o7777.
     pub mode: u32,
     pub mtime: Time,
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
 }
 
 impl Metadata {
@@ -205,7 +205,7 @@ fn capability_v2(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The allowed attributes of an open file or directory, sorted by name.
-pub(crate) fn read_xattrs(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+pub(crate) fn read_xattrs(fd: BorrowedFd<'_>) -> Result<Xattrs, Errno> {
     let mut names = [0u8; 4096];
     let mut long_names;
     let names = match rustix::fs::flistxattr(fd, &mut names[..]) {

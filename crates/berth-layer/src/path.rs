@@ -134,7 +134,7 @@ mod tests {
         ] {
             assert_eq!(
                 clean(path).as_deref(),
-                expected.as_ref().map(|path| *path).map_err(|e| e),
+                expected.as_ref().map(|path| *path),
                 "{path:?}"
             );
         }

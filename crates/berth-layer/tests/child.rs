@@ -1,6 +1,8 @@
 //! The confined child as a process: this program starts itself as `internal unpack`, as an attacker who took
 //! the child over (`probe`), and as the test. Runs as root.
 
+#![allow(clippy::unwrap_used, reason = "a test without the harness")]
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};

@@ -38,6 +38,9 @@ pub struct Time {
     pub nanos: u32,
 }
 
+/// Extended attributes: names and values.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// One member of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -58,7 +61,7 @@ pub struct Entry {
     /// Time of last modification.
     pub mtime: Time,
     /// Extended attributes, in the order of the archive.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
 }
 
 impl Entry {

@@ -252,7 +252,7 @@ mod tests {
             (b"00000644", Ok(0o644)),
             (b"\0\0\0\0\0\0\0\0", Ok(0)),
             (b"        ", Ok(0)),
-            (b"0644\0012", Err(())),
+            (b"0644\x00012", Err(())),
             (b"-000644\0", Err(())),
             (b"0000648\0", Err(())),
             (b"0x00064\0", Err(())),
@@ -273,7 +273,7 @@ mod tests {
         let header = Header(header.finish());
         assert_eq!(header.name(Dialect::Ustar), long);
         assert!(header.checksum_matches());
-        assert!(!HeaderBuilder::new(b'0').path(&vec![b'a'; 101]));
+        assert!(!HeaderBuilder::new(b'0').path(&[b'a'; 101]));
         let dir = [vec![b'a'; 150], b"/".to_vec()].concat();
         assert!(
             !HeaderBuilder::new(b'5').path(&dir),

@@ -20,6 +20,6 @@ mod pax;
 mod reader;
 mod writer;
 
-pub use entry::{Entry, Kind, Time};
+pub use entry::{Entry, Kind, Time, Xattrs};
 pub use reader::{Data, Reader};
 pub use writer::Writer;

@@ -3,7 +3,7 @@
 //! A record that is malformed, and a key that comes twice, make the archive an error: readers differ in
 //! which one wins. Unknown keys have no meaning to anybody else's files and are passed over, as POSIX asks.
 
-use super::entry::Time;
+use super::entry::{Time, Xattrs};
 
 /// What the records of one `x` header say about the entry that follows.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Records {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub mtime: Option<Time>,
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
 }
 
 /// Prefix of the keys that carry extended attributes. bsdtar writes `LIBARCHIVE.xattr.` besides, with
