@@ -30,7 +30,7 @@ pub enum UnpackError {
         diff_id: Digest,
         /// Cause.
         #[source]
-        source: berth_snapshot::Error,
+        source: Box<berth_snapshot::Error>,
     },
     /// The child could not be started or spoken with.
     #[error("cannot run the unpacker {program}")]
@@ -57,9 +57,11 @@ pub enum UnpackError {
     Layer {
         /// The layer.
         diff_id: Digest,
-        /// The child's report.
-        failure: Failure,
-        /// The report as a chain of causes.
+        /// The sort of failure.
+        kind: ErrorKind,
+        /// What the user can do, when known.
+        hint: Option<String>,
+        /// The child's report as a chain of causes.
         #[source]
         source: Cause,
     },
@@ -79,7 +81,7 @@ impl UnpackError {
         match self {
             UnpackError::Snapshot { source, .. } => source.kind(),
             UnpackError::Child { .. } | UnpackError::Died { .. } => ErrorKind::Internal,
-            UnpackError::Layer { failure, .. } => failure.kind,
+            UnpackError::Layer { kind, .. } => *kind,
             UnpackError::WrongDiffId { .. } => ErrorKind::Corrupt,
         }
     }
@@ -88,7 +90,7 @@ impl UnpackError {
     pub fn hint(&self) -> Option<String> {
         match self {
             UnpackError::Snapshot { source, .. } => source.hint(),
-            UnpackError::Layer { failure, .. } => failure.hint.clone(),
+            UnpackError::Layer { hint, .. } => hint.clone(),
             UnpackError::WrongDiffId { .. } => Some(
                 "the image is damaged or forged: pull it again, or ask who built it".to_owned(),
             ),
@@ -178,9 +180,9 @@ impl<'a> LayerUnpacker<'a> {
         media_type: &str,
         diff_id: &Digest,
     ) -> Result<Option<Unpacked>, UnpackError> {
-        let keep = |source| UnpackError::Snapshot {
+        let keep = |error| UnpackError::Snapshot {
             diff_id: diff_id.clone(),
-            source,
+            source: Box::new(error),
         };
         self.chains.push(self.next_chain(diff_id));
         let result = match self.snapshots.prepare(&self.chains).map_err(keep) {
@@ -215,9 +217,9 @@ impl<'a> LayerUnpacker<'a> {
         media_type: &str,
         diff_id: &Digest,
     ) -> Result<Unpacked, UnpackError> {
-        let keep = |source| UnpackError::Snapshot {
+        let keep = |error| UnpackError::Snapshot {
             diff_id: diff_id.clone(),
-            source,
+            source: Box::new(error),
         };
         let request = Request {
             target: active.target(),
@@ -301,14 +303,12 @@ fn run_child(
             expected: diff_id.clone(),
             found: unpacked.diff_id,
         }),
-        Ok(Outcome::Failed(failure)) => {
-            let source = Cause::of(&failure);
-            Err(UnpackError::Layer {
-                diff_id: diff_id.clone(),
-                failure,
-                source,
-            })
-        }
+        Ok(Outcome::Failed(failure)) => Err(UnpackError::Layer {
+            diff_id: diff_id.clone(),
+            kind: failure.kind,
+            source: Cause::of(&failure),
+            hint: failure.hint,
+        }),
         Err(_) => Err(UnpackError::Died {
             diff_id: diff_id.clone(),
             status: status.to_string(),
