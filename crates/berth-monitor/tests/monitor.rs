@@ -99,7 +99,7 @@ fn much_output_arrives_intact_at_each_client() {
         let (out, err, code) = client.drain();
         assert_eq!((out.len(), err.len(), code), (BYTES, 0, 0));
         assert!(out == expected.as_bytes()[..BYTES], "not a byte differs");
-        client.send(&[packet::DONE]);
+        client.done();
     };
     std::thread::scope(|scope| {
         scope.spawn(|| check(second));
@@ -197,7 +197,7 @@ fn a_grandchild_that_holds_the_output_does_not_delay_the_end() {
     let client = rig.foreground.take().unwrap();
     let (out, _, code) = client.drain();
     assert_eq!(code, 3);
-    client.send(&[packet::DONE]);
+    client.done();
     assert!(rig.wait().success());
     assert!(start.elapsed() < Duration::from_secs(5));
     let sleeper: i32 = String::from_utf8(out).unwrap().trim().parse().unwrap();
@@ -308,7 +308,7 @@ fn input_ends_with_the_client_that_feeds_it() {
     });
     assert!(out == data);
     assert_eq!((err.as_slice(), code), (&b"end\n"[..], 0));
-    client.send(&[packet::DONE]);
+    client.done();
     rig.wait();
 
     // Going without a word ends it as well; what was sent before still arrives.
@@ -396,7 +396,7 @@ fn a_terminal_that_resizes() {
     assert!(rest.contains("hello\r\n"), "echoed: {rest:?}");
     let (_, _, code) = client.drain();
     assert_eq!(code, 0);
-    client.send(&[packet::DONE]);
+    client.done();
     rig.wait();
     assert!(rig.logged("stdout").contains("got hello\r\n"));
 }
@@ -417,7 +417,7 @@ fn a_terminals_last_words_are_not_lost() {
             "{:?}",
             String::from_utf8_lossy(&out)
         );
-        client.send(&[packet::DONE]);
+        client.done();
         rig.wait();
     }
 }
@@ -445,7 +445,7 @@ fn the_foreground_client_may_clean_up_itself() {
     let mut rig = Rig::start("exit 4", options());
     let client = rig.foreground.take().unwrap();
     assert_eq!(client.drain().2, 4);
-    client.send(&[packet::DONE]);
+    client.done();
     assert_eq!(client.receive(), Packet::End);
     assert!(rig.wait().success());
     assert!(!rig.is_reaped());
@@ -476,7 +476,7 @@ fn a_later_client_learns_the_exit_but_does_not_prevent_the_clean_up() {
     let (one, two) = (rig.attach(ALL), rig.attach(ALL));
     one.send_data(b"\n");
     assert_eq!((one.drain().2, two.drain().2), (5, 5));
-    one.send(&[packet::DONE]);
+    one.done();
     rig.wait();
     assert!(rig.is_reaped());
 }
@@ -615,7 +615,7 @@ fn a_full_disk_drops_records_and_says_so() {
     fs::remove_file(disk.path().join("filler")).unwrap();
     client.send_data(b"\n");
     assert_eq!(client.drain().2, 6);
-    client.send(&[packet::DONE]);
+    client.done();
     rig.wait();
     let records = rig.records();
     let dropped: u64 = records

@@ -47,8 +47,10 @@ impl Exit {
 pub fn record(args: &Args<'static>, exit: &mut Exit) {
     exit.oom = args.oom.is_some_and(was_oom_killed);
     for _ in 0..ATTEMPTS {
-        if write_record(args, exit).is_ok() {
-            return;
+        match write_record(args, exit) {
+            // Without its directory the container was removed, and nobody will ask.
+            Ok(()) | Err(Errno::NOENT) => return,
+            Err(_) => {}
         }
         let _ = sys::poll(&mut [], Some(PAUSE_MS));
     }

@@ -20,6 +20,7 @@ impl Fd {
 pub struct Errno(pub i32);
 
 impl Errno {
+    pub const NOENT: Errno = Errno(2);
     pub const INTR: Errno = Errno(4);
     pub const AGAIN: Errno = Errno(11);
 }

@@ -367,6 +367,11 @@ impl Client {
         assert_eq!(sent, packet.len());
     }
 
+    /// Takes the cleaning-up over. The monitor may be gone already: it waits for the foreground one only.
+    pub fn done(&self) {
+        let _ = net::send(&self.0, &[packet::DONE], SendFlags::NOSIGNAL);
+    }
+
     pub fn send_data(&self, data: &[u8]) {
         let mut packet = vec![packet::STDIN];
         packet.extend_from_slice(data);
