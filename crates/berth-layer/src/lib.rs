@@ -9,6 +9,7 @@
 //! | [`decompress`](mod@decompress), [`pipeline`] | blob → archive and diff-id |
 //! | [`child`] | the confined process that does it |
 //! | [`copy`](mod@copy) | directory → directory |
+//! | `merged` | one file as the programs inside see it |
 //! | [`purge`](mod@purge) | removing trees |
 //! | [`limits`] | all limits |
 //!
@@ -22,6 +23,7 @@ pub mod decompress;
 pub mod error;
 pub mod limits;
 mod lookup;
+mod merged;
 pub mod metadata;
 pub mod path;
 pub mod pipeline;
@@ -33,4 +35,5 @@ pub mod write;
 pub use copy::copy_tree;
 pub use error::Error;
 pub use limits::Limits;
+pub use merged::read_merged;
 pub use write::{WriteOptions, write_tree};

@@ -82,7 +82,12 @@ pub(crate) fn find_in(parts: &[OwnedFd], name: &[u8]) -> Result<Option<Found>, E
             continue;
         };
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            found.push(lookup::open_dir(part.as_fd(), name, OFlags::RDONLY)?);
+            let dir = lookup::open_dir(part.as_fd(), name, OFlags::RDONLY)?;
+            let opaque = is_opaque(&dir);
+            found.push(dir);
+            if opaque {
+                break;
+            }
             continue;
         }
         if found.is_empty() && !is_whiteout(&stat) {
@@ -94,6 +99,17 @@ pub(crate) fn find_in(parts: &[OwnedFd], name: &[u8]) -> Result<Option<Found>, E
         break;
     }
     Ok((!found.is_empty()).then_some(Found::Dir(found)))
+}
+
+/// Whether the kernel's overlay made this directory to hide all below it: an unpacked layer has whiteouts
+/// instead, but a container's own writes have this mark. Source: Documentation/filesystems/overlayfs.rst.
+fn is_opaque(dir: &OwnedFd) -> bool {
+    ["trusted.overlay.opaque", "user.overlay.opaque"]
+        .iter()
+        .any(|name| {
+            let mut value = [0; 1];
+            rustix::fs::fgetxattr(dir, *name, &mut value[..]) == Ok(1) && value == *b"y"
+        })
 }
 
 /// The names in a directory's parts; true for those that are directories.

@@ -4,6 +4,7 @@
 pub mod config;
 pub mod error;
 pub mod id;
+pub mod signal;
 pub mod status;
 pub mod task;
 
