@@ -50,6 +50,20 @@ fn a_signal_is_128_and_more() {
 }
 
 #[test]
+fn an_init_that_is_no_child_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let exit = dir.path().join("exit.json");
+    let status = Command::new(monitor())
+        .args(["init=1", "listen=2", "lock=2"])
+        .arg(format!("exit={}", exit.display()))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let exit: serde_json::Value = serde_json::from_slice(&fs::read(exit).unwrap()).unwrap();
+    assert_eq!((&exit["code"], &exit["lost"]), (&137.into(), &true.into()));
+}
+
+#[test]
 fn the_oom_flag_comes_from_the_cgroup() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n").unwrap();

@@ -22,22 +22,34 @@ pub struct Exit {
     pub code: i32,
     /// The out-of-memory killer struck; known once recorded.
     pub oom: bool,
+    /// It was not seen.
+    lost: bool,
     time: [u8; clock::LEN],
 }
 
 impl Exit {
     /// From a wait status, now.
     pub fn new(status: i32) -> Self {
-        let (seconds, nanoseconds) = sys::now();
         let signal = status & 0x7f;
         let code = if signal == 0 {
             status >> 8 & 0xff
         } else {
             128 + signal
         };
+        Exit::now(code, false)
+    }
+
+    /// Init is gone and somebody else has its status.
+    pub fn lost() -> Self {
+        Exit::now(137, true)
+    }
+
+    fn now(code: i32, lost: bool) -> Self {
+        let (seconds, nanoseconds) = sys::now();
         Exit {
             code,
             oom: false,
+            lost,
             time: clock::rfc3339(seconds, nanoseconds),
         }
     }
@@ -98,13 +110,15 @@ fn write_record(args: &Args<'static>, exit: &Exit) -> Result<(), Errno> {
 
 fn write_text(fd: Fd, exit: &Exit) -> Result<(), Errno> {
     let (mut text, mut digits) = ([0u8; 160], [0u8; 20]);
-    let oom: &[u8] = if exit.oom { b"true" } else { b"false" };
+    let word = |set: bool| if set { b"true".as_slice() } else { b"false" };
     let code = decimal(exit.code.unsigned_abs().into(), &mut digits);
     let parts = [
-        b"{\"code\":",
+        b"{\"code\":".as_slice(),
         code,
         b",\"oom_killed\":",
-        oom,
+        word(exit.oom),
+        b",\"lost\":",
+        word(exit.lost),
         b",\"finished_at\":\"",
         &exit.time,
         b"\"}\n",

@@ -66,6 +66,10 @@ pub fn run(args: &Args<'static>, line: &CommandLine) -> ! {
     }
     let mut monitor = Monitor::new(args, signals, buffers);
     monitor.reap();
+    if monitor.exit.is_none() && !sys::is_child(args.init) {
+        // A signal will never come: better an end that is not known than none.
+        monitor.end(Exit::lost());
+    }
     while !monitor.is_over() {
         monitor.turn();
     }
@@ -284,11 +288,15 @@ impl<'a> Monitor<'a> {
     fn reap(&mut self) {
         while let Some((pid, status)) = sys::reap() {
             if pid == self.args.init {
-                self.exit = Some(Exit::new(status));
-                self.progress_ms = sys::monotonic_ms();
-                self.stdin.close();
+                self.end(Exit::new(status));
             }
         }
+    }
+
+    fn end(&mut self, exit: Exit) {
+        self.exit = Some(exit);
+        self.progress_ms = sys::monotonic_ms();
+        self.stdin.close();
     }
 
     fn is_drained(&self) -> bool {

@@ -51,6 +51,7 @@ mod number {
     pub const PRCTL: usize = 157;
     pub const CLOCK_GETTIME: usize = 228;
     pub const EXIT_GROUP: usize = 231;
+    pub const WAITID: usize = 247;
     pub const OPENAT: usize = 257;
     pub const UNLINKAT: usize = 263;
     pub const PPOLL: usize = 271;
@@ -75,6 +76,7 @@ mod number {
     pub const SIGNALFD4: usize = 74;
     pub const FSYNC: usize = 82;
     pub const EXIT_GROUP: usize = 94;
+    pub const WAITID: usize = 95;
     pub const CLOCK_GETTIME: usize = 113;
     pub const RT_SIGACTION: usize = 134;
     pub const RT_SIGPROCMASK: usize = 135;
@@ -323,6 +325,13 @@ pub fn reap() -> Option<(i32, i32)> {
         Ok(pid) if pid > 0 => Some((pid as i32, status)),
         _ => None,
     }
+}
+
+/// Whether `pid` is a child of ours, alive or not yet reaped.
+pub fn is_child(pid: i32) -> bool {
+    const P_PID: usize = 1;
+    const LOOK: usize = 4 | 1 | 0x0100_0000 | 0x4000_0000; // WEXITED, WNOHANG, WNOWAIT, __WALL
+    plain(number::WAITID, [P_PID, pid as usize, 0, LOOK, 0, 0]).is_ok()
 }
 
 /// A set of signals, bit n-1 for signal n.

@@ -1,4 +1,4 @@
-//! Plays the shim for the real monitor: bash starts the "init" and becomes the monitor by exec.
+//! Plays the shim for the real monitor: perl starts the "init" and becomes the monitor by exec.
 
 #![allow(dead_code)] // each test file uses its part
 
@@ -276,24 +276,29 @@ impl Drop for Rig {
     }
 }
 
+/// Not a shell: shells reap children that die before the exec.
+const SHIM: &str = r#"
+    my ($terminal, $script, $monitor) = splice @ARGV, 0, 3;
+    my $init = fork // die;
+    if (!$init) {
+        POSIX::dup2($_, $_ - 17) for 17 .. 19;
+        POSIX::close($_) for 4 .. 19;
+        exec(($terminal ? qw(setsid --ctty) : ()), "bash", "-c", $script);
+    }
+    POSIX::close($_) for 17 .. 19;
+    exec $monitor, "init=$init", @ARGV;
+"#;
+
 fn spawn(script: &str, options: &Options, fds: &[(OwnedFd, RawFd)], line: Vec<OsString>) -> Child {
-    let start = if options.terminal {
-        r#"setsid --ctty bash -c "$1" <&17 >&18 2>&19"#
-    } else {
-        r#"bash -c "$1" <&17 >&18 2>&19"#
-    };
-    let close = "4>&- 5>&- 6>&- 7>&- 8>&- 9>&- 10>&- 17>&- 18>&- 19>&-";
-    let shim = format!(
-        r#"{start} {close} & shift; m=$1; shift; exec "$m" init=$! "$@" 17>&- 18>&- 19>&-"#
-    );
-    let mut command = Command::new("bash");
-    command
-        .arg("-c")
-        .arg(shim)
-        .arg("shim")
-        .arg(script)
-        .arg(monitor())
-        .args(line);
+    let mut command = Command::new("perl");
+    command.args([
+        "-MPOSIX",
+        "-e",
+        SHIM,
+        if options.terminal { "1" } else { "" },
+        script,
+    ]);
+    command.arg(monitor()).args(line);
     command.stdin(Stdio::null());
     if let Some(uid) = options.uid {
         command.uid(uid);
@@ -318,7 +323,7 @@ fn spawn(script: &str, options: &Options, fds: &[(OwnedFd, RawFd)], line: Vec<Os
             Ok(())
         });
     }
-    command.spawn().expect("bash starts")
+    command.spawn().expect("perl starts")
 }
 
 fn joined(key: &str, path: &Path) -> OsString {
