@@ -588,7 +588,12 @@ pub fn map(length: usize) -> Result<*mut u8> {
 /// Gives the whole pages inside `place` back to the kernel; they read as zero afterwards.
 pub fn give_back(place: &mut [u8]) {
     const MADV_DONTNEED: usize = 4;
-    const PAGE: usize = 4096;
+    // The kernel rounds up: the largest page that it may have, lest neighbours are lost.
+    const PAGE: usize = if cfg!(target_arch = "x86_64") {
+        4096
+    } else {
+        65536
+    };
     let from = (place.as_mut_ptr() as usize).next_multiple_of(PAGE);
     let to = (place.as_mut_ptr() as usize + place.len()) / PAGE * PAGE;
     if from < to {
