@@ -77,11 +77,7 @@ fn parts(path: &[u8]) -> VecDeque<Vec<u8>> {
         .collect()
 }
 
-fn read(
-    dir: std::os::fd::BorrowedFd<'_>,
-    name: &[u8],
-    max_bytes: usize,
-) -> Result<Vec<u8>, Errno> {
+fn read(dir: std::os::fd::BorrowedFd<'_>, name: &[u8], max_bytes: usize) -> Result<Vec<u8>, Errno> {
     // Without waiting: it may have become a fifo meanwhile.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
@@ -135,7 +131,11 @@ mod tests {
         symlink("loop", top.path().join("loop")).unwrap();
         assert_eq!(read("loop", 9), Err(Errno::LOOP));
         symlink("../../../../../../etc/hostname", top.path().join("out")).unwrap();
-        assert_eq!(read("out", 9999), Ok(None), "the host has one, the view has not");
+        assert_eq!(
+            read("out", 9999),
+            Ok(None),
+            "the host has one, the view has not"
+        );
     }
 
     #[test]
@@ -150,6 +150,9 @@ mod tests {
             rustix::fs::setxattr(top.path().join("etc"), name, b"y", flags).unwrap();
         };
         mark("trusted.overlay.opaque");
-        assert_eq!(read_merged(layers(&[&top, &low]), "etc/passwd", 9), Ok(None));
+        assert_eq!(
+            read_merged(layers(&[&top, &low]), "etc/passwd", 9),
+            Ok(None)
+        );
     }
 }

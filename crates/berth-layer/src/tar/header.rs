@@ -89,6 +89,18 @@ impl Header {
         text(&self.0[157..257])
     }
 
+    /// Whether all numeric fields are well-formed, needed or not: Python's reader silently ends at one
+    /// that is not.
+    ///
+    /// # Errors
+    /// The first field that is not.
+    pub fn check_fields(&self) -> Result<(), &'static str> {
+        use Field::{Gid, Major, Minor, Mode, Mtime, Size, Uid};
+        [Mode, Uid, Gid, Size, Mtime, Major, Minor]
+            .into_iter()
+            .try_for_each(|field| self.field(field).map(drop))
+    }
+
     /// A numeric field by name.
     ///
     /// # Errors

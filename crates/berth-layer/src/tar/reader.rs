@@ -268,11 +268,13 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         if !header.is_zero() {
-            return if header.checksum_matches() {
-                Ok(Some(header))
-            } else {
-                Err(self.malformed("wrong checksum"))
-            };
+            if !header.checksum_matches() {
+                return Err(self.malformed("wrong checksum"));
+            }
+            header
+                .check_fields()
+                .map_err(|field| self.malformed(format!("malformed {field}")))?;
+            return Ok(Some(header));
         }
         if self.block(&mut header.0)? && !header.is_zero() {
             return Err(self.malformed("an entry after the end of the archive"));
