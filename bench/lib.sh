@@ -1,0 +1,134 @@
+# Sourced by the benchmarks (bash, root). Everything that a benchmark starts is private to it: its own
+# directory, docker daemon and podman storage; all of it ends with the script.
+#
+# Measuring: the contenders take turns, `rounds` times `runs` each, so that what else the machine does hits
+# all of them. The table shows medians, and each as a multiple of the first contender's.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../tools/env"
+if [ "$(id -u)" != 0 ]; then as_root "$PWD/bench/$(basename "$0")" "$@"; exit; fi
+
+rounds=${ROUNDS:-5}
+runs=${RUNS:-10}
+bin=${BERTH_BIN_DIR:-$target/berth}
+[ -x "$bin/berth" ] || tools/build
+work=$(mktemp -d /tmp/berth-bench.XXXXXX)
+export BERTH_ROOT=$work/root BERTH_RUN_DIR=$work/run BERTH_CGROUP_PARENT=/${work##*/}
+berth=$bin/berth
+started=()
+
+finish() {
+    set +e
+    # A contender that was not started has nothing to remove.
+    "$berth" ps -aq | xargs -r "$berth" rm -f
+    [ ! -f "$work/podman" ] || podman rm -fa -t 0
+    [ ! -S "$work/docker.sock" ] || docker ps -aq | xargs -r $docker_command rm -f
+    for pid in "${started[@]}"; do kill "$pid"; done
+    for pid in "${started[@]}"; do wait "$pid"; done
+    grep -o " $work[^ ]*" /proc/self/mountinfo | sort -ru | xargs -r umount -l
+    rmdir /sys/fs/cgroup/*/"${work##*/}" /sys/fs/cgroup/"${work##*/}"
+    rm -rf "$work"
+} >/dev/null 2>&1
+trap finish EXIT
+
+# A busybox root file system, the same for all.
+make_rootfs() {
+    mkdir -p "$work/rootfs"/{bin,dev,etc,proc,root,sys,tmp}
+    cp /bin/busybox "$work/rootfs/bin/busybox"
+    for name in $(busybox --list); do ln -sf busybox "$work/rootfs/bin/$name"; done
+    echo root:x:0:0:root:/root:/bin/sh >"$work/rootfs/etc/passwd"
+    echo root:x:0: >"$work/rootfs/etc/group"
+    tar -C "$work/rootfs" -cf "$work/rootfs.tar" .
+}
+
+# crun, and podman with it, refuse a hybrid cgroup layout: they run where `unified` is not mounted.
+start_without_unified() {
+    unshare --mount --propagation private sh -c \
+        'umount /sys/fs/cgroup/unified 2>/dev/null; echo ready >"$1"; exec sleep infinity' sh "$work/namespace" &
+    started+=($!)
+    namespace=$!
+    until [ -s "$work/namespace" ]; do sleep 0.01; done
+}
+without_unified="nsenter --mount --wd=. --target"
+crun() { $without_unified "$namespace" crun "$@"; }
+
+start_docker() {
+    dockerd --host "unix://$work/docker.sock" --data-root "$work/docker" --exec-root "$work/docker-run" \
+        --pidfile "$work/docker.pid" --insecure-registry 127.0.0.0/8 --iptables=false --bridge=none \
+        >"$work/dockerd.log" 2>&1 &
+    started+=($!)
+    local try
+    for try in $(seq 300); do
+        if curl -s -o "$work/ping" --unix-socket "$work/docker.sock" http://localhost/_ping; then return; fi
+        sleep 0.1
+    done
+    tail "$work/dockerd.log" >&2
+    return 1
+}
+docker_command="docker -H unix://$work/docker.sock"
+docker() { command docker -H "unix://$work/docker.sock" "$@"; }
+
+# Its CLI options differ from docker's by what this needs; storage is private.
+start_podman() {
+    [ -n "${namespace:-}" ] || start_without_unified
+    podman_command="nsenter --mount --wd=. --target $namespace podman --root $work/podman-root \
+--runroot $work/podman-run --storage-driver overlay --cgroup-manager cgroupfs --events-backend file \
+--runtime crun --log-level error"
+    touch "$work/podman"
+}
+podman() { $podman_command "$@"; }
+
+start_registry() {
+    registry=127.0.0.1:$((20000 + RANDOM % 20000))
+    printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' \
+        "$work/registry" "$registry" >"$work/registry.yml"
+    docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
+    started+=($!)
+    local try
+    for try in $(seq 100); do
+        if curl -sf -o "$work/ping" "http://$registry/v2/"; then return; fi
+        sleep 0.1
+    done
+    tail "$work/registry.log" >&2
+    return 1
+}
+
+# race NAME=COMMAND…: wall time in ms of each, in turn.
+race() {
+    local pair arguments=() round
+    for pair; do arguments+=(--command-name "${pair%%=*}" "${pair#*=}"); done
+    for round in $(seq "$rounds"); do
+        hyperfine -N --warmup 2 --runs "$runs" --export-json "$work/race.json" "${arguments[@]}" \
+            >"$work/hyperfine.log" 2>&1 || { tail -n 5 "$work/hyperfine.log" >&2; return 1; }
+        jq -r '.results[] | .command as $name | .times[] | "\($name)\t\(. * 1000)"' "$work/race.json" \
+            >>"$work/samples"
+    done
+}
+
+# once NAME COMMAND…: wall time in ms of one run.
+once() {
+    local name=$1 begin end
+    shift
+    begin=$(date +%s%N)
+    "$@" >"$work/once.log" 2>&1 || { tail -n 5 "$work/once.log" >&2; return 1; }
+    end=$(date +%s%N)
+    sample "$name" $(((end - begin) / 1000))e-3
+}
+
+sample() { printf '%s\t%s\n' "$1" "$2" >>"$work/samples"; }
+
+# table TITLE UNIT: what was sampled since the last one.
+table() {
+    printf '\n%s\n%-24s %10s %10s %10s %5s %8s\n' "$1" "" "median $2" min max n ratio
+    sort -t$'\t' -k1,1 -k2,2g "$work/samples" | awk -F'\t' -v order="$(cut -f1 "$work/samples" | awk '!s[$0]++' | tr '\n' ' ')" '
+        { value[$1, ++count[$1]] = $2 }
+        END {
+            names = split(order, name, " ")
+            for (i = 1; i <= names; i++) {
+                n = count[name[i]]
+                middle = (value[name[i], int((n + 1) / 2)] + value[name[i], int((n + 2) / 2)]) / 2
+                if (i == 1) first = middle
+                printf "%-24s %10.2f %10.2f %10.2f %5d %7.2fx\n", name[i], middle, value[name[i], 1], value[name[i], n], n, middle / first
+            }
+        }'
+    rm "$work/samples"
+}
