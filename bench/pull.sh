@@ -25,7 +25,6 @@ DOCKER_BUILDKIT=0 docker build -q -t "$image" "$work/context" >/dev/null
 docker push -q "$image" >/dev/null
 echo "$index layers, $(du -sm "$work/context" | cut -f1) MiB unpacked, $(du -sm "$work/registry" | cut -f1) MiB in the registry"
 mkdir -p "$work/root"
-export BERTH_INSECURE_REGISTRIES=$registry
 
 for round in $(seq "${ROUNDS:-5}"); do
     "$berth" rmi -f "$image" >/dev/null 2>&1 || true

@@ -8,6 +8,7 @@ pub mod finished;
 pub mod ledger;
 pub mod programs;
 pub mod pty;
+pub mod registry;
 pub mod sandbox;
 pub mod user;
 pub mod wait;

@@ -218,6 +218,15 @@ impl Sandbox {
         Finished::run(command.args(["-c", line]), b"", Duration::from_secs(60))
     }
 
+    /// A line of shell as root, whoever berth's user is.
+    pub fn shell_as_root(&self, line: &str) -> Finished {
+        Finished::run(
+            Command::new("/bin/sh").args(["-c", line]),
+            b"",
+            Duration::from_secs(60),
+        )
+    }
+
     /// Starts `berth` and does not wait. Output is piped.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = self.berth_command(arguments);
@@ -237,6 +246,17 @@ impl Sandbox {
     pub fn with_busybox(self) -> Sandbox {
         self.berth(&["image", "bootstrap", "busybox"]).ok();
         self
+    }
+
+    /// What `index.json` calls the first image: skopeo's and umoci's name for it in an OCI layout.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn store_name(&self) -> String {
+        let text = fs::read(self.state().join("index.json")).expect("the store has an index");
+        let index: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
+        let name = &index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"];
+        name.as_str().expect("an image with a name").to_owned()
     }
 
     /// Processes that belong to this sandbox: monitors, containers.

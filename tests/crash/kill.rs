@@ -1,0 +1,100 @@
+//! `kill -9` at any time: of the command, of the monitor, of everything.
+
+use std::time::Duration;
+
+use testkit::{Sandbox, eventually};
+
+fn repaired(s: &Sandbox, place: &str) {
+    let done = s.berth(&["fsck", "--repair"]);
+    assert!(done.status.success(), "{place}: {done}");
+    let done = s.berth(&["fsck"]);
+    assert!(done.status.success(), "{place}: {done}");
+}
+
+/// The command dies a little later each time: from before it has done anything to when it is done.
+#[test]
+fn the_command_at_any_millisecond() {
+    for make in Sandbox::both() {
+        let s = make().with_busybox();
+        for delay in 0..40 {
+            let place = format!("after {delay} ms");
+            let mut child = s.spawn(&["run", "--name", "c", "busybox", "sleep", "1000"]);
+            std::thread::sleep(Duration::from_millis(delay));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            // What it had started may still be on its way.
+            std::thread::sleep(Duration::from_millis(20));
+            repaired(&s, &place);
+            s.berth(&["rm", "-f", "c"]).ok();
+            eventually("nothing of it runs", || {
+                s.processes().is_empty().then_some(())
+            });
+        }
+    }
+}
+
+#[test]
+fn everything_at_once() {
+    for make in Sandbox::both() {
+        let s = make().with_busybox();
+        for name in ["aa", "bb", "cc"] {
+            s.berth(&[
+                "run",
+                "-d",
+                "--name",
+                name,
+                "busybox",
+                "sh",
+                "-c",
+                "echo said; sleep 1000",
+            ])
+            .ok();
+        }
+        eventually("all spoke", || {
+            ["aa", "bb", "cc"]
+                .iter()
+                .all(|name| s.berth(&["logs", name]).ok() == "said")
+                .then_some(())
+        });
+        for pid in s.processes() {
+            s.shell(&format!("kill -9 {pid} 2>&- || true")).ok();
+        }
+        eventually("all are dead", || s.processes().is_empty().then_some(()));
+        repaired(&s, "everything killed");
+        for name in ["aa", "bb", "cc"] {
+            assert_eq!(s.berth(&["logs", name]).ok(), "said");
+            assert_eq!(
+                s.berth(&[
+                    "inspect",
+                    "-f",
+                    "{{.State.Status}} {{.State.ExitCode}}",
+                    name
+                ])
+                .ok(),
+                "exited 137"
+            );
+            s.berth(&["start", name]).ok();
+        }
+    }
+}
+
+/// init goes on without its monitor until somebody looks: then it is ended and the loss recorded.
+#[test]
+fn only_the_monitor() {
+    for make in Sandbox::both() {
+        let s = make().with_busybox();
+        let id = s
+            .berth(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+            .ok()
+            .to_owned();
+        let text = std::fs::read(s.run_dir().join("tasks").join(&id).join("pid.json")).unwrap();
+        let pids: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        s.shell(&format!("kill -9 {}", pids["shim_pid"])).ok();
+        repaired(&s, "monitor killed");
+        assert_eq!(
+            s.berth(&["inspect", "-f", "{{.State.Status}}", "c"]).ok(),
+            "exited"
+        );
+        assert!(!std::path::Path::new(&format!("/proc/{}", pids["pid"])).exists());
+    }
+}

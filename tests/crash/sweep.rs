@@ -1,0 +1,273 @@
+//! create, pull, load, bootstrap, start, rm, rmi, rename, tag: killed at each step.
+
+use std::fs;
+use std::path::Path;
+
+use testkit::registry::Registry;
+use testkit::{Finished, Sandbox};
+
+/// Runs `line` killed at its first step, then at its second, … until it runs to its end. `prepare` makes
+/// the state that it starts from; `check` looks at what is left after the repair.
+fn sweep(
+    s: &Sandbox,
+    line: &[&str],
+    mut prepare: impl FnMut(&Sandbox),
+    mut check: impl FnMut(&Sandbox, Killed),
+) {
+    for step in 1.. {
+        assert!(step < 1000, "{line:?} has no end");
+        prepare(s);
+        let log = s.home().join("steps");
+        let _ = fs::remove_file(&log);
+        let mut command = s.berth_command(line);
+        command
+            .env("BERTH_FP", format!("#{step}"))
+            .env("BERTH_FP_LOG", &log);
+        let done = Finished::run(&mut command, b"", testkit::wait::PATIENCE);
+        let name = last_line(&log);
+        let place = format!("step {step} ({name}) of {line:?}");
+        // Readers are not disturbed by what lies about.
+        for reader in [["ps", "-a"], ["images", "-a"]] {
+            let read = s.berth(&reader);
+            assert!(read.status.success(), "{place}: {read}");
+        }
+        let repaired = s.berth(&["fsck", "--repair"]);
+        assert!(repaired.status.success(), "{place}: {repaired}");
+        let clean = s.berth(&["fsck"]);
+        assert!(clean.status.success(), "{place}: {clean}");
+        let killed = done.code() != 0;
+        check(
+            s,
+            Killed {
+                killed,
+                place: &place,
+                done: &done,
+            },
+        );
+        if !killed {
+            assert!(
+                step > 1,
+                "{line:?} passed no step: fail points are not built in"
+            );
+            return;
+        }
+    }
+}
+
+/// How a run of the sweep ended.
+struct Killed<'a> {
+    killed: bool,
+    place: &'a str,
+    done: &'a Finished,
+}
+
+fn last_line(path: &Path) -> String {
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn containers(s: &Sandbox) -> Vec<String> {
+    s.berth(&["ps", "-a", "--format", "{{.Names}} {{.State}}"])
+        .ok()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn remove_all(s: &Sandbox) {
+    let ids = s.berth(&["ps", "-aq"]).ok().to_owned();
+    for id in ids.lines() {
+        s.berth(&["rm", "-f", id]).ok();
+    }
+}
+
+#[test]
+fn create() {
+    let s = Sandbox::root().with_busybox();
+    sweep(
+        &s,
+        &["create", "--name", "c", "busybox", "true"],
+        remove_all,
+        |s, end| {
+            let list = containers(s);
+            // All or nothing; and once the id is printed, all.
+            assert!(
+                list.is_empty() || list == ["c created"],
+                "{}: {list:?}",
+                end.place
+            );
+            if !end.done.stdout.is_empty() {
+                assert_eq!(list, ["c created"], "{}", end.place);
+            }
+            // What is there works, what is not leaves its name free.
+            if list.is_empty() {
+                s.berth(&["create", "--name", "c", "busybox", "true"]).ok();
+            }
+            s.berth(&["start", "-a", "c"]).ok();
+        },
+    );
+}
+
+#[test]
+fn start() {
+    let s = Sandbox::root().with_busybox();
+    let prepare = |s: &Sandbox| {
+        remove_all(s);
+        s.berth(&["create", "--name", "c", "busybox", "sleep", "1000"])
+            .ok();
+    };
+    sweep(&s, &["start", "c"], prepare, |s, end| {
+        let list = containers(s);
+        assert_eq!(list.len(), 1, "{}: {list:?}", end.place);
+        if !end.killed {
+            assert_eq!(list, ["c running"], "{}", end.place);
+        }
+        if list != ["c running"] {
+            s.berth(&["start", "c"]).ok();
+        }
+        s.berth(&["exec", "c", "true"]).ok();
+    });
+}
+
+#[test]
+fn rm() {
+    let s = Sandbox::root().with_busybox();
+    let prepare = |s: &Sandbox| {
+        remove_all(s);
+        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+            .ok();
+    };
+    sweep(&s, &["rm", "-f", "c"], prepare, |s, end| {
+        let list = containers(s);
+        assert!(list.len() <= 1, "{}: {list:?}", end.place);
+        if end.done.stdout.contains('c') {
+            assert!(list.is_empty(), "{}: {list:?}", end.place);
+        }
+        s.berth(&["rm", "-f", "c"]).ok();
+        s.berth(&["create", "--name", "c", "busybox"]).ok();
+    });
+}
+
+#[test]
+fn rename() {
+    let s = Sandbox::root().with_busybox();
+    let prepare = |s: &Sandbox| {
+        remove_all(s);
+        s.berth(&["create", "--name", "old", "busybox"]).ok();
+    };
+    sweep(&s, &["rename", "old", "new"], prepare, |s, end| {
+        let list = containers(s);
+        assert!(
+            list == ["old created"] || list == ["new created"],
+            "{}: {list:?}",
+            end.place
+        );
+        if !end.killed {
+            assert_eq!(list, ["new created"], "{}", end.place);
+        }
+    });
+}
+
+fn images(s: &Sandbox) -> Vec<String> {
+    s.berth(&["images", "--format", "{{.Repository}}:{{.Tag}}"])
+        .ok()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn remove_images(s: &Sandbox) {
+    for image in images(s) {
+        s.berth(&["rmi", "-f", &image]).ok();
+    }
+}
+
+/// An image is listed only when it is whole: it runs.
+fn whole_or_absent(s: &Sandbox, image: &str, end: &Killed<'_>) {
+    let list = images(s);
+    assert!(
+        list.is_empty() || list == [image],
+        "{}: {list:?}",
+        end.place
+    );
+    if !end.killed {
+        assert_eq!(list, [image], "{}", end.place);
+    }
+    if list.is_empty() {
+        let blobs = s.state().join("blobs/sha256");
+        let left = fs::read_dir(&blobs).map(Iterator::count).unwrap_or(0);
+        assert_eq!(left, 0, "{}: blobs that nobody needs", end.place);
+    } else {
+        s.berth(&["run", "--rm", image, "true"]).ok();
+    }
+}
+
+#[test]
+fn bootstrap() {
+    let s = Sandbox::root();
+    sweep(
+        &s,
+        &["image", "bootstrap", "busybox"],
+        remove_images,
+        |s, end| {
+            whole_or_absent(s, "busybox:latest", &end);
+        },
+    );
+}
+
+#[test]
+fn pull() {
+    let source = Sandbox::root().with_busybox();
+    let s = Sandbox::root();
+    let registry = Registry::start(s.path());
+    registry.push(
+        &format!("oci:{}:{}", source.state().display(), source.store_name()),
+        "b:1",
+        &[],
+    );
+    let image = format!("{}/b:1", registry.host);
+    sweep(&s, &["pull", "-q", &image], remove_images, |s, end| {
+        whole_or_absent(s, &image, &end)
+    });
+}
+
+#[test]
+fn load() {
+    let s = Sandbox::root().with_busybox();
+    let archive = s.home().join("a.tar");
+    let from = format!("oci:{}:{}", s.state().display(), s.store_name());
+    let copy = format!(
+        "skopeo --insecure-policy copy -q {from} docker-archive:{}:b:1",
+        archive.display()
+    );
+    s.shell(&copy).ok();
+    sweep(
+        &s,
+        &["load", "-q", "-i", archive.to_str().unwrap()],
+        remove_images,
+        |s, end| {
+            whole_or_absent(s, "b:1", &end);
+        },
+    );
+}
+
+#[test]
+fn rmi() {
+    let s = Sandbox::root();
+    let prepare = |s: &Sandbox| drop(s.berth(&["image", "bootstrap", "busybox"]).ok().to_owned());
+    sweep(&s, &["rmi", "busybox"], prepare, |s, end| {
+        let list = images(s);
+        assert!(
+            list.is_empty() || list == ["busybox:latest"],
+            "{}: {list:?}",
+            end.place
+        );
+        if let [image] = &list[..] {
+            s.berth(&["run", "--rm", image, "true"]).ok();
+        }
+    });
+}

@@ -1,0 +1,205 @@
+//! create start stop kill restart rm wait rename top, and what outlives whom.
+
+use std::time::{Duration, Instant};
+
+use testkit::{Sandbox, eventually};
+
+fn state(s: &Sandbox, name: &str) -> String {
+    s.berth(&["inspect", "-f", "{{.State.Status}}", name])
+        .ok()
+        .to_owned()
+}
+
+both! {
+    fn create_start_wait_start_again(s) {
+        let id = s.berth(&["create", "--name", "c", "busybox", "sh", "-c", "echo ran; exit 4"]).ok().to_owned();
+        assert_eq!(id.len(), 64);
+        assert_eq!(state(s, "c"), "created");
+        assert_eq!(s.berth(&["start", "c"]).ok(), "c");
+        assert_eq!(s.berth(&["wait", "c"]).ok(), "4");
+        assert_eq!(state(s, "c"), "exited");
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "c"]).ok(), "4");
+        s.berth(&["start", "c"]).ok();
+        s.berth(&["wait", "c"]).ok();
+        assert_eq!(s.berth(&["logs", "c"]).ok(), "ran\nran");
+    }
+}
+
+both! {
+    fn start_attached_passes_output_and_code_on(s) {
+        s.berth(&["create", "--name", "c", "busybox", "sh", "-c", "echo out; exit 5"]).ok();
+        let done = s.berth(&["start", "-a", "c"]);
+        assert_eq!((done.code(), done.stdout.as_str()), (5, "out\n"));
+    }
+}
+
+both! {
+    fn stop_asks_then_kills(s) {
+        s.berth(&["run", "-d", "--name", "polite", "busybox", "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"]).ok();
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(s.berth(&["stop", "polite"]).ok(), "polite");
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "polite"]).ok(), "3");
+        s.berth(&["run", "-d", "--name", "deaf", "busybox", "sleep", "100"]).ok();
+        let begin = Instant::now();
+        s.berth(&["stop", "-t", "1", "deaf"]).ok();
+        assert!(begin.elapsed() >= Duration::from_secs(1) && begin.elapsed() < Duration::from_secs(5));
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "deaf"]).ok(), "137");
+        // Stopping what is stopped is no failure.
+        s.berth(&["stop", "deaf"]).ok();
+    }
+}
+
+both! {
+    fn kill_sends_what_is_asked_for(s) {
+        s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "trap 'echo hup' HUP; while :; do sleep 0.05; done"]).ok();
+        std::thread::sleep(Duration::from_millis(300));
+        s.berth(&["kill", "-s", "HUP", "c"]).ok();
+        eventually("the trap runs", || s.berth(&["logs", "c"]).ok().contains("hup").then_some(()));
+        assert_eq!(state(s, "c"), "running");
+        s.berth(&["kill", "c"]).ok();
+        assert_eq!(s.berth(&["wait", "c"]).ok(), "137");
+        let again = s.berth(&["kill", "c"]);
+        assert!(again.fails(1).contains("not running"), "{again}");
+    }
+}
+
+both! {
+    fn restart_gives_a_new_process(s) {
+        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok();
+        let pid = |_: ()| s.berth(&["inspect", "-f", "{{.State.Pid}}", "c"]).ok().to_owned();
+        let before = pid(());
+        s.berth(&["restart", "-t", "0", "c"]).ok();
+        assert_eq!(state(s, "c"), "running");
+        assert_ne!(pid(()), before);
+    }
+}
+
+both! {
+    fn rm_wants_force_for_what_runs(s) {
+        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok();
+        let refused = s.berth(&["rm", "c"]);
+        assert!(refused.fails(1).contains("hint: "), "{refused}");
+        assert_eq!(s.berth(&["rm", "-f", "c"]).ok(), "c");
+        s.berth(&["inspect", "c"]).fails(1);
+        s.berth(&["rm", "c"]).fails(1);
+        s.berth(&["rm", "-f", "c"]).ok();
+    }
+}
+
+both! {
+    fn several_at_once_and_what_fails_does_not_stop_the_rest(s) {
+        for name in ["a", "b"] {
+            s.berth(&["create", "--name", &format!("{name}{name}"), "busybox"]).ok();
+        }
+        let done = s.berth(&["rm", "aa", "no-such", "bb"]);
+        assert_eq!((done.code(), done.stdout.as_str()), (1, "aa\nbb\n"), "{done}");
+        assert!(done.stderr.contains("no-such"), "{done}");
+    }
+}
+
+both! {
+    fn rm_flag_removes_when_detached_too(s) {
+        let id = s.berth(&["run", "-d", "--rm", "busybox", "sleep", "0.2"]).ok().to_owned();
+        eventually("it is gone", || (s.berth(&["ps", "-aq"]).ok() != &id[..12]).then_some(()));
+        assert!(!s.state().join("containers").join(&id).exists());
+    }
+}
+
+both! {
+    fn rename_moves_the_name(s) {
+        s.berth(&["create", "--name", "old", "busybox"]).ok();
+        s.berth(&["create", "--name", "taken", "busybox"]).ok();
+        s.berth(&["rename", "old", "new"]).ok();
+        assert_eq!(s.berth(&["inspect", "-f", "{{.Name}}", "new"]).ok().trim_start_matches('/'), "new");
+        s.berth(&["inspect", "old"]).fails(1);
+        s.berth(&["rename", "new", "taken"]).fails(1);
+        s.berth(&["rename", "new", "no/slash"]).fails(1);
+        s.berth(&["create", "--name", "old", "busybox"]).ok();
+    }
+}
+
+both! {
+    fn top_shows_processes_with_host_pids(s) {
+        s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "sleep 101 & sleep 102; wait"]).ok();
+        let text = eventually("both sleep", || {
+            let text = s.berth(&["top", "c"]).ok().to_owned();
+            (text.contains("sleep 101") && text.contains("sleep 102")).then_some(text)
+        });
+        assert!(text.lines().next().unwrap().contains("PID"), "{text}");
+        let pid = s.berth(&["inspect", "-f", "{{.State.Pid}}", "c"]).ok().to_owned();
+        assert!(text.split_whitespace().any(|word| word == pid), "{text}");
+    }
+}
+
+both! {
+    fn containers_outlive_the_command_that_started_them(s) {
+        let mut child = s.spawn(&["run", "--name", "c", "busybox", "sleep", "100"]);
+        eventually("it runs", || s.berth(&["ps", "-q"]).stdout.trim().len().eq(&12).then_some(()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(state(s, "c"), "running");
+        assert_eq!(s.berth(&["exec", "c", "echo", "still"]).ok(), "still");
+        s.berth(&["stop", "-t", "0", "c"]).ok();
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "c"]).ok(), "137");
+    }
+}
+
+both! {
+    /// The monitor is killed: init is alone, and the next command notices and ends it.
+    fn a_killed_monitor_loses_nothing_acknowledged(s) {
+        let id = s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "echo written; sleep 100"]).ok().to_owned();
+        eventually("it wrote", || s.berth(&["logs", "c"]).ok().contains("written").then_some(()));
+        let text = std::fs::read_to_string(s.run_dir().join("tasks").join(&id).join("pid.json")).unwrap();
+        let pids: serde_json::Value = serde_json::from_str(&text).unwrap();
+        s.shell(&format!("kill -9 {}", pids["shim_pid"])).ok();
+        s.berth(&["fsck", "--repair"]).ok();
+        assert_eq!(s.berth(&["logs", "c"]).ok(), "written");
+        assert_eq!(state(s, "c"), "exited");
+        s.berth(&["start", "c"]).ok();
+        assert_eq!(state(s, "c"), "running");
+    }
+}
+
+both! {
+    fn a_reboot_leaves_containers_exited_and_startable(s) {
+        let id = s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok().to_owned();
+        // What a reboot does: no process, no RUN_DIR.
+        for pid in s.processes() {
+            s.shell(&format!("kill -9 {pid} 2>/dev/null || true")).ok();
+        }
+        eventually("all are dead", || s.processes().is_empty().then_some(()));
+        std::fs::remove_dir_all(s.run_dir().join("tasks")).unwrap();
+        assert_eq!(state(s, "c"), "exited", "{id}");
+        s.berth(&["start", "c"]).ok();
+        assert_eq!(state(s, "c"), "running");
+    }
+}
+
+both! {
+    fn wait_waits_for_several_and_prints_each_code(s) {
+        s.berth(&["run", "-d", "--name", "aa", "busybox", "sh", "-c", "sleep 0.3; exit 1"]).ok();
+        s.berth(&["run", "-d", "--name", "bb", "busybox", "sh", "-c", "sleep 0.1; exit 2"]).ok();
+        assert_eq!(s.berth(&["wait", "aa", "bb"]).ok(), "1\n2");
+        assert_eq!(s.berth(&["wait", "aa"]).ok(), "1");
+        s.berth(&["wait", "no-such"]).fails(1);
+    }
+}
+
+#[test]
+fn many_side_by_side() {
+    let s = Sandbox::root().with_busybox();
+    let children: Vec<_> = (0..16)
+        .map(|n| s.spawn(&["run", "--rm", "busybox", "sh", "-c", &format!("exit {n}")]))
+        .collect();
+    for (n, child) in children.into_iter().enumerate() {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(n as i32),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    assert_eq!(s.berth(&["ps", "-aq"]).ok(), "");
+}

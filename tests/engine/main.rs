@@ -1,0 +1,43 @@
+//! Integration tests: real containers, as root and as an ordinary user, asked through the command line and
+//! judged by what the kernel shows. One program, so that it is linked once; nextest runs each test in a
+//! process of its own.
+#![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+
+/// The same test as root and rootless, with the image `busybox`.
+macro_rules! both {
+    ($(#[$doc:meta])* fn $name:ident($sandbox:ident) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn body($sandbox: &testkit::Sandbox) $body
+
+            #[test]
+            fn root() {
+                body(&testkit::Sandbox::root().with_busybox());
+            }
+
+            #[test]
+            fn rootless() {
+                body(&testkit::Sandbox::rootless().with_busybox());
+            }
+        }
+    };
+}
+
+mod attach;
+mod bad_input;
+mod exec;
+mod explain;
+mod images;
+mod isolation;
+mod lifecycle;
+mod limits;
+mod logs;
+mod mounts;
+mod network;
+mod process;
+mod ps;
+mod pull;
+mod security;
