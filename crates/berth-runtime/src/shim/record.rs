@@ -1,0 +1,51 @@
+//! `pid.json`: the container's init as the host sees it, there before init runs its program.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use berth_fs::Durability;
+use berth_model::task::Pid;
+
+use crate::error::{Error, Result};
+use crate::launch::Created;
+
+const NAME: &str = "pid.json";
+
+/// Records the container. Not durable: a reboot ends it anyway, and clears the directory.
+///
+/// # Errors
+/// [`Error::WriteFile`].
+pub fn write(task_dir: &Path, created: &Created) -> Result<Pid> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let time = berth_monitor::clock::rfc3339(now.as_secs() as i64, now.subsec_nanos());
+    let pid = Pid {
+        pid: created.pid,
+        start_time: created.start_time,
+        shim_pid: rustix::process::getpid().as_raw_nonzero().get(),
+        started_at: String::from_utf8_lossy(&time).into_owned(),
+        cgroups: created.cgroups.clone(),
+    };
+    let path = task_dir.join(NAME);
+    let fail = |source: io::Error| Error::WriteFile {
+        path: path.clone(),
+        source,
+    };
+    let text = serde_json::to_vec(&pid).map_err(|error| fail(error.into()))?;
+    berth_fs::atomic_write(&path, &text, Durability::Volatile).map_err(|error| {
+        fail(
+            error
+                .errno()
+                .map_or_else(|| io::Error::other(error), io::Error::from),
+        )
+    })?;
+    Ok(pid)
+}
+
+/// Removes the record: the container never ran.
+pub fn remove(task_dir: &Path) {
+    let _ = fs::remove_file(task_dir.join(NAME));
+}
