@@ -1,0 +1,202 @@
+//! Makes a container's leaves and writes its limits; on failure everything made is removed.
+
+use berth_oci::spec::Resources;
+use rustix::io::Errno;
+
+use crate::delegation::{Delegation, delegated_in};
+use crate::dir::Dir;
+use crate::error::{Error, Result};
+use crate::layout::{Hierarchy, Layout};
+use crate::{Cgroup, Options, components, join, v1, v2};
+
+/// How often a parent that others remove under our hands is made again.
+const RACE_RETRIES: usize = 10;
+
+impl Cgroup {
+    /// Makes the cgroup `path` (absolute in each hierarchy, such as `/berth/<id>`) wherever a
+    /// container needs one, and applies the limits.
+    ///
+    /// An empty left-over of the same path is replaced. Processes are not moved.
+    ///
+    /// # Errors
+    /// Whatever was refused, with the file and the value; nothing is left behind.
+    pub fn create(path: &str, resources: &Resources, options: &Options) -> Result<Self> {
+        let layout = Layout::detect()?;
+        Self::create_in(&layout, path, resources, options)
+    }
+
+    /// Like [`Cgroup::create`] with a known layout.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn create_in(
+        layout: &Layout,
+        path: &str,
+        resources: &Resources,
+        options: &Options,
+    ) -> Result<Self> {
+        let mut made = Made {
+            cgroup: Cgroup::default(),
+            parents: Vec::new(),
+        };
+        match made.build(layout, path, resources, options) {
+            Ok(()) => Ok(made.cgroup),
+            Err(error) => {
+                made.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// Changes the limits of an existing cgroup; what `resources` leaves out stays as it is.
+    ///
+    /// # Errors
+    /// The refused write; earlier ones stay in force.
+    pub fn update(&self, resources: &Resources, options: &Options) -> Result<()> {
+        v1::apply(self, resources, options)?;
+        v2::apply(self, resources, options)
+    }
+}
+
+/// What has been made so far.
+struct Made {
+    cgroup: Cgroup,
+    /// Parents made on the way, outermost first: (directory it is in, name).
+    parents: Vec<(Dir, String)>,
+}
+
+impl Made {
+    fn build(
+        &mut self,
+        layout: &Layout,
+        path: &str,
+        resources: &Resources,
+        options: &Options,
+    ) -> Result<()> {
+        let parts = components(path)?;
+        if options.rootless {
+            // The name alone: the parent is the caller's own cgroup, another in each hierarchy.
+            let name = format!("berth-{}", parts[parts.len() - 1]);
+            for Delegation { hierarchy, parent } in delegated_in(layout)? {
+                let mut inside: Vec<&str> = parent.split('/').filter(|p| !p.is_empty()).collect();
+                inside.push(&name);
+                self.leaf(&hierarchy, &inside, resources)?;
+            }
+        } else {
+            for hierarchy in wanted(layout, resources) {
+                self.leaf(hierarchy, &parts, resources)?;
+            }
+        }
+        v1::apply(&self.cgroup, resources, options)?;
+        v2::apply(&self.cgroup, resources, options)
+    }
+
+    /// Makes the leaf in one hierarchy, with its parents.
+    fn leaf(&mut self, hierarchy: &Hierarchy, parts: &[&str], resources: &Resources) -> Result<()> {
+        for attempt in 0.. {
+            match self.try_leaf(hierarchy, parts, resources) {
+                Err(
+                    Error::MakeDir {
+                        source: Errno::NOENT,
+                        ..
+                    }
+                    | Error::OpenDir {
+                        source: Errno::NOENT,
+                        ..
+                    },
+                ) if attempt < RACE_RETRIES => {}
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    fn try_leaf(
+        &mut self,
+        hierarchy: &Hierarchy,
+        parts: &[&str],
+        resources: &Resources,
+    ) -> Result<()> {
+        let unified = hierarchy.controllers.is_empty();
+        // The last component is split off: parents are shared, the leaf is this container's own.
+        let Some((name, parents)) = parts.split_last() else {
+            return Ok(());
+        };
+        // Nearly always the parents are there: one look-up instead of one for each component.
+        let parent = match Dir::open(&join(&hierarchy.mount, parents)) {
+            Ok(dir) if !unified => dir,
+            _ => self.walk(hierarchy, parents, resources)?,
+        };
+        if !parent.make(name)? {
+            // A left-over of a start that was cut short. Who runs in it is not ours to judge.
+            parent.remove(name).map_err(|error| match error {
+                Error::RemoveDir {
+                    path,
+                    source: Errno::BUSY,
+                } => Error::InUse { path },
+                other => other,
+            })?;
+            parent.make(name)?;
+        }
+        let leaf = parent.child(name)?;
+        v1::prepare(&leaf, hierarchy)?;
+        self.cgroup.dirs.push(leaf);
+        Ok(())
+    }
+
+    /// Opens each parent in turn, makes those that are missing and passes controllers down.
+    fn walk(
+        &mut self,
+        hierarchy: &Hierarchy,
+        parents: &[&str],
+        resources: &Resources,
+    ) -> Result<Dir> {
+        let mut dir = Dir::open(&hierarchy.mount)?;
+        let passed = v2::needed_controllers(resources);
+        for name in parents {
+            v2::pass_down(&dir, &passed)?;
+            let made = dir.make(name)?;
+            let child = dir.child(name)?;
+            v1::prepare(&child, hierarchy)?;
+            let parent = std::mem::replace(&mut dir, child);
+            if made {
+                self.parents.push((parent, (*name).to_owned()));
+            }
+        }
+        v2::pass_down(&dir, &passed)?;
+        Ok(dir)
+    }
+
+    /// Takes everything back. Best effort: the error that led here is the one to report.
+    fn undo(self) {
+        for dir in &self.cgroup.dirs {
+            let _ = crate::remove::remove_empty(dir);
+        }
+        for (parent, name) in self.parents.iter().rev() {
+            // Another container may use it by now: then the kernel says EBUSY.
+            let _ = parent.remove(name);
+        }
+    }
+}
+
+/// The hierarchies where root's container gets a leaf.
+fn wanted<'a>(layout: &'a Layout, resources: &Resources) -> impl Iterator<Item = &'a Hierarchy> {
+    let cpuset = resources
+        .cpu
+        .as_ref()
+        .is_some_and(|c| c.cpus.is_some() || c.mems.is_some());
+    let frozen_by_v2 = layout.unified.is_some();
+    let needed = move |h: &&Hierarchy| {
+        h.controllers.iter().any(|c| match c.as_str() {
+            // Sharing the parent's set of CPUs needs no directory.
+            "cpuset" => cpuset,
+            "freezer" => !frozen_by_v2,
+            _ => true,
+        })
+    };
+    layout
+        .v1
+        .iter()
+        .filter(needed)
+        .chain(layout.unified.as_ref())
+}

@@ -1,0 +1,137 @@
+//! Cgroups that an ordinary user may make: below the cgroup that the caller itself is in, where
+//! somebody (systemd with `Delegate=yes`, root with chown) has given it away.
+//!
+//! `/proc/PID/cgroup` has one line per hierarchy: `ID:CONTROLLERS:PATH`, `0::PATH` for v2; the
+//! paths are seen from the root of the reader's cgroup namespace.
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+use crate::dir::{Dir, read_fd};
+use crate::error::{Error, Result};
+use crate::layout::{Hierarchy, Layout, read_proc};
+use crate::{Cgroup, join};
+
+/// A place where the caller may make cgroups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegation {
+    /// The hierarchy.
+    pub hierarchy: Hierarchy,
+    /// The cgroup in it that is the caller's to fill, as a path below the hierarchy's mount.
+    pub parent: String,
+}
+
+/// Where the caller may make cgroups: in each hierarchy the outermost cgroup, of those that hold
+/// it, which it may write to. Empty for a plain user.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn delegated_parent() -> Result<Vec<Delegation>> {
+    delegated_in(&Layout::detect()?)
+}
+
+pub(crate) fn delegated_in(layout: &Layout) -> Result<Vec<Delegation>> {
+    let own = read_proc("/proc/self/cgroup")?;
+    let mut found = Vec::new();
+    for hierarchy in layout.v1.iter().chain(layout.unified.as_ref()) {
+        if let Some(path) = path_in(&own, hierarchy)
+            && let Some(parent) = outermost_writable(hierarchy, path)
+        {
+            found.push(Delegation {
+                hierarchy: hierarchy.clone(),
+                parent,
+            });
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn of_process(pid: i32) -> Result<Cgroup> {
+    let layout = Layout::detect()?;
+    let path = format!("/proc/{pid}/cgroup");
+    let text = rustix::fs::openat(
+        CWD,
+        path.as_str(),
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .and_then(|fd| read_fd(&fd))
+    .map_err(|source| Error::ReadFile {
+        path: path.into(),
+        source,
+    })?;
+    let mut dirs = Vec::new();
+    for hierarchy in layout.v1.iter().chain(layout.unified.as_ref()) {
+        if let Some(path) = path_in(&text, hierarchy) {
+            dirs.push(Dir::open(&join(&hierarchy.mount, &parts(path)))?);
+        }
+    }
+    Ok(Cgroup { dirs })
+}
+
+/// The path in one hierarchy, below what its mount shows.
+fn path_in<'a>(text: &'a str, hierarchy: &Hierarchy) -> Option<&'a str> {
+    let path = text.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let same = match hierarchy.controllers.first() {
+            None => controllers.is_empty(),
+            Some(first) => controllers.split(',').any(|c| c == first),
+        };
+        same.then_some(path)
+    })?;
+    if hierarchy.root == "/" {
+        return Some(path);
+    }
+    // The mount shows a part of the hierarchy: what lies outside it cannot be reached.
+    path.strip_prefix(hierarchy.root.as_str())
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn parts(path: &str) -> Vec<&str> {
+    path.split('/').filter(|p| !p.is_empty()).collect()
+}
+
+/// Climbs from `path` as long as the directory is writable.
+fn outermost_writable(hierarchy: &Hierarchy, path: &str) -> Option<String> {
+    let parts = parts(path);
+    if parts.contains(&"..") {
+        return None;
+    }
+    let writable = |depth: usize| {
+        Dir::open(&join(&hierarchy.mount, &parts[..depth]))
+            .is_ok_and(|dir| dir.may_write(".") && dir.may_write("cgroup.procs"))
+    };
+    let depth = (0..=parts.len())
+        .rev()
+        .take_while(|depth| writable(*depth))
+        .last()?;
+    Some(format!("/{}", parts[..depth].join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hierarchy(controllers: &[&str], root: &str) -> Hierarchy {
+        Hierarchy {
+            mount: "/x".into(),
+            root: root.into(),
+            controllers: controllers.iter().map(|c| (*c).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn each_hierarchy_has_its_own_path() {
+        let text = "9:name=systemd:/init\n4:cpu,cpuacct:/a:b\n0::/user.slice/x\n";
+        assert_eq!(path_in(text, &hierarchy(&["cpuacct"], "/")), Some("/a:b"));
+        assert_eq!(path_in(text, &hierarchy(&[], "/")), Some("/user.slice/x"));
+        assert_eq!(path_in(text, &hierarchy(&["pids"], "/")), None);
+    }
+
+    #[test]
+    fn a_partial_mount_shows_only_what_is_below_it() {
+        let text = "0::/user.slice/x\n";
+        assert_eq!(path_in(text, &hierarchy(&[], "/user.slice")), Some("/x"));
+        assert_eq!(path_in(text, &hierarchy(&[], "/user")), None);
+    }
+}
