@@ -1,1 +1,34 @@
-//! berth-runtime.
+//! The OCI runtime and shim: makes a container's process from a bundle, and gets out of the way.
+//!
+//! Single-threaded, synchronous, static. It reads its bundle and its own state directory, nothing else.
+//! A reader starts at [`launch`] (the caller's side), then [`init`] (the container's side).
+
+pub mod bundle;
+pub mod caps;
+mod cgroup_mount;
+pub mod cmd;
+mod copy_up;
+pub mod devices;
+pub mod error;
+pub mod exec;
+mod filter;
+pub mod hooks;
+pub mod init;
+pub mod launch;
+pub mod masks;
+pub mod mount_options;
+pub mod mounts;
+pub mod namespaces;
+pub mod pid;
+pub mod process;
+pub mod rlimits;
+pub mod rootfs;
+pub mod sealed;
+pub mod shim;
+pub mod state;
+pub mod sync;
+pub mod sysctl;
+
+pub use error::{Error, Result};
+pub use launch::{Created, LaunchOptions, create, launch};
+pub use process::Stdio;

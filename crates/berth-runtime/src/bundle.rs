@@ -1,0 +1,252 @@
+//! The bundle: `config.json`, read once, capped, and checked before anything acts on it.
+//!
+//! Source: OCI runtime-spec, bundle.md and config.md.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use berth_oci::spec::{Namespace, NamespaceKind, Process, Spec};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::error::{Error, Result};
+
+/// Bytes of a `config.json`; real ones are below 100 KiB.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+
+/// Reads and checks `config.json` of a bundle.
+///
+/// # Errors
+/// [`Error::ReadFile`], [`Error::ParseJson`], [`Error::InvalidSpec`].
+pub fn load(bundle: &Path) -> Result<Spec> {
+    let spec: Spec = read_json(&bundle.join("config.json"))?;
+    validate(&spec)?;
+    Ok(spec)
+}
+
+/// Reads a JSON file strictly: capped, duplicate keys refused.
+///
+/// # Errors
+/// [`Error::ReadFile`], [`Error::ParseJson`].
+pub fn read_json<T: de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = read_capped(path)?;
+    let fail = |source| Error::ParseJson { path: path.to_owned(), source };
+    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+    NoDuplicates.deserialize(&mut deserializer).map_err(fail)?;
+    serde_json::from_slice(&bytes).map_err(fail)
+}
+
+fn read_capped(path: &Path) -> Result<Vec<u8>> {
+    let fail = |source| Error::ReadFile { path: path.to_owned(), source };
+    let file = File::open(path).map_err(fail)?;
+    let mut bytes = Vec::with_capacity(16 << 10);
+    file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > MAX_CONFIG_BYTES {
+        let too_big = format!("it is bigger than {MAX_CONFIG_BYTES} bytes");
+        return Err(fail(std::io::Error::new(std::io::ErrorKind::InvalidData, too_big)));
+    }
+    Ok(bytes)
+}
+
+/// The directory that `root.path` names: relative to the bundle.
+pub fn root_path(bundle: &Path, spec: &Spec) -> PathBuf {
+    bundle.join(spec.root.as_ref().map_or(Path::new("rootfs"), |root| root.path.as_path()))
+}
+
+/// Checks what the types cannot say.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub fn validate(spec: &Spec) -> Result<()> {
+    let version = spec.oci_version.as_str();
+    if !version.starts_with("1.") {
+        return invalid(format!("ociVersion `{version}` is not 1.x"));
+    }
+    if spec.hostname.len() > 64 || spec.domainname.len() > 64 {
+        return invalid("hostname and domainname have at most 64 bytes".into());
+    }
+    if let Some(root) = &spec.root
+        && root.path.as_os_str().is_empty()
+    {
+        return invalid("root.path is empty".into());
+    }
+    if let Some(process) = &spec.process {
+        validate_process(process)?;
+    }
+    for mount in &spec.mounts {
+        if mount.destination.is_empty() {
+            return invalid("a mount has no destination".into());
+        }
+    }
+    validate_linux(spec)
+}
+
+/// Checks a process, of a container or of an exec.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub fn validate_process(process: &Process) -> Result<()> {
+    if !process.cwd.starts_with('/') {
+        return invalid(format!("process.cwd `{}` is not absolute", process.cwd));
+    }
+    if process.args.first().is_none_or(String::is_empty) {
+        return invalid("process.args names no program".into());
+    }
+    let texts = process.args.iter().chain(&process.env).chain([&process.cwd]);
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return invalid("a NUL byte in process.args, env or cwd".into());
+    }
+    // R20: numbers that other tools take for -1 or for negative ones name nobody.
+    let ids = process.user.additional_gids.iter().chain([&process.user.uid, &process.user.gid]);
+    if let Some(id) = ids.into_iter().find(|id| **id > i32::MAX as u32) {
+        return invalid(format!("user or group id {id} is above 2147483647"));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = process.rlimits.iter().find(|r| !seen.insert(r.kind.as_str())) {
+        return invalid(format!("rlimit {} is given twice", twice.kind));
+    }
+    Ok(())
+}
+
+fn validate_linux(spec: &Spec) -> Result<()> {
+    let Some(linux) = &spec.linux else { return Ok(()) };
+    let mut seen = HashSet::new();
+    if let Some(twice) = linux.namespaces.iter().find(|n| !seen.insert(n.kind as u32)) {
+        return invalid(format!("the {:?} namespace is given twice", twice.kind));
+    }
+    let has = |kind| find(&linux.namespaces, kind).is_some();
+    if !spec.hostname.is_empty() && !has(NamespaceKind::Uts) {
+        return invalid("a hostname needs a uts namespace".into());
+    }
+    if !has(NamespaceKind::Mount) {
+        return invalid("a container needs a mount namespace".into());
+    }
+    let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
+    match find(&linux.namespaces, NamespaceKind::User) {
+        None if mapped => return invalid("id mappings need a user namespace".into()),
+        Some(Namespace { path: None, .. }) if linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty() => {
+            return invalid("a new user namespace needs uidMappings and gidMappings".into());
+        }
+        _ => {}
+    }
+    for path in linux.masked_paths.iter().chain(&linux.readonly_paths) {
+        if !path.starts_with('/') {
+            return invalid(format!("masked or read-only path `{path}` is not absolute"));
+        }
+    }
+    Ok(())
+}
+
+/// The namespace of a kind, if the spec names it.
+pub fn find(namespaces: &[Namespace], kind: NamespaceKind) -> Option<&Namespace> {
+    namespaces.iter().find(|n| n.kind == kind)
+}
+
+fn invalid<T>(reason: String) -> Result<T> {
+    Err(Error::InvalidSpec { reason })
+}
+
+/// Visits a JSON value, keeps nothing and refuses an object that has a key twice.
+struct NoDuplicates;
+
+impl<'de> DeserializeSeed<'de> for NoDuplicates {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NoDuplicates {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> std::result::Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> std::result::Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
+        while seq.next_element_seed(NoDuplicates)?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        // Objects of a configuration are small: a list is faster than a table.
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if seen.contains(&key) {
+                return Err(de::Error::custom(format_args!("duplicate key `{key}`")));
+            }
+            map.next_value_seed(NoDuplicates)?;
+            seen.push(key);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> std::result::Result<(), String> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.json"), text).unwrap();
+        load(dir.path()).map(drop).map_err(|e| e.to_string())
+    }
+
+    fn with_process(process: &str) -> String {
+        format!(r#"{{"ociVersion":"1.0.0","process":{{"cwd":"/","args":["x"],"user":{{"uid":0,"gid":0}}{process}}}}}"#)
+    }
+
+    #[test]
+    fn a_small_one_is_accepted_and_twins_are_not() {
+        check(&with_process("")).unwrap();
+        check(r#"{"ociVersion":"1.0.0","ociVersion":"1.0.0"}"#).unwrap_err();
+        check(r#"{"ociVersion":"1.0.0","annotations":{"a":"1","\u0061":"2"}}"#).unwrap_err();
+        check(r#"{"ociVersion":"2.0.0"}"#).unwrap_err();
+        check("").unwrap_err();
+        check(&format!("{}{}", with_process(""), " ".repeat(MAX_CONFIG_BYTES as usize))).unwrap_err();
+    }
+
+    /// R20.
+    #[test]
+    fn ids_beyond_31_bits_are_refused() {
+        for (id, good) in [("2147483647", true), ("2147483648", false), ("4294967295", false), ("4294967296", false), ("-1", false)] {
+            for place in [format!(r#""uid":{id},"gid":0"#), format!(r#""uid":0,"gid":{id}"#), format!(r#""uid":0,"gid":0,"additionalGids":[{id}]"#)] {
+                let text = with_process("").replace(r#""uid":0,"gid":0"#, &place);
+                assert_eq!(check(&text).is_ok(), good, "{place}");
+            }
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let linux = |linux: &str| check(&format!(r#"{{"ociVersion":"1.0.0","linux":{{{linux}}}}}"#));
+        linux(r#""namespaces":[{"type":"mount"}]"#).unwrap();
+        linux(r#""namespaces":[{"type":"mount"},{"type":"mount"}]"#).unwrap_err();
+        linux(r#""namespaces":[{"type":"pid"}]"#).unwrap_err();
+        linux(r#""namespaces":[{"type":"mount"},{"type":"user"}]"#).unwrap_err();
+        linux(r#""namespaces":[{"type":"mount"}],"uidMappings":[{"containerID":0,"hostID":1,"size":1}]"#).unwrap_err();
+        linux(r#""namespaces":[{"type":"mount"}],"maskedPaths":["proc"]"#).unwrap_err();
+        check(&with_process(r#","rlimits":[{"type":"RLIMIT_CORE","soft":0,"hard":0},{"type":"RLIMIT_CORE","soft":1,"hard":1}]"#)).unwrap_err();
+        check(&with_process("").replace(r#"["x"]"#, "[]")).unwrap_err();
+        check(&with_process("").replace(r#"["x"]"#, r#"["a\u0000b"]"#)).unwrap_err();
+        check(&with_process("").replace(r#""cwd":"/""#, r#""cwd":"x""#)).unwrap_err();
+    }
+}

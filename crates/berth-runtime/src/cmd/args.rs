@@ -1,0 +1,158 @@
+//! A small reader of command lines: `--key value`, `--key=value`, `-k value`, flags, `--`.
+
+use std::collections::VecDeque;
+
+use crate::error::{Error, Result};
+
+/// Arguments not read yet.
+#[derive(Debug)]
+pub struct Args {
+    rest: VecDeque<String>,
+    /// From `--key=value`.
+    pending: Option<String>,
+    option: String,
+}
+
+impl Args {
+    /// Takes the arguments.
+    pub fn new(arguments: Vec<String>) -> Args {
+        Args { rest: arguments.into(), pending: None, option: String::new() }
+    }
+
+    /// The next option; `None` before the first operand, or after `--`.
+    ///
+    /// # Errors
+    /// The option before was given a value and has none.
+    pub fn next_option(&mut self) -> Result<Option<String>> {
+        if self.pending.is_some() {
+            return Err(usage(format!("the option {} takes no value", self.option)));
+        }
+        match self.rest.front() {
+            Some(word) if word == "--" => {
+                self.rest.pop_front();
+                Ok(None)
+            }
+            Some(word) if word.len() > 1 && word.starts_with('-') => {
+                let word = self.rest.pop_front().unwrap_or_default();
+                let (name, value) = match word.split_once('=') {
+                    Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+                    _ => (word, None),
+                };
+                // `-root` is as good as `--root` to tools written in Go.
+                let name = if name.len() > 2 && !name.starts_with("--") { format!("-{name}") } else { name };
+                self.pending = value;
+                self.option = name.clone();
+                Ok(Some(name))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The value of the option just read.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn value(&mut self) -> Result<String> {
+        let value = self.pending.take().or_else(|| self.rest.pop_front());
+        value.ok_or_else(|| usage(format!("the option {} needs a value", self.option)))
+    }
+
+    /// As [`Args::value`], a number.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn number(&mut self) -> Result<u32> {
+        let text = self.value()?;
+        text.parse().map_err(|_| usage(format!("the option {} needs a number, not `{text}`", self.option)))
+    }
+
+    /// The value that came with `=`, if one did.
+    pub fn optional_value(&mut self) -> Option<String> {
+        self.pending.take()
+    }
+
+    /// The next operand.
+    pub fn next_operand(&mut self) -> Option<String> {
+        self.rest.pop_front()
+    }
+
+    /// The one operand that is left.
+    ///
+    /// # Errors
+    /// There is none, or there are more.
+    pub fn only_operand(&mut self, what: &str) -> Result<String> {
+        let operand = self.next_operand().ok_or_else(|| usage(format!("{what} is missing")))?;
+        self.end()?;
+        Ok(operand)
+    }
+
+    /// Nothing may be left.
+    ///
+    /// # Errors
+    /// Something is.
+    pub fn end(&self) -> Result<()> {
+        match self.rest.front() {
+            Some(word) => Err(usage(format!("`{word}` is too much"))),
+            None => Ok(()),
+        }
+    }
+
+    /// All that is left.
+    pub fn rest(self) -> Vec<String> {
+        self.rest.into()
+    }
+
+    /// What is left is another verb's.
+    pub fn set_verb(&mut self, verb: &str) {
+        self.rest = VecDeque::from([verb.to_owned()]);
+    }
+}
+
+/// An option that the verb does not have.
+pub fn unknown(option: &str) -> Error {
+    usage(format!("the option {option} is not known"))
+}
+
+/// A wrong command line.
+pub fn usage(message: String) -> Error {
+    Error::Usage { message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &[&str]) -> Args {
+        Args::new(words.iter().map(|w| (*w).to_owned()).collect())
+    }
+
+    #[test]
+    fn options_end_at_the_first_operand() {
+        let mut args = args(&["--root", "/r", "--log=x=y", "-d", "-root", "z", "run", "-x"]);
+        assert_eq!(args.next_option().unwrap().unwrap(), "--root");
+        assert_eq!(args.value().unwrap(), "/r");
+        assert_eq!(args.next_option().unwrap().unwrap(), "--log");
+        assert_eq!(args.value().unwrap(), "x=y");
+        assert_eq!(args.next_option().unwrap().unwrap(), "-d");
+        assert_eq!(args.next_option().unwrap().unwrap(), "--root");
+        assert_eq!(args.value().unwrap(), "z");
+        assert_eq!(args.next_option().unwrap(), None);
+        assert_eq!(args.next_operand().unwrap(), "run");
+        assert_eq!(args.rest(), ["-x"]);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let mut a = args(&["--root"]);
+        a.next_option().unwrap();
+        assert!(a.value().is_err());
+        let mut a = args(&["--flag=1", "x"]);
+        a.next_option().unwrap();
+        assert!(a.next_option().is_err(), "a flag has no value");
+        assert!(args(&["a", "b"]).only_operand("an id").is_err());
+        assert!(args(&[]).only_operand("an id").is_err());
+        let mut a = args(&["--", "-x"]);
+        assert_eq!(a.next_option().unwrap(), None);
+        assert_eq!(a.next_operand().unwrap(), "-x");
+    }
+}

@@ -1,0 +1,78 @@
+//! `delete`: removes a stopped container's cgroups and state; with `-f` kills it first.
+
+use berth_cgroup::Cgroup;
+use berth_oci::spec::Spec;
+
+use super::Global;
+use super::args::{Args, unknown};
+use crate::error::{Error, Result};
+use crate::state::{Dir, Record, Status};
+use crate::{hooks, pid};
+
+pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
+    let mut force = false;
+    while let Some(option) = args.next_option()? {
+        match option.as_str() {
+            "-f" | "--force" => force = true,
+            other => return Err(unknown(other)),
+        }
+    }
+    let id = args.only_operand("the container's id")?;
+    let dir = match global.root.find(&id) {
+        Err(Error::NoContainer { .. }) if force => return Ok(0),
+        other => other?,
+    };
+    let Some(record) = dir.load()? else {
+        // A creation that was cut short left no process: init dies with its maker.
+        return if force { dir.remove().map(|()| 0) } else { Err(wrong(id, Status::Creating)) };
+    };
+    let status = dir.status(Some(&record))?;
+    let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+    if status != Status::Stopped {
+        // As other runtimes: what never ran may go without force.
+        if !force && status != Status::Created {
+            return Err(wrong(id, status));
+        }
+        kill(&record, &cgroup)?;
+    }
+    let spec = dir.spec()?;
+    clean_up(dir, &spec, &cgroup)?;
+    Ok(0)
+}
+
+fn wrong(id: String, status: Status) -> Error {
+    Error::WrongState { verb: "delete", id, status: status.word() }
+}
+
+/// Kills init and all others, and waits until init has ended.
+fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
+    if let Some(init) = pid::open(record.pid, record.start_time)? {
+        let _ = berth_sys::signals::send(&init, 9);
+        cgroup.kill().map_err(|source| Error::Cgroup { source })?;
+        let wanted = rustix::event::PollFd::new(&init, rustix::event::PollFlags::IN);
+        let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut [wanted.clone()], Some(&limit)))
+            .map_err(|errno| Error::Step { action: "wait for the container's end", source: errno.into() })?;
+    }
+    Ok(())
+}
+
+/// Removes what is left of a container whose init has ended, and runs its `poststop` hooks.
+///
+/// # Errors
+/// The first that failed; the others are tried all the same.
+pub(super) fn clean_up(dir: Dir, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
+    let state = dir.state();
+    // Without a pid namespace of its own, processes outlive init.
+    let cgroup = cgroup.kill().and_then(|()| cgroup.remove()).map_err(|source| Error::Cgroup { source });
+    let removed = dir.remove();
+    if let (Some(all), Ok(state)) = (&spec.hooks, state) {
+        // One that fails does not keep the others from running. Source: runtime.md "Lifecycle", 13.
+        for hook in &all.poststop {
+            if let Err(error) = hooks::run_all("poststop", std::slice::from_ref(hook), &state) {
+                eprintln!("warning: {error}");
+            }
+        }
+    }
+    cgroup.and(removed)
+}

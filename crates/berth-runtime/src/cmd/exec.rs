@@ -1,0 +1,226 @@
+//! `exec`: a further process in a running container, of this runtime's state root or of a task
+//! directory of the engine (`--task`).
+
+use std::path::{Path, PathBuf};
+
+use berth_model::task::Pid;
+use berth_oci::spec::{Capabilities, Linux, Process, Spec};
+
+use super::args::{Args, unknown, usage};
+use super::run::{WINCH, follow};
+use super::{Global, terminal, write_pid_file};
+use crate::error::{Error, Result};
+use crate::exec::{Executed, Target, exec};
+use crate::process::Stdio;
+use crate::{bundle, launch};
+
+const FORWARDED: [i32; 6] = [1, 2, 3, 10, 12, 15];
+
+#[derive(Debug, Default)]
+struct Options {
+    process: Option<PathBuf>,
+    task: Option<PathBuf>,
+    cwd: Option<String>,
+    env: Vec<String>,
+    tty: bool,
+    user: Option<(u32, Option<u32>)>,
+    groups: Vec<u32>,
+    caps: Vec<String>,
+    no_new_privileges: bool,
+    detach: bool,
+    pid_file: Option<PathBuf>,
+    console_socket: Option<PathBuf>,
+    preserve_fds: u32,
+}
+
+/// What is known of the container.
+struct Container {
+    id: String,
+    pid: i32,
+    start_time: u64,
+    cgroups: Vec<PathBuf>,
+    spec: Spec,
+}
+
+pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
+    let options = parse(&mut args)?;
+    let container = match &options.task {
+        Some(dir) => of_task(dir)?,
+        None => of_state(global, &args.next_operand().ok_or_else(|| usage("the container's id is missing".into()))?)?,
+    };
+    let process = process(&options, &container.spec, args.rest())?;
+    if options.console_socket.is_some() && !process.terminal {
+        return Err(usage("--console-socket needs a terminal".into()));
+    }
+    let none = Linux::default();
+    let target = Target {
+        id: &container.id,
+        pid: container.pid,
+        start_time: container.start_time,
+        cgroups: &container.cgroups,
+        linux: container.spec.linux.as_ref().unwrap_or(&none),
+    };
+    let all: Vec<i32> = FORWARDED.into_iter().chain([WINCH]).collect();
+    let signals = berth_sys::signals::listen(&all)
+        .map_err(|source| Error::Step { action: "listen for signals", source })?;
+    let stdio = if process.terminal { Stdio::Terminal } else { Stdio::Inherit };
+    let mut executed = exec(&target, &process, stdio, None, options.preserve_fds)?;
+    if let Err(error) = hand_out(&options, &mut executed) {
+        let _ = berth_sys::signals::send(&executed.pidfd, 9);
+        let _ = launch::wait(&executed.pidfd);
+        return Err(error);
+    }
+    if options.detach {
+        return Ok(0);
+    }
+    follow(&executed.pidfd, &signals, executed.terminal.take())?;
+    launch::wait(&executed.pidfd)
+}
+
+fn hand_out(options: &Options, executed: &mut Executed) -> Result<()> {
+    if let (Some(socket), Some(master)) = (&options.console_socket, executed.terminal.take_if(|_| options.console_socket.is_some())) {
+        terminal::send(socket, &master)?;
+    }
+    match &options.pid_file {
+        Some(path) => write_pid_file(path, executed.pid),
+        None => Ok(()),
+    }
+}
+
+fn parse(args: &mut Args) -> Result<Options> {
+    let mut options = Options::default();
+    while let Some(option) = args.next_option()? {
+        match option.as_str() {
+            "-p" | "--process" => options.process = Some(args.value()?.into()),
+            "--task" => options.task = Some(args.value()?.into()),
+            "--cwd" => options.cwd = Some(args.value()?),
+            "-e" | "--env" => options.env.push(args.value()?),
+            "-t" | "--tty" => options.tty = true,
+            "-u" | "--user" => options.user = Some(user(&args.value()?)?),
+            "-g" | "--additional-gids" => options.groups.push(args.number()?),
+            "-c" | "--cap" => options.caps.push(args.value()?),
+            "--no-new-privs" => options.no_new_privileges = true,
+            "-d" | "--detach" => options.detach = true,
+            "--pid-file" => options.pid_file = Some(args.value()?.into()),
+            "--console-socket" => options.console_socket = Some(args.value()?.into()),
+            "--preserve-fds" => options.preserve_fds = args.number()?,
+            other => return Err(unknown(other)),
+        }
+    }
+    Ok(options)
+}
+
+/// `UID[:GID]`, numbers only: names are resolved by the engine, from the image.
+fn user(text: &str) -> Result<(u32, Option<u32>)> {
+    let (uid, gid) = text.split_once(':').map_or((text, None), |(uid, gid)| (uid, Some(gid)));
+    // `+5` and the like parse as numbers; they name nobody.
+    let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    let number = |t: &str| t.parse().ok().filter(|_| digits(t));
+    let wrong = || usage(format!("`{text}` is not UID[:GID]"));
+    Ok((number(uid).ok_or_else(wrong)?, gid.map(|gid| number(gid).ok_or_else(wrong)).transpose()?))
+}
+
+fn of_state(global: &Global, id: &str) -> Result<Container> {
+    let dir = global.root.find(id)?;
+    let (record, _) = dir.known("exec in")?;
+    Ok(Container {
+        id: record.id,
+        pid: record.pid,
+        start_time: record.start_time,
+        cgroups: record.cgroups,
+        spec: dir.spec()?,
+    })
+}
+
+fn of_task(dir: &Path) -> Result<Container> {
+    let pid: Pid = bundle::read_json(&dir.join("pid.json"))?;
+    Ok(Container {
+        id: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        pid: pid.pid,
+        start_time: pid.start_time,
+        cgroups: pid.cgroups,
+        spec: bundle::load(&dir.join("bundle"))?,
+    })
+}
+
+/// The process to start: a file's, or the container's own with the options laid over it.
+fn process(options: &Options, spec: &Spec, command: Vec<String>) -> Result<Process> {
+    if let Some(path) = &options.process {
+        if !command.is_empty() {
+            return Err(usage("either --process or a command".into()));
+        }
+        return bundle::read_json(path);
+    }
+    if command.is_empty() {
+        return Err(usage("the command is missing".into()));
+    }
+    let mut process = spec.process.clone().unwrap_or_default();
+    process.args = command;
+    process.terminal = options.tty;
+    process.console_size = None;
+    process.no_new_privileges |= options.no_new_privileges;
+    for pair in &options.env {
+        let name = format!("{}=", pair.split('=').next().unwrap_or_default());
+        process.env.retain(|old| !old.starts_with(&name));
+        process.env.push(pair.clone());
+    }
+    if let Some(cwd) = &options.cwd {
+        process.cwd.clone_from(cwd);
+    }
+    if let Some((uid, gid)) = options.user {
+        process.user.uid = uid;
+        process.user.gid = gid.unwrap_or(0);
+        process.user.additional_gids.clear();
+        if uid != 0 {
+            // R6: another user than root has only what is asked for.
+            if let Some(caps) = &mut process.capabilities {
+                caps.effective.clear();
+                caps.permitted.clear();
+                caps.ambient.clear();
+                caps.inheritable.clear();
+            }
+        }
+    }
+    process.user.additional_gids.extend(&options.groups);
+    if !options.caps.is_empty() {
+        let caps = process.capabilities.get_or_insert_with(Capabilities::default);
+        for set in [&mut caps.bounding, &mut caps.effective, &mut caps.permitted] {
+            set.extend(options.caps.iter().cloned());
+        }
+    }
+    Ok(process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R20, R8: digits or an error.
+    #[test]
+    fn users_are_numbers() {
+        assert_eq!(user("5").unwrap(), (5, None));
+        assert_eq!(user("5:6").unwrap(), (5, Some(6)));
+        for bad in ["", "root", "-1", "+1", "4294967296", "1:", ":1", "1:x", "1 "] {
+            assert!(user(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn options_lie_over_the_containers_process() {
+        let mut spec = Spec::default();
+        let caps = Capabilities { effective: vec!["CAP_CHOWN".into()], ..Capabilities::default() };
+        spec.process = Some(Process {
+            env: vec!["A=1".into(), "AB=2".into()],
+            cwd: "/x".into(),
+            terminal: true,
+            capabilities: Some(caps),
+            ..Process::default()
+        });
+        let options = Options { env: vec!["A=3".into()], user: Some((9, None)), ..Options::default() };
+        let made = process(&options, &spec, vec!["ls".into()]).unwrap();
+        assert_eq!(made.env, ["AB=2", "A=3"]);
+        assert_eq!((made.user.uid, made.cwd.as_str(), made.terminal), (9, "/x", false));
+        assert!(made.capabilities.unwrap().effective.is_empty());
+        assert!(process(&options, &spec, Vec::new()).is_err());
+    }
+}

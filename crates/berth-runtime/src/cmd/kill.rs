@@ -1,0 +1,67 @@
+//! `kill`: sends a signal to init, through a pidfd that only init can be behind (security: R28).
+
+use berth_cgroup::Cgroup;
+
+use super::Global;
+use super::args::{Args, unknown, usage};
+use crate::error::{Error, Result};
+use crate::pid;
+use crate::state::Status;
+
+pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
+    let mut all = false;
+    while let Some(option) = args.next_option()? {
+        match option.as_str() {
+            "-a" | "--all" => all = true,
+            other => return Err(unknown(other)),
+        }
+    }
+    let id = args.next_operand().ok_or_else(|| usage("the container's id is missing".to_owned()))?;
+    // Callers write `kill ID --all TERM`, too.
+    while let Some(option) = args.next_option()? {
+        match option.as_str() {
+            "-a" | "--all" => all = true,
+            other => return Err(unknown(other)),
+        }
+    }
+    let name = args.next_operand().unwrap_or_else(|| "TERM".to_owned());
+    args.end()?;
+    let number = berth_model::signal::parse(&name).map_err(usage)?;
+    let dir = global.root.find(&id)?;
+    let (record, status) = dir.known("kill")?;
+    if all {
+        let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+        return to_all(&cgroup, number).map(|()| 0);
+    }
+    let stopped = || Error::WrongState { verb: "kill", id: id.clone(), status: Status::Stopped.word() };
+    if status == Status::Stopped {
+        return Err(stopped());
+    }
+    let init = pid::open(record.pid, record.start_time)?.ok_or_else(stopped)?;
+    berth_sys::signals::send(&init, number).map_err(|errno| match errno {
+        rustix::io::Errno::SRCH => stopped(),
+        errno => Error::Step { action: "signal the container", source: errno.into() },
+    })?;
+    if number == 9 && status == Status::Paused {
+        // A frozen v1 cgroup keeps even SIGKILL waiting.
+        let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+        cgroup.thaw().map_err(|source| Error::Cgroup { source })?;
+    }
+    Ok(0)
+}
+
+fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
+    let fail = |source| Error::Cgroup { source };
+    if number == 9 {
+        return cgroup.kill().map_err(fail);
+    }
+    for pid in cgroup.procs().map_err(fail)? {
+        let Some(pid) = rustix::process::Pid::from_raw(pid) else { continue };
+        let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { continue };
+        // Still in the cgroup after it is held: it is the one that was listed, or another of the same.
+        if cgroup.procs().map_err(fail)?.contains(&pid.as_raw_nonzero().get()) {
+            let _ = berth_sys::signals::send(&pidfd, number);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,25 @@
+//! `pause` and `resume`: freezes and thaws all processes of a container.
+
+use berth_cgroup::Cgroup;
+
+use super::Global;
+use super::args::{Args, unknown};
+use crate::error::{Error, Result};
+use crate::state::Status;
+
+pub(super) fn main(global: &Global, mut args: Args, freeze: bool) -> Result<i32> {
+    if let Some(option) = args.next_option()? {
+        return Err(unknown(&option));
+    }
+    let id = args.only_operand("the container's id")?;
+    let verb = if freeze { "pause" } else { "resume" };
+    let (record, status) = global.root.find(&id)?.known(verb)?;
+    let right = if freeze { matches!(status, Status::Running | Status::Created) } else { status == Status::Paused };
+    if !right {
+        return Err(Error::WrongState { verb, id, status: status.word() });
+    }
+    let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+    let done = if freeze { cgroup.freeze() } else { cgroup.thaw() };
+    done.map_err(|source| Error::Cgroup { source })?;
+    Ok(0)
+}

@@ -1,0 +1,124 @@
+//! `run`: create and start; in the foreground it waits, passes signals on and removes the container.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use berth_oci::spec::Spec;
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::args::{Args, unknown, usage};
+use super::create::{Options, abandon, finish};
+use super::terminal::Relay;
+use super::{Global, delete};
+use crate::error::{Error, Result};
+use crate::launch::{self, Created, LaunchOptions};
+use crate::process::Stdio;
+use crate::state::Dir;
+
+/// Signals that are the container's while it is in the foreground. SIGCHLD and the job control of
+/// this process stay its own.
+const FORWARDED: [i32; 9] = [1, 2, 3, 10, 12, 13, 14, 15, 18];
+/// SIGWINCH.
+pub(super) const WINCH: i32 = 28;
+
+pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
+    let (mut options, mut detach, mut keep) = (Options::default(), false, false);
+    while let Some(option) = args.next_option()? {
+        match option.as_str() {
+            "-d" | "--detach" => detach = true,
+            "--keep" => keep = true,
+            "--no-subreaper" => {}
+            other if options.take(other, &mut args)? => {}
+            other => return Err(unknown(other)),
+        }
+    }
+    let id = args.only_operand("the container's id")?;
+    let (bundle, spec) = options.load()?;
+    let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
+    if detach && wants_terminal != options.console_socket.is_some() {
+        return Err(usage("--console-socket belongs to a detached container with a terminal".to_owned()));
+    }
+    // Before the container is there: no signal is lost.
+    let signals = if detach { None } else { Some(listen()?) };
+    let dir = global.root.make(&id)?;
+    let launch_options = LaunchOptions {
+        id,
+        bundle: bundle.clone(),
+        rootfs: None,
+        stdio: if wants_terminal { Stdio::Terminal } else { Stdio::Inherit },
+        console_size: None,
+        fifo: None,
+        preserve_fds: options.preserve_fds,
+        no_pivot: options.no_pivot,
+    };
+    let started = launch::create(&spec, launch_options).and_then(|mut created| {
+        let begun = finish(&created, &options, || dir.record(&created, &spec, &bundle))
+            .and_then(|()| created.start(&spec));
+        match begun {
+            Ok(()) => Ok(created),
+            Err(error) => Err(abandon(created, error)),
+        }
+    });
+    let created = match started {
+        Ok(created) => created,
+        Err(error) => {
+            let _ = dir.remove();
+            return Err(error);
+        }
+    };
+    match signals {
+        None => Ok(0),
+        Some(signals) => foreground(created, &signals, &spec, dir, keep),
+    }
+}
+
+fn listen() -> Result<OwnedFd> {
+    let all: Vec<i32> = FORWARDED.into_iter().chain([WINCH]).collect();
+    berth_sys::signals::listen(&all).map_err(|source| Error::Step { action: "listen for signals", source })
+}
+
+fn foreground(mut created: Created, signals: &OwnedFd, spec: &Spec, dir: Dir, keep: bool) -> Result<i32> {
+    let terminal = created.terminal.take();
+    let code = follow(&created.pidfd, signals, terminal);
+    // A wait that failed is told after the container is gone.
+    let waited = created.wait();
+    if !keep {
+        delete::clean_up(dir, spec, created.cgroup())?;
+    }
+    code?;
+    waited
+}
+
+/// Relays signals and the terminal until the process ends. Its status is left for the wait.
+pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedFd>) -> Result<()> {
+    let fail = |errno: rustix::io::Errno| Error::Step { action: "wait for the container", source: errno.into() };
+    let mut relay = terminal.map(Relay::new).transpose()?;
+    loop {
+        let mut wanted = vec![
+            PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
+        ];
+        if let Some(relay) = &relay {
+            relay.watch(&mut wanted);
+        }
+        rustix::io::retry_on_intr(|| poll(&mut wanted, None)).map_err(fail)?;
+        let ready: Vec<bool> = wanted.iter().map(|w| !w.revents().is_empty()).collect();
+        drop(wanted);
+        if ready[1] {
+            while let Some(signal) = berth_sys::signals::read(signals).map_err(fail)? {
+                match (&relay, signal) {
+                    (Some(relay), WINCH) => relay.resize(),
+                    _ => drop(berth_sys::signals::send(pidfd, signal)),
+                }
+            }
+        }
+        if let Some(relay) = &mut relay {
+            relay.pump(&ready[2..]);
+        }
+        if ready[0] {
+            if let Some(relay) = &mut relay {
+                relay.drain();
+            }
+            return Ok(());
+        }
+    }
+}

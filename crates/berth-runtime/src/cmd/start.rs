@@ -1,0 +1,26 @@
+//! `start`: lets a created container run its program.
+
+use super::Global;
+use super::args::{Args, unknown};
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::state::Status;
+
+pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
+    if let Some(option) = args.next_option()? {
+        return Err(unknown(&option));
+    }
+    let id = args.only_operand("the container's id")?;
+    let dir = global.root.find(&id)?;
+    let (record, status) = dir.known("start")?;
+    if status != Status::Created {
+        return Err(Error::WrongState { verb: "start", id, status: status.word() });
+    }
+    dir.release_init()?;
+    let spec = dir.spec()?;
+    if let Some(all) = spec.hooks.as_ref().filter(|all| !all.poststart.is_empty()) {
+        let state = hooks::state_of(&spec, &id, &record.bundle, "running", Some(record.pid));
+        hooks::run_all("poststart", &all.poststart, &state)?;
+    }
+    Ok(0)
+}

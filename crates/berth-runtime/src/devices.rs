@@ -1,0 +1,237 @@
+//! `/dev`: device nodes, links, the console. Made through descriptors inside the root, so an image
+//! whose `/dev` is a link moves nothing on the host (security: R16).
+//!
+//! Source: config-linux.md "Default Devices", "Devices"; runtime-linux.md "Dev symbolic links".
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use berth_oci::spec::{Device, Spec};
+use berth_sys::mount::{self as sys_mount, Change};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::mounts::attach;
+use crate::rootfs::{Root, split};
+
+/// Path, major, minor of what every container has.
+const DEFAULT: [(&str, u32, u32); 6] = [
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+];
+
+const LINKS: [(&str, &str); 5] = [
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+    ("pts/ptmx", "ptmx"),
+];
+
+/// `f_type` of devpts. Source: linux/magic.h.
+const DEVPTS_MAGIC: u64 = 0x1cd1;
+
+/// Makes the default devices, the spec's, and the links. A `/dev` bound from the host is left as it is.
+///
+/// # Errors
+/// [`Error::Device`].
+pub fn make_all(root: &Root, spec: &Spec, in_user_namespace: bool) -> Result<()> {
+    let bound = |m: &berth_oci::spec::Mount| m.options.iter().any(|o| o == "bind" || o == "rbind");
+    if spec.mounts.iter().any(|m| m.destination.trim_end_matches('/') == "/dev" && bound(m)) {
+        return Ok(());
+    }
+    let dev = root.make_dir("/dev").map_err(|source| fail("/dev", source))?;
+    for (path, major, minor) in DEFAULT {
+        let node = Node { kind: FileType::CharacterDevice, major, minor, mode: 0o666, owner: None };
+        let name = path.trim_start_matches("/dev/");
+        make_node(dev.as_fd(), name, path, &node, in_user_namespace).map_err(|source| fail(path, source))?;
+    }
+    for device in spec.linux.iter().flat_map(|linux| &linux.devices) {
+        make_from_spec(root, device, in_user_namespace).map_err(|source| Error::Device {
+            path: device.path.clone(),
+            source,
+        })?;
+    }
+    for (target, name) in LINKS {
+        let link = || rustix::fs::symlinkat(target, &dev, name);
+        let made = match link() {
+            // An image's own `/dev/ptmx` would be the host's.
+            Err(Errno::EXIST) if name == "ptmx" => {
+                rustix::fs::unlinkat(&dev, name, AtFlags::empty()).and_then(|()| link())
+            }
+            Err(Errno::EXIST) => Ok(()),
+            other => other,
+        };
+        made.map_err(|errno| fail(&format!("/dev/{name}"), errno.into()))?;
+    }
+    Ok(())
+}
+
+/// Checks the spec's devices.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub fn check(devices: &[Device]) -> Result<()> {
+    for device in devices {
+        let numbers = u32::try_from(device.major).is_ok() && u32::try_from(device.minor).is_ok();
+        if file_type(&device.kind).is_none() || (!numbers && device.kind != "p") || !device.path.is_absolute() {
+            let reason = format!("the device {} has a bad type, number or path", device.path.display());
+            return Err(Error::InvalidSpec { reason });
+        }
+    }
+    Ok(())
+}
+
+/// What a node shall be.
+struct Node {
+    kind: FileType,
+    major: u32,
+    minor: u32,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+}
+
+fn file_type(kind: &str) -> Option<FileType> {
+    match kind {
+        "c" | "u" => Some(FileType::CharacterDevice),
+        "b" => Some(FileType::BlockDevice),
+        "p" => Some(FileType::Fifo),
+        _ => None,
+    }
+}
+
+fn make_from_spec(root: &Root, device: &Device, in_user_namespace: bool) -> io::Result<()> {
+    let path = device.path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
+    let (parent, name) = split(path)?;
+    let parent = root.make_dir(parent)?;
+    let node = Node {
+        kind: file_type(&device.kind).ok_or(io::ErrorKind::InvalidInput)?,
+        major: device.major as u32,
+        minor: device.minor as u32,
+        mode: device.file_mode.unwrap_or(0o666) & 0o7777,
+        owner: Some((device.uid.unwrap_or(0), device.gid.unwrap_or(0))),
+    };
+    make_node(parent.as_fd(), name, path, &node, in_user_namespace)
+}
+
+fn make_node(parent: BorrowedFd<'_>, name: &str, path: &str, node: &Node, bind: bool) -> io::Result<()> {
+    if bind && node.kind != FileType::Fifo {
+        return bind_node(parent, name, path, node);
+    }
+    let number = rustix::fs::makedev(node.major, node.minor);
+    match rustix::fs::mknodat(parent, name, node.kind, Mode::from_raw_mode(node.mode), number) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => {
+            let there = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let same = FileType::from_raw_mode(there.st_mode) == node.kind
+                && (node.kind == FileType::Fifo || there.st_rdev == number);
+            if !same {
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there"));
+            }
+        }
+        // No CAP_MKNOD: a user namespace by another name.
+        Err(Errno::PERM) => return bind_node(parent, name, path, node),
+        Err(errno) => return Err(errno.into()),
+    }
+    if let Some((uid, gid)) = node.owner.filter(|owner| *owner != (0, 0)) {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(())
+}
+
+/// Binds the host's node of the same path, if it is the device that was asked for.
+fn bind_node(parent: BorrowedFd<'_>, name: &str, path: &str, node: &Node) -> io::Result<()> {
+    let number = rustix::fs::makedev(node.major, node.minor);
+    let host = open_device(Path::new(path), node.kind, number)?;
+    bind_at(parent, name, host.as_fd())
+}
+
+/// Opens a device of the host (O_PATH) and checks that it is the one meant.
+fn open_device(path: &Path, kind: FileType, number: u64) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let device = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&device)?;
+    if FileType::from_raw_mode(stat.st_mode) != kind || stat.st_rdev != number {
+        let message = format!("the host's {} is another device", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    Ok(device)
+}
+
+/// The host's `/dev/null`, verified to be that (security: R13). Call before the root is changed.
+///
+/// # Errors
+/// When it is something else.
+pub fn open_null() -> io::Result<OwnedFd> {
+    open_device(Path::new("/dev/null"), FileType::CharacterDevice, rustix::fs::makedev(1, 3))
+}
+
+/// Binds an open file over `name` in `parent`, which is made (a plain file) where missing.
+fn bind_at(parent: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
+        Ok(_) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let path = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = rustix::fs::openat(parent, name, path, Mode::empty())?;
+    attach(sys_mount::clone_with(file, &Change::default())?, place)
+}
+
+/// Opens a terminal in the container's own devpts and binds it to `/dev/console`; without a devpts
+/// at `/dev/pts`, a terminal of the host's. Never by the name of a slave (security: R14).
+///
+/// # Errors
+/// [`Error::Step`], [`Error::Device`].
+pub fn open_terminal(root: &Root, console: bool) -> Result<berth_sys::pty::Pair> {
+    let step = |source| Error::Step { action: "open a terminal", source };
+    let own = root.open_no_links("/dev/pts", OFlags::PATH | OFlags::DIRECTORY);
+    let pair = match own {
+        Ok(devpts) if crate::mounts::magic(&devpts).map_err(step)? == DEVPTS_MAGIC => {
+            berth_sys::pty::open_in(devpts.as_fd())
+        }
+        _ => berth_sys::pty::open(),
+    }
+    .map_err(|errno| step(errno.into()))?;
+    if console {
+        let dev = root.make_dir("/dev").map_err(|source| fail("/dev", source))?;
+        bind_at(dev.as_fd(), "console", pair.slave.as_fd()).map_err(|source| fail("/dev/console", source))?;
+    }
+    Ok(pair)
+}
+
+fn fail(path: &str, source: io::Error) -> Error {
+    Error::Device { path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R13.
+    #[test]
+    fn null_is_verified() {
+        open_null().unwrap();
+        let null = rustix::fs::makedev(1, 3);
+        assert!(open_device(Path::new("/dev/zero"), FileType::CharacterDevice, null).is_err());
+        assert!(open_device(Path::new("/proc/self/exe"), FileType::CharacterDevice, null).is_err());
+    }
+
+    #[test]
+    fn odd_devices_are_refused() {
+        let device = |kind: &str, major, path: &str| Device {
+            kind: kind.into(), path: path.into(), major, minor: 0, file_mode: None, uid: None, gid: None,
+        };
+        assert!(check(&[device("c", 1, "/dev/x"), device("p", 0, "/dev/p")]).is_ok());
+        for bad in [device("x", 1, "/dev/x"), device("c", -1, "/dev/x"), device("b", 1, "dev/x")] {
+            assert!(check(&[bad]).is_err());
+        }
+    }
+}

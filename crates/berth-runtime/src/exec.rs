@@ -1,0 +1,229 @@
+//! A further process in a running container.
+//!
+//! ```text
+//! caller ── intermediate (born in the container's cgroup; joins its namespaces; ends)
+//!    └───── the process   (made by it as the caller's child, inside from its first instant)
+//! ```
+//! All namespaces are joined at once, through a pidfd whose start time was compared: if init ends
+//! meanwhile the join fails, it never lands elsewhere (security: R29). The process is made after the join,
+//! so nothing of the host (root, working directory, descriptors) is ever within the container's sight,
+//! and it shows itself to nobody until the exec (security: R1, R7, R11).
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use berth_cgroup::Cgroup;
+use berth_oci::spec::{Linux, Process};
+use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
+use rustix::process::Signal;
+use rustix::thread::ThreadNameSpaceType;
+
+use crate::error::{Error, Result};
+use crate::launch::{fail_and_exit, wait};
+use crate::namespaces::bit;
+use crate::pid;
+use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal, step};
+use crate::sync::{Message, Sync};
+
+/// The container to enter.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// Its id, for messages.
+    pub id: &'a str,
+    /// Init's pid.
+    pub pid: i32,
+    /// Init's start time.
+    pub start_time: u64,
+    /// Its cgroup directories.
+    pub cgroups: &'a [PathBuf],
+    /// Its configuration: namespaces and seccomp profile.
+    pub linux: &'a Linux,
+}
+
+/// A process that runs in a container.
+#[derive(Debug)]
+pub struct Executed {
+    /// Its pid in the caller's pid namespace.
+    pub pid: i32,
+    /// It and no other process. It is the caller's child.
+    pub pidfd: OwnedFd,
+    /// The terminal's master.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// Starts `process` in the container.
+///
+/// # Errors
+/// [`Error::WrongState`] when it does not run; the first step that failed.
+pub fn exec(
+    target: &Target<'_>,
+    process: &Process,
+    stdio: Stdio,
+    console_size: Option<(u16, u16)>,
+    preserve_fds: u32,
+) -> Result<Executed> {
+    let stopped = || Error::WrongState { verb: "exec in", id: target.id.to_owned(), status: "stopped" };
+    let mut prepared = Prepared::new(process, target.linux.seccomp.as_ref())?;
+    prepared.preserve_fds = preserve_fds;
+    let init = pid::open(target.pid, target.start_time)?.ok_or_else(stopped)?;
+    let cgroup = Cgroup::open(target.cgroups).map_err(|source| Error::Cgroup { source })?;
+    if cgroup.is_frozen().map_err(|source| Error::Cgroup { source })? {
+        return Err(Error::WrongState { verb: "exec in", id: target.id.to_owned(), status: "paused" });
+    }
+    let mut entry = Entry {
+        init: Some(init),
+        namespaces: namespaces(target)?,
+        cgroup,
+        prepared,
+        stdio,
+        console_size,
+    };
+    let (ours, theirs) = Sync::pair()?;
+    let options = CloneOptions { cgroup: entry.cgroup.unified_fd(), ..CloneOptions::default() };
+    match clone3(options).map_err(|source| Error::Clone { source })? {
+        Forked::Child => {
+            drop(ours);
+            match entry.intermediate(&theirs) {
+                Ok(never) => match never {},
+                Err(error) => fail_and_exit(&theirs, &error),
+            }
+        }
+        Forked::Parent(intermediate) => {
+            drop(theirs);
+            listen(&intermediate, &ours)
+        }
+    }
+}
+
+/// What is joined: the container's own namespaces, and its user namespace when that is not ours.
+fn namespaces(target: &Target<'_>) -> Result<ThreadNameSpaceType> {
+    let listed = target.linux.namespaces.iter().fold(0, |bits, n| bits | bit(n.kind));
+    let mut all = ThreadNameSpaceType::from_bits_retain(listed as u32);
+    let user = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/user"));
+    let fail = |source| Error::JoinContainer { source };
+    // Rootless containers share the user namespace of their shim.
+    let same = user("self").map_err(fail)? == user(&target.pid.to_string()).map_err(fail)?;
+    all.set(ThreadNameSpaceType::USER, !same);
+    Ok(all)
+}
+
+struct Entry {
+    init: Option<OwnedFd>,
+    namespaces: ThreadNameSpaceType,
+    cgroup: Cgroup,
+    prepared: Prepared,
+    stdio: Stdio,
+    console_size: Option<(u16, u16)>,
+}
+
+impl Entry {
+    /// Enters the cgroups and namespaces and makes the process there.
+    fn intermediate(&mut self, sync: &Sync) -> Result<Infallible> {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|e| step("ask to die with the runtime", e))?;
+        self.prepared.set_oom_score()?;
+        hide_from_others()?;
+        std::mem::take(&mut self.cgroup).join_v1().map_err(|source| Error::Cgroup { source })?;
+        // After this nothing of the host's is open, but the streams and the socket.
+        if let Some(init) = self.init.take() {
+            rustix::thread::move_into_thread_name_spaces(init.as_fd(), self.namespaces)
+                .map_err(|errno| Error::JoinContainer { source: errno.into() })?;
+        }
+        if self.namespaces.contains(ThreadNameSpaceType::USER) {
+            let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
+            rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| step("become the container's root", e))?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| step("become the container's root", e))?;
+            hide_from_others()?;
+        }
+        let options = CloneOptions { parent: true, ..CloneOptions::default() };
+        match clone3(options).map_err(|source| Error::Clone { source })? {
+            Forked::Parent(child) => {
+                sync.send_process(child.pid, child.pidfd.as_fd())?;
+                exit_now(0)
+            }
+            Forked::Child => match self.enter(sync) {
+                Ok(never) => match never {},
+                Err(error) => fail_and_exit(sync, &error),
+            },
+        }
+    }
+
+    fn enter(&mut self, sync: &Sync) -> Result<Infallible> {
+        // The parent is the caller, not the intermediate.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|e| step("ask to die with the runtime", e))?;
+        sync.wait_go()?;
+        rustix::process::setsid().map_err(|e| step("make a session", e))?;
+        let _ = berth_sys::keyring::join_new_session(c"_ses");
+        if matches!(self.stdio, Stdio::Terminal) {
+            let pair = self.open_terminal()?;
+            sync.send_fd(b'T', pair.master.as_fd())?;
+            place_terminal(pair.slave.as_fd())?;
+        } else {
+            place_stdio(&self.stdio)?;
+        }
+        let program = self.prepared.become_user(sync)?;
+        sync.send(b'R')?;
+        Err(self.prepared.exec(&program, sync))
+    }
+
+    /// A terminal in the container's devpts: we are inside, its `/dev/pts` is at that path, and must
+    /// be what it says.
+    fn open_terminal(&self) -> Result<berth_sys::pty::Pair> {
+        let root = crate::rootfs::Root::current()?;
+        let pair = crate::devices::open_terminal(&root, false)?;
+        if let Some((rows, columns)) = self.console_size.or(self.prepared.console_size()) {
+            berth_sys::pty::resize(&pair.master, rows, columns).map_err(|e| step("size the terminal", e))?;
+        }
+        Ok(pair)
+    }
+}
+
+fn listen(intermediate: &Child, sync: &Sync) -> Result<Executed> {
+    let mut executed: Option<Executed> = None;
+    let result = follow(sync, &mut executed);
+    let ended = wait(&intermediate.pidfd)?;
+    match (result, executed) {
+        (Ok(()), Some(executed)) => Ok(executed),
+        (Ok(()), None) => Err(Error::EndedEarly { how: format!("exit code {ended}") }),
+        (Err(error), executed) => {
+            if let Some(executed) = executed {
+                let _ = berth_sys::signals::send(&executed.pidfd, 9);
+                let _ = wait(&executed.pidfd);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
+    let mut ready = false;
+    loop {
+        match sync.receive()? {
+            Message::Process(pid, pidfd) => {
+                // The number is of the container's pid namespace or below: ask in ours.
+                let pid = own_number(&pidfd).unwrap_or(pid);
+                *executed = Some(Executed { pid, pidfd, terminal: None });
+                sync.go()?;
+            }
+            Message::Terminal(master) => {
+                if let Some(executed) = executed {
+                    executed.terminal = Some(master);
+                }
+            }
+            Message::Ready => ready = true,
+            Message::Failed(failure) => return Err(Error::Child { failure }),
+            Message::End if ready || executed.is_none() => return Ok(()),
+            Message::End => return Err(Error::EndedEarly { how: "before its program ran".to_owned() }),
+            Message::Listener(_) | Message::Hooks => {}
+        }
+    }
+}
+
+/// The pid behind a pidfd as this process's namespace numbers it. Source: proc(5), `Pid:` in fdinfo.
+fn own_number(pidfd: &OwnedFd) -> Option<i32> {
+    use std::os::fd::AsRawFd as _;
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}

@@ -1,0 +1,197 @@
+//! The container's first process: one straight line from its birth to its program.
+//!
+//! Until the exec it dies with its maker, shows itself to nobody, and tells every failure over the
+//! sync socket.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use berth_cgroup::Cgroup;
+use berth_model::task::RootfsMount;
+use berth_oci::spec::{Hooks, Spec, State};
+use berth_sys::process::{namespace, unshare};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Signal;
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::error::{Error, Result};
+use crate::mount_options::root_propagation;
+use crate::mounts::{self, Context};
+use crate::namespaces::Plan;
+use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal, step};
+use crate::rootfs::{self, Root};
+use crate::sync::Sync;
+use crate::{devices, hooks, masks, sysctl};
+
+/// All that init needs, made before it is born.
+#[derive(Debug)]
+pub struct Init<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) bundle: PathBuf,
+    pub(crate) rootfs: RootfsMount,
+    pub(crate) namespaces: Plan,
+    pub(crate) process: Prepared,
+    pub(crate) stdio: Stdio,
+    pub(crate) console_size: Option<(u16, u16)>,
+    pub(crate) cgroup_paths: Vec<PathBuf>,
+    pub(crate) in_user_namespace: bool,
+    pub(crate) no_pivot: bool,
+    /// Wait until somebody writes here.
+    pub(crate) fifo: Option<OwnedFd>,
+    /// For hooks that run inside.
+    pub(crate) state: State,
+}
+
+impl Init<'_> {
+    /// Runs to the exec; returns only a failure.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub fn run(&mut self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
+        self.settle(sync, cgroup)?;
+        let root = self.make_root()?;
+        let slave = self.terminal(&root, sync)?;
+        self.hooks_outside(sync)?;
+        self.enter(root)?;
+        sysctl::apply(&self.linux().sysctl, self.namespaces.own)?;
+        match &slave {
+            Some(slave) => place_terminal(slave.as_fd())?,
+            None => place_stdio(&self.stdio)?,
+        }
+        drop(slave);
+        let program = self.process.become_user(sync)?;
+        self.wait_for_start(sync)?;
+        hooks::run_all("startContainer", &self.hooks().start_container, &self.state)?;
+        Err(self.process.exec(&program, sync))
+    }
+
+    fn linux(&self) -> &berth_oci::spec::Linux {
+        // Checked by the launcher: no container is without.
+        static NONE: std::sync::OnceLock<berth_oci::spec::Linux> = std::sync::OnceLock::new();
+        self.spec.linux.as_ref().unwrap_or_else(|| NONE.get_or_init(Default::default))
+    }
+
+    fn hooks(&self) -> &Hooks {
+        static NONE: std::sync::OnceLock<Hooks> = std::sync::OnceLock::new();
+        self.spec.hooks.as_ref().unwrap_or_else(|| NONE.get_or_init(Default::default))
+    }
+
+    /// Identity, cgroups, namespaces, names.
+    fn settle(&self, sync: &Sync, cgroup: &Cgroup) -> Result<()> {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|e| step("ask to die with the runtime", e))?;
+        if self.namespaces.new_user() {
+            // Until the maps are written this process is nobody.
+            sync.wait_go()?;
+            let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
+            set_thread_res_gid(gid, gid, gid).map_err(|e| step("become root of the user namespace", e))?;
+            set_thread_res_uid(uid, uid, uid).map_err(|e| step("become root of the user namespace", e))?;
+            let _ = set_thread_groups(&[]); // denied in some user namespaces; the user's own come later
+        }
+        self.process.set_oom_score()?;
+        hide_from_others()?;
+        // The namespace's root is the cgroup that its maker is in: so this comes in between.
+        cgroup.join_v1().map_err(|source| Error::Cgroup { source })?;
+        if self.namespaces.new_cgroup {
+            unshare(namespace::CGROUP)
+                .map_err(|source| Error::Step { action: "make the cgroup namespace", source })?;
+        }
+        self.namespaces.join_all()?;
+        rustix::process::setsid().map_err(|e| step("make a session", e))?;
+        // Keys of whoever started us are none of the container's business; a kernel without any is fine.
+        let _ = berth_sys::keyring::join_new_session(c"_ses");
+        rustix::process::umask(rustix::fs::Mode::empty());
+        if !self.spec.hostname.is_empty() {
+            rustix::system::sethostname(self.spec.hostname.as_bytes()).map_err(|e| step("set the host name", e))?;
+        }
+        if !self.spec.domainname.is_empty() {
+            rustix::system::setdomainname(self.spec.domainname.as_bytes())
+                .map_err(|e| step("set the domain name", e))?;
+        }
+        Ok(())
+    }
+
+    fn make_root(&self) -> Result<Root> {
+        let propagation = root_propagation(self.linux().rootfs_propagation.as_deref())?;
+        let root = Root::set_up(&self.rootfs, propagation)?;
+        let context = Context {
+            bundle: &self.bundle,
+            cgroups: &self.cgroup_paths,
+            own_cgroup_namespace: self.namespaces.new_cgroup,
+        };
+        mounts::make_all(&root, &self.spec.mounts, &context)?;
+        devices::make_all(&root, self.spec, self.in_user_namespace)?;
+        Ok(root)
+    }
+
+    /// Opens the terminal, sends its master off, returns its slave.
+    fn terminal(&self, root: &Root, sync: &Sync) -> Result<Option<OwnedFd>> {
+        if !matches!(self.stdio, Stdio::Terminal) {
+            return Ok(None);
+        }
+        let pair = devices::open_terminal(root, true)?;
+        if let Some((rows, columns)) = self.console_size {
+            berth_sys::pty::resize(&pair.master, rows, columns).map_err(|e| step("size the terminal", e))?;
+        }
+        sync.send_fd(b'T', pair.master.as_fd())?;
+        Ok(Some(pair.slave))
+    }
+
+    /// Hooks that see the host's root, once the namespaces are there.
+    fn hooks_outside(&self, sync: &Sync) -> Result<()> {
+        let hooks = self.hooks();
+        if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
+            sync.send(b'H')?;
+            sync.wait_go()?;
+        }
+        hooks::run_all("createContainer", &hooks.create_container, &self.state)
+    }
+
+    /// Covers what must be covered and changes into the root.
+    fn enter(&self, root: Root) -> Result<()> {
+        // Missing, it is made, as long as that can be.
+        if let Err(source) = root.make_dir(self.process.cwd()) {
+            let read_only = source.raw_os_error() == Some(rustix::io::Errno::ROFS.raw_os_error());
+            // A magic link or a loop is for chdir to refuse, with the name of what it is.
+            if !read_only && source.raw_os_error() != Some(rustix::io::Errno::LOOP.raw_os_error()) {
+                return Err(Error::Cwd { path: self.process.cwd().to_owned(), source });
+            }
+        }
+        masks::make_read_only(&root, &self.linux().readonly_paths)?;
+        masks::mask(&root, &self.linux().masked_paths)?;
+        if self.spec.root.as_ref().is_some_and(|root| root.readonly) {
+            root.make_read_only()?;
+        }
+        root.enter(self.no_pivot)?;
+        if self.linux().rootfs_propagation.is_some() {
+            let (kind, recursive) = root_propagation(self.linux().rootfs_propagation.as_deref())?;
+            rootfs::set_final_propagation(kind, recursive)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_start(&mut self, sync: &Sync) -> Result<()> {
+        if self.fifo.is_some() {
+            // From here on the container lives without its maker.
+            rustix::process::set_parent_process_death_signal(None)
+                .map_err(|e| step("live without the runtime", e))?;
+        }
+        sync.send(b'R')?;
+        let Some(fifo) = self.fifo.take() else { return sync.wait_go() };
+        loop {
+            let mut wanted = [PollFd::from_borrowed_fd(fifo.as_fd(), PollFlags::IN)];
+            match poll(&mut wanted, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(step("wait for the start", errno)),
+            }
+            match rustix::io::read(&fifo, &mut [0; 1]) {
+                Ok(1..) => return Ok(()),
+                // Somebody opened it and wrote nothing: poll would now report that for ever.
+                Ok(0) => std::thread::sleep(std::time::Duration::from_millis(10)),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(step("wait for the start", errno)),
+            }
+        }
+    }
+}

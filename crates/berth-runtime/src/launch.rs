@@ -1,0 +1,336 @@
+//! Making a container: the caller's side of what [`crate::init`] does.
+//!
+//! ```text
+//! create   cgroup → clone3 (namespaces, cgroup) → id maps → [hooks] → init is ready and waits
+//! start    go → init runs its program
+//! ```
+//! A failure at any point undoes everything: the process is killed and reaped, the cgroups are removed.
+//! Mounts need no undoing: they exist in init's mount namespace only and end with it.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use berth_cgroup::Cgroup;
+use berth_model::task::RootfsMount;
+use berth_oci::spec::{IdMapping, Spec, State};
+use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
+use berth_sys::signals;
+use berth_sys::userns::{IdMap, write_maps, write_maps_by_helpers};
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+use crate::error::{Error, Result};
+use crate::init::Init;
+use crate::namespaces::{Plan, in_user_namespace};
+use crate::process::{Prepared, Stdio};
+use crate::sync::{Message, Sync};
+use crate::{bundle, devices, filter, hooks, mount_options, sysctl};
+
+/// How a container is made, beside its spec.
+#[derive(Debug)]
+pub struct LaunchOptions {
+    /// Its id.
+    pub id: String,
+    /// The bundle's directory, absolute.
+    pub bundle: PathBuf,
+    /// What `/` will be; `None` means the spec's `root.path`.
+    pub rootfs: Option<RootfsMount>,
+    /// Standard streams; [`Stdio::Terminal`] opens a terminal inside.
+    pub stdio: Stdio,
+    /// Rows and columns of the terminal, before the spec's.
+    pub console_size: Option<(u16, u16)>,
+    /// Init waits until a byte can be read here (opened non-blocking), instead of for [`Created::start`].
+    pub fifo: Option<OwnedFd>,
+    /// Descriptors from 3 on that the program shall have.
+    pub preserve_fds: u32,
+    /// The root is not pivoted to (an initial ramfs cannot be pivoted away from).
+    pub no_pivot: bool,
+}
+
+/// A container whose init is ready and waits.
+#[derive(Debug)]
+pub struct Created {
+    /// Init's pid in the caller's pid namespace.
+    pub pid: i32,
+    /// Init and no other process.
+    pub pidfd: OwnedFd,
+    /// Field 22 of `/proc/PID/stat`.
+    pub start_time: u64,
+    /// The terminal's master.
+    pub terminal: Option<OwnedFd>,
+    /// The cgroup directories made for it.
+    pub cgroups: Vec<PathBuf>,
+    sync: Sync,
+    cgroup: Cgroup,
+    state: State,
+}
+
+/// Makes the container up to the point where only its program is left to be run.
+///
+/// # Errors
+/// The first step that failed, here or in init; nothing is left behind.
+pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
+    let (mut init, path) = prepare(spec, options)?;
+    let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
+    init.in_user_namespace = rootless || init.namespaces.new_user();
+    let resources = spec.linux.as_ref().and_then(|l| l.resources.clone()).unwrap_or_default();
+    let limits = berth_cgroup::Options { rootless };
+    let cgroup = Cgroup::create(&path, &resources, &limits).map_err(|source| Error::Cgroup { source })?;
+    init.cgroup_paths = cgroup.paths();
+    let made = make_process(&mut init, &cgroup);
+    let (child, sync) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            let _ = cgroup.remove();
+            return Err(error);
+        }
+    };
+    let mut created = Created {
+        pid: child.pid,
+        pidfd: child.pidfd,
+        start_time: 0,
+        terminal: None,
+        cgroups: cgroup.paths(),
+        sync,
+        cgroup,
+        state: State { pid: Some(child.pid), ..init.state.clone() },
+    };
+    match created.bring_up(spec, init.namespaces.new_user()) {
+        Ok(()) => Ok(created),
+        Err(error) => {
+            created.abandon();
+            Err(error)
+        }
+    }
+}
+
+/// [`create`] and [`Created::start`] in one.
+///
+/// # Errors
+/// Likewise; nothing is left behind.
+pub fn launch(spec: &Spec, options: LaunchOptions) -> Result<Created> {
+    let mut created = create(spec, options)?;
+    match created.start(spec) {
+        Ok(()) => Ok(created),
+        Err(error) => {
+            created.abandon();
+            Err(error)
+        }
+    }
+}
+
+impl Created {
+    /// Lets init run its program, and the `poststart` hooks after it.
+    ///
+    /// # Errors
+    /// What init reported: the container is then to be abandoned.
+    pub fn start(&mut self, spec: &Spec) -> Result<()> {
+        self.sync.go()?;
+        self.listen_until_exec(spec)?;
+        match &spec.hooks {
+            Some(all) if !all.poststart.is_empty() => {
+                let state = State { status: "running".to_owned(), ..self.state.clone() };
+                hooks::run_all("poststart", &all.poststart, &state)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Kills it, with all that runs in it, and removes its cgroups. Best effort: whoever calls this has
+    /// an error to report already.
+    pub fn abandon(self) {
+        let _ = signals::send(&self.pidfd, SIGKILL);
+        let _ = self.cgroup.kill();
+        let _ = wait(&self.pidfd);
+        let _ = self.cgroup.remove();
+    }
+
+    /// Waits for init's end.
+    ///
+    /// # Errors
+    /// [`Error::Sync`]: it is no child of this process.
+    pub fn wait(&self) -> Result<i32> {
+        wait(&self.pidfd)
+    }
+
+    /// Its cgroup.
+    pub fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+
+    /// From the new process to a ready init.
+    fn bring_up(&mut self, spec: &Spec, new_user: bool) -> Result<()> {
+        self.start_time = crate::pid::start_time(self.pid)?;
+        if new_user {
+            write_id_maps(self.pid, spec)?;
+            self.sync.go()?;
+        }
+        loop {
+            match self.sync.receive()? {
+                Message::Ready => return Ok(()),
+                Message::Hooks => {
+                    if let Some(all) = &spec.hooks {
+                        hooks::run_all("prestart", &all.prestart, &self.state)?;
+                        hooks::run_all("createRuntime", &all.create_runtime, &self.state)?;
+                    }
+                    self.sync.go()?;
+                }
+                other => self.take(other, spec)?,
+            }
+        }
+    }
+
+    fn listen_until_exec(&mut self, spec: &Spec) -> Result<()> {
+        loop {
+            match self.sync.receive()? {
+                // The socket closed by itself, in the exec.
+                Message::End => return Ok(()),
+                other => self.take(other, spec)?,
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message, spec: &Spec) -> Result<()> {
+        match message {
+            Message::Failed(failure) => Err(Error::Child { failure }),
+            Message::Terminal(master) => {
+                self.terminal = Some(master);
+                Ok(())
+            }
+            Message::Listener(listener) => {
+                let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());
+                match filter::listener_path(profile) {
+                    Some(path) => {
+                        let metadata = profile.and_then(|p| p.listener_metadata.as_deref());
+                        filter::send_listener(path, metadata, listener.as_fd(), &self.state)
+                    }
+                    None => Ok(()),
+                }
+            }
+            Message::End => Err(Error::EndedEarly { how: how_it_ended(&self.pidfd) }),
+            _ => Err(Error::Sync { source: std::io::ErrorKind::InvalidData.into() }),
+        }
+    }
+}
+
+const SIGKILL: i32 = 9;
+
+/// Checks everything that can be checked before anything is made; returns the cgroup's path, too.
+fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
+    bundle::validate(spec)?;
+    let invalid = |reason: &str| Error::InvalidSpec { reason: reason.to_owned() };
+    let process = spec.process.as_ref().ok_or_else(|| invalid("there is no process"))?;
+    let linux = spec.linux.as_ref().ok_or_else(|| invalid("there is no linux section"))?;
+    if linux.mount_label.as_deref().is_some_and(|label| !label.is_empty()) {
+        return Err(Error::Unsupported { what: "an SELinux mount label" });
+    }
+    let namespaces = Plan::new(&linux.namespaces)?;
+    if bundle::find(&linux.namespaces, berth_oci::spec::NamespaceKind::Mount).is_none() {
+        return Err(invalid("a container needs a mount namespace"));
+    }
+    devices::check(&linux.devices)?;
+    sysctl::check(&linux.sysctl, namespaces.own)?;
+    mount_options::root_propagation(linux.rootfs_propagation.as_deref())?;
+    let mut prepared = Prepared::new(process, linux.seccomp.as_ref())?;
+    prepared.preserve_fds = options.preserve_fds;
+    let rootfs = match options.rootfs {
+        Some(rootfs) => rootfs,
+        None => RootfsMount::Bind { source: bundle::root_path(&options.bundle, spec) },
+    };
+    let path = match linux.cgroups_path.as_deref() {
+        None | Some("") => format!("/berth/{}", options.id),
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        Some(path) => format!("/{path}"),
+    };
+    let init = Init {
+        spec,
+        state: hooks::state_of(spec, &options.id, &options.bundle, "creating", None),
+        bundle: options.bundle,
+        rootfs,
+        namespaces,
+        console_size: options.console_size.or(prepared.console_size()),
+        process: prepared,
+        stdio: options.stdio,
+        cgroup_paths: Vec::new(),
+        in_user_namespace: false,
+        no_pivot: options.no_pivot,
+        fifo: options.fifo,
+    };
+    Ok((init, path))
+}
+
+fn make_process(init: &mut Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
+    let (ours, theirs) = Sync::pair()?;
+    let options = CloneOptions { namespaces: init.namespaces.new, cgroup: cgroup.unified_fd(), parent: false };
+    let forked = init
+        .namespaces
+        .with_pid_namespace(|| clone3(options).map_err(|source| Error::Clone { source }))?;
+    match forked {
+        Forked::Parent(child) => Ok((child, ours)),
+        Forked::Child => {
+            drop(ours);
+            let error = match init.run(&theirs, cgroup) {
+                Err(error) => error,
+                Ok(never) => match never {},
+            };
+            fail_and_exit(&theirs, &error)
+        }
+    }
+}
+
+/// The end of a process that could not become its program.
+pub(crate) fn fail_and_exit(sync: &Sync, error: &Error) -> ! {
+    let failure = error.to_failure();
+    if !sync.failed(&failure) {
+        // Whoever created the container is gone: its standard error is all there is.
+        eprintln!("error: {}", crate::error::one_line(&failure));
+    }
+    exit_now(failure.exit_code)
+}
+
+fn write_id_maps(pid: i32, spec: &Spec) -> Result<()> {
+    let Some(linux) = &spec.linux else { return Ok(()) };
+    let map = |list: &[IdMapping]| -> Vec<IdMap> {
+        let entry = |m: &IdMapping| IdMap { inside: m.container_id, outside: m.host_id, count: m.size };
+        list.iter().map(entry).collect()
+    };
+    let (uids, gids) = (map(&linux.uid_mappings), map(&linux.gid_mappings));
+    let own = |maps: &[IdMap], id: u32| maps.len() == 1 && maps[0].count == 1 && maps[0].outside == id;
+    let alone = own(&uids, rustix::process::geteuid().as_raw()) && own(&gids, rustix::process::getegid().as_raw());
+    let write = if rustix::process::geteuid().is_root() || alone { write_maps } else { write_maps_by_helpers };
+    write(pid, &uids, &gids).map_err(|source| Error::IdMaps { source })
+}
+
+/// Waits for a child's end and returns its exit code as shells count it.
+///
+/// # Errors
+/// [`Error::Sync`]: it is no child of this process.
+pub fn wait(pidfd: impl AsFd) -> Result<i32> {
+    let fail = |errno: rustix::io::Errno| Error::Sync { source: errno.into() };
+    let ended = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
+    Ok(ended.map_err(fail)?.as_ref().map_or(0, exit_code))
+}
+
+/// 128 + n for signal n, as shells count it.
+pub fn exit_code(status: &WaitIdStatus) -> i32 {
+    status.exit_status().or_else(|| status.terminating_signal().map(|n| 128 + n)).unwrap_or(0)
+}
+
+fn how_it_ended(pidfd: &OwnedFd) -> String {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+        Ok(Some(status)) => match status.terminating_signal() {
+            Some(SIGKILL) => "killed by SIGKILL; out of memory?".to_owned(),
+            Some(signal) => format!("killed by signal {signal}"),
+            None => format!("exit code {}", status.exit_status().unwrap_or_default()),
+        },
+        _ => "no status".to_owned(),
+    }
+}
+
+/// An absolute bundle path.
+///
+/// # Errors
+/// [`Error::ReadFile`] when it does not exist.
+pub fn absolute_bundle(bundle: &Path) -> Result<PathBuf> {
+    std::fs::canonicalize(bundle).map_err(|source| Error::ReadFile { path: bundle.to_owned(), source })
+}

@@ -1,0 +1,82 @@
+//! Paths that the container must not see (masked) or change (read-only) (security: R13, R27).
+//!
+//! A file is covered by the host's `/dev/null`, opened and checked by us; a directory by an empty
+//! read-only tmpfs, one for all. If a mask fails, the container does not start.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use berth_sys::mount::{self as sys_mount, Change, attr};
+use rustix::fs::{FileType, OFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+};
+
+use crate::devices::open_null;
+use crate::error::{Error, Result};
+use crate::mounts::attach;
+use crate::rootfs::Root;
+
+/// Covers the paths that exist.
+///
+/// # Errors
+/// [`Error::Mask`].
+pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let null = open_null().map_err(|source| Error::Mask { path: "/dev/null".into(), source })?;
+    let mut empty: Option<OwnedFd> = None;
+    for path in paths {
+        let fail = |source| Error::Mask { path: path.clone(), source };
+        let Some(target) = existing(root, path).map_err(fail)? else { continue };
+        let stat = rustix::fs::fstat(&target).map_err(|errno| fail(errno.into()))?;
+        let cover = if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            sys_mount::clone_with(&null, &Change::default())
+        } else if let Some(first) = &empty {
+            sys_mount::clone_with(first, &Change::default())
+        } else {
+            empty_directory()
+        }
+        .map_err(fail)?;
+        attach(&cover, &target).map_err(fail)?;
+        if empty.is_none() && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            empty = Some(cover);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the paths that exist read-only, with all mounts below.
+///
+/// # Errors
+/// [`Error::Mask`].
+pub fn make_read_only(root: &Root, paths: &[String]) -> Result<()> {
+    let change = Change { set: attr::RDONLY, recursive: true, ..Change::default() };
+    for path in paths {
+        let fail = |source| Error::Mask { path: path.clone(), source };
+        let Some(target) = existing(root, path).map_err(fail)? else { continue };
+        let copy = sys_mount::clone_with(target.as_fd(), &change).map_err(fail)?;
+        attach(copy, target).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn existing(root: &Root, path: &str) -> io::Result<Option<OwnedFd>> {
+    match root.open(path, OFlags::PATH) {
+        Ok(target) => Ok(Some(target)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A file where a directory was expected: there is nothing behind it to hide.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn empty_directory() -> io::Result<OwnedFd> {
+    let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_flag(&fs, "ro")?;
+    fsconfig_set_string(&fs, "mode", "0555")?;
+    fsconfig_set_string(&fs, "nr_inodes", "1")?;
+    fsconfig_create(&fs)?;
+    Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)?)
+}

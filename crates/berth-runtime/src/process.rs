@@ -1,0 +1,299 @@
+//! From root in the container to the program: the steps that `run` and `exec` share. What can be
+//! prepared (strings, filters, sets) is prepared before the process is made.
+//!
+//! The order is what makes it safe: limits and the bounding set while we may, then the user, then
+//! capabilities exactly as asked, then the filter, then every descriptor but 0, 1, 2 is closed by the
+//! exec itself (security: P3, R5, R6, R11, R19).
+//!
+//! Source: config.md "Process"; credentials(7), capabilities(7).
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use berth_oci::spec::{Process, Seccomp};
+use berth_sys::process::{Strings, close_on_exec_from, execve, place_fd};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
+use rustix::io::Errno;
+use rustix::process::DumpableBehavior;
+
+use crate::caps::Sets;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::sync::Sync;
+use crate::{bundle, rlimits};
+
+/// Where programs are searched when the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Standard input, output and error of the program.
+#[derive(Debug)]
+pub enum Stdio {
+    /// The runtime's own.
+    Inherit,
+    /// These.
+    Fds {
+        /// Standard input.
+        stdin: OwnedFd,
+        /// Standard output.
+        stdout: OwnedFd,
+        /// Standard error.
+        stderr: OwnedFd,
+    },
+    /// A new terminal, whose master goes to the caller.
+    Terminal,
+}
+
+/// A process, ready to be entered.
+#[derive(Debug)]
+pub struct Prepared {
+    process: Process,
+    args: Strings,
+    env: Strings,
+    search: String,
+    caps: Sets,
+    filter: Option<Filter>,
+    /// Descriptors from 3 on that the program shall have.
+    pub preserve_fds: u32,
+}
+
+impl Prepared {
+    /// Checks and prepares.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSpec`], [`Error::Seccomp`], [`Error::Unsupported`].
+    pub fn new(process: &Process, seccomp: Option<&Seccomp>) -> Result<Prepared> {
+        bundle::validate_process(process)?;
+        rlimits::check(&process.rlimits)?;
+        // A label that cannot be applied must not be forgotten.
+        let asked = |label: &Option<String>| label.as_deref().is_some_and(|l| !l.is_empty() && l != "unconfined");
+        if asked(&process.apparmor_profile) {
+            return Err(Error::Unsupported { what: "an AppArmor profile" });
+        }
+        if asked(&process.selinux_label) {
+            return Err(Error::Unsupported { what: "an SELinux label" });
+        }
+        let search = process.env.iter().find_map(|pair| pair.strip_prefix("PATH="));
+        Ok(Prepared {
+            args: strings(&process.args)?,
+            env: strings(&process.env)?,
+            search: search.unwrap_or(DEFAULT_PATH).to_owned(),
+            caps: process.capabilities.as_ref().map(Sets::parse).transpose()?.unwrap_or_default(),
+            filter: seccomp.map(Filter::compile).transpose()?,
+            process: process.clone(),
+            preserve_fds: 0,
+        })
+    }
+
+    /// Whether it wants a terminal.
+    pub fn terminal(&self) -> bool {
+        self.process.terminal
+    }
+
+    /// Initial size of the terminal: rows and columns.
+    pub fn console_size(&self) -> Option<(u16, u16)> {
+        self.process.console_size.map(|size| (size.height, size.width))
+    }
+
+    /// The working directory.
+    pub fn cwd(&self) -> &str {
+        &self.process.cwd
+    }
+
+    /// Sets this process's share of the kernel's badness, through the host's procfs.
+    ///
+    /// # Errors
+    /// [`Error::Step`]: lowering needs CAP_SYS_RESOURCE.
+    pub fn set_oom_score(&self) -> Result<()> {
+        let Some(score) = self.process.oom_score_adj else { return Ok(()) };
+        let file = rustix::fs::open("/proc/self/oom_score_adj", rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC, Mode::empty());
+        file.and_then(|file| rustix::io::write(file, score.to_string().as_bytes()))
+            .map(drop)
+            .map_err(|e| step("set oom_score_adj", e))
+    }
+
+    /// Everything up to the point where only the exec is left; the program is found, too.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub fn become_user(&self, sync: &Sync) -> Result<CString> {
+        let process = &self.process;
+        rlimits::apply(&process.rlimits)?;
+        own_stdio(process.user.uid)?;
+        if process.no_new_privileges {
+            rustix::thread::set_no_new_privs(true).map_err(|e| step("set no_new_privs", e))?;
+        } else if let Some(filter) = &self.filter {
+            // Without no_new_privs it takes the privilege that is about to go.
+            filter.install(sync)?;
+        }
+        let early = self.change_dir();
+        self.caps.drop_bounding()?;
+        self.change_user()?;
+        self.caps.apply()?;
+        if early.is_err() {
+            // A directory that root may not enter (a user's, on a network file system).
+            self.change_dir()?;
+        }
+        check_cwd(&process.cwd)?;
+        rustix::process::umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022) & 0o777));
+        self.find_program()
+    }
+
+    /// Becomes the program; returns only the failure.
+    pub fn exec(&self, program: &CString, sync: &Sync) -> Error {
+        if let Err(error) = self.last_steps(sync) {
+            return error;
+        }
+        let source = execve(program, &self.args, &self.env);
+        Error::Exec { program: self.process.args[0].clone(), source }
+    }
+
+    fn last_steps(&self, sync: &Sync) -> Result<()> {
+        berth_sys::signals::reset_all();
+        rustix::process::set_parent_process_death_signal(None).map_err(|e| step("clear the death signal", e))?;
+        if self.process.no_new_privileges
+            && let Some(filter) = &self.filter
+        {
+            filter.install(sync)?;
+        }
+        close_on_exec_from(3 + self.preserve_fds)
+            .map_err(|source| Error::Step { action: "mark the descriptors close-on-exec", source })
+    }
+
+    fn change_dir(&self) -> Result<()> {
+        let path = &self.process.cwd;
+        rustix::process::chdir(path.as_str()).map_err(|e| Error::Cwd { path: path.clone(), source: e.into() })
+    }
+
+    fn change_user(&self) -> Result<()> {
+        let user = &self.process.user;
+        let groups: Vec<Gid> = user.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        rustix::thread::set_keep_capabilities(true).map_err(|e| step("keep the capabilities", e))?;
+        match rustix::thread::set_thread_groups(&groups) {
+            // A user namespace in which nobody may; there is nothing to set either.
+            Err(Errno::PERM) if groups.is_empty() && setgroups_denied() => {}
+            other => other.map_err(|e| step("set the additional groups", e))?,
+        }
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| step("set the group", e))?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| step("set the user", e))?;
+        // A change of user made the process dumpable by that user again, or not: say it.
+        hide_from_others()?;
+        rustix::thread::set_keep_capabilities(false).map_err(|e| step("forget to keep the capabilities", e))
+    }
+
+    fn find_program(&self) -> Result<CString> {
+        let program = &self.process.args[0];
+        let exec = |errno: Errno| Error::Exec { program: program.clone(), source: errno.into() };
+        if program.contains('/') {
+            return match executable(program) {
+                Ok(()) => Ok(c_string(program)?),
+                Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::NotFound { program: program.clone(), place: "" }),
+                Err(errno) => Err(exec(errno)),
+            };
+        }
+        let mut denied = false;
+        for directory in self.search.split(':') {
+            let candidate = if directory.is_empty() { format!("./{program}") } else { format!("{directory}/{program}") };
+            match executable(&candidate) {
+                Ok(()) => return c_string(&candidate),
+                Err(Errno::ACCESS) => denied = true,
+                Err(_) => {}
+            }
+        }
+        if denied { Err(exec(Errno::ACCESS)) } else { Err(Error::NotFound { program: program.clone(), place: " in $PATH" }) }
+    }
+}
+
+/// Keeps other processes from looking into this one, although they may be root of the same
+/// namespaces: neither memory nor descriptors nor `/proc/PID/exe` (security: R1, R7). Until the exec.
+///
+/// # Errors
+/// The kernel's.
+pub fn hide_from_others() -> Result<()> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|e| step("hide the process from others", e))
+}
+
+/// Puts the program's standard input, output and error in their places.
+///
+/// # Errors
+/// The kernel's.
+pub fn place_stdio(stdio: &Stdio) -> Result<()> {
+    if let Stdio::Fds { stdin, stdout, stderr } = stdio {
+        for (number, file) in [stdin, stdout, stderr].into_iter().enumerate() {
+            place_fd(file.as_fd(), number as i32)
+                .map_err(|source| Error::Step { action: "place the standard streams", source })?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes `slave` the controlling terminal and all three standard streams.
+///
+/// # Errors
+/// The kernel's.
+pub fn place_terminal(slave: BorrowedFd<'_>) -> Result<()> {
+    rustix::process::ioctl_tiocsctty(slave).map_err(|e| step("take the terminal", e))?;
+    for number in 0..3 {
+        place_fd(slave, number).map_err(|source| Error::Step { action: "place the terminal", source })?;
+    }
+    Ok(())
+}
+
+/// Gives the standard streams to the program's user, so that `/dev/stdout` can be opened again.
+/// Only pipes, sockets and the container's terminal: not devices or files of the host.
+fn own_stdio(uid: u32) -> Result<()> {
+    let streams = (rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr());
+    for stream in [streams.0, streams.1, streams.2] {
+        let Ok(stat) = rustix::fs::fstat(stream) else { continue };
+        const PTY_MAJOR: u32 = 136;
+        let ours = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Fifo | FileType::Socket => true,
+            FileType::CharacterDevice => (PTY_MAJOR..PTY_MAJOR + 8).contains(&rustix::fs::major(stat.st_rdev)),
+            _ => false,
+        };
+        if !ours || stat.st_uid == uid {
+            continue;
+        }
+        match rustix::fs::fchown(stream, Some(Uid::from_raw(uid)), None) {
+            // Ids that a user namespace does not have, file systems that keep none.
+            Ok(()) | Err(Errno::PERM | Errno::INVAL | Errno::ROFS | Errno::NOSYS) => {}
+            Err(errno) => return Err(step("give the standard streams to the user", errno)),
+        }
+    }
+    Ok(())
+}
+
+/// R11: a working directory outside the root has a name that does not begin with `/`.
+fn check_cwd(path: &str) -> Result<()> {
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(real) if real.as_bytes().starts_with(b"/") => Ok(()),
+        _ => Err(Error::CwdOutside { path: path.to_owned() }),
+    }
+}
+
+fn executable(path: &str) -> std::result::Result<(), Errno> {
+    let stat = rustix::fs::stat(path)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::ACCESS);
+    }
+    rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS)
+}
+
+fn setgroups_denied() -> bool {
+    std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
+}
+
+fn strings(list: &[String]) -> Result<Strings> {
+    Ok(Strings::new(list.iter().map(|text| c_string(text)).collect::<Result<_>>()?))
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::InvalidSpec { reason: "a NUL byte in an argument".into() })
+}
+
+/// A failed step.
+pub(crate) fn step(action: &'static str, errno: Errno) -> Error {
+    Error::Step { action, source: io::Error::from(errno) }
+}

@@ -1,0 +1,255 @@
+//! The root file system: a detached mount that only ever exists in the container's own mount
+//! namespace, and the change into it.
+//!
+//! Everything inside is reached through the descriptor of its root, resolved by the kernel as if that
+//! were `/` (security: P1); nothing is looked up twice.
+//!
+//! Source: mount_namespaces(7), pivot_root(2), fsmount(2).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use berth_model::task::RootfsMount;
+use berth_sys::mount::{self as sys_mount, Change, Propagation};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+};
+
+use crate::error::{Error, Result};
+
+/// The kernel asks to try again when a rename happened meanwhile.
+const MAX_TRIES: u32 = 128;
+
+/// The container's root, by descriptor.
+#[derive(Debug)]
+pub struct Root(OwnedFd);
+
+impl Root {
+    /// Detaches this mount namespace from the host's (`propagation`), makes the root's mount and
+    /// attaches it over `/` here, so no mount point is needed anywhere.
+    ///
+    /// # Errors
+    /// [`Error::Rootfs`], [`Error::MountOverlay`].
+    pub fn set_up(mount: &RootfsMount, propagation: (Propagation, bool)) -> Result<Root> {
+        let change = |kind, recursive| Change { propagation: Some(kind), recursive, ..Change::default() };
+        sys_mount::set_at(CWD, c"/", &change(propagation.0, propagation.1))
+            .map_err(|source| Error::Rootfs { action: "set the propagation of /", source })?;
+        if propagation.0 != Propagation::Private {
+            // Else the host would see the root mount appear (security: R17); pivot_root wants it too.
+            sys_mount::set_at(CWD, c"/", &change(Propagation::Private, false))
+                .map_err(|source| Error::Rootfs { action: "make / private", source })?;
+        }
+        let root = detached(mount)?;
+        move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(|e| rootfs("attach the root file system", e))?;
+        Ok(Root(root))
+    }
+
+    /// The root that this process is in.
+    ///
+    /// # Errors
+    /// [`Error::Rootfs`].
+    pub fn current() -> Result<Root> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open("/", flags, Mode::empty()).map(Root).map_err(|e| rootfs("open the root", e))
+    }
+
+    /// Opens `path` inside, following links inside.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(&self, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
+        self.open_with(path.as_ref(), flags, ResolveFlags::empty())
+    }
+
+    /// Opens `path` inside; no component may be a symbolic link.
+    ///
+    /// # Errors
+    /// The kernel's; `ELOOP` for a link.
+    pub fn open_no_links(&self, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
+        self.open_with(path.as_ref(), flags, ResolveFlags::NO_SYMLINKS)
+    }
+
+    fn open_with(&self, path: &Path, flags: OFlags, more: ResolveFlags) -> io::Result<OwnedFd> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
+        for _ in 0..MAX_TRIES {
+            match rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+
+    /// Opens the directory `path` inside (O_PATH), made with its parents where missing.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_dir(&self, path: &str) -> io::Result<OwnedFd> {
+        let mode = Mode::from_raw_mode(0o755);
+        berth_fs::create_dir_all_in_root(self.0.as_fd(), path, mode)
+            .map_err(|e| e.errno().map_or_else(|| io::Error::other(e.to_string()), io::Error::from))
+    }
+
+    /// Opens the file `path` inside (O_PATH), made empty where missing.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_file(&self, path: &str) -> io::Result<OwnedFd> {
+        match self.open(path, OFlags::PATH) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        let (parent, name) = split(path)?;
+        let parent = self.make_dir(parent)?;
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+        match rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
+            Ok(_) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        // A link that dangles stays one: it would be followed out of our sight.
+        Ok(rustix::fs::openat(&parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// Makes the root mount read-only.
+    ///
+    /// # Errors
+    /// [`Error::Rootfs`].
+    pub fn make_read_only(&self) -> Result<()> {
+        let change = Change { set: sys_mount::attr::RDONLY, ..Change::default() };
+        sys_mount::set(&self.0, &change)
+            .map_err(|source| Error::Rootfs { action: "make the root file system read-only", source })
+    }
+
+    /// Makes it `/` of this process and lets go of the old root.
+    ///
+    /// # Errors
+    /// [`Error::Rootfs`].
+    pub fn enter(self, no_pivot: bool) -> Result<()> {
+        rustix::process::fchdir(&self.0).map_err(|e| rootfs("enter the root file system", e))?;
+        if no_pivot {
+            // On an initial ramfs, which cannot be pivoted away from. It is over `/` already.
+            return rustix::process::chroot(".").map_err(|e| rootfs("chroot", e));
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let old = rustix::fs::open("/", flags, Mode::empty()).map_err(|e| rootfs("open the old root", e))?;
+        rustix::process::pivot_root(".", ".").map_err(|e| rootfs("pivot to the root file system", e))?;
+        rustix::process::fchdir(&old).map_err(|e| rootfs("enter the old root", e))?;
+        // What is unmounted here must not be unmounted on the host.
+        let slave = Change { propagation: Some(Propagation::Slave), recursive: true, ..Change::default() };
+        sys_mount::set_at(CWD, c".", &slave)
+            .map_err(|source| Error::Rootfs { action: "cut the old root off", source })?;
+        rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|e| rootfs("unmount the old root", e))?;
+        rustix::process::chdir("/").map_err(|e| rootfs("enter the new root", e))
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Parent and name of a path inside.
+pub fn split(path: &str) -> io::Result<(&str, &str)> {
+    let path = path.trim_end_matches('/');
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if name.is_empty() || name == ".." || name == "." {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok((if parent.is_empty() { "/" } else { parent }, name))
+}
+
+/// Sets the propagation that the spec asks for, once inside.
+///
+/// # Errors
+/// [`Error::Rootfs`].
+pub fn set_final_propagation(kind: Propagation, recursive: bool) -> Result<()> {
+    let change = Change { propagation: Some(kind), recursive, ..Change::default() };
+    sys_mount::set_at(CWD, c"/", &change)
+        .map_err(|source| Error::Rootfs { action: "set the propagation of the root file system", source })
+}
+
+fn detached(mount: &RootfsMount) -> Result<OwnedFd> {
+    match mount {
+        RootfsMount::Bind { source } => {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+            let root = open_tree(CWD, source, flags).map_err(|e| rootfs("bind the root file system", e))?;
+            let change = Change { propagation: Some(Propagation::Private), recursive: true, ..Change::default() };
+            sys_mount::set(&root, &change)
+                .map_err(|source| Error::Rootfs { action: "make the root file system private", source })?;
+            let kind = rustix::fs::fstat(&root).map_err(|e| rootfs("look at the root file system", e))?.st_mode;
+            if rustix::fs::FileType::from_raw_mode(kind) != rustix::fs::FileType::Directory {
+                return Err(rootfs("bind the root file system", Errno::NOTDIR));
+            }
+            Ok(root)
+        }
+        RootfsMount::Overlay { lower, upper, work, userxattr } => {
+            overlay(lower, upper, work, *userxattr).map_err(|errno| Error::MountOverlay {
+                upper: upper.clone(),
+                layers: lower.len(),
+                source: errno.into(),
+            })
+        }
+    }
+}
+
+fn overlay(
+    lower: &[std::path::PathBuf],
+    upper: &Path,
+    work: &Path,
+    userxattr: bool,
+) -> std::result::Result<OwnedFd, Errno> {
+    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&fs, "source", "overlay")?;
+    add_layers(&fs, lower)?;
+    fsconfig_set_string(&fs, "upperdir", upper)?;
+    fsconfig_set_string(&fs, "workdir", work)?;
+    if userxattr {
+        fsconfig_set_flag(&fs, "userxattr")?;
+    }
+    fsconfig_create(&fs)?;
+    let root = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    // Overlay falls back to a read-only mount when it cannot make its scratch files.
+    if rustix::fs::fstatvfs(&root)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        return Err(Errno::ROFS);
+    }
+    Ok(root)
+}
+
+/// One option a layer (Linux 6.8: no escaping, no limit of a page); before that, one for all.
+fn add_layers(fs: &OwnedFd, lower: &[std::path::PathBuf]) -> std::result::Result<(), Errno> {
+    for (number, layer) in lower.iter().enumerate() {
+        match fsconfig_set_string(fs, "lowerdir+", layer) {
+            Err(Errno::INVAL) if number == 0 => {
+                let escaped = lower.iter().map(|l| l.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:"));
+                return fsconfig_set_string(fs, "lowerdir", escaped.collect::<Vec<_>>().join(":"));
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn rootfs(action: &'static str, errno: Errno) -> Error {
+    Error::Rootfs { action, source: errno.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn paths_split_inside() {
+        assert_eq!(split("/a/b").unwrap(), ("/a", "b"));
+        assert_eq!(split("/a/").unwrap(), ("/", "a"));
+        assert_eq!(split("a").unwrap(), ("/", "a"));
+        for bad in ["", "/", "/a/..", "/."] {
+            assert!(split(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The runtime's own state: one directory a container, gone at reboot. The status is never stored, but
+//! derived from the process and the fifo.
+//!
+//! ```text
+//! ROOT/<id>/            0700; made exclusively: the id is taken
+//! ├── state.json        Record
+//! ├── config.json       the bundle's configuration as it was at creation
+//! └── exec.fifo         there until `start`: init reads it
+//! ```
+//! ROOT is `--root`, else `/run/berth-runtime`, else (an ordinary user) `$XDG_RUNTIME_DIR/berth-runtime`.
+//!
+//! | process alive (pid + start time) | exec.fifo | status |
+//! |---|---|---|
+//! | no state.json yet | – | creating |
+//! | yes | there | created |
+//! | yes | gone | running; cgroup frozen: paused |
+//! | no | – | stopped |
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use berth_cgroup::Cgroup;
+use berth_fs::Durability;
+use berth_oci::spec::{Spec, State};
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::launch::Created;
+use crate::{bundle, hooks, pid};
+
+const DEFAULT_ROOT: &str = "/run/berth-runtime";
+const RECORD: &str = "state.json";
+const CONFIG: &str = "config.json";
+const FIFO: &str = "exec.fifo";
+
+/// `state.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The container's id.
+    pub id: String,
+    /// Init's pid.
+    pub pid: i32,
+    /// Init's start time, in clock ticks since boot.
+    pub start_time: u64,
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// Its cgroup directories.
+    pub cgroups: Vec<PathBuf>,
+    /// Uid of whoever created it.
+    pub owner: u32,
+    /// When, in seconds since 1970.
+    pub created_s: u64,
+}
+
+/// What a container is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is being made.
+    Creating,
+    /// Init waits for the start.
+    Created,
+    /// Init runs its program.
+    Running,
+    /// Its cgroup is frozen.
+    Paused,
+    /// Init has ended.
+    Stopped,
+}
+
+impl Status {
+    /// The specification's word (and `paused`).
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+/// Where the states are.
+#[derive(Debug, Clone)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// The given directory, or the default.
+    pub fn new(given: Option<PathBuf>) -> Root {
+        let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+        Root(given.unwrap_or_else(|| match own {
+            Some(dir) if !rustix::process::geteuid().is_root() => Path::new(&dir).join("berth-runtime"),
+            _ => PathBuf::from(DEFAULT_ROOT),
+        }))
+    }
+
+    /// All ids, sorted.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let fail = |source| Error::StateDir { path: self.0.clone(), source };
+        let entries = match std::fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(fail)?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(fail)?.file_name();
+            ids.extend(name.into_string().ok().filter(|name| check_id(name).is_ok()));
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Takes the id.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], [`Error::InvalidId`], [`Error::StateDir`].
+    pub fn make(&self, id: &str) -> Result<Dir> {
+        check_id(id)?;
+        let path = self.0.join(id);
+        let fail = |source: io::Error| Error::StateDir { path: path.clone(), source };
+        let mode = Mode::from_raw_mode(0o700);
+        let made = match rustix::fs::mkdir(&path, mode) {
+            Err(rustix::io::Errno::NOENT) => {
+                std::fs::create_dir_all(&self.0).map_err(fail)?;
+                rustix::fs::chmod(&self.0, mode).map_err(|e| fail(e.into()))?;
+                rustix::fs::mkdir(&path, mode)
+            }
+            other => other,
+        };
+        match made {
+            Ok(()) => Ok(Dir { id: id.to_owned(), path }),
+            Err(rustix::io::Errno::EXIST) => Err(Error::Exists { id: id.to_owned() }),
+            Err(errno) => Err(fail(errno.into())),
+        }
+    }
+
+    /// The state of an existing container.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`], [`Error::InvalidId`].
+    pub fn find(&self, id: &str) -> Result<Dir> {
+        check_id(id)?;
+        let path = self.0.join(id);
+        if path.is_dir() { Ok(Dir { id: id.to_owned(), path }) } else { Err(Error::NoContainer { id: id.to_owned() }) }
+    }
+}
+
+/// One container's directory.
+#[derive(Debug)]
+pub struct Dir {
+    id: String,
+    path: PathBuf,
+}
+
+impl Dir {
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Makes the fifo and opens its reading end, non-blocking: what init waits on.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn make_fifo(&self) -> Result<OwnedFd> {
+        let path = self.path.join(FIFO);
+        let fail = |errno: rustix::io::Errno| Error::StateDir { path: path.clone(), source: errno.into() };
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .map_err(fail)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        rustix::fs::open(&path, flags, Mode::empty()).map_err(fail)
+    }
+
+    /// Lets init go on. The fifo is removed after that: without it the container counts as running.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when there is no fifo or nobody reads it.
+    pub fn release_init(&self) -> Result<()> {
+        let path = self.path.join(FIFO);
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let wrong = |status| Error::WrongState { verb: "start", id: self.id.clone(), status };
+        let fifo = rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| match errno {
+            rustix::io::Errno::NOENT => wrong("running"),
+            rustix::io::Errno::NXIO => wrong("stopped"),
+            errno => Error::StateDir { path: path.clone(), source: errno.into() },
+        })?;
+        // Whoever unlinks it is the one who starts: of two at once, one loses.
+        rustix::fs::unlink(&path).map_err(|_| wrong("running"))?;
+        rustix::io::write(&fifo, b"s").map(drop).map_err(|_| wrong("stopped"))
+    }
+
+    /// Writes the record and a copy of the configuration.
+    ///
+    /// # Errors
+    /// [`Error::WriteFile`].
+    pub fn record(&self, created: &Created, spec: &Spec, bundle: &Path) -> Result<()> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let record = Record {
+            id: self.id.clone(),
+            pid: created.pid,
+            start_time: created.start_time,
+            bundle: bundle.to_owned(),
+            cgroups: created.cgroups.clone(),
+            owner: rustix::process::getuid().as_raw(),
+            created_s: now.as_secs(),
+        };
+        self.write(CONFIG, spec)?;
+        self.write(RECORD, &record)
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let path = self.path.join(name);
+        let fail = |source| Error::WriteFile { path: path.clone(), source };
+        let json = serde_json::to_vec(value).map_err(|e| fail(e.into()))?;
+        berth_fs::atomic_write(&path, &json, Durability::Volatile)
+            .map_err(|e| fail(e.errno().map_or_else(|| io::Error::other(e.to_string()), io::Error::from)))
+    }
+
+    /// Reads the record; `None` while the container is being made.
+    ///
+    /// # Errors
+    /// [`Error::ReadFile`], [`Error::ParseJson`].
+    pub fn load(&self) -> Result<Option<Record>> {
+        match bundle::read_json(&self.path.join(RECORD)) {
+            Ok(record) => Ok(Some(record)),
+            Err(Error::ReadFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The configuration as it was at creation.
+    ///
+    /// # Errors
+    /// [`Error::ReadFile`], [`Error::ParseJson`].
+    pub fn spec(&self) -> Result<Spec> {
+        bundle::read_json(&self.path.join(CONFIG))
+    }
+
+    /// Derives the status.
+    ///
+    /// # Errors
+    /// When the process or the cgroup cannot be looked at.
+    pub fn status(&self, record: Option<&Record>) -> Result<Status> {
+        let Some(record) = record else { return Ok(Status::Creating) };
+        if pid::open(record.pid, record.start_time)?.is_none() {
+            return Ok(Status::Stopped);
+        }
+        if self.path.join(FIFO).exists() {
+            return Ok(Status::Created);
+        }
+        let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+        let frozen = cgroup.is_frozen().map_err(|source| Error::Cgroup { source })?;
+        Ok(if frozen { Status::Paused } else { Status::Running })
+    }
+
+    /// Status and record of a container that was made.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] for one that is still being made.
+    pub fn known(&self, verb: &'static str) -> Result<(Record, Status)> {
+        let record = self.load()?;
+        let status = self.status(record.as_ref())?;
+        let wrong = || Error::WrongState { verb, id: self.id.clone(), status: status.word() };
+        record.map(|record| (record, status)).ok_or_else(wrong)
+    }
+
+    /// As the specification shows it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn state(&self) -> Result<State> {
+        let record = self.load()?;
+        let status = self.status(record.as_ref())?;
+        let Some(record) = record else {
+            return Ok(State { status: status.word().to_owned(), id: self.id.clone(), ..State::default() });
+        };
+        let pid = (status != Status::Stopped).then_some(record.pid);
+        Ok(hooks::state_of(&self.spec()?, &self.id, &record.bundle, status.word(), pid))
+    }
+
+    /// Removes the directory; the id is free after that.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn remove(self) -> Result<()> {
+        std::fs::remove_dir_all(&self.path).map_err(|source| Error::StateDir { path: self.path.clone(), source })
+    }
+}
+
+/// Checks an id: it becomes a file's name.
+fn check_id(id: &str) -> Result<()> {
+    let mut bytes = id.bytes();
+    let good = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && id.len() <= 255
+        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'+'));
+    if good { Ok(()) } else { Err(Error::InvalidId { id: id.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_file_names_and_taken_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(Some(dir.path().join("a/b")));
+        assert_eq!(root.ids().unwrap(), [""; 0]);
+        let first = root.make("x1").unwrap();
+        assert!(matches!(root.make("x1"), Err(Error::Exists { .. })));
+        for bad in ["", ".", "..", "a/b", "/etc", "a b", "-x", &"x".repeat(256)] {
+            assert!(matches!(root.make(bad), Err(Error::InvalidId { .. })), "{bad}");
+            assert!(root.find(bad).is_err());
+        }
+        assert_eq!(root.ids().unwrap(), ["x1"]);
+        assert_eq!(first.status(None).unwrap(), Status::Creating);
+        first.remove().unwrap();
+        assert!(matches!(root.find("x1"), Err(Error::NoContainer { .. })));
+    }
+
+    #[test]
+    fn init_is_released_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(Some(dir.path().to_owned()));
+        let state = root.make("x").unwrap();
+        let fifo = state.make_fifo().unwrap();
+        state.release_init().unwrap();
+        assert_eq!(rustix::io::read(&fifo, &mut [0; 4]), Ok(1));
+        assert!(matches!(state.release_init(), Err(Error::WrongState { status: "running", .. })));
+        let other = root.make("y").unwrap();
+        drop(other.make_fifo().unwrap());
+        assert!(matches!(other.release_init(), Err(Error::WrongState { status: "stopped", .. })));
+    }
+
+    #[test]
+    fn status_is_derived() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Root::new(Some(dir.path().to_owned())).make("x").unwrap();
+        let own = std::process::id() as i32;
+        let mut record = Record {
+            id: "x".into(),
+            pid: own,
+            start_time: pid::start_time(own).unwrap(),
+            bundle: "/b".into(),
+            cgroups: Vec::new(),
+            owner: 0,
+            created_s: 0,
+        };
+        assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
+        let _fifo = state.make_fifo().unwrap();
+        assert_eq!(state.status(Some(&record)).unwrap(), Status::Created);
+        record.start_time += 1;
+        assert_eq!(state.status(Some(&record)).unwrap(), Status::Stopped);
+    }
+}

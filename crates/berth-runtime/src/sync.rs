@@ -1,0 +1,196 @@
+//! The socket between the runtime and the process it makes: one packet a message.
+//!
+//! ```text
+//! child → parent   'F' + JSON RuntimeFailure   it failed and ends
+//!                  'T' + descriptor            master of the terminal
+//!                  'S' + descriptor            seccomp listener
+//!                  'P' + descriptor + pid      the process made by an intermediate one (exec)
+//!                  'H'                         namespaces are there: run the hooks, then answer
+//!                  'R'                         ready; waits for the start
+//!                  end of file                 the program runs (close-on-exec)
+//! parent → child   'g'                         go on
+//! ```
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use berth_model::task::RuntimeFailure;
+use berth_sys::fdpass;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use crate::error::{Error, Result};
+
+/// Bytes of a packet; a failure's text is cut to fit.
+const MAX_PACKET: usize = 16 << 10;
+
+/// One end of the socket.
+#[derive(Debug)]
+pub struct Sync(OwnedFd);
+
+/// What arrives at the parent.
+#[derive(Debug)]
+pub enum Message {
+    /// The child failed and ends.
+    Failed(Box<RuntimeFailure>),
+    /// Master of the terminal.
+    Terminal(OwnedFd),
+    /// Seccomp listener.
+    Listener(OwnedFd),
+    /// Another process was made: its pidfd.
+    Process(i32, OwnedFd),
+    /// Hooks are due.
+    Hooks,
+    /// Ready to start.
+    Ready,
+    /// The other end is closed: the program runs, or the child is dead.
+    End,
+}
+
+impl Sync {
+    /// Both ends: the parent's and the child's.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn pair() -> Result<(Sync, Sync)> {
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map(|(left, right)| (Sync(left), Sync(right)))
+            .map_err(fail)
+    }
+
+    /// Child: tells what went wrong. Best effort: the parent may be gone.
+    pub fn failed(&self, failure: &RuntimeFailure) -> bool {
+        let mut packet = vec![b'F'];
+        if serde_json::to_writer(&mut packet, failure).is_err() || packet.len() > MAX_PACKET {
+            let short = RuntimeFailure { causes: Vec::new(), message: clip(&failure.message), ..failure.clone() };
+            packet.truncate(1);
+            let _ = serde_json::to_writer(&mut packet, &short);
+        }
+        fdpass::send(&self.0, &packet, &[]).is_ok()
+    }
+
+    /// Child: sends a descriptor under a tag.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn send_fd(&self, tag: u8, fd: BorrowedFd<'_>) -> Result<()> {
+        fdpass::send(&self.0, &[tag], &[fd]).map(drop).map_err(fail)
+    }
+
+    /// Intermediate child: sends the process that it made.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn send_process(&self, pid: i32, pidfd: BorrowedFd<'_>) -> Result<()> {
+        let mut packet = vec![b'P'];
+        packet.extend_from_slice(&pid.to_ne_bytes());
+        fdpass::send(&self.0, &packet, &[pidfd]).map(drop).map_err(fail)
+    }
+
+    /// Sends a bare tag.
+    ///
+    /// # Errors
+    /// The other end is gone.
+    pub fn send(&self, tag: u8) -> Result<()> {
+        fdpass::send(&self.0, &[tag], &[]).map(drop).map_err(fail)
+    }
+
+    /// Child: waits until the parent says that it may go on.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn wait_go(&self) -> Result<()> {
+        let mut byte = [0];
+        match fdpass::receive(&self.0, &mut byte, 0) {
+            Ok(got) if got.bytes == 1 && byte[0] == b'g' => Ok(()),
+            Ok(_) => Err(Error::Sync { source: io::ErrorKind::UnexpectedEof.into() }),
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+
+    /// Parent: lets the child go on.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn go(&self) -> Result<()> {
+        self.send(b'g')
+    }
+
+    /// Parent: the next message.
+    ///
+    /// # Errors
+    /// The kernel's; a packet that makes no sense.
+    pub fn receive(&self) -> Result<Message> {
+        let mut packet = vec![0; MAX_PACKET + 1];
+        let mut got = match fdpass::receive(&self.0, &mut packet, 1) {
+            // The child died with unread bytes of ours in its queue.
+            Err(rustix::io::Errno::CONNRESET) => return Ok(Message::End),
+            other => other.map_err(fail)?,
+        };
+        let Some((tag, body)) = packet[..got.bytes].split_first() else { return Ok(Message::End) };
+        let nonsense = || Error::Sync { source: io::ErrorKind::InvalidData.into() };
+        match (*tag, got.fds.pop()) {
+            (b'F', _) => {
+                let failure = serde_json::from_slice(body).map_err(|e| Error::Sync { source: e.into() })?;
+                Ok(Message::Failed(Box::new(failure)))
+            }
+            (b'T', Some(fd)) => Ok(Message::Terminal(fd)),
+            (b'S', Some(fd)) => Ok(Message::Listener(fd)),
+            (b'P', Some(fd)) => {
+                let pid = body.try_into().map_err(|_| nonsense())?;
+                Ok(Message::Process(i32::from_ne_bytes(pid), fd))
+            }
+            (b'H', _) => Ok(Message::Hooks),
+            (b'R', _) => Ok(Message::Ready),
+            _ => Err(nonsense()),
+        }
+    }
+}
+
+impl AsFd for Sync {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn fail(errno: rustix::io::Errno) -> Error {
+    Error::Sync { source: io::Error::from(errno) }
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(1000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_as_sent() {
+        let (parent, child) = Sync::pair().unwrap();
+        let failure = Error::InvalidSpec { reason: "x".repeat(MAX_PACKET * 2) }.to_failure();
+        assert!(child.failed(&failure));
+        let Message::Failed(got) = parent.receive().unwrap() else { panic!() };
+        assert_eq!(got.exit_code, 125);
+        assert!(got.message.len() <= 1000);
+
+        child.send_process(7, child.as_fd()).unwrap();
+        assert!(matches!(parent.receive().unwrap(), Message::Process(7, _)));
+        child.send(b'H').unwrap();
+        assert!(matches!(parent.receive().unwrap(), Message::Hooks));
+        parent.go().unwrap();
+        child.wait_go().unwrap();
+        child.send(b'T').unwrap();
+        assert!(parent.receive().is_err(), "no descriptor came with it");
+        parent.go().unwrap();
+        drop(child);
+        assert!(matches!(parent.receive().unwrap(), Message::End));
+    }
+
+    #[test]
+    fn a_dead_parent_is_noticed() {
+        let (parent, child) = Sync::pair().unwrap();
+        drop(parent);
+        assert!(child.wait_go().is_err());
+        assert!(!child.failed(&Error::Unsupported { what: "x" }.to_failure()));
+    }
+}
