@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use berth_oci::spec::{Device, Spec};
+use berth_oci::spec::{Device, DeviceRule, Spec};
 use berth_sys::mount::{self as sys_mount, Change};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -86,6 +86,26 @@ pub fn check(devices: &[Device]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The rules of the device cgroup that every container needs beside its own: making nodes (their use is
+/// another matter), the default devices, and terminals. Without any rule there is no device cgroup.
+pub fn with_default_rules(mut rules: Vec<DeviceRule>) -> Vec<DeviceRule> {
+    if rules.is_empty() {
+        return rules;
+    }
+    let rule = |kind: &str, major: Option<u32>, minor: Option<u32>, access: &str| DeviceRule {
+        allow: true,
+        kind: Some(kind.to_owned()),
+        major: major.map(i64::from),
+        minor: minor.map(i64::from),
+        access: Some(access.to_owned()),
+    };
+    rules.extend([rule("c", None, None, "m"), rule("b", None, None, "m")]);
+    rules.extend(DEFAULT.iter().map(|(_, major, minor)| rule("c", Some(*major), Some(*minor), "rwm")));
+    // ptmx and the slaves.
+    rules.extend([rule("c", Some(5), Some(2), "rwm"), rule("c", Some(136), None, "rwm")]);
+    rules
 }
 
 /// What a node shall be.

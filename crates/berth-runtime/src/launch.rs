@@ -72,7 +72,8 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     let (mut init, path) = prepare(spec, options)?;
     let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
     init.in_user_namespace = rootless || init.namespaces.new_user();
-    let resources = spec.linux.as_ref().and_then(|l| l.resources.clone()).unwrap_or_default();
+    let mut resources = spec.linux.as_ref().and_then(|l| l.resources.clone()).unwrap_or_default();
+    resources.devices = devices::with_default_rules(resources.devices);
     let limits = berth_cgroup::Options { rootless };
     let cgroup = Cgroup::create(&path, &resources, &limits).map_err(|source| Error::Cgroup { source })?;
     init.cgroup_paths = cgroup.paths();
