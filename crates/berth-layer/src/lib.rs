@@ -5,7 +5,7 @@
 //! | [`tar`] | strict reader, deterministic writer |
 //! | [`path`] | names of entries, taken apart and checked |
 //! | [`apply`](mod@apply) | entries → directory, over lower layers |
-//! | [`write`](mod@write) | directory → archive |
+//! | [`write`](mod@write) | directory → archive, an overlay's changes → layer |
 //! | [`decompress`](mod@decompress), [`pipeline`] | blob → archive and diff-id |
 //! | [`child`] | the confined process that does it |
 //! | [`copy`](mod@copy) | directory → directory |
@@ -36,4 +36,4 @@ pub use copy::copy_tree;
 pub use error::Error;
 pub use limits::Limits;
 pub use merged::read_merged;
-pub use write::{WriteOptions, write_tree};
+pub use write::{WriteOptions, write_layer, write_tree};

@@ -2,18 +2,21 @@
 //!
 //! Order: each directory before its content, names sorted by their bytes. Times, owners and allowed extended
 //! attributes are kept; further names of a file are hard links to its first name. Sockets, which no archive
-//! can hold, are left out.
+//! can hold, are left out. A name that begins with `.wh.` is an error: read back, it would be a whiteout.
+//!
+//! [`write_layer`] does the same with the upper directory of an overlay, whose whiteouts and opaque
+//! directories become those of the layer format: a container's changes as a layer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::shown;
-use crate::metadata::Metadata;
+use crate::metadata::{self, Metadata};
 use crate::path;
 use crate::tar::{Entry, Kind, Writer};
 use crate::{Error, lookup};
@@ -34,15 +37,37 @@ pub struct WriteOptions {
 /// Writes the tree below `root` to `output` and closes the archive.
 ///
 /// # Errors
-/// `Tree` if the tree cannot be read, `Write` if the output fails.
+/// `Tree` if the tree cannot be read, `Entry` for what no layer can hold, `Write` if the output fails.
 pub fn write_tree<W: Write>(
     root: BorrowedFd<'_>,
     output: W,
     options: &WriteOptions,
 ) -> Result<W, Error> {
+    write(root, output, options, false)
+}
+
+/// Writes the changes in an overlay's upper directory as a layer. Nothing may write to it meanwhile.
+///
+/// # Errors
+/// As [`write_tree`].
+pub fn write_layer<W: Write>(
+    upper: BorrowedFd<'_>,
+    output: W,
+    options: &WriteOptions,
+) -> Result<W, Error> {
+    write(upper, output, options, true)
+}
+
+fn write<W: Write>(
+    root: BorrowedFd<'_>,
+    output: W,
+    options: &WriteOptions,
+    overlay: bool,
+) -> Result<W, Error> {
     let mut walk = TreeWriter {
         root,
         options,
+        overlay,
         writer: Writer::new(output),
         linked: HashMap::new(),
     };
@@ -53,6 +78,12 @@ pub fn write_tree<W: Write>(
     while let Some((path, file_type)) = work.pop() {
         if options.exclude.contains(&path) {
             continue;
+        }
+        if path::split(&path).1.starts_with(path::WHITEOUT) {
+            return Err(Error::Entry {
+                path: shown(&path),
+                reason: "a layer cannot hold a name that begins with `.wh.`".to_owned(),
+            });
         }
         if file_type == FileType::Directory {
             walk.dir(&path)?;
@@ -67,6 +98,8 @@ pub fn write_tree<W: Write>(
 struct TreeWriter<'a, W> {
     root: BorrowedFd<'a>,
     options: &'a WriteOptions,
+    /// The tree is the upper directory of an overlay.
+    overlay: bool,
     writer: Writer<W>,
     /// Device and inode of files with several names, and the name that was written.
     linked: HashMap<(u64, u64), Vec<u8>>,
@@ -82,6 +115,15 @@ impl<W: Write> TreeWriter<'_, W> {
         if path.is_empty() {
             entry.path = b"./".to_vec();
         }
+        self.writer.append(&entry, &mut io::empty())?;
+        if self.overlay && is_opaque(&fd).map_err(|errno| tree("look at", path, errno))? {
+            return self.whiteout(path, path::OPAQUE);
+        }
+        Ok(())
+    }
+
+    fn whiteout(&mut self, dir: &[u8], name: &[u8]) -> Result<(), Error> {
+        let entry = Entry::new(path::join(dir, name), Kind::File);
         self.writer.append(&entry, &mut io::empty())
     }
 
@@ -115,6 +157,9 @@ impl<W: Write> TreeWriter<'_, W> {
         let Some(stat) = lookup::stat(&parent, name).map_err(failed)? else {
             return Err(tree("look at", path, Errno::NOENT));
         };
+        if self.overlay && metadata::is_whiteout(&stat) {
+            return self.whiteout(dir, &[path::WHITEOUT, name].concat());
+        }
         if self.is_further_name(path, &stat)? {
             return Ok(());
         }
@@ -190,6 +235,19 @@ impl<W: Write> TreeWriter<'_, W> {
         }
         entry
     }
+}
+
+/// Whether overlay hides what is below a directory: the mark of root's mounts, or of those in a user namespace.
+fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
+    for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
+        let mut value = [0u8; 2];
+        match rustix::fs::fgetxattr(dir, name, &mut value[..]) {
+            Ok(1) if value[0] == b'y' => return Ok(true),
+            Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE | Errno::PERM) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(false)
 }
 
 fn tree(operation: &'static str, path: &[u8], source: Errno) -> Error {

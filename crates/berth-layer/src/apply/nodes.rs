@@ -45,7 +45,8 @@ impl Applier {
             return Ok(());
         }
         self.report.dropped_xattrs += entry.xattrs.len() as u64;
-        let mode = Mode::from_raw_mode(entry.mode);
+        // Setuid and setgid mean nothing here, and the chown below clears them.
+        let mode = Mode::from_raw_mode(entry.mode & 0o1777);
         self.make(path, |parent, name| {
             rustix::fs::mknodat(parent, name, file_type, mode, device)
         })?;

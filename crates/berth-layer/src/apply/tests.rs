@@ -668,6 +668,68 @@ fn the_kernel_shows_the_same_overlay() {
 }
 
 #[test]
+fn what_a_container_changed_becomes_a_layer() {
+    let mut world = World::new(Form::Overlay);
+    let base = [
+        file("etc/a", "a"),
+        file("etc/b", "b"),
+        file("gone/x", "x"),
+        file("new/below", "below"),
+    ];
+    world.layer(&base).unwrap();
+    let [merged, upper, work] = ["merged", "upper", "work"].map(|name| world.dir.path().join(name));
+    for dir in [&merged, &upper, &work] {
+        fs::create_dir(dir).unwrap();
+    }
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        world.layers[0].display(),
+        upper.display(),
+        work.display()
+    );
+    let mut mount = std::process::Command::new("mount");
+    mount
+        .args(["-t", "overlay", "overlay", "-o", &options])
+        .arg(&merged);
+    assert!(mount.status().unwrap().success(), "this test runs as root");
+    fs::remove_file(merged.join("etc/a")).unwrap();
+    fs::write(merged.join("etc/b"), "changed").unwrap();
+    fs::remove_dir_all(merged.join("gone")).unwrap();
+    // Removed and made again: opaque.
+    fs::remove_dir_all(merged.join("new")).unwrap();
+    fs::create_dir(merged.join("new")).unwrap();
+    fs::write(merged.join("new/file"), "file").unwrap();
+    let mut seen = BTreeMap::new();
+    list_plain(&merged, "", &mut seen);
+    let unmounted = std::process::Command::new("umount").arg(&merged).status();
+    assert!(unmounted.unwrap().success());
+
+    let upper = fs::File::open(&upper).unwrap();
+    let layer = crate::write_layer(upper.as_fd(), Vec::new(), &Default::default()).unwrap();
+    let mut reader = Reader::new(&layer[..], Limits::default());
+    let mut names = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        names.push(String::from_utf8(entry.path).unwrap());
+    }
+    let expected = [
+        "etc/",
+        "etc/.wh.a",
+        "etc/b",
+        ".wh.gone",
+        "new/",
+        "new/.wh..wh..opq",
+        "new/file",
+    ];
+    assert_eq!(names, expected);
+    world.layer_of(&layer).unwrap();
+    assert_eq!(
+        world.tree(),
+        seen,
+        "the layer over its base is what the container saw"
+    );
+}
+
+#[test]
 fn t10_names_stay_distinct() {
     let mut world = World::new(Form::Overlay);
     let names = ["Foo", "foo", "e\u{301}", "\u{e9}", "dot.", "dot"];

@@ -1,0 +1,33 @@
+//! Any bytes: the reader neither panics nor gives back what it would not read again from its own writer.
+//!
+//! `cargo +nightly fuzz run tar_reader` in crates/berth-layer.
+
+#![no_main]
+
+use berth_layer::Limits;
+use berth_layer::tar::{Reader, Writer};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let limits = Limits { total_bytes: 1 << 20, entries: 100, ..Limits::default() };
+    let mut reader = Reader::new(bytes, limits);
+    let mut writer = Writer::new(Vec::new());
+    let mut entries = Vec::new();
+    while let Ok(Some(entry)) = reader.next() {
+        let Ok(data) = reader.data().to_vec(1 << 20) else { return };
+        if writer.append(&entry, &mut &data[..]).is_err() {
+            return;
+        }
+        entries.push(entry);
+    }
+    let archive = writer.finish().expect("memory takes all");
+    let mut again = Reader::new(&archive[..], Limits::default());
+    for entry in entries {
+        let mut read = again.next().expect("what we wrote is well-formed").expect("as many as written");
+        // The writer closes a directory's name with a slash.
+        if entry.path.last() != Some(&b'/') && read.path.last() == Some(&b'/') {
+            read.path.pop();
+        }
+        assert_eq!(read, entry);
+    }
+});
