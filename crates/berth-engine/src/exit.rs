@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use berth_model::ErrorKind;
 use berth_model::status::Exit;
@@ -76,7 +77,27 @@ pub fn read(path: &Path) -> Result<Option<Exit>, Error> {
 ///
 /// # Errors
 /// As [`read`], and [`Error::Watch`].
-pub fn wait(path: &Path, mut may_come: impl FnMut() -> bool) -> Result<Option<Exit>, Error> {
+pub fn wait(path: &Path, may_come: impl FnMut() -> bool) -> Result<Option<Exit>, Error> {
+    watch(path, None, may_come)
+}
+
+/// As [`wait`], until `deadline` at the latest.
+///
+/// # Errors
+/// Likewise.
+pub fn wait_until(
+    path: &Path,
+    deadline: Instant,
+    may_come: impl FnMut() -> bool,
+) -> Result<Option<Exit>, Error> {
+    watch(path, Some(deadline), may_come)
+}
+
+fn watch(
+    path: &Path,
+    deadline: Option<Instant>,
+    mut may_come: impl FnMut() -> bool,
+) -> Result<Option<Exit>, Error> {
     let error = |source: Errno| Error::Watch {
         path: path.to_owned(),
         source: source.into(),
@@ -96,11 +117,15 @@ pub fn wait(path: &Path, mut may_come: impl FnMut() -> bool) -> Result<Option<Ex
         if exit.is_some() || !more {
             return Ok(exit);
         }
-        let second = Timespec {
-            tv_sec: 1,
-            tv_nsec: 0,
+        let second = Duration::from_secs(1);
+        let pause = deadline.map_or(second, |deadline| {
+            deadline.saturating_duration_since(Instant::now()).min(second)
+        });
+        let pause = Timespec {
+            tv_sec: pause.as_secs() as i64,
+            tv_nsec: pause.subsec_nanos().into(),
         };
-        match poll(&mut [PollFd::new(&notify, PollFlags::IN)], Some(&second)) {
+        match poll(&mut [PollFd::new(&notify, PollFlags::IN)], Some(&pause)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(source) => return Err(error(source)),
         }
@@ -112,7 +137,6 @@ pub fn wait(path: &Path, mut may_come: impl FnMut() -> bool) -> Result<Option<Ex
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
 
     const TEXT: &str =
         r#"{"code":3,"oom_killed":true,"finished_at":"2026-01-01T00:00:00.000000000Z"}"#;

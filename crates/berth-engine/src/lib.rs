@@ -1,7 +1,36 @@
-//! berth-engine.
+//! The engine: what the faces (command, API) call to make images and containers live. It never prints and
+//! never reads the environment.
+//!
+//! Where to begin: `engine` opens the state, `create` commits a container, `start` runs it, `remove` ends it;
+//! `observe` says what is, `fsck` puts right what a crash left.
 
 pub mod attach;
+pub mod clock;
+pub mod create;
+pub mod engine;
+pub mod error;
+pub mod exec;
 pub mod exit;
+pub mod fsck;
+mod host;
+pub mod layout;
 pub mod logs;
+mod moniker;
+mod names;
+pub mod observe;
+pub mod ready;
+mod remove;
+mod profile;
 pub mod request;
+pub mod spec;
+pub mod start;
+mod stop;
 pub mod unpack;
+pub mod user;
+mod volumes;
+
+pub use engine::{Engine, Options};
+pub use error::Error;
+pub use observe::Container;
+
+pub use berth_model::Status;

@@ -20,6 +20,11 @@ use berth_model::ErrorKind;
 use berth_oci::digest::Digest;
 use berth_snapshot::{Active, Content, Snapshots};
 
+/// The child's side: the main function behind `berth internal unpack`.
+pub use berth_layer::child::main as child;
+/// The main function behind `berth internal purge`: removes trees inside the user namespace.
+pub use berth_layer::purge::main as purge;
+
 /// Why a layer could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {

@@ -307,11 +307,11 @@ impl Snapshots {
     }
 
     /// Throws away what no unpacker and no boot vouches for: unfinished snapshots that nobody fills, and those
-    /// that a crash may have torn. Returns their names.
+    /// that a crash may have torn. Returns their names. With `dry_run` nothing is thrown.
     ///
     /// # Errors
     /// `Step`.
-    pub fn sweep(&self) -> Result<Vec<String>, Error> {
+    pub fn sweep(&self, dry_run: bool) -> Result<Vec<String>, Error> {
         let mut swept = Vec::new();
         let whole: Vec<_> = self
             .list()?
@@ -326,11 +326,15 @@ impl Snapshots {
                 let Ok(Some(_lock)) = Lock::try_dir(&dir, LockMode::Exclusive) else {
                     continue;
                 };
-                self.throw(&dir)?;
+                if !dry_run {
+                    self.throw(&dir)?;
+                }
             } else if whole.contains(&name) {
                 continue;
             } else {
-                self.throw(&dir)?;
+                if !dry_run {
+                    self.throw(&dir)?;
+                }
             }
             swept.push(name);
         }

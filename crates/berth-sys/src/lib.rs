@@ -12,4 +12,5 @@ pub mod process;
 pub mod pty;
 pub mod seccomp;
 pub mod signals;
+pub mod spawn;
 pub mod userns;

@@ -228,7 +228,7 @@ fn contract_unfinished_work_is_thrown_away() {
         let active = world.snapshots.prepare(chain).unwrap().unwrap();
         fill(&world.snapshots, &active, &[("half", "done")]);
         assert!(
-            world.snapshots.sweep().unwrap().is_empty(),
+            world.snapshots.sweep(false).unwrap().is_empty(),
             "somebody fills it"
         );
         drop(active);
@@ -242,7 +242,7 @@ fn contract_unfinished_work_is_thrown_away() {
         world.snapshots.abort(again).unwrap();
         drop(world.snapshots.prepare(chain).unwrap().unwrap());
         assert_eq!(
-            world.snapshots.sweep().unwrap(),
+            world.snapshots.sweep(false).unwrap(),
             [format!(".new-{}", chain[0].hex())]
         );
         assert_eq!(
@@ -306,7 +306,7 @@ fn contract_of_an_earlier_boot_only_what_was_synced_counts() {
         fs::remove_file(world.snapshots.committed(&chains[2]).join(SYNCED)).unwrap();
         fs::write(world.snapshots.committed(&chains[2]).join(RECORD), "").unwrap();
         assert!(!world.snapshots.has(&chains[2]));
-        assert_eq!(world.snapshots.sweep().unwrap(), [chains[2].hex()]);
+        assert_eq!(world.snapshots.sweep(false).unwrap(), [chains[2].hex()]);
         assert!(!world.snapshots.committed(&chains[2]).exists());
     }
 }

@@ -1,0 +1,360 @@
+//! Request + image → a container on disk. The rename at the end is the commit point.
+
+use std::collections::BTreeMap;
+
+use berth_fs::{Durability, Lock, LockMode, atomic_write};
+use berth_model::config::{
+    ImageUsed, LogConfig, MountConfig, MountKind, NetworkMode, ProcessConfig, SCHEMA,
+};
+use berth_model::{ContainerConfig, ContainerId};
+use berth_oci::digest::Digest;
+use berth_oci::image::{ImageConfig, RunConfig};
+
+use crate::error::files;
+use crate::request::CreateRequest;
+use crate::{Engine, Error};
+
+/// An image in the store, unpacked.
+#[derive(Debug, Clone)]
+pub struct ReadyImage {
+    /// As the user wrote it.
+    pub reference: String,
+    /// Digest of the manifest.
+    pub manifest: Digest,
+    /// Digest of the configuration.
+    pub config_digest: Digest,
+    /// The configuration.
+    pub config: ImageConfig,
+    /// Chain ids of the layers, lowest first.
+    pub chain: Vec<Digest>,
+}
+
+/// SIGTERM.
+const STOP_SIGNAL: i32 = 15;
+const STOP_TIMEOUT_S: u32 = 10;
+const PIDS: i64 = 4096;
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Engine {
+    /// Makes a container. Hold a lease on the image from its resolution to here.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`], [`Error::BadName`], [`Error::Invalid`], [`Error::Snapshot`], [`Error::Files`];
+    /// nothing is left of it then, or only what `fsck` clears.
+    pub fn create(&self, request: CreateRequest, image: ReadyImage) -> Result<ContainerId, Error> {
+        let id = random_id()?;
+        let chain = image.chain.clone();
+        let make = request.make_sources.clone();
+        let mut config = configure(&id, request, image)?;
+        make_sources(&make)?;
+        self.prepare_volumes(&mut config)?;
+        let durability = durability(&config);
+        let staged = self.layout.staged(&id);
+        std::fs::create_dir(&staged).map_err(|source| Error::Io {
+            action: "create",
+            path: staged.clone(),
+            source,
+        })?;
+        // Held until the commit: the name and the directory belong to somebody who lives.
+        let lock = Lock::dir(&staged, LockMode::Exclusive).map_err(files("lock the container"))?;
+        let committed = self.commit(&id, &config, &chain, durability);
+        if committed.is_err() {
+            // The first error is the one to report; `fsck` clears what stays.
+            let _ = self.trash.discard(&staged, Durability::Volatile);
+            if self.named(&config.name).ok().flatten().as_ref() == Some(&id) {
+                let _ = self.free_name(&config.name);
+            }
+        }
+        drop(lock);
+        committed.map(|()| id)
+    }
+
+    fn commit(
+        &self,
+        id: &ContainerId,
+        config: &ContainerConfig,
+        chain: &[Digest],
+        durability: Durability,
+    ) -> Result<(), Error> {
+        let staged = self.layout.staged(id);
+        use std::os::unix::fs::PermissionsExt as _;
+        // Whatever the umask: only the engine's user looks in.
+        std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o700)).map_err(
+            |source| Error::Io {
+                action: "set the mode of",
+                path: staged.clone(),
+                source,
+            },
+        )?;
+        self.snapshots
+            .container_mount(chain, &staged)
+            .map_err(Error::Snapshot)?;
+        let text = serde_json::to_vec(config).map_err(|source| Error::Damaged {
+            path: staged.join("config.json"),
+            source,
+        })?;
+        atomic_write(&staged.join("config.json"), &text, durability)
+            .map_err(files("write the container's configuration"))?;
+        self.reserve_name(&config.name, id)?;
+        berth_fs::rename_new(&staged, &self.layout.container(id), durability)
+            .map_err(files("commit the container"))
+    }
+}
+
+/// `-v` makes a missing directory, as Docker does.
+fn make_sources(paths: &[String]) -> Result<(), Error> {
+    for path in paths {
+        std::fs::create_dir_all(path).or_else(|source| {
+            // A file, say: whether it can be mounted is seen at the start.
+            if std::path::Path::new(path).exists() { Ok(()) } else {
+                Err(Error::Io { action: "make the directory", path: path.into(), source })
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// A container that ends with the boot at the latest need not survive a power cut.
+pub(crate) fn durability(config: &ContainerConfig) -> Durability {
+    if config.auto_remove {
+        Durability::Volatile
+    } else {
+        Durability::Durable
+    }
+}
+
+pub(crate) fn random_id() -> Result<ContainerId, Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Io {
+        action: "draw an id from",
+        path: "/dev/urandom".into(),
+        source: std::io::Error::other(error),
+    })?;
+    Ok(ContainerId::from_bytes(bytes))
+}
+
+/// The image's word counts where the request says nothing. Image content never selects anything else
+/// (security: D36, the fifth primitive).
+fn configure(
+    id: &ContainerId,
+    request: CreateRequest,
+    image: ReadyImage,
+) -> Result<ContainerConfig, Error> {
+    let mut causes = request.causes.clone();
+    let run = image.config.config.clone();
+    let process = process(&request, &run, &mut causes)?;
+    let mut labels = run.labels.clone();
+    labels.extend(request.labels.clone());
+    let stop_signal = match (request.stop_signal, run.stop_signal.as_str()) {
+        (Some(signal), _) => signal,
+        (None, name) if !name.is_empty() => berth_model::signal::parse(name).map_err(|message| Error::Invalid {
+            message: format!("the image's stop signal: {message}"),
+            hint: Some("give one: --stop-signal TERM".to_owned()),
+        })?,
+        (None, _) => STOP_SIGNAL,
+    };
+    let mut resources = request.resources.clone();
+    if resources.pids.is_none() {
+        resources.pids = Some(PIDS);
+        causes.entry("pids".into()).or_insert("default".into());
+    }
+    let name = match request.name {
+        Some(name) => name.strip_prefix('/').map(str::to_owned).unwrap_or(name),
+        None => crate::moniker::make(id),
+    };
+    let network = request.network.unwrap_or(NetworkMode::None);
+    let hostname = request.hostname.unwrap_or_else(|| match network {
+        NetworkMode::Host => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        NetworkMode::None => id.short().to_owned(),
+    });
+    Ok(ContainerConfig {
+        schema: SCHEMA,
+        id: id.clone(),
+        name,
+        created: crate::clock::now(),
+        process,
+        hostname,
+        labels,
+        mounts: with_image_volumes(request.mounts, &run, &mut causes),
+        network,
+        resources,
+        security: request.security,
+        read_only: request.read_only,
+        auto_remove: request.auto_remove,
+        init: request.init,
+        stop_signal,
+        stop_timeout_s: request.stop_timeout_s.unwrap_or(STOP_TIMEOUT_S),
+        log: request.log.unwrap_or_else(LogConfig::default),
+        image: ImageUsed {
+            reference: image.reference,
+            manifest: image.manifest.to_string(),
+            config: image.config_digest.to_string(),
+            chain: image.chain.iter().map(Digest::to_string).collect(),
+        },
+        causes,
+    })
+}
+
+fn process(
+    request: &CreateRequest,
+    run: &RunConfig,
+    causes: &mut BTreeMap<String, String>,
+) -> Result<ProcessConfig, Error> {
+    let image_entrypoint = run.entrypoint.clone().unwrap_or_default();
+    let image_command = run.cmd.clone().unwrap_or_default();
+    // A new entrypoint makes the image's command meaningless (Docker's rule).
+    let (entrypoint, fallback) = match &request.entrypoint {
+        Some(entrypoint) => (entrypoint.clone(), Vec::new()),
+        None => (image_entrypoint, image_command),
+    };
+    let command = match &request.command {
+        Some(command) if !command.is_empty() => command.clone(),
+        _ => fallback,
+    };
+    if entrypoint.is_empty() && command.is_empty() {
+        return Err(Error::Invalid {
+            message: "there is no command to run".to_owned(),
+            hint: Some("the image has no default command: give one after the image".to_owned()),
+        });
+    }
+    if request.command.as_ref().is_none_or(Vec::is_empty) {
+        causes.entry("command".into()).or_insert("image".into());
+    }
+    let from_image = |value: &str, setting: &str, causes: &mut BTreeMap<_, _>| {
+        let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+        if value.is_some() {
+            causes
+                .entry(setting.to_owned())
+                .or_insert_with(|| "image".to_owned());
+        }
+        value
+    };
+    let working_dir = match &request.working_dir {
+        Some(dir) => dir.clone(),
+        None => from_image(&run.working_dir, "working_dir", causes).unwrap_or("/".to_owned()),
+    };
+    let user = match &request.user {
+        Some(user) => user.clone(),
+        None => from_image(&run.user, "user", causes).unwrap_or_default(),
+    };
+    Ok(ProcessConfig {
+        entrypoint,
+        command,
+        env: environment(&run.env, &request.env, request.tty),
+        working_dir: if working_dir.starts_with('/') { working_dir } else { format!("/{working_dir}") },
+        user,
+        tty: request.tty,
+        stdin: request.stdin,
+        stdin_once: request.stdin_once,
+    })
+}
+
+/// The image's variables, then the request's; a default PATH, and TERM with a terminal.
+fn environment(image: &[String], request: &[String], tty: bool) -> Vec<String> {
+    let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut env: Vec<String> = vec![PATH.to_owned()];
+    if tty {
+        env.push("TERM=xterm".to_owned());
+    }
+    for entry in image.iter().chain(request) {
+        let name = name_of(entry);
+        let place = env.iter().position(|other| name_of(other) == name);
+        match (place, entry.contains('=')) {
+            (Some(at), true) => env[at] = entry.clone(),
+            (Some(at), false) => {
+                env.remove(at);
+            }
+            (None, true) => env.push(entry.clone()),
+            (None, false) => {}
+        }
+    }
+    env
+}
+
+/// Each volume that the image declares and nobody mounts becomes an anonymous one. A destination that is
+/// not a clean absolute path is the image's error and is left out (security: D4).
+fn with_image_volumes(
+    mut mounts: Vec<MountConfig>,
+    run: &RunConfig,
+    causes: &mut BTreeMap<String, String>,
+) -> Vec<MountConfig> {
+    for destination in run.volumes.keys() {
+        let clean = destination.starts_with('/')
+            && destination.len() > 1
+            && !destination.split('/').any(|part| part == "..");
+        let destination = destination.trim_end_matches('/').to_owned();
+        if !clean || mounts.iter().any(|mount| mount.destination == destination) {
+            continue;
+        }
+        causes
+            .entry(format!("mounts.{destination}"))
+            .or_insert_with(|| "image".to_owned());
+        mounts.push(MountConfig {
+            kind: MountKind::Volume,
+            source: String::new(),
+            destination,
+            read_only: false,
+            propagation: None,
+            tmpfs_size_bytes: None,
+            tmpfs_mode: None,
+            options: Vec::new(),
+            no_copy: false,
+            anonymous: true,
+        });
+    }
+    mounts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn environment_merges_in_order() {
+        let env = environment(
+            &strings(&["A=1", "B=2", "PATH=/bin"]),
+            &strings(&["B=3", "A", "C=4", "C=5"]),
+            true,
+        );
+        assert_eq!(env, strings(&["PATH=/bin", "TERM=xterm", "B=3", "C=5"]));
+    }
+
+    #[test]
+    fn a_new_entrypoint_drops_the_images_command() {
+        let run = RunConfig {
+            entrypoint: Some(strings(&["/e"])),
+            cmd: Some(strings(&["c"])),
+            ..RunConfig::default()
+        };
+        let made = |request: CreateRequest| {
+            let made = process(&request, &run, &mut BTreeMap::new()).unwrap();
+            (made.entrypoint, made.command)
+        };
+        let ask = CreateRequest::default();
+        assert_eq!(made(ask.clone()), (strings(&["/e"]), strings(&["c"])));
+        let ask = CreateRequest { command: Some(strings(&["x"])), ..ask };
+        assert_eq!(made(ask.clone()), (strings(&["/e"]), strings(&["x"])));
+        let ask = CreateRequest { entrypoint: Some(strings(&["/n"])), ..ask };
+        assert_eq!(made(ask.clone()), (strings(&["/n"]), strings(&["x"])));
+        let ask = CreateRequest { command: None, ..ask };
+        assert_eq!(made(ask), (strings(&["/n"]), strings(&[])));
+        let none = CreateRequest { entrypoint: Some(Vec::new()), ..CreateRequest::default() };
+        assert!(process(&none, &run, &mut BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn hostile_volumes_of_an_image_are_left_out() {
+        let mut run = RunConfig::default();
+        let volumes = ["/data/", "/../etc", "relative", "/", "/mine"];
+        run.volumes = volumes.into_iter().map(|v| (v.to_owned(), Default::default())).collect();
+        let mut asked = with_image_volumes(Vec::new(), &run, &mut BTreeMap::new());
+        asked.sort_by(|a, b| a.destination.cmp(&b.destination));
+        let found: Vec<_> = asked.iter().map(|mount| mount.destination.as_str()).collect();
+        assert_eq!(found, ["/data", "/mine"]);
+        assert_eq!(with_image_volumes(asked.clone(), &run, &mut BTreeMap::new()), asked);
+    }
+}

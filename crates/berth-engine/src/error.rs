@@ -1,0 +1,266 @@
+//! What can go wrong in the engine's verbs on containers.
+
+use std::path::PathBuf;
+
+use berth_model::ErrorKind;
+use berth_model::task::RuntimeFailure;
+
+/// A verb that failed. The cause is in `source`, never in the text.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No container has this name or id.
+    #[error("no such container: {name}")]
+    NoContainer {
+        /// As given.
+        name: String,
+    },
+    /// Several ids begin so.
+    #[error("`{name}` begins several ids")]
+    Ambiguous {
+        /// As given.
+        name: String,
+    },
+    /// Not a name.
+    #[error("`{name}` is not a valid name for a container")]
+    BadName {
+        /// As given.
+        name: String,
+    },
+    /// The name is taken.
+    #[error("the name `{name}` is in use by the container {id}")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// By which container.
+        id: String,
+    },
+    /// The container's state does not permit it.
+    #[error("cannot {action} the container {id}: it is {state}")]
+    WrongState {
+        /// What was asked for.
+        action: &'static str,
+        /// The container.
+        id: String,
+        /// Its state.
+        state: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// What was asked makes no sense.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// A file of the engine's does not hold what it should.
+    #[error("`{}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A step on files.
+    #[error("cannot {action}")]
+    Files {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: berth_fs::Error,
+    },
+    /// A system call.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store.
+    #[error("cannot {action}")]
+    Store {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: berth_store::Error,
+    },
+    /// The image cannot be used.
+    #[error("cannot use the image `{image}`")]
+    Image {
+        /// As given.
+        image: String,
+        /// The cause.
+        #[source]
+        source: Box<crate::ready::ReadyError>,
+    },
+    /// The snapshots.
+    #[error("cannot prepare the root file system")]
+    Snapshot(#[source] berth_snapshot::Error),
+    /// The cgroups.
+    #[error("cannot {action} the cgroup")]
+    Cgroup {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: berth_cgroup::Error,
+    },
+    /// The OCI spec could not be made.
+    #[error("cannot describe the container {id}")]
+    Spec {
+        /// The container.
+        id: String,
+        /// The cause.
+        #[source]
+        source: crate::spec::Error,
+    },
+    /// A program of ours could not be run.
+    #[error("cannot run `{}`", program.display())]
+    Helper {
+        /// The program.
+        program: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The runtime's report: nothing runs.
+    #[error("cannot start the container {id}")]
+    Start {
+        /// The container.
+        id: String,
+        /// The runtime's words.
+        failure: RuntimeFailure,
+        /// The same as a chain.
+        #[source]
+        source: Chain,
+    },
+    /// The shim ended without a report.
+    #[error("the shim of the container {id} died before it reported")]
+    ShimDied {
+        /// The container.
+        id: String,
+    },
+    /// Waiting for the end.
+    #[error("cannot learn how the container {id} ended")]
+    Exit {
+        /// The container.
+        id: String,
+        /// The cause.
+        #[source]
+        source: crate::exit::Error,
+    },
+    /// It was killed and is still there.
+    #[error("the container {id} does not end: a kill is pending")]
+    KillPending {
+        /// The container.
+        id: String,
+    },
+    /// The connection to its monitor.
+    #[error("cannot attach to the container {id}")]
+    Attach {
+        /// The container.
+        id: String,
+        /// The cause.
+        #[source]
+        source: crate::attach::Error,
+    },
+}
+
+/// Messages of another process, outermost first, as a chain of causes.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Chain {
+    message: String,
+    #[source]
+    below: Option<Box<Chain>>,
+}
+
+impl Chain {
+    /// The chain of a runtime's report.
+    pub fn of(failure: &RuntimeFailure) -> Chain {
+        let below = failure.causes.iter().rev().fold(None, |below, message| {
+            Some(Box::new(Chain {
+                message: message.clone(),
+                below,
+            }))
+        });
+        Chain {
+            message: failure.message.clone(),
+            below,
+        }
+    }
+}
+
+impl Error {
+    /// The sort of failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::NoContainer { .. } => ErrorKind::NotFound,
+            Error::Ambiguous { .. } | Error::BadName { .. } | Error::Invalid { .. } => {
+                ErrorKind::InvalidInput
+            }
+            Error::NameTaken { .. } => ErrorKind::AlreadyExists,
+            Error::WrongState { .. } => ErrorKind::Conflict,
+            Error::Damaged { .. } => ErrorKind::Corrupt,
+            Error::Files { source, .. } => source.kind(),
+            Error::Store { source, .. } => source.kind(),
+            Error::Snapshot(source) => source.kind(),
+            Error::Image { source, .. } => source.kind(),
+            Error::Cgroup { source, .. } => source.kind(),
+            Error::Spec { source, .. } => source.kind(),
+            Error::Start { failure, .. } => failure.kind,
+            Error::Exit { source, .. } => source.kind(),
+            Error::Attach { source, .. } => source.kind(),
+            Error::KillPending { .. } => ErrorKind::Unavailable,
+            Error::Io { .. } | Error::Helper { .. } | Error::ShimDied { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// What the user can do, when known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::NoContainer { .. } => Some("`berth ps -a` lists all containers".to_owned()),
+            Error::Ambiguous { .. } => Some("give more digits, or the name".to_owned()),
+            Error::BadName { .. } => Some(
+                "a name has two or more of letters, digits, `_`, `.` and `-`, and begins with a letter or digit"
+                    .to_owned(),
+            ),
+            Error::NameTaken { name, .. } => Some(format!(
+                "choose another name, or remove that container: `berth rm {name}`"
+            )),
+            Error::WrongState { hint, .. } => Some((*hint).to_owned()),
+            Error::Invalid { hint, .. } => hint.clone(),
+            Error::Damaged { .. } => Some("`berth fsck` says what is wrong, `--repair` mends it".to_owned()),
+            Error::Files { source, .. } => source.hint(),
+            Error::Store { source, .. } => source.hint(),
+            Error::Snapshot(source) => source.hint(),
+            Error::Image { source, .. } => source.hint(),
+            Error::Cgroup { source, .. } => source.hint(),
+            Error::Spec { source, .. } => source.hint(),
+            Error::Start { failure, .. } => failure.hint.clone(),
+            Error::Attach { source, .. } => source.hint(),
+            Error::KillPending { .. } => Some(
+                "a process of it is stuck in the kernel (a hung disk or network mount?); it ends when that does"
+                    .to_owned(),
+            ),
+            Error::Helper { .. } => Some(
+                "berth-runtime and berth-monitor belong beside berth: is the installation complete?".to_owned(),
+            ),
+            Error::ShimDied { .. } => Some("`berth fsck --repair` clears what it left".to_owned()),
+            Error::Io { .. } | Error::Exit { .. } => None,
+        }
+    }
+}
+
+/// `?` for a step on files.
+pub(crate) fn files(action: &'static str) -> impl FnOnce(berth_fs::Error) -> Error {
+    move |source| Error::Files { action, source }
+}

@@ -1,0 +1,159 @@
+//! What the host decides about a container's spec: asked of the kernel at each start.
+
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use berth_model::ContainerConfig;
+use berth_model::config::MountKind;
+use berth_oci::spec::Device;
+use rustix::process::{Resource, getrlimit};
+
+use crate::spec::{ALL_CAPABILITIES, SpecInputs};
+use crate::user::Account;
+use crate::{Engine, Error};
+
+impl Engine {
+    /// The inputs of [`crate::spec::build_spec`].
+    pub(crate) fn spec_inputs(
+        &self,
+        config: &ContainerConfig,
+        account: Account,
+    ) -> Result<SpecInputs, Error> {
+        let capabilities = capabilities(self.options.rootless)?;
+        let given = crate::spec::capabilities(&config.security, &capabilities).map_err(|source| {
+            Error::Spec {
+                id: config.id.short().to_owned(),
+                source,
+            }
+        })?;
+        Ok(SpecInputs {
+            account,
+            task_dir: self.layout.task(&config.id),
+            volumes: self.layout.volumes(),
+            cgroup_parent: self.options.cgroup_parent.clone(),
+            rootless: self.options.rootless,
+            runtime: self.options.runtime.clone(),
+            host_devices: if config.security.privileged {
+                devices(Path::new("/dev"))
+            } else {
+                Vec::new()
+            },
+            masked_paths: thermal_paths(),
+            seccomp: crate::profile::resolve(&config.security, &given)?,
+            nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
+            swap_accounting: config.resources.memory_bytes.is_some()
+                && berth_cgroup::Layout::detect().is_ok_and(|layout| layout.swap_accounting()),
+            host_capabilities: capabilities,
+        })
+    }
+
+    /// Refuses sources that are not there, or that are the engine's own (security: D32).
+    pub(crate) fn check_sources(&self, config: &ContainerConfig) -> Result<(), Error> {
+        for mount in &config.mounts {
+            if mount.kind != MountKind::Bind {
+                continue;
+            }
+            let source = Path::new(&mount.source);
+            let real = source.canonicalize().map_err(|error| Error::Invalid {
+                message: format!("the source of the mount, `{}`, cannot be used: {error}", mount.source),
+                hint: Some("make it first; `-v` makes a missing directory, `--mount` does not".to_owned()),
+            })?;
+            let own = [self.layout.root(), self.layout.run_dir()];
+            let inside = own.iter().filter_map(|dir| dir.canonicalize().ok()).any(|dir| real.starts_with(dir));
+            let volume = self
+                .layout
+                .volumes()
+                .canonicalize()
+                .is_ok_and(|dir| real != dir && real.starts_with(dir));
+            if inside && !volume {
+                return Err(Error::Invalid {
+                    message: format!("`{}` is the engine's own and is not given to containers", mount.source),
+                    hint: Some("who can write there can become root on the host".to_owned()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in our bounding set: no container can have more. Root of a new user namespace has all.
+pub(crate) fn capabilities(rootless: bool) -> Result<Vec<String>, Error> {
+    let failed = |path: &str, source| Error::Io {
+        action: "read",
+        path: path.into(),
+        source,
+    };
+    let last = "/proc/sys/kernel/cap_last_cap";
+    let last: usize = std::fs::read_to_string(last)
+        .map_err(|error| failed(last, error))?
+        .trim()
+        .parse()
+        .unwrap_or(0);
+    let status = "/proc/self/status";
+    let text = std::fs::read_to_string(status).map_err(|error| failed(status, error))?;
+    let bounding = text
+        .lines()
+        .find_map(|line| line.strip_prefix("CapBnd:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
+    let has = |number: usize| number <= last && (rootless || bounding >> number & 1 == 1);
+    Ok(ALL_CAPABILITIES
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| has(*number))
+        .map(|(_, name)| (*name).to_owned())
+        .collect())
+}
+
+/// What a container makes itself, or gets mounted.
+const OWN: [&str; 9] = [
+    "pts", "shm", "mqueue", "fd", "console", "ptmx", "stdin", "stdout", "stderr",
+];
+
+/// All device nodes below `/dev`.
+fn devices(dir: &Path) -> Vec<Device> {
+    let mut found = Vec::new();
+    let mut ahead: Vec<PathBuf> = vec![dir.to_owned()];
+    while let Some(dir) = ahead.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            if OWN.iter().any(|own| entry.file_name() == *own) {
+                continue;
+            }
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            let kind = metadata.file_type();
+            if kind.is_dir() {
+                ahead.push(entry.path());
+            }
+            if !kind.is_char_device() && !kind.is_block_device() {
+                continue;
+            }
+            let number = metadata.rdev();
+            found.push(Device {
+                kind: if kind.is_block_device() { "b" } else { "c" }.to_owned(),
+                path: entry.path(),
+                major: i64::from(rustix::fs::major(number)),
+                minor: i64::from(rustix::fs::minor(number)),
+                file_mode: Some(metadata.mode() & 0o7777),
+                uid: Some(metadata.uid()),
+                gid: Some(metadata.gid()),
+            });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Each CPU's throttle counters, which tell containers what others do. Source: moby's default paths.
+fn thermal_paths() -> Vec<String> {
+    let path = |cpu: usize| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle");
+    (0..4096)
+        .map(path)
+        .take_while(|path| Path::new(path).parent().is_some_and(Path::exists))
+        .filter(|path| Path::new(path).exists())
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! Names of containers: symbolic links `names/<name> → <id>`; the kernel keeps them unique.
+
+use std::path::PathBuf;
+
+use berth_fs::{Durability, Lock, LockMode};
+use berth_model::ContainerId;
+use berth_model::id::valid_name;
+
+use crate::error::files;
+use crate::layout::STAGED_PREFIX;
+use crate::{Engine, Error};
+
+impl Engine {
+    /// Reserves `name` for `id`. A name whose container is gone, or was never committed, is free.
+    pub(crate) fn reserve_name(&self, name: &str, id: &ContainerId) -> Result<(), Error> {
+        if !valid_name(name) {
+            return Err(Error::BadName {
+                name: name.to_owned(),
+            });
+        }
+        let link = self.layout.name(name);
+        for _ in 0..16 {
+            match std::os::unix::fs::symlink(id.as_str(), &link) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => {
+                    return Err(Error::Io {
+                        action: "reserve the name",
+                        path: link,
+                        source,
+                    });
+                }
+            }
+            match self.named(name)? {
+                Some(holder) if self.holds_name(&holder) => {
+                    return Err(Error::NameTaken {
+                        name: name.to_owned(),
+                        id: holder.short().to_owned(),
+                    });
+                }
+                _ => self.free_name(name)?,
+            }
+        }
+        Err(Error::NameTaken {
+            name: name.to_owned(),
+            id: "another".to_owned(),
+        })
+    }
+
+    /// Gives a name back; that it is free already is fine.
+    pub(crate) fn free_name(&self, name: &str) -> Result<(), Error> {
+        berth_fs::remove_file(&self.layout.name(name), Durability::Volatile)
+            .map_err(files("free the name"))
+    }
+
+    /// Whose name it is, by the link alone.
+    pub(crate) fn named(&self, name: &str) -> Result<Option<ContainerId>, Error> {
+        let link = self.layout.name(name);
+        match std::fs::read_link(&link) {
+            Ok(target) => Ok(target
+                .to_str()
+                .and_then(|text| ContainerId::parse(text).ok())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Io {
+                action: "read the name",
+                path: link,
+                source,
+            }),
+        }
+    }
+
+    /// Committed, or in the hands of somebody who is making it.
+    pub(crate) fn holds_name(&self, id: &ContainerId) -> bool {
+        let staged = self.layout.staged(id);
+        self.layout.container(id).exists()
+            || (staged.exists()
+                && !matches!(Lock::try_dir(&staged, LockMode::Exclusive), Ok(Some(_))))
+            // The rename may have come between the two looks.
+            || self.layout.container(id).exists()
+    }
+
+    /// The current name of each container, by id.
+    pub(crate) fn all_names(&self) -> Result<Vec<(String, ContainerId)>, Error> {
+        let names = read_names(self.layout.names())?;
+        let mut all = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(id) = self.named(&name)? {
+                all.push((name, id));
+            }
+        }
+        Ok(all)
+    }
+
+    /// All committed containers.
+    pub(crate) fn ids(&self) -> Result<Vec<ContainerId>, Error> {
+        Ok(read_names(self.layout.containers())?
+            .iter()
+            .filter(|name| !name.starts_with(STAGED_PREFIX))
+            .filter_map(|name| ContainerId::parse(name).ok())
+            .collect())
+    }
+
+    /// The container that `text` means: a name, an id, or the beginning of just one id.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`], [`Error::Ambiguous`].
+    pub fn find(&self, text: &str) -> Result<ContainerId, Error> {
+        let none = || Error::NoContainer {
+            name: text.to_owned(),
+        };
+        let bare = text.strip_prefix('/').unwrap_or(text);
+        if valid_name(bare)
+            && let Some(id) = self.named(bare)?
+            && self.layout.container(&id).exists()
+        {
+            return Ok(id);
+        }
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(none());
+        }
+        let mut found = self
+            .ids()?
+            .into_iter()
+            .filter(|id| id.as_str().starts_with(text));
+        match (found.next(), found.next()) {
+            (Some(id), None) => Ok(id),
+            (None, _) => Err(none()),
+            (Some(_), Some(_)) => Err(Error::Ambiguous {
+                name: text.to_owned(),
+            }),
+        }
+    }
+
+    /// Gives a container another name. The old one stays until the new one is reserved.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`], [`Error::BadName`].
+    pub fn rename(&self, id: &ContainerId, name: &str) -> Result<(), Error> {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        let _lock = self.lock(id)?;
+        let old = self.all_names()?;
+        self.reserve_name(name, id)?;
+        for (other, holder) in old {
+            if holder == *id && other != name {
+                self.free_name(&other)?;
+            }
+        }
+        let names = self.layout.names();
+        let dir = berth_fs::open_dir(&names).map_err(files("open the names"))?;
+        berth_fs::fsync_dir(std::os::fd::AsFd::as_fd(&dir), &names).map_err(files("keep the name"))
+    }
+}
+
+/// The entries of a directory, as text; others cannot be ours.
+pub(crate) fn read_names(dir: PathBuf) -> Result<Vec<String>, Error> {
+    let failed = |source| Error::Io {
+        action: "list",
+        path: dir.clone(),
+        source,
+    };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(failed)? {
+        if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,201 @@
+//! Looks at one container: files and kernel → [`Facts`] → status.
+
+use std::path::Path;
+
+use berth_fs::{Lock, LockMode};
+use berth_model::status::{self, Facts};
+use berth_model::task::Pid;
+use berth_model::{ContainerConfig, ContainerId, Status};
+use rustix::process::{Pid as KernelPid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::{Engine, Error, exit};
+
+/// A container as it is now.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// What was asked.
+    pub config: ContainerConfig,
+    /// Its current name.
+    pub name: String,
+    /// Its state.
+    pub status: Status,
+    /// Its init, if it was started in this boot (it may have ended).
+    pub pid: Option<Pid>,
+}
+
+impl Engine {
+    /// Looks at a container.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`] if it was removed meanwhile, [`Error::Damaged`].
+    pub fn inspect(&self, id: &ContainerId) -> Result<Container, Error> {
+        let config = self.config(id)?;
+        // Most containers keep the name they were made with: one look instead of reading them all.
+        let name = if self.named(&config.name)?.as_ref() == Some(id) {
+            config.name.clone()
+        } else {
+            let mut names = self.all_names()?.into_iter();
+            names
+                .find(|(_, holder)| holder == id)
+                .map_or_else(String::new, |(name, _)| name)
+        };
+        let pid = self.pid(id)?;
+        let status = status::derive(&self.facts(id, pid.as_ref())?);
+        Ok(Container {
+            config,
+            name,
+            status,
+            pid,
+        })
+    }
+
+    /// All containers, the newest first.
+    ///
+    /// # Errors
+    /// As [`Engine::inspect`]; containers that are removed meanwhile are left out.
+    pub fn list(&self) -> Result<Vec<Container>, Error> {
+        let mut all = Vec::new();
+        for id in self.ids()? {
+            match self.inspect(&id) {
+                Ok(container) => all.push(container),
+                Err(Error::NoContainer { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        all.sort_by(|a, b| b.config.created.cmp(&a.config.created));
+        Ok(all)
+    }
+
+    /// What was asked of a container.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`], [`Error::Damaged`].
+    pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig, Error> {
+        read_json(&self.layout.config(id))?.ok_or_else(|| Error::NoContainer {
+            name: id.short().to_owned(),
+        })
+    }
+
+    /// The status alone.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Exit`].
+    pub fn status(&self, id: &ContainerId) -> Result<Status, Error> {
+        let pid = self.pid(id)?;
+        Ok(status::derive(&self.facts(id, pid.as_ref())?))
+    }
+
+    pub(crate) fn pid(&self, id: &ContainerId) -> Result<Option<Pid>, Error> {
+        read_json(&self.layout.pid(id))
+    }
+
+    fn facts(&self, id: &ContainerId, pid: Option<&Pid>) -> Result<Facts, Error> {
+        // The lock first: a monitor that lets go of it has written what it had to write.
+        let monitor_alive = self.monitor_alive(id);
+        let init_alive = pid.is_some_and(is_alive);
+        let frozen = init_alive
+            && pid.is_some_and(|pid| {
+                berth_cgroup::Cgroup::open(&pid.cgroups)
+                    .is_ok_and(|cgroup| cgroup.is_frozen().unwrap_or(false))
+            });
+        let read = exit::read(&self.layout.exit(id)).map_err(|source| Error::Exit {
+            id: id.short().to_owned(),
+            source,
+        })?;
+        Ok(Facts {
+            monitor_alive,
+            init_alive,
+            init_recorded: pid.is_some(),
+            frozen,
+            exit: read,
+            should_run: self.layout.desired(id).exists(),
+        })
+    }
+
+    /// Whether a shim or monitor holds its lock. Looking never makes the file.
+    pub(crate) fn monitor_alive(&self, id: &ContainerId) -> bool {
+        let path = self.layout.shim_lock(id);
+        path.exists() && matches!(Lock::try_file(&path, LockMode::Shared), Ok(None))
+    }
+}
+
+/// Whether that very process lives (a zombie does not).
+pub(crate) fn is_alive(pid: &Pid) -> bool {
+    start_time(pid.pid) == Some(pid.start_time)
+}
+
+/// Sends a signal to that very process, never to another that got its number (security: R28). `false`: it
+/// is gone.
+pub(crate) fn signal(pid: &Pid, signal: i32) -> Result<bool, rustix::io::Errno> {
+    let Some(kernel_pid) = KernelPid::from_raw(pid.pid) else {
+        return Ok(false);
+    };
+    let handle = match pidfd_open(kernel_pid, PidfdFlags::empty()) {
+        Ok(handle) => handle,
+        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    // The handle is fixed now; if its process has our start time, it is ours.
+    if !is_alive(pid) {
+        return Ok(false);
+    }
+    let signal = Signal::from_named_raw(signal).ok_or(rustix::io::Errno::INVAL)?;
+    match pidfd_send_signal(&handle, signal) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Field 22 of `/proc/PID/stat`; `None` when there is no such process, or only its zombie.
+/// Source: proc_pid_stat(5).
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name may hold anything, also `)`.
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    match std::fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|source| Error::Damaged {
+                path: path.to_owned(),
+                source,
+            }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_number_and_start() {
+        let me = std::process::id() as i32;
+        let start = start_time(me).unwrap();
+        let mut pid = Pid {
+            pid: me,
+            start_time: start,
+            shim_pid: 0,
+            started_at: String::new(),
+            cgroups: Vec::new(),
+        };
+        assert!(is_alive(&pid));
+        assert!(signal(&pid, 0).is_err() || is_alive(&pid));
+        pid.start_time += 1;
+        assert!(!is_alive(&pid));
+        assert_eq!(signal(&pid, 9), Ok(false), "somebody else's number");
+    }
+}

@@ -1,0 +1,168 @@
+//! Removal and what follows an end. Each step may be the last one before a crash: what is left is then
+//! either a container that can be removed again, or garbage that `fsck` knows.
+
+use berth_cgroup::Cgroup;
+use berth_fs::Durability;
+use berth_model::config::MountKind;
+use berth_model::{ContainerConfig, ContainerId, Status};
+
+use crate::create::durability;
+use crate::error::files;
+use crate::{Engine, Error};
+
+impl Engine {
+    /// Removes a container: its record, its writable layer, its logs; with `volumes` its anonymous volumes too.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it runs and `force` is not given; [`Error::KillPending`]; [`Error::Files`].
+    pub fn remove(&self, id: &ContainerId, force: bool, volumes: bool) -> Result<(), Error> {
+        let _lock = self.lock(id)?;
+        let status = self.status(id)?;
+        if status.is_alive() || status == Status::Starting {
+            if !force {
+                return Err(Error::WrongState {
+                    action: "remove",
+                    id: id.short().to_owned(),
+                    state: status.word(),
+                    hint: "stop it first: `berth stop`, or `berth rm -f`",
+                });
+            }
+            if let Some(pid) = self.pid(id)? {
+                self.kill_all(id, &pid)?;
+            }
+        }
+        self.settle(id)?;
+        // A damaged configuration must not make its container unremovable.
+        let config = self.config(id).ok();
+        self.forget(id, config.as_ref(), volumes)
+    }
+
+    /// What the monitor's end calls (`berth internal reap`), or the client that saw the end: frees what the task
+    /// held, and removes the container if it was asked to go with its end. Doing it twice is fine.
+    ///
+    /// # Errors
+    /// [`Error::Files`], [`Error::Cgroup`].
+    pub fn reap(&self, id: &ContainerId) -> Result<(), Error> {
+        let _lock = match self.lock(id) {
+            Err(Error::NoContainer { .. }) => return Ok(()),
+            other => other?,
+        };
+        self.settle(id)?;
+        let config = self.config(id)?;
+        match self.status(id)? {
+            // Started again meanwhile: the new task is somebody else's.
+            status if status.is_alive() || status == Status::Starting => Ok(()),
+            _ if config.auto_remove => self.forget(id, Some(&config), true),
+            _ => self.clear_task(id),
+        }
+    }
+
+    /// The container's directory goes first: from then on it does not exist. The lock is ours.
+    pub(crate) fn forget(
+        &self,
+        id: &ContainerId,
+        config: Option<&ContainerConfig>,
+        volumes: bool,
+    ) -> Result<(), Error> {
+        self.remove_cgroups(id)?;
+        let durable = config.map_or(Durability::Durable, durability);
+        let names = self.names_of(id, config)?;
+        let thrown = self
+            .trash
+            .throw(&self.layout.container(id), durable)
+            .map_err(files("remove the container"))?;
+        for name in names {
+            self.free_name(&name)?;
+        }
+        self.remove_task(id)?;
+        for mount in config.iter().flat_map(|config| &config.mounts) {
+            if volumes && mount.kind == MountKind::Volume && mount.anonymous {
+                let volume = self.layout.volumes().join(&mount.source);
+                self.trash
+                    .throw(&volume, durable)
+                    .map_err(files("remove an anonymous volume"))?;
+            }
+        }
+        if thrown.is_some() {
+            self.empty_trash()?;
+        }
+        Ok(())
+    }
+
+    fn names_of(
+        &self,
+        id: &ContainerId,
+        config: Option<&ContainerConfig>,
+    ) -> Result<Vec<String>, Error> {
+        if let Some(config) = config
+            && self.named(&config.name)?.as_ref() == Some(id)
+        {
+            return Ok(vec![config.name.clone()]);
+        }
+        let all = self.all_names()?.into_iter();
+        Ok(all
+            .filter(|(_, holder)| holder == id)
+            .map(|(name, _)| name)
+            .collect())
+    }
+
+    /// Deletes what was thrown away. Files of subordinate ids are deleted by a child in the user namespace.
+    pub(crate) fn empty_trash(&self) -> Result<(), Error> {
+        if !self.options.rootless {
+            return self.trash.empty().map_err(files("empty the trash"));
+        }
+        if self.trash.empty().is_ok() {
+            return Ok(());
+        }
+        let mut purge = std::process::Command::new(&self.options.runtime);
+        purge
+            .args(["unshare", "--"])
+            .arg(&self.options.berth)
+            .args(["internal", "purge"]);
+        let left = crate::names::read_names(self.layout.trash())?;
+        purge.args(left.iter().map(|name| self.layout.trash().join(name)));
+        let helper = |source| Error::Helper {
+            program: self.options.runtime.clone(),
+            source,
+        };
+        let output = purge.output().map_err(helper)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(helper(std::io::Error::other(words)))
+    }
+
+    /// Frees what a task that ended held; its `pid.json` stays, for the time of its start.
+    pub(crate) fn clear_task(&self, id: &ContainerId) -> Result<(), Error> {
+        self.remove_cgroups(id)?;
+        for name in ["shim.sock", "task.json"] {
+            berth_fs::remove_file(&self.layout.task(id).join(name), Durability::Volatile)
+                .map_err(files("clear the task"))?;
+        }
+        match berth_fs::open_dir(&self.layout.task(id)) {
+            Ok(task) => berth_fs::remove_tree_at(std::os::fd::AsFd::as_fd(&task), "bundle")
+                .map_err(files("clear the task")),
+            // Never started in this boot.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn remove_task(&self, id: &ContainerId) -> Result<(), Error> {
+        let tasks = berth_fs::open_dir(&self.layout.tasks()).map_err(files("open the tasks"))?;
+        berth_fs::remove_tree_at(std::os::fd::AsFd::as_fd(&tasks), id.as_str())
+            .map_err(files("remove the task"))
+    }
+
+    fn remove_cgroups(&self, id: &ContainerId) -> Result<(), Error> {
+        let Ok(Some(pid)) = self.pid(id) else {
+            return Ok(());
+        };
+        Cgroup::open(&pid.cgroups)
+            .and_then(|cgroup| cgroup.remove())
+            .map_err(|source| Error::Cgroup {
+                action: "remove",
+                source,
+            })
+    }
+}

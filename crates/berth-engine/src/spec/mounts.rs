@@ -1,0 +1,132 @@
+//! What is mounted beside the root: Docker's defaults, the host's files, then what was asked for.
+
+use berth_model::ContainerConfig;
+use berth_model::config::{MountConfig, MountKind, NetworkMode};
+use berth_oci::spec::Mount;
+
+use super::{Error, INIT_PATH, SpecInputs};
+
+const SHM_BYTES: u64 = 64 << 20;
+
+/// All mounts, parents before children.
+pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Vec<Mount>, Error> {
+    let mut mounts = kernel(config, inputs);
+    for (name, destination) in [
+        ("resolv.conf", "/etc/resolv.conf"),
+        ("hostname", "/etc/hostname"),
+        ("hosts", "/etc/hosts"),
+    ] {
+        let source = inputs.task_dir.join(name).display().to_string();
+        mounts.push(mount(destination, "bind", &source, &["bind", "rprivate"]));
+    }
+    if config.init {
+        let source = inputs.runtime.display().to_string();
+        // Read-only: the container cannot write the engine's program (security: R1).
+        let options = ["bind", "ro", "nosuid", "nodev", "rprivate"];
+        mounts.push(mount(INIT_PATH, "bind", &source, &options));
+    }
+    let mut asked = Vec::with_capacity(config.mounts.len());
+    for wish in &config.mounts {
+        asked.push(one(wish, inputs)?);
+    }
+    mounts.retain(|default| !asked.iter().any(|wish| wish.destination == default.destination));
+    // Stable: of two of the same depth the order of asking stays.
+    asked.sort_by_key(|mount| mount.destination.split('/').count());
+    mounts.extend(asked);
+    Ok(mounts)
+}
+
+fn kernel(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Mount> {
+    let privileged = config.security.privileged;
+    let access = if privileged { "rw" } else { "ro" };
+    let shm = format!("size={}", config.resources.shm_bytes.unwrap_or(SHM_BYTES));
+    let quiet = ["nosuid", "noexec", "nodev"];
+    let with = |last: &'static str| [quiet[0], quiet[1], quiet[2], last];
+    let sys = if inputs.rootless && config.network == NetworkMode::Host {
+        // Only the owner of a network namespace may mount its sysfs.
+        mount("/sys", "bind", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro", "rslave"])
+    } else {
+        mount("/sys", "sysfs", "sysfs", &with(access))
+    };
+    vec![
+        mount("/proc", "proc", "proc", &quiet),
+        mount(
+            "/dev",
+            "tmpfs",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        mount(
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        ),
+        sys,
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", &with(access)),
+        mount("/dev/mqueue", "mqueue", "mqueue", &quiet),
+        mount(
+            "/dev/shm",
+            "tmpfs",
+            "shm",
+            &["nosuid", "noexec", "nodev", "mode=1777", &shm],
+        ),
+    ]
+}
+
+fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
+    let access = if wish.read_only { "ro" } else { "rw" };
+    match wish.kind {
+        MountKind::Bind => {
+            let propagation = propagation(wish)?;
+            Ok(mount(
+                &wish.destination,
+                "bind",
+                &wish.source,
+                &["rbind", access, propagation],
+            ))
+        }
+        MountKind::Volume => {
+            let data = inputs.volumes.join(&wish.source).join("_data");
+            let source = data.display().to_string();
+            // What lies in a volume came from a container: it grants nothing on a second use.
+            let mut options = vec!["bind", access, "nosuid", "nodev", "rprivate"];
+            if !wish.no_copy {
+                options.push("tmpcopyup");
+            }
+            Ok(mount(&wish.destination, "bind", &source, &options))
+        }
+        MountKind::Tmpfs => {
+            let mut options: Vec<String> = ["nosuid", "nodev", "noexec", access]
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect();
+            options.push(format!("mode={:o}", wish.tmpfs_mode.unwrap_or(0o1777)));
+            options.extend(wish.tmpfs_size_bytes.map(|bytes| format!("size={bytes}")));
+            options.extend(wish.options.iter().cloned());
+            let words: Vec<&str> = options.iter().map(String::as_str).collect();
+            Ok(mount(&wish.destination, "tmpfs", "tmpfs", &words))
+        }
+    }
+}
+
+/// One of six words: nothing else may ride along (security: R17, B9).
+fn propagation(wish: &MountConfig) -> Result<&'static str, Error> {
+    let asked = wish.propagation.as_deref().unwrap_or("rprivate");
+    ["rprivate", "private", "rshared", "shared", "rslave", "slave"]
+        .into_iter()
+        .find(|known| *known == asked)
+        .ok_or_else(|| Error::Propagation {
+            mode: asked.to_owned(),
+        })
+}
+
+fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
+    Mount {
+        destination: destination.to_owned(),
+        kind: Some(kind.to_owned()),
+        source: Some(source.to_owned()),
+        options: options.iter().map(|word| (*word).to_owned()).collect(),
+        ..Mount::default()
+    }
+}

@@ -1,0 +1,301 @@
+//! A container on disk → a running task: the bundle, the shim, its report.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use berth_fs::{Durability, atomic_write};
+use berth_model::config::NetworkMode;
+use berth_model::status::Exit;
+use berth_model::task::{LogFile, Pid, RootfsMount, ShimReport, TaskRequest};
+use berth_model::{ContainerConfig, ContainerId, Status};
+use berth_oci::digest::Digest;
+
+use crate::create::durability;
+use crate::error::{Chain, files};
+use crate::spec;
+use crate::user::{self, Account};
+use crate::{Engine, Error};
+
+/// How to start.
+#[derive(Debug, Default)]
+pub struct StartOptions {
+    /// The shim's end of [`crate::attach::AttachStream::foreground`]: the caller is attached from the first byte,
+    /// and reaps the container when it is told the end.
+    pub client: Option<OwnedFd>,
+    /// Rows and columns of the caller's terminal.
+    pub console_size: Option<(u16, u16)>,
+}
+
+impl Engine {
+    /// Starts a container. That it runs already is fine.
+    ///
+    /// # Errors
+    /// [`Error::Start`] with the runtime's report (its `exit_code` is Docker's: 125, 126, 127); then nothing
+    /// runs, and `exit.json` says why. [`Error::WrongState`] when it is paused.
+    pub fn start(&self, id: &ContainerId, options: StartOptions) -> Result<(), Error> {
+        let _lock = self.lock(id)?;
+        let mut status = self.status(id)?;
+        if status == Status::Exiting {
+            self.settle(id)?;
+            status = self.status(id)?;
+        }
+        match status {
+            Status::Running | Status::Starting | Status::Exiting => return Ok(()),
+            Status::Paused => {
+                return Err(Error::WrongState {
+                    action: "start",
+                    id: id.short().to_owned(),
+                    state: "paused",
+                    hint: "`berth unpause` lets it run on",
+                });
+            }
+            Status::Orphaned => self.recover(id)?,
+            Status::Created | Status::Exited(_) | Status::Lost => {}
+        }
+        self.settle(id)?;
+        self.clear_task(id)?;
+        let config = self.config(id)?;
+        let durable = durability(&config);
+        // In this order: a crash between the two leaves an exited container, not a lost one.
+        atomic_write(&self.layout.desired(id), b"{\"schema\":1,\"state\":\"running\"}\n", durable)
+            .map_err(files("note that the container should run"))?;
+        berth_fs::remove_file(&self.layout.exit(id), durable)
+            .map_err(files("forget the last exit"))?;
+        let started = self
+            .prepare_task(&config, &options)
+            .and_then(|task| self.run_shim(id, &task, options.client));
+        if let Err(error) = &started {
+            self.record_failure(id, error, durable);
+        }
+        started.map(|_| ())
+    }
+
+    fn prepare_task(
+        &self,
+        config: &ContainerConfig,
+        options: &StartOptions,
+    ) -> Result<PathBuf, Error> {
+        let id = &config.id;
+        self.check_sources(config)?;
+        let task = self.layout.task(id);
+        for dir in [&task, &self.layout.bundle(id)] {
+            berth_fs::ensure_dir(dir, 0o700).map_err(files("make the task"))?;
+        }
+        berth_fs::remove_file(&self.layout.pid(id), Durability::Volatile)
+            .map_err(files("clear the task"))?;
+        let rootfs = self
+            .snapshots
+            .container_mount(&chain(config)?, &self.layout.container(id))
+            .map_err(Error::Snapshot)?;
+        let account = self.account(&config.process.user, &rootfs)?;
+        self.write_host_files(config, &task)?;
+        let inputs = self.spec_inputs(config, account)?;
+        let spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
+            id: id.short().to_owned(),
+            source,
+        })?;
+        write_json(&self.layout.bundle(id).join("config.json"), &spec)?;
+        let request = self.task_request(config, rootfs, options);
+        write_json(&task.join("task.json"), &request)?;
+        Ok(task)
+    }
+
+    fn task_request(
+        &self,
+        config: &ContainerConfig,
+        rootfs: RootfsMount,
+        options: &StartOptions,
+    ) -> TaskRequest {
+        let id = &config.id;
+        let mut reap: Vec<String> = vec![self.options.berth.display().to_string()];
+        for (flag, dir) in [
+            ("--root", self.layout.root()),
+            ("--run-dir", self.layout.run_dir()),
+        ] {
+            reap.extend([flag.to_owned(), dir.display().to_string()]);
+        }
+        reap.extend(["internal".into(), "reap".into(), id.to_string()]);
+        let process = &config.process;
+        TaskRequest {
+            id: id.to_string(),
+            bundle: self.layout.bundle(id),
+            rootfs: Some(rootfs),
+            rootless: self.options.rootless,
+            terminal: process.tty,
+            console_size: options.console_size,
+            stdin: process.stdin,
+            stdin_once: process.stdin_once,
+            log: (config.log.driver != "none").then(|| LogFile {
+                path: self.layout.log(id),
+                max_bytes: config.log.max_bytes,
+                max_files: config.log.max_files,
+            }),
+            exit_file: self.layout.exit(id),
+            reap,
+            monitor: self.options.monitor.clone(),
+            durable: durability(config) == Durability::Durable,
+        }
+    }
+
+    /// Starts the shim and takes its report. The shim leaves our session and outlives us.
+    fn run_shim(
+        &self,
+        id: &ContainerId,
+        task: &Path,
+        client: Option<OwnedFd>,
+    ) -> Result<Pid, Error> {
+        let helper = |source| Error::Helper {
+            program: self.options.runtime.clone(),
+            source,
+        };
+        let (reader, writer) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| helper(e.into()))?;
+        let mut command = Command::new(&self.options.runtime);
+        command
+            .arg0("berth-runtime")
+            .arg("shim")
+            .args(client.is_some().then_some("--attached"))
+            .arg(task)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if !self.options.rootless {
+            // A rootless shim finds newuidmap by PATH.
+            command.env_clear();
+        }
+        let mut fds = vec![(writer.as_fd(), 3)];
+        if let Some(client) = &client {
+            fds.push((client.as_fd(), 4));
+        }
+        let child = berth_sys::spawn::spawn_with_fds(&mut command, &fds).map_err(helper)?;
+        drop((writer, client));
+        let mut text = String::new();
+        File::from(reader)
+            .take(1 << 20)
+            .read_to_string(&mut text)
+            .map_err(helper)?;
+        let last = text.lines().next_back().unwrap_or_default();
+        let report = serde_json::from_str(last);
+        if !matches!(report, Ok(ShimReport::Started(_))) {
+            let mut child = child;
+            // It failed and is about to end: no zombie stays with us.
+            let _ = child.wait();
+        }
+        match report {
+            Ok(ShimReport::Started(pid)) => Ok(pid),
+            Ok(ShimReport::Failed(failure)) => Err(Error::Start {
+                id: id.short().to_owned(),
+                source: Chain::of(&failure),
+                failure,
+            }),
+            Err(_) => Err(Error::ShimDied {
+                id: id.short().to_owned(),
+            }),
+        }
+    }
+
+    /// A start that failed is an end: `inspect` tells why.
+    fn record_failure(&self, id: &ContainerId, error: &Error, durable: Durability) {
+        let code = match error {
+            Error::Start { failure, .. } => failure.exit_code,
+            _ => 125,
+        };
+        let mut words = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(below) = cause {
+            words = format!("{words}: {below}");
+            cause = below.source();
+        }
+        let exit = Exit {
+            code,
+            oom_killed: false,
+            finished_at: crate::clock::now(),
+            error: Some(words),
+            lost: false,
+        };
+        // The failure itself is what the user is told; this is only its record.
+        if let Ok(text) = serde_json::to_vec(&exit) {
+            let _ = atomic_write(&self.layout.exit(id), &text, durable);
+        }
+        let _ = self.clear_task(id);
+    }
+
+    /// Whose name `asked` is, by the container's own files.
+    pub(crate) fn account(&self, asked: &str, rootfs: &RootfsMount) -> Result<Account, Error> {
+        let (passwd, group) = (read_inside(rootfs, "etc/passwd")?, read_inside(rootfs, "etc/group")?);
+        user::resolve(asked, passwd.as_deref(), group.as_deref()).map_err(|error| Error::Invalid {
+            message: format!("cannot run as the user `{asked}`: {error}"),
+            hint: error.hint(),
+        })
+    }
+
+    /// `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, new at each start.
+    fn write_host_files(&self, config: &ContainerConfig, task: &Path) -> Result<(), Error> {
+        let host = config.network == NetworkMode::Host;
+        let from_host = |path: &str| std::fs::read(path).unwrap_or_default();
+        let hosts = if host {
+            from_host("/etc/hosts")
+        } else {
+            format!(
+                "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{}\n",
+                config.hostname
+            )
+            .into_bytes()
+        };
+        let resolv = if host { from_host("/etc/resolv.conf") } else { Vec::new() };
+        let hostname = format!("{}\n", config.hostname).into_bytes();
+        for (name, content) in [("hosts", hosts), ("resolv.conf", resolv), ("hostname", hostname)] {
+            let path = task.join(name);
+            atomic_write(&path, &content, Durability::Volatile).map_err(files("make the task"))?;
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).map_err(
+                |source| Error::Io {
+                    action: "set the mode of",
+                    path: path.clone(),
+                    source,
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The chain ids as digests; they were when they were written.
+pub(crate) fn chain(config: &ContainerConfig) -> Result<Vec<Digest>, Error> {
+    let parsed: Result<Vec<_>, _> = config.image.chain.iter().map(|id| Digest::parse(id)).collect();
+    parsed.map_err(|error| Error::Invalid {
+        message: format!("the container's record names a bad layer: {error}"),
+        hint: Some("remove the container".to_owned()),
+    })
+}
+
+/// A file of the container, read without entering it (security: R21, the sixth primitive).
+pub(crate) fn read_inside(rootfs: &RootfsMount, path: &str) -> Result<Option<Vec<u8>>, Error> {
+    let dirs: Vec<&PathBuf> = match rootfs {
+        RootfsMount::Overlay { lower, upper, .. } => std::iter::once(upper).chain(lower).collect(),
+        RootfsMount::Bind { source } => vec![source],
+    };
+    let failed = |source: rustix::io::Errno| Error::Io {
+        action: "read the container's",
+        path: Path::new("/").join(path),
+        source: source.into(),
+    };
+    let mut layers = Vec::with_capacity(dirs.len());
+    for dir in dirs {
+        layers.push(berth_fs::open_dir(dir).map_err(files("open a layer"))?);
+    }
+    berth_layer::read_merged(layers, path, user::MAX_BYTES).map_err(failed)
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_vec(value).map_err(|source| Error::Damaged {
+        path: path.to_owned(),
+        source,
+    })?;
+    atomic_write(path, &text, Durability::Volatile).map_err(files("make the task"))
+}

@@ -1,0 +1,75 @@
+//! Starting a program with descriptors at fixed numbers beside the usual three.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
+
+/// Spawns `command` with each `(descriptor, number)` in place. Numbers are 3 or more and differ.
+///
+/// # Errors
+/// As `Command::spawn`.
+pub fn spawn_with_fds(command: &mut Command, fds: &[(BorrowedFd<'_>, RawFd)]) -> io::Result<Child> {
+    let above = fds.iter().map(|(_, number)| number + 1).max().unwrap_or(3);
+    let mut held: Vec<OwnedFd> = Vec::new();
+    let mut places: Vec<(RawFd, RawFd)> = Vec::new();
+    for (file, number) in fds {
+        // A copy out of the way of all targets, so that placing one cannot cover the source of another.
+        let copy = rustix::io::fcntl_dupfd_cloexec(file, above)?;
+        places.push((copy.as_raw_fd(), *number));
+        held.push(copy);
+        // The target is occupied in the parent too: the pipe by which `Command` learns of a failed exec
+        // then gets another number and is not covered in the child.
+        held.push(rustix::io::fcntl_dupfd_cloexec(file, *number)?);
+    }
+    // SAFETY: the closure only calls dup2, which is async-signal-safe, on descriptors that `held` keeps open
+    // until the spawn is over; it allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for (from, to) in &places {
+                if libc::dup2(*from, *to) < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        });
+    }
+    let child = command.spawn();
+    drop(held);
+    child
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::AsFd as _;
+    use std::process::Stdio;
+
+    #[test]
+    fn each_descriptor_is_at_its_number_and_no_other_is_open() {
+        let (first, mut first_in) = io::pipe().unwrap();
+        let (second, mut second_in) = io::pipe().unwrap();
+        first_in.write_all(b"one").unwrap();
+        second_in.write_all(b"two").unwrap();
+        drop((first_in, second_in));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "cat <&4; cat <&3; ls /proc/self/fd | wc -l"])
+            .stdout(Stdio::piped());
+        let mut child =
+            spawn_with_fds(&mut command, &[(first.as_fd(), 4), (second.as_fd(), 3)]).unwrap();
+        let mut text = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        child.wait().unwrap();
+        // 0, 1, 2, ours, and the one that ls reads.
+        assert_eq!(text.trim(), "onetwo6");
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error() {
+        let (reader, _writer) = io::pipe().unwrap();
+        let error = spawn_with_fds(&mut Command::new("/no/such"), &[(reader.as_fd(), 3)]);
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
