@@ -28,6 +28,16 @@ pub struct Globals {
     )]
     pub cgroup_parent: Option<String>,
 
+    /// Directory of berth-runtime and berth-monitor
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "BERTH_LIBEXEC",
+        hide = true,
+        hide_env_values = true
+    )]
+    pub libexec: Option<PathBuf>,
+
     /// Say more about what is done, on standard error
     #[arg(short = 'D', long)]
     pub debug: bool,

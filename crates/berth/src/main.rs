@@ -4,16 +4,23 @@
 //! options are deferred (`verbs.rs`), and tokio appears only inside a pull.
 
 mod cmd;
+mod context;
 mod filter;
 mod globals;
+mod image;
 mod opts;
 mod ui;
 mod verbs;
+mod view;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let (outcome, verb_default) = verbs::dispatch(std::env::args_os().collect());
+    let args: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = cmd::internal::confined(&args) {
+        return code;
+    }
+    let (outcome, verb_default) = verbs::dispatch(args);
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -17,6 +17,9 @@ pub trait Verb: Args {
     /// Exit code when the engine fails: 125 for what starts processes, else 1.
     const FAILED: u8 = diagnostic::FAILED;
 
+    /// The usage line, where clap's own would mislead.
+    const USAGE: Option<&'static str> = None;
+
     /// Does it.
     ///
     /// # Errors
@@ -96,31 +99,34 @@ impl Entry {
 /// options wins, and a switch may be written `--rm=true`.
 fn options<V: Verb>(command: Command) -> Command {
     let about = command.get_about().cloned();
-    let command = V::augment_args(command);
-    match about {
-        Some(about) => command.about(about).long_about(None),
-        None => command,
+    let mut command = V::augment_args(command);
+    if let Some(about) = about {
+        command = command.about(about).long_about(None);
     }
-    .disable_help_flag(true)
-    .args_override_self(true)
-    .arg(
-        Arg::new("help")
-            .long("help")
-            .action(ArgAction::Help)
-            .help("Print help"),
-    )
-    .mut_args(|arg| match arg.get_action() {
-        ArgAction::SetTrue => arg
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .default_value("false")
-            .value_name("BOOL")
-            .hide_possible_values(true)
-            .hide_default_value(true),
-        _ => arg,
-    })
+    if let Some(usage) = V::USAGE {
+        command = command.override_usage(usage);
+    }
+    command
+        .disable_help_flag(true)
+        .args_override_self(true)
+        .arg(
+            Arg::new("help")
+                .long("help")
+                .action(ArgAction::Help)
+                .help("Print help"),
+        )
+        .mut_args(|arg| match arg.get_action() {
+            ArgAction::SetTrue => arg
+                .action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .default_value("false")
+                .value_name("BOOL")
+                .hide_possible_values(true)
+                .hide_default_value(true),
+            _ => arg,
+        })
 }
 
 fn with(command: Command, entries: Vec<Entry>) -> Command {
@@ -153,10 +159,91 @@ pub fn command() -> Command {
 }
 
 fn all() -> Vec<Entry> {
-    vec![
+    let mut entries = vec![
+        verb::<cmd::run::Run>("run", "Make a container and run it"),
+        verb::<cmd::create::Create>("create", "Make a container without starting it"),
+        verb::<cmd::exec::Exec>("exec", "Run a further process in a running container"),
+        verb::<cmd::start::Start>("start", "Start containers"),
+        verb::<cmd::stop::Stop>("stop", "Ask containers to end, and kill those that do not"),
+        verb::<cmd::restart::Restart>("restart", "Stop containers and start them again"),
+        verb::<cmd::kill::Kill>("kill", "Send a signal to containers"),
+        verb::<cmd::pause::Pause>("pause", "Freeze all processes of containers"),
+        verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
+        verb::<cmd::rm::Rm>("rm", "Remove containers"),
+        verb::<cmd::rename::Rename>("rename", "Give a container another name"),
+        verb::<cmd::ps::Ps>("ps", "List containers"),
+        verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
+        verb::<cmd::attach::Attach>(
+            "attach",
+            "Connect to a running container's input and output",
+        ),
+        verb::<cmd::wait::Wait>(
+            "wait",
+            "Wait until containers end, and print their exit codes",
+        ),
+        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers and images"),
+    ];
+    entries.extend([
+        group(
+            "container",
+            "Verbs on containers",
+            containers_group,
+            containers,
+        ),
+        verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
         verb::<cmd::version::Version>("version", "Show the versions of berth and its parts"),
         verb::<cmd::completion::Completion>("completion", "Print a shell's completion script"),
+        group(
+            "internal",
+            "What berth starts itself as",
+            internal_group,
+            internal,
+        )
+        .hidden(),
+    ]);
+    entries
+}
+
+fn containers_group(command: Command) -> Command {
+    with(command, containers())
+}
+
+fn containers() -> Vec<Entry> {
+    vec![
+        verb::<cmd::run::Run>("run", "Make a container and run it"),
+        verb::<cmd::create::Create>("create", "Make a container without starting it"),
+        verb::<cmd::exec::Exec>("exec", "Run a further process in a running container"),
+        verb::<cmd::start::Start>("start", "Start containers"),
+        verb::<cmd::stop::Stop>("stop", "Ask containers to end, and kill those that do not"),
+        verb::<cmd::restart::Restart>("restart", "Stop containers and start them again"),
+        verb::<cmd::kill::Kill>("kill", "Send a signal to containers"),
+        verb::<cmd::pause::Pause>("pause", "Freeze all processes of containers"),
+        verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
+        verb::<cmd::rm::Rm>("rm", "Remove containers"),
+        verb::<cmd::rename::Rename>("rename", "Give a container another name"),
+        verb::<cmd::ps::Ps>("ls", "List containers").alias(&["ps", "list"]),
+        verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
+        verb::<cmd::attach::Attach>(
+            "attach",
+            "Connect to a running container's input and output",
+        ),
+        verb::<cmd::wait::Wait>(
+            "wait",
+            "Wait until containers end, and print their exit codes",
+        ),
+        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers"),
     ]
+}
+
+fn internal_group(command: Command) -> Command {
+    with(command, internal())
+}
+
+fn internal() -> Vec<Entry> {
+    vec![verb::<cmd::internal::Reap>(
+        "reap",
+        "Clean up after a container that ended",
+    )]
 }
 
 /// Parses and runs. The second value is the exit code for a failure that names none.
@@ -231,6 +318,10 @@ fn usage(error: &clap::Error) -> Failure {
     let mut message = first.to_owned();
     let mut hint = None;
     for line in lines.map(str::trim_start).filter(|line| !line.is_empty()) {
+        // Words after the image need no `--`, and elsewhere it is rarely meant.
+        if line.starts_with("tip: to pass") {
+            continue;
+        }
         if let Some(tip) = line.strip_prefix("tip: ") {
             hint = hint.or_else(|| Some(tip.to_owned()));
         } else if line.starts_with("Usage:") {

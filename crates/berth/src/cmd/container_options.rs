@@ -141,7 +141,7 @@ pub struct ContainerOptions {
     pub quiet: bool,
 
     /// Image, then the command and its arguments
-    #[arg(value_name = "IMAGE [COMMAND [ARG]...]", required = true, num_args = 1.., trailing_var_arg = true)]
+    #[arg(value_name = "IMAGE", required = true, num_args = 1.., trailing_var_arg = true)]
     words: Vec<String>,
 }
 

@@ -1,12 +1,35 @@
 //! The verbs, one a file: options, one call into the engine, output.
 
+pub mod attach;
 pub mod completion;
 pub mod container_options;
+pub mod create;
+pub mod exec;
+pub mod foreground;
+pub mod fsck;
+pub mod inspect;
+pub mod internal;
+pub mod kill;
+pub mod logs;
+pub mod pause;
+pub mod ps;
+pub mod rename;
+pub mod restart;
+pub mod rm;
+pub mod run;
+pub mod start;
+pub mod stop;
+pub mod unpause;
 pub mod version;
+pub mod wait;
 
 use std::io::Write;
 
-use crate::ui::diagnostic::Failure;
+use berth_engine::Engine;
+use berth_model::ContainerId;
+
+use crate::ui::diagnostic::{self, Failure};
+use crate::verbs::Outcome;
 
 /// Writes to standard output. A reader that has gone away (`| head`) ends the command quietly.
 ///
@@ -16,7 +39,38 @@ pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::exit(1)),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::exit(diagnostic::FAILED))
+        }
         Err(error) => Err(Failure::of(&error).within("cannot write to standard output")),
     }
+}
+
+/// Writes a message for the user to standard error; that it cannot be written changes nothing.
+pub fn note(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Does something to each container named and prints each name that it was done to, as docker does:
+/// a failure is told and the others are still tried.
+pub fn each(
+    engine: &Engine,
+    names: &[String],
+    act: impl Fn(&ContainerId) -> Result<(), Failure>,
+) -> Outcome {
+    let mut code = 0;
+    for name in names {
+        match engine
+            .find(name)
+            .map_err(Failure::from)
+            .and_then(|id| act(&id))
+        {
+            Ok(()) => print(&format!("{name}\n"))?,
+            Err(failure) => {
+                note(&failure.to_string());
+                code = failure.code.unwrap_or(diagnostic::FAILED);
+            }
+        }
+    }
+    Ok(code)
 }

@@ -6,7 +6,6 @@ pub mod mount;
 pub mod number;
 pub mod security;
 pub mod signal;
-pub mod time;
 pub mod ulimit;
 
 /// What a parser says about a value that makes no sense.
@@ -79,37 +78,6 @@ const CAPABILITIES: &[&str] = &[
     "WAKE_ALARM",
 ];
 
-/// `--detach-keys`: `ctrl-p,ctrl-q` and the like → the bytes. Empty text: no keys detach.
-pub fn detach_keys(text: &str) -> Parsed<Vec<u8>> {
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    text.split(',').map(detach_key).collect()
-}
-
-fn detach_key(text: &str) -> Parsed<u8> {
-    let bytes = text.as_bytes();
-    if let [single] = bytes {
-        return Ok(*single);
-    }
-    match text
-        .to_ascii_lowercase()
-        .strip_prefix("ctrl-")
-        .map(str::as_bytes)
-    {
-        Some([letter @ b'a'..=b'z']) => Ok(letter - b'a' + 1),
-        Some(b"@") => Ok(0),
-        Some(b"[") => Ok(27),
-        Some(b"\\") => Ok(28),
-        Some(b"]") => Ok(29),
-        Some(b"^") => Ok(30),
-        Some(b"_") => Ok(31),
-        _ => Err(format!(
-            "`{text}` is not a key (a single character or ctrl-a … ctrl-z, ctrl-@ [ \\ ] ^ _)"
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,14 +97,5 @@ mod tests {
         assert_eq!(capability("all"), Ok("ALL".into()));
         assert!(capability("net").is_err());
         assert!(capability("").is_err());
-    }
-
-    #[test]
-    fn detach_keys_are_dockers() {
-        assert_eq!(detach_keys("ctrl-p,ctrl-q"), Ok(vec![16, 17]));
-        assert_eq!(detach_keys("ctrl-@,a,ctrl-_"), Ok(vec![0, b'a', 31]));
-        assert_eq!(detach_keys(""), Ok(vec![]));
-        assert!(detach_keys("ctrl-").is_err());
-        assert!(detach_keys("alt-x").is_err());
     }
 }

@@ -127,6 +127,42 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+impl From<berth_engine::Error> for Failure {
+    fn from(error: berth_engine::Error) -> Self {
+        let mut failure = Failure::of(&error);
+        failure.hint = error.hint();
+        if let berth_engine::Error::Start {
+            failure: report, ..
+        } = &error
+        {
+            failure.code = u8::try_from(report.exit_code).ok();
+        }
+        failure
+    }
+}
+
+impl From<berth_engine::attach::Error> for Failure {
+    fn from(error: berth_engine::attach::Error) -> Self {
+        Failure {
+            hint: error.hint(),
+            ..Failure::of(&error)
+        }
+    }
+}
+
+impl From<berth_engine::logs::Error> for Failure {
+    fn from(error: berth_engine::logs::Error) -> Self {
+        let reader_went = matches!(&error, berth_engine::logs::Error::Write(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);
+        if reader_went {
+            return Failure::exit(FAILED);
+        }
+        Failure {
+            hint: error.hint(),
+            ..Failure::of(&error)
+        }
+    }
+}
+
 impl From<super::template::Error> for Failure {
     fn from(error: super::template::Error) -> Self {
         Failure::new(error.to_string()).within("cannot use the format")

@@ -1,0 +1,92 @@
+//! `berth inspect`: containers, in Docker's JSON.
+
+use berth_engine::Engine;
+
+use crate::context;
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::ui::template::{Template, Value};
+use crate::verbs::{Outcome, Verb};
+use crate::view;
+
+/// What to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Containers only
+    Container,
+    /// Images only
+    Image,
+}
+
+/// Show all that is known of containers and images
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// Print with a Go template, or `json`
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Look for this only
+    #[arg(long = "type", value_name = "TYPE", value_enum)]
+    kind: Option<Kind>,
+    /// Containers or images, by name or id
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl Verb for Inspect {
+    fn run(self, globals: &Globals) -> Outcome {
+        let engine = context::engine(globals)?;
+        print_all(&self.names, self.format.as_deref(), |name| {
+            look(&engine, name, self.kind)
+        })
+    }
+}
+
+/// Prints what `look` finds, as an array or by a template; what is not found is told, and makes the exit code 1.
+pub fn print_all(
+    names: &[String],
+    format: Option<&str>,
+    look: impl Fn(&str) -> Result<Value, Failure>,
+) -> Outcome {
+    let mut found = Vec::new();
+    let mut failures = Vec::new();
+    for name in names {
+        match look(name) {
+            Ok(value) => found.push(value),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let text = match format {
+        None => {
+            serde_json::to_string_pretty(&found)
+                .map_err(|e| Failure::of(&e))?
+                .replace("\n  ", "\n    ")
+                + "\n"
+        }
+        Some("json") => serde_json::to_string(&found).map_err(|e| Failure::of(&e))? + "\n",
+        Some(text) => {
+            let template = Template::parse(text)?;
+            let mut out = String::new();
+            for value in &found {
+                out.push_str(&template.render(value)?);
+                out.push('\n');
+            }
+            out
+        }
+    };
+    super::print(&text)?;
+    failures
+        .iter()
+        .for_each(|failure| super::note(&failure.to_string()));
+    Ok(u8::from(!failures.is_empty()))
+}
+
+fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failure> {
+    let id = engine.find(name)?;
+    let container = engine.inspect(&id)?;
+    let _ = kind;
+    Ok(view::inspect::container(
+        &container,
+        engine.layout(),
+        "overlay2",
+    ))
+}

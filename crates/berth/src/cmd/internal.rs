@@ -1,0 +1,43 @@
+//! `berth internal`: what berth starts itself as; not for users.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use berth_model::ContainerId;
+
+use crate::context;
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Clean up after a container that ended
+#[derive(Debug, clap::Args)]
+pub struct Reap {
+    /// The container's id
+    id: String,
+}
+
+impl Verb for Reap {
+    fn run(self, globals: &Globals) -> Outcome {
+        let id = ContainerId::parse(&self.id).map_err(Failure::usage)?;
+        context::engine(globals)?.reap(&id)?;
+        Ok(0)
+    }
+}
+
+/// The confined children of the engine: they give up their rights first, so they come before the parser.
+/// `None`: the arguments ask for neither.
+pub fn confined(args: &[OsString]) -> Option<ExitCode> {
+    let (Some(group), Some(verb)) = (args.get(1), args.get(2)) else {
+        return None;
+    };
+    if group != "internal" {
+        return None;
+    }
+    let rest = || args[3..].iter().cloned();
+    match verb.to_str()? {
+        "unpack" => Some(berth_engine::unpack::child(rest())),
+        "purge" => Some(berth_engine::unpack::purge(rest())),
+        _ => None,
+    }
+}

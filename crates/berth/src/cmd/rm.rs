@@ -1,0 +1,41 @@
+//! `berth rm`.
+
+use crate::context;
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Remove containers
+#[derive(Debug, clap::Args)]
+pub struct Rm {
+    /// Kill those that run; one that does not exist is no error
+    #[arg(short, long)]
+    force: bool,
+    /// Remove their anonymous volumes too
+    #[arg(short, long)]
+    volumes: bool,
+    /// Containers, by name or id
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+impl Verb for Rm {
+    fn run(self, globals: &Globals) -> Outcome {
+        let engine = context::engine(globals)?;
+        let names: Vec<String> = if self.force {
+            let exists = |name: &&String| match engine.find(name) {
+                Err(error @ berth_engine::Error::NoContainer { .. }) => {
+                    super::note(&Failure::from(error).to_string());
+                    false
+                }
+                _ => true,
+            };
+            self.containers.iter().filter(exists).cloned().collect()
+        } else {
+            self.containers
+        };
+        super::each(&engine, &names, |id| {
+            Ok(engine.remove(id, self.force, self.volumes)?)
+        })
+    }
+}

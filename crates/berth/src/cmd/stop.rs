@@ -1,0 +1,58 @@
+//! `berth stop`.
+
+use std::time::Duration;
+
+use crate::context;
+use crate::globals::Globals;
+use crate::opts::signal;
+use crate::verbs::{Outcome, Verb};
+
+/// Ask containers to end, and kill those that do not
+#[derive(Debug, clap::Args)]
+pub struct Stop {
+    #[command(flatten)]
+    patience: Patience,
+    /// Containers, by name or id
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// How to end a container
+#[derive(Debug, clap::Args)]
+pub struct Patience {
+    /// The signal that asks; the container's own by default
+    #[arg(short, long, value_parser = signal::parse)]
+    pub signal: Option<i32>,
+    /// Seconds before the kill (-1: wait for ever); the container's own by default
+    #[arg(
+        short = 't',
+        long = "time",
+        visible_alias = "timeout",
+        value_name = "SECONDS",
+        allow_hyphen_values = true
+    )]
+    pub time: Option<i64>,
+}
+
+impl Patience {
+    /// How long to wait; `None`: as the container says.
+    pub fn timeout(&self) -> Option<Duration> {
+        /// A hundred years: for ever, without overflow when it is added to now.
+        const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86400);
+        self.time.map(|seconds| {
+            u64::try_from(seconds)
+                .map_or(FOR_EVER, Duration::from_secs)
+                .min(FOR_EVER)
+        })
+    }
+}
+
+impl Verb for Stop {
+    fn run(self, globals: &Globals) -> Outcome {
+        let engine = context::engine(globals)?;
+        let (signal, timeout) = (self.patience.signal, self.patience.timeout());
+        super::each(&engine, &self.containers, |id| {
+            Ok(engine.stop(id, signal, timeout)?)
+        })
+    }
+}

@@ -1,0 +1,284 @@
+//! An image as a row of `images`, as lines of `history` and as the JSON of `inspect`.
+
+use std::collections::BTreeMap;
+
+use berth_oci::Digest;
+use berth_oci::image::ImageConfig;
+use berth_oci::reference::Reference;
+use jiff::Timestamp;
+
+use crate::filter::{self, Filters};
+use crate::ui::rows::{self, Listing};
+use crate::ui::template::{self, Value};
+use crate::ui::{human, table};
+
+/// How `images` prints.
+pub const LISTING: Listing<'_> = Listing {
+    headers: &[
+        ("ID", "IMAGE ID"),
+        ("Repository", "REPOSITORY"),
+        ("Tag", "TAG"),
+        ("Digest", "DIGEST"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("Size", "SIZE"),
+        ("Containers", "CONTAINERS"),
+    ],
+    table: "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+    quiet: "{{.ID}}",
+};
+
+/// The default table of `images --digests`.
+pub const TABLE_WITH_DIGESTS: &str =
+    "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+
+/// The filters of `images`.
+pub const FILTERS: &[&str] = &["dangling", "label", "reference", "before", "since"];
+
+/// How `history` prints.
+pub const HISTORY: Listing<'_> = Listing {
+    headers: &[
+        ("ID", "IMAGE"),
+        ("CreatedSince", "CREATED"),
+        ("CreatedAt", "CREATED AT"),
+        ("CreatedBy", "CREATED BY"),
+        ("Size", "SIZE"),
+        ("Comment", "COMMENT"),
+    ],
+    table: "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
+    quiet: "{{.ID}}",
+};
+
+/// Longest shown instruction of a `history` line, in characters.
+const CREATED_BY_MAX: usize = 45;
+
+/// One name of an image; one without a name for an image that has none.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The name.
+    pub reference: Option<Reference>,
+    /// Digest of the configuration: Docker's image id.
+    pub id: Digest,
+    /// The digest that a user would pin.
+    pub digest: Digest,
+    /// The configuration.
+    pub config: ImageConfig,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// Containers made from it.
+    pub containers: usize,
+}
+
+impl Named {
+    /// When it was made; empty: unknown.
+    pub fn created(&self) -> &str {
+        self.config.created.as_deref().unwrap_or("")
+    }
+}
+
+/// The fields that `--format` can ask for.
+pub fn row(image: &Named, now: Timestamp, truncate: bool) -> Value {
+    let (repository, tag) = match &image.reference {
+        Some(reference) => (
+            reference.familiar_name(),
+            reference.tag().unwrap_or("<none>").to_owned(),
+        ),
+        None => ("<none>".to_owned(), "<none>".to_owned()),
+    };
+    Value::fields([
+        ("Containers", image.containers.to_string().into()),
+        ("CreatedAt", human::timestamp(image.created()).into()),
+        ("CreatedSince", human::ago(image.created(), now).into()),
+        ("Digest", image.digest.to_string().into()),
+        ("ID", short(&image.id, truncate).into()),
+        ("Repository", rows::cell(&repository)),
+        ("Size", human::image_size(image.size_bytes).into()),
+        ("Tag", rows::cell(&tag)),
+    ])
+}
+
+fn short(digest: &Digest, truncate: bool) -> String {
+    if truncate {
+        digest.hex().chars().take(12).collect()
+    } else {
+        digest.to_string()
+    }
+}
+
+/// Whether an image passes all filters but `before` and `since`, which need the other images.
+///
+/// # Errors
+/// A value that cannot be.
+pub fn passes(image: &Named, filters: &Filters) -> Result<bool, String> {
+    let dangling = filters.boolean("dangling")?;
+    let matches = |pattern: &str| {
+        image
+            .reference
+            .as_ref()
+            .is_some_and(|reference| matches_pattern(reference, pattern))
+    };
+    Ok(
+        dangling.is_none_or(|wanted| wanted == image.reference.is_none())
+            && filters.labels(&image.config.config.labels)
+            && filters.any("reference", matches),
+    )
+}
+
+/// As docker: the pattern fits the name, with or without domain and tag.
+pub fn matches_pattern(reference: &Reference, pattern: &str) -> bool {
+    let (familiar, full) = (reference.familiar(), reference.to_string());
+    let names = [reference.familiar_name(), familiar, reference.name(), full];
+    names.iter().any(|name| filter::glob(pattern, name))
+}
+
+/// The lines of `history`, the latest first. `layer_sizes`: bytes of each layer, lowest first.
+pub fn history(
+    id: &Digest,
+    config: &ImageConfig,
+    layer_sizes: &[u64],
+    now: Timestamp,
+    options: HistoryOptions,
+) -> Vec<Value> {
+    let mut sizes = layer_sizes.iter();
+    let mut lines: Vec<Value> = Vec::new();
+    for (index, step) in config.history.iter().enumerate() {
+        let size = if step.empty_layer {
+            0
+        } else {
+            sizes.next().copied().unwrap_or(0)
+        };
+        let created = step.created.as_deref().unwrap_or("");
+        let last = index + 1 == config.history.len();
+        let by = step.created_by.replace('\t', " ");
+        let by = if options.truncate {
+            table::ellipsis(&by, CREATED_BY_MAX)
+        } else {
+            by
+        };
+        let created_at = if options.human {
+            human::ago(created, now)
+        } else {
+            created.to_owned()
+        };
+        lines.push(Value::fields([
+            ("Comment", rows::cell(&step.comment)),
+            ("CreatedAt", rows::cell(created)),
+            ("CreatedBy", rows::cell(&by)),
+            ("CreatedSince", rows::cell(&created_at)),
+            (
+                "ID",
+                if last {
+                    short(id, options.truncate)
+                } else {
+                    "<missing>".into()
+                }
+                .into(),
+            ),
+            (
+                "Size",
+                if options.human {
+                    human::image_size(size)
+                } else {
+                    size.to_string()
+                }
+                .into(),
+            ),
+        ]));
+    }
+    lines.reverse();
+    lines
+}
+
+/// How `history` shows things.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryOptions {
+    /// Cut long text off.
+    pub truncate: bool,
+    /// Sizes and times for humans.
+    pub human: bool,
+}
+
+/// The object that `inspect` prints. `names`: all names of the image, and the digests to pin.
+///
+/// # Errors
+/// The configuration cannot be shown.
+pub fn inspect(
+    image: &Named,
+    tags: &[String],
+    digests: &[String],
+) -> Result<Value, template::Error> {
+    let config = &image.config;
+    let layers = config
+        .rootfs
+        .diff_ids
+        .iter()
+        .map(|id| id.to_string().into())
+        .collect();
+    let text = |text: Option<&str>| Value::from(text.unwrap_or(""));
+    let list =
+        |items: &[String]| Value::List(items.iter().map(|item| item.as_str().into()).collect());
+    Ok(Value::fields([
+        ("Id", image.id.to_string().into()),
+        ("RepoTags", list(tags)),
+        ("RepoDigests", list(digests)),
+        ("Parent", "".into()),
+        ("Comment", "".into()),
+        ("Created", text(config.created.as_deref())),
+        ("Author", text(config.author.as_deref())),
+        ("Config", run_config(config)),
+        ("Architecture", config.architecture.as_str().into()),
+        ("Variant", text(config.variant.as_deref())),
+        ("Os", config.os.as_str().into()),
+        ("Size", Value::Int(image.size_bytes.into())),
+        (
+            "RootFS",
+            Value::fields([("Type", "layers".into()), ("Layers", Value::List(layers))]),
+        ),
+        (
+            "Metadata",
+            Value::fields([("LastTagTime", "0001-01-01T00:00:00Z".into())]),
+        ),
+    ]))
+}
+
+fn run_config(config: &ImageConfig) -> Value {
+    let run = &config.config;
+    let list =
+        |items: &[String]| Value::List(items.iter().map(|item| item.as_str().into()).collect());
+    let optional =
+        |items: &Option<Vec<String>>| items.as_ref().map_or(Value::Nil, |items| list(items));
+    let set = |keys: Vec<&String>| match keys.is_empty() {
+        true => Value::Nil,
+        false => Value::Map(
+            keys.into_iter()
+                .map(|key| (key.clone(), Value::Struct(Vec::new())))
+                .collect(),
+        ),
+    };
+    let labels: BTreeMap<String, Value> = run
+        .labels
+        .iter()
+        .map(|(key, value)| (key.clone(), value.as_str().into()))
+        .collect();
+    Value::fields([
+        ("User", run.user.as_str().into()),
+        ("ExposedPorts", set(run.exposed_ports.keys().collect())),
+        ("Env", list(&run.env)),
+        ("Cmd", optional(&run.cmd)),
+        ("Entrypoint", optional(&run.entrypoint)),
+        ("Volumes", set(run.volumes.keys().collect())),
+        ("WorkingDir", run.working_dir.as_str().into()),
+        (
+            "Labels",
+            if labels.is_empty() {
+                Value::Nil
+            } else {
+                Value::Map(labels)
+            },
+        ),
+        ("StopSignal", run.stop_signal.as_str().into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests;

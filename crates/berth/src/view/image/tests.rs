@@ -1,0 +1,115 @@
+use super::*;
+use crate::ui::template::Template;
+
+fn sample(reference: Option<&str>) -> Named {
+    let config = serde_json::json!({
+        "created": "2024-01-01T00:00:00Z", "architecture": "amd64", "os": "linux",
+        "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"], "Labels": {"a": "1"}},
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", "3".repeat(64))]},
+        "history": [
+            {"created": "2024-01-01T00:00:00Z", "created_by": "ADD\trootfs.tar / # a long instruction that is cut off here", "comment": ""},
+            {"created": "2024-01-01T00:00:00Z", "created_by": "CMD [\"sh\"]\u{1b}[2J", "empty_layer": true},
+        ],
+    });
+    Named {
+        reference: reference.map(|text| Reference::parse(text).expect("a reference")),
+        id: Digest::parse(&format!("sha256:{}", "ab".repeat(32))).expect("a digest"),
+        digest: Digest::parse(&format!("sha256:{}", "cd".repeat(32))).expect("a digest"),
+        config: serde_json::from_value(config).expect("a configuration"),
+        size_bytes: 4_261_550,
+        containers: 2,
+    }
+}
+
+fn now() -> Timestamp {
+    "2024-01-15T00:00:00Z".parse().expect("a time")
+}
+
+#[test]
+fn the_table_is_dockers() {
+    let rows = [
+        row(&sample(Some("busybox")), now(), true),
+        row(&sample(None), now(), true),
+    ];
+    assert_eq!(
+        LISTING.print(None, false, &rows).expect("a list"),
+        "REPOSITORY   TAG       IMAGE ID       CREATED       SIZE\n\
+         busybox      latest    abababababab   2 weeks ago   4.26MB\n\
+         <none>       <none>    abababababab   2 weeks ago   4.26MB\n"
+    );
+    let row = [row(&sample(Some("localhost:5000/a/b:1")), now(), false)];
+    let text = LISTING
+        .print(Some("{{.Repository}}:{{.Tag}} {{.ID}}"), false, &row)
+        .expect("a list");
+    assert_eq!(
+        text,
+        format!("localhost:5000/a/b:1 sha256:{}\n", "ab".repeat(32))
+    );
+}
+
+#[test]
+fn filters_narrow_the_list() {
+    let check = |image: &Named, text: &str| {
+        Filters::parse(&[text.to_owned()], FILTERS).and_then(|filters| passes(image, &filters))
+    };
+    let image = sample(Some("busybox:1.36"));
+    for (text, want) in [
+        ("dangling=true", false),
+        ("dangling=false", true),
+        ("label=a=1", true),
+        ("label=b", false),
+        ("reference=busybox", true),
+        ("reference=busy*:1*", true),
+        ("reference=docker.io/library/busybox:1.36", true),
+        ("reference=alpine", false),
+    ] {
+        assert_eq!(check(&image, text), Ok(want), "{text}");
+    }
+    assert_eq!(check(&sample(None), "dangling=true"), Ok(true));
+    assert!(check(&image, "dangling=maybe").is_err());
+}
+
+#[test]
+fn history_tells_the_latest_first() {
+    let image = sample(Some("busybox"));
+    let lines = history(
+        &image.id,
+        &image.config,
+        &[4_261_550],
+        now(),
+        HistoryOptions {
+            truncate: true,
+            human: true,
+        },
+    );
+    assert_eq!(
+        HISTORY
+            .print(
+                Some("{{.ID}}|{{.CreatedSince}}|{{.CreatedBy}}|{{.Size}}"),
+                false,
+                &lines
+            )
+            .expect("a list"),
+        "abababababab|2 weeks ago|CMD [\"sh\"]?[2J|0B\n<missing>|2 weeks ago|ADD rootfs.tar / # a long instruction that i…|4.26MB\n"
+    );
+}
+
+#[test]
+fn inspect_has_dockers_fields() {
+    let value =
+        inspect(&sample(Some("busybox")), &["busybox:latest".into()], &[]).expect("a value");
+    let render = |text: &str| {
+        Template::parse(text)
+            .expect("a template")
+            .render(&value)
+            .expect("output")
+    };
+    assert_eq!(
+        render("{{len .RootFS.Layers}} {{index .RepoTags 0}} {{.Architecture}}"),
+        "1 busybox:latest amd64"
+    );
+    assert_eq!(
+        render("{{json .Config.Cmd}} {{json .Config.Entrypoint}} {{json .Config.Volumes}}"),
+        "[\"sh\"] null null"
+    );
+}
