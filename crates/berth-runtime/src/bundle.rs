@@ -32,27 +32,42 @@ pub fn load(bundle: &Path) -> Result<Spec> {
 /// [`Error::ReadFile`], [`Error::ParseJson`].
 pub fn read_json<T: de::DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = read_capped(path)?;
-    let fail = |source| Error::ParseJson { path: path.to_owned(), source };
+    let fail = |source| Error::ParseJson {
+        path: path.to_owned(),
+        source,
+    };
     let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
     NoDuplicates.deserialize(&mut deserializer).map_err(fail)?;
     serde_json::from_slice(&bytes).map_err(fail)
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>> {
-    let fail = |source| Error::ReadFile { path: path.to_owned(), source };
+    let fail = |source| Error::ReadFile {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(fail)?;
     let mut bytes = Vec::with_capacity(16 << 10);
-    file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(MAX_CONFIG_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
     if bytes.len() as u64 > MAX_CONFIG_BYTES {
         let too_big = format!("it is bigger than {MAX_CONFIG_BYTES} bytes");
-        return Err(fail(std::io::Error::new(std::io::ErrorKind::InvalidData, too_big)));
+        return Err(fail(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            too_big,
+        )));
     }
     Ok(bytes)
 }
 
 /// The directory that `root.path` names: relative to the bundle.
 pub fn root_path(bundle: &Path, spec: &Spec) -> PathBuf {
-    bundle.join(spec.root.as_ref().map_or(Path::new("rootfs"), |root| root.path.as_path()))
+    bundle.join(
+        spec.root
+            .as_ref()
+            .map_or(Path::new("rootfs"), |root| root.path.as_path()),
+    )
 }
 
 /// Checks what the types cannot say.
@@ -94,26 +109,44 @@ pub fn validate_process(process: &Process) -> Result<()> {
     if process.args.first().is_none_or(String::is_empty) {
         return invalid("process.args names no program".into());
     }
-    let texts = process.args.iter().chain(&process.env).chain([&process.cwd]);
+    let texts = process
+        .args
+        .iter()
+        .chain(&process.env)
+        .chain([&process.cwd]);
     if texts.into_iter().any(|text| text.contains('\0')) {
         return invalid("a NUL byte in process.args, env or cwd".into());
     }
     // R20: numbers that other tools take for -1 or for negative ones name nobody.
-    let ids = process.user.additional_gids.iter().chain([&process.user.uid, &process.user.gid]);
+    let ids = process
+        .user
+        .additional_gids
+        .iter()
+        .chain([&process.user.uid, &process.user.gid]);
     if let Some(id) = ids.into_iter().find(|id| **id > i32::MAX as u32) {
         return invalid(format!("user or group id {id} is above 2147483647"));
     }
     let mut seen = HashSet::new();
-    if let Some(twice) = process.rlimits.iter().find(|r| !seen.insert(r.kind.as_str())) {
+    if let Some(twice) = process
+        .rlimits
+        .iter()
+        .find(|r| !seen.insert(r.kind.as_str()))
+    {
         return invalid(format!("rlimit {} is given twice", twice.kind));
     }
     Ok(())
 }
 
 fn validate_linux(spec: &Spec) -> Result<()> {
-    let Some(linux) = &spec.linux else { return Ok(()) };
+    let Some(linux) = &spec.linux else {
+        return Ok(());
+    };
     let mut seen = HashSet::new();
-    if let Some(twice) = linux.namespaces.iter().find(|n| !seen.insert(n.kind as u32)) {
+    if let Some(twice) = linux
+        .namespaces
+        .iter()
+        .find(|n| !seen.insert(n.kind as u32))
+    {
         return invalid(format!("the {:?} namespace is given twice", twice.kind));
     }
     let has = |kind| find(&linux.namespaces, kind).is_some();
@@ -126,7 +159,9 @@ fn validate_linux(spec: &Spec) -> Result<()> {
     let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
     match find(&linux.namespaces, NamespaceKind::User) {
         None if mapped => return invalid("id mappings need a user namespace".into()),
-        Some(Namespace { path: None, .. }) if linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty() => {
+        Some(Namespace { path: None, .. })
+            if linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty() =>
+        {
             return invalid("a new user namespace needs uidMappings and gidMappings".into());
         }
         _ => {}
@@ -153,7 +188,10 @@ struct NoDuplicates;
 
 impl<'de> DeserializeSeed<'de> for NoDuplicates {
     type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -211,7 +249,9 @@ mod tests {
     }
 
     fn with_process(process: &str) -> String {
-        format!(r#"{{"ociVersion":"1.0.0","process":{{"cwd":"/","args":["x"],"user":{{"uid":0,"gid":0}}{process}}}}}"#)
+        format!(
+            r#"{{"ociVersion":"1.0.0","process":{{"cwd":"/","args":["x"],"user":{{"uid":0,"gid":0}}{process}}}}}"#
+        )
     }
 
     #[test]
@@ -221,14 +261,29 @@ mod tests {
         check(r#"{"ociVersion":"1.0.0","annotations":{"a":"1","\u0061":"2"}}"#).unwrap_err();
         check(r#"{"ociVersion":"2.0.0"}"#).unwrap_err();
         check("").unwrap_err();
-        check(&format!("{}{}", with_process(""), " ".repeat(MAX_CONFIG_BYTES as usize))).unwrap_err();
+        check(&format!(
+            "{}{}",
+            with_process(""),
+            " ".repeat(MAX_CONFIG_BYTES as usize)
+        ))
+        .unwrap_err();
     }
 
     /// R20.
     #[test]
     fn ids_beyond_31_bits_are_refused() {
-        for (id, good) in [("2147483647", true), ("2147483648", false), ("4294967295", false), ("4294967296", false), ("-1", false)] {
-            for place in [format!(r#""uid":{id},"gid":0"#), format!(r#""uid":0,"gid":{id}"#), format!(r#""uid":0,"gid":0,"additionalGids":[{id}]"#)] {
+        for (id, good) in [
+            ("2147483647", true),
+            ("2147483648", false),
+            ("4294967295", false),
+            ("4294967296", false),
+            ("-1", false),
+        ] {
+            for place in [
+                format!(r#""uid":{id},"gid":0"#),
+                format!(r#""uid":0,"gid":{id}"#),
+                format!(r#""uid":0,"gid":0,"additionalGids":[{id}]"#),
+            ] {
                 let text = with_process("").replace(r#""uid":0,"gid":0"#, &place);
                 assert_eq!(check(&text).is_ok(), good, "{place}");
             }
@@ -237,7 +292,8 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        let linux = |linux: &str| check(&format!(r#"{{"ociVersion":"1.0.0","linux":{{{linux}}}}}"#));
+        let linux =
+            |linux: &str| check(&format!(r#"{{"ociVersion":"1.0.0","linux":{{{linux}}}}}"#));
         linux(r#""namespaces":[{"type":"mount"}]"#).unwrap();
         linux(r#""namespaces":[{"type":"mount"},{"type":"mount"}]"#).unwrap_err();
         linux(r#""namespaces":[{"type":"pid"}]"#).unwrap_err();

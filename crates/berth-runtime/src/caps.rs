@@ -11,12 +11,47 @@ use crate::error::{Error, Result};
 
 /// Names by number. Source: linux/capability.h.
 const NAMES: [&str; 41] = [
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
-    "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
-    "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT",
-    "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD",
-    "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG",
-    "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
 ];
 
 /// The five sets as bits.
@@ -71,7 +106,8 @@ impl Sets {
     /// # Errors
     /// The kernel's.
     pub fn apply(&self) -> Result<()> {
-        let own = rustix::thread::capabilities(None).map_err(|e| step("read the capabilities", e))?;
+        let own =
+            rustix::thread::capabilities(None).map_err(|e| step("read the capabilities", e))?;
         let have = own.permitted.bits();
         let permitted = self.permitted & have;
         // Inheritable ones may come from the bounding set only when permitted: the kernel's rule.
@@ -81,8 +117,10 @@ impl Sets {
             permitted: CapabilitySet::from_bits_retain(permitted),
             inheritable: CapabilitySet::from_bits_retain(inheritable),
         };
-        rustix::thread::set_capabilities(None, sets).map_err(|e| step("set the capabilities", e))?;
-        rustix::thread::clear_ambient_capability_set().map_err(|e| step("clear the ambient capabilities", e))?;
+        rustix::thread::set_capabilities(None, sets)
+            .map_err(|e| step("set the capabilities", e))?;
+        rustix::thread::clear_ambient_capability_set()
+            .map_err(|e| step("clear the ambient capabilities", e))?;
         let ambient = self.ambient & permitted & inheritable;
         for number in (0..64).filter(|n| ambient & 1 << n != 0) {
             let bit = CapabilitySet::from_bits_retain(1 << number);
@@ -94,18 +132,26 @@ impl Sets {
 }
 
 fn step(action: &'static str, errno: rustix::io::Errno) -> Error {
-    Error::Step { action, source: io::Error::from(errno) }
+    Error::Step {
+        action,
+        source: io::Error::from(errno),
+    }
 }
 
 fn bits(names: &[String]) -> Result<u64> {
-    names.iter().try_fold(0, |set, name| Ok(set | 1 << number(name)?))
+    names
+        .iter()
+        .try_fold(0, |set, name| Ok(set | 1 << number(name)?))
 }
 
 fn number(name: &str) -> Result<usize> {
     let short = name.strip_prefix("CAP_").unwrap_or(name);
-    NAMES.iter().position(|known| *known == short).ok_or_else(|| Error::InvalidSpec {
-        reason: format!("`{name}` is no capability"),
-    })
+    NAMES
+        .iter()
+        .position(|known| *known == short)
+        .ok_or_else(|| Error::InvalidSpec {
+            reason: format!("`{name}` is no capability"),
+        })
 }
 
 /// All names, as `features` lists them.

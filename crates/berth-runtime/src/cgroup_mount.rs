@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
+    fsopen,
 };
 
 use crate::mount_options::Options;
@@ -29,19 +30,31 @@ const CGROUP2_MAGIC: u64 = 0x6367_7270;
 ///
 /// # Errors
 /// The kernel's.
-pub(crate) fn attach(target: impl AsFd, options: &Options, context: &Context<'_>) -> io::Result<()> {
+pub(crate) fn attach(
+    target: impl AsFd,
+    options: &Options,
+    context: &Context<'_>,
+) -> io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let unified = rustix::fs::open(HOST, flags, Mode::empty()).ok().and_then(|host| magic(host).ok())
+    let unified = rustix::fs::open(HOST, flags, Mode::empty())
+        .ok()
+        .and_then(|host| magic(host).ok())
         == Some(CGROUP2_MAGIC);
     match context.cgroups.first() {
         Some(leaf) if unified => attach_mount(leaf_mount(leaf, options.set)?, target),
-        None if unified && context.own_cgroup_namespace => attach_mount(new("cgroup2", &[], options.set)?, target),
+        None if unified && context.own_cgroup_namespace => {
+            attach_mount(new("cgroup2", &[], options.set)?, target)
+        }
         _ => attach_hierarchies(target, options, context.cgroups),
     }
 }
 
 fn attach_hierarchies(target: impl AsFd, options: &Options, leaves: &[PathBuf]) -> io::Result<()> {
-    let top = new("tmpfs", &[("mode", "755"), ("size", "64k")], options.set & !attr::RDONLY)?;
+    let top = new(
+        "tmpfs",
+        &[("mode", "755"), ("size", "64k")],
+        options.set & !attr::RDONLY,
+    )?;
     attach_mount(&top, target)?;
     for (name, leaf) in by_hierarchy(leaves) {
         rustix::fs::mkdirat(&top, &name, Mode::from_raw_mode(0o755))?;
@@ -53,13 +66,23 @@ fn attach_hierarchies(target: impl AsFd, options: &Options, leaves: &[PathBuf]) 
             rustix::fs::symlinkat(&name, &top, part)?;
         }
     }
-    sys_mount::set(&top, &Change { set: options.set & attr::RDONLY, ..Change::default() })
+    sys_mount::set(
+        &top,
+        &Change {
+            set: options.set & attr::RDONLY,
+            ..Change::default()
+        },
+    )
 }
 
 /// Leaves by the name of their hierarchy's mount.
 fn by_hierarchy(leaves: &[PathBuf]) -> BTreeMap<String, &PathBuf> {
     let named = leaves.iter().filter_map(|leaf| {
-        let name = Path::new(leaf).strip_prefix(HOST).ok()?.components().next()?;
+        let name = Path::new(leaf)
+            .strip_prefix(HOST)
+            .ok()?
+            .components()
+            .next()?;
         Some((name.as_os_str().to_str()?.to_owned(), leaf))
     });
     named.collect()
@@ -67,7 +90,14 @@ fn by_hierarchy(leaves: &[PathBuf]) -> BTreeMap<String, &PathBuf> {
 
 fn leaf_mount(leaf: &Path, set: u64) -> io::Result<OwnedFd> {
     let made = clone_tree(leaf, false)?;
-    sys_mount::set(&made, &Change { set, propagation: Some(Propagation::Private), ..Change::default() })?;
+    sys_mount::set(
+        &made,
+        &Change {
+            set,
+            propagation: Some(Propagation::Private),
+            ..Change::default()
+        },
+    )?;
     Ok(made)
 }
 
@@ -78,7 +108,11 @@ fn new(kind: &str, data: &[(&str, &str)], set: u64) -> io::Result<OwnedFd> {
         fsconfig_set_string(&fs, *key, *value)?;
     }
     fsconfig_create(&fs)?;
-    Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::from_bits_retain(set as u32))?)
+    Ok(fsmount(
+        &fs,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::from_bits_retain(set as u32),
+    )?)
 }
 
 #[cfg(test)]
@@ -87,7 +121,12 @@ mod tests {
 
     #[test]
     fn leaves_are_named_by_their_hierarchy() {
-        let leaves = ["/sys/fs/cgroup/memory/berth/x", "/sys/fs/cgroup/cpu,cpuacct/x", "/elsewhere/x"].map(PathBuf::from);
+        let leaves = [
+            "/sys/fs/cgroup/memory/berth/x",
+            "/sys/fs/cgroup/cpu,cpuacct/x",
+            "/elsewhere/x",
+        ]
+        .map(PathBuf::from);
         let names: Vec<_> = by_hierarchy(&leaves).into_keys().collect();
         assert_eq!(names, ["cpu,cpuacct", "memory"]);
     }

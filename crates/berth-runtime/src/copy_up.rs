@@ -33,18 +33,30 @@ fn copy_dir(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
             FileType::Directory => {
                 rustix::fs::mkdirat(to, name, mode)?;
                 let inner = rustix::fs::openat(to, name, dir_flags, Mode::empty())?;
-                copy_dir(&rustix::fs::openat(from, name, dir_flags, Mode::empty())?, &inner)?;
+                copy_dir(
+                    &rustix::fs::openat(from, name, dir_flags, Mode::empty())?,
+                    &inner,
+                )?;
             }
             FileType::RegularFile => {
-                let source = rustix::fs::openat(from, name, OFlags::RDONLY | no_follow, Mode::empty())?;
+                let source =
+                    rustix::fs::openat(from, name, OFlags::RDONLY | no_follow, Mode::empty())?;
                 let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | no_follow;
                 let target = rustix::fs::openat(to, name, new, mode)?;
-                io::copy(&mut std::fs::File::from(source), &mut std::fs::File::from(target))?;
+                io::copy(
+                    &mut std::fs::File::from(source),
+                    &mut std::fs::File::from(target),
+                )?;
             }
-            FileType::Symlink => rustix::fs::symlinkat(rustix::fs::readlinkat(from, name, Vec::new())?, to, name)?,
+            FileType::Symlink => {
+                rustix::fs::symlinkat(rustix::fs::readlinkat(from, name, Vec::new())?, to, name)?
+            }
             _ => continue,
         }
-        let (uid, gid) = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(stat.st_uid),
+            rustix::fs::Gid::from_raw(stat.st_gid),
+        );
         rustix::fs::chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             // chown took the set-user-ID bit away.
@@ -66,12 +78,23 @@ mod tests {
         std::fs::create_dir_all(a.join("sub")).unwrap();
         std::fs::create_dir(&b).unwrap();
         std::fs::write(a.join("sub/file"), "text").unwrap();
-        std::fs::set_permissions(a.join("sub/file"), std::fs::Permissions::from_mode(0o4751)).unwrap();
+        std::fs::set_permissions(a.join("sub/file"), std::fs::Permissions::from_mode(0o4751))
+            .unwrap();
         std::os::unix::fs::symlink("/etc/shadow", a.join("link")).unwrap();
         let open = |path| OwnedFd::from(std::fs::File::open(path).unwrap());
         copy(&open(&a), &open(&b)).unwrap();
         assert_eq!(std::fs::read_to_string(b.join("sub/file")).unwrap(), "text");
-        assert_eq!(std::fs::metadata(b.join("sub/file")).unwrap().permissions().mode() & 0o7777, 0o4751);
-        assert_eq!(std::fs::read_link(b.join("link")).unwrap().to_str(), Some("/etc/shadow"));
+        assert_eq!(
+            std::fs::metadata(b.join("sub/file"))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777,
+            0o4751
+        );
+        assert_eq!(
+            std::fs::read_link(b.join("link")).unwrap().to_str(),
+            Some("/etc/shadow")
+        );
     }
 }

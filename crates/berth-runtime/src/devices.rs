@@ -43,14 +43,27 @@ const DEVPTS_MAGIC: u64 = 0x1cd1;
 /// [`Error::Device`].
 pub fn make_all(root: &Root, spec: &Spec, in_user_namespace: bool) -> Result<()> {
     let bound = |m: &berth_oci::spec::Mount| m.options.iter().any(|o| o == "bind" || o == "rbind");
-    if spec.mounts.iter().any(|m| m.destination.trim_end_matches('/') == "/dev" && bound(m)) {
+    if spec
+        .mounts
+        .iter()
+        .any(|m| m.destination.trim_end_matches('/') == "/dev" && bound(m))
+    {
         return Ok(());
     }
-    let dev = root.make_dir("/dev").map_err(|source| fail("/dev", source))?;
+    let dev = root
+        .make_dir("/dev")
+        .map_err(|source| fail("/dev", source))?;
     for (path, major, minor) in DEFAULT {
-        let node = Node { kind: FileType::CharacterDevice, major, minor, mode: 0o666, owner: None };
+        let node = Node {
+            kind: FileType::CharacterDevice,
+            major,
+            minor,
+            mode: 0o666,
+            owner: None,
+        };
         let name = path.trim_start_matches("/dev/");
-        make_node(dev.as_fd(), name, path, &node, in_user_namespace).map_err(|source| fail(path, source))?;
+        make_node(dev.as_fd(), name, path, &node, in_user_namespace)
+            .map_err(|source| fail(path, source))?;
     }
     for device in spec.linux.iter().flat_map(|linux| &linux.devices) {
         make_from_spec(root, device, in_user_namespace).map_err(|source| Error::Device {
@@ -80,8 +93,14 @@ pub fn make_all(root: &Root, spec: &Spec, in_user_namespace: bool) -> Result<()>
 pub fn check(devices: &[Device]) -> Result<()> {
     for device in devices {
         let numbers = u32::try_from(device.major).is_ok() && u32::try_from(device.minor).is_ok();
-        if file_type(&device.kind).is_none() || (!numbers && device.kind != "p") || !device.path.is_absolute() {
-            let reason = format!("the device {} has a bad type, number or path", device.path.display());
+        if file_type(&device.kind).is_none()
+            || (!numbers && device.kind != "p")
+            || !device.path.is_absolute()
+        {
+            let reason = format!(
+                "the device {} has a bad type, number or path",
+                device.path.display()
+            );
             return Err(Error::InvalidSpec { reason });
         }
     }
@@ -102,9 +121,16 @@ pub fn with_default_rules(mut rules: Vec<DeviceRule>) -> Vec<DeviceRule> {
         access: Some(access.to_owned()),
     };
     rules.extend([rule("c", None, None, "m"), rule("b", None, None, "m")]);
-    rules.extend(DEFAULT.iter().map(|(_, major, minor)| rule("c", Some(*major), Some(*minor), "rwm")));
+    rules.extend(
+        DEFAULT
+            .iter()
+            .map(|(_, major, minor)| rule("c", Some(*major), Some(*minor), "rwm")),
+    );
     // ptmx and the slaves.
-    rules.extend([rule("c", Some(5), Some(2), "rwm"), rule("c", Some(136), None, "rwm")]);
+    rules.extend([
+        rule("c", Some(5), Some(2), "rwm"),
+        rule("c", Some(136), None, "rwm"),
+    ]);
     rules
 }
 
@@ -140,19 +166,34 @@ fn make_from_spec(root: &Root, device: &Device, in_user_namespace: bool) -> io::
     make_node(parent.as_fd(), name, path, &node, in_user_namespace)
 }
 
-fn make_node(parent: BorrowedFd<'_>, name: &str, path: &str, node: &Node, bind: bool) -> io::Result<()> {
+fn make_node(
+    parent: BorrowedFd<'_>,
+    name: &str,
+    path: &str,
+    node: &Node,
+    bind: bool,
+) -> io::Result<()> {
     if bind && node.kind != FileType::Fifo {
         return bind_node(parent, name, path, node);
     }
     let number = rustix::fs::makedev(node.major, node.minor);
-    match rustix::fs::mknodat(parent, name, node.kind, Mode::from_raw_mode(node.mode), number) {
+    match rustix::fs::mknodat(
+        parent,
+        name,
+        node.kind,
+        Mode::from_raw_mode(node.mode),
+        number,
+    ) {
         Ok(()) => {}
         Err(Errno::EXIST) => {
             let there = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let same = FileType::from_raw_mode(there.st_mode) == node.kind
                 && (node.kind == FileType::Fifo || there.st_rdev == number);
             if !same {
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there"));
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "something else is there",
+                ));
             }
         }
         // No CAP_MKNOD: a user namespace by another name.
@@ -161,7 +202,13 @@ fn make_node(parent: BorrowedFd<'_>, name: &str, path: &str, node: &Node, bind: 
     }
     if let Some((uid, gid)) = node.owner.filter(|owner| *owner != (0, 0)) {
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::chownat(
+            parent,
+            name,
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?;
     }
     Ok(())
 }
@@ -190,7 +237,11 @@ fn open_device(path: &Path, kind: FileType, number: u64) -> io::Result<OwnedFd> 
 /// # Errors
 /// When it is something else.
 pub fn open_null() -> io::Result<OwnedFd> {
-    open_device(Path::new("/dev/null"), FileType::CharacterDevice, rustix::fs::makedev(1, 3))
+    open_device(
+        Path::new("/dev/null"),
+        FileType::CharacterDevice,
+        rustix::fs::makedev(1, 3),
+    )
 }
 
 /// Binds an open file over `name` in `parent`, which is made (a plain file) where missing.
@@ -211,7 +262,10 @@ fn bind_at(parent: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> io::Resu
 /// # Errors
 /// [`Error::Step`], [`Error::Device`].
 pub fn open_terminal(root: &Root, console: bool) -> Result<berth_sys::pty::Pair> {
-    let step = |source| Error::Step { action: "open a terminal", source };
+    let step = |source| Error::Step {
+        action: "open a terminal",
+        source,
+    };
     let own = root.open_no_links("/dev/pts", OFlags::PATH | OFlags::DIRECTORY);
     let pair = match own {
         Ok(devpts) if crate::mounts::magic(&devpts).map_err(step)? == DEVPTS_MAGIC => {
@@ -221,14 +275,20 @@ pub fn open_terminal(root: &Root, console: bool) -> Result<berth_sys::pty::Pair>
     }
     .map_err(|errno| step(errno.into()))?;
     if console {
-        let dev = root.make_dir("/dev").map_err(|source| fail("/dev", source))?;
-        bind_at(dev.as_fd(), "console", pair.slave.as_fd()).map_err(|source| fail("/dev/console", source))?;
+        let dev = root
+            .make_dir("/dev")
+            .map_err(|source| fail("/dev", source))?;
+        bind_at(dev.as_fd(), "console", pair.slave.as_fd())
+            .map_err(|source| fail("/dev/console", source))?;
     }
     Ok(pair)
 }
 
 fn fail(path: &str, source: io::Error) -> Error {
-    Error::Device { path: path.into(), source }
+    Error::Device {
+        path: path.into(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -247,10 +307,20 @@ mod tests {
     #[test]
     fn odd_devices_are_refused() {
         let device = |kind: &str, major, path: &str| Device {
-            kind: kind.into(), path: path.into(), major, minor: 0, file_mode: None, uid: None, gid: None,
+            kind: kind.into(),
+            path: path.into(),
+            major,
+            minor: 0,
+            file_mode: None,
+            uid: None,
+            gid: None,
         };
         assert!(check(&[device("c", 1, "/dev/x"), device("p", 0, "/dev/p")]).is_ok());
-        for bad in [device("x", 1, "/dev/x"), device("c", -1, "/dev/x"), device("b", 1, "dev/x")] {
+        for bad in [
+            device("x", 1, "/dev/x"),
+            device("c", -1, "/dev/x"),
+            device("b", 1, "dev/x"),
+        ] {
             assert!(check(&[bad]).is_err());
         }
     }

@@ -25,12 +25,17 @@ pub enum Error {
     WriteFile { path: PathBuf, source: io::Error },
     /// A JSON document is malformed.
     #[error("understand {}", path.display())]
-    ParseJson { path: PathBuf, source: serde_json::Error },
+    ParseJson {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     /// The configuration is well-formed, but cannot be followed.
     #[error("use the configuration: {reason}")]
     InvalidSpec { reason: String },
     /// The id cannot name a container.
-    #[error("use `{id}` as a container id: it must match [A-Za-z0-9][A-Za-z0-9_.+-]*, at most 255 bytes")]
+    #[error(
+        "use `{id}` as a container id: it must match [A-Za-z0-9][A-Za-z0-9_.+-]*, at most 255 bytes"
+    )]
     InvalidId { id: String },
     /// There is no such container.
     #[error("find the container `{id}`")]
@@ -40,7 +45,11 @@ pub enum Error {
     Exists { id: String },
     /// The container's state does not permit the verb.
     #[error("{verb} the container `{id}`: it is {status}")]
-    WrongState { verb: &'static str, id: String, status: &'static str },
+    WrongState {
+        verb: &'static str,
+        id: String,
+        status: &'static str,
+    },
     /// The state directory could not be made, renamed or removed.
     #[error("keep the state in {}", path.display())]
     StateDir { path: PathBuf, source: io::Error },
@@ -58,7 +67,11 @@ pub enum Error {
     Monitor { path: PathBuf, source: io::Error },
     /// An existing namespace could not be joined.
     #[error("join the {kind} namespace {}", path.display())]
-    JoinNamespace { kind: &'static str, path: PathBuf, source: io::Error },
+    JoinNamespace {
+        kind: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     /// The container's namespaces could not be joined.
     #[error("join the container's namespaces")]
     JoinContainer { source: io::Error },
@@ -67,16 +80,31 @@ pub enum Error {
     IdMaps { source: io::Error },
     /// Something around the root file system failed.
     #[error("{action}")]
-    Rootfs { action: &'static str, source: io::Error },
+    Rootfs {
+        action: &'static str,
+        source: io::Error,
+    },
     /// The overlay could not be mounted.
     #[error("mount the overlay of {layers} layers with {}", upper.display())]
-    MountOverlay { upper: PathBuf, layers: usize, source: io::Error },
+    MountOverlay {
+        upper: PathBuf,
+        layers: usize,
+        source: io::Error,
+    },
     /// A mount failed.
     #[error("mount {what} at {destination}")]
-    Mount { destination: String, what: String, source: io::Error },
+    Mount {
+        destination: String,
+        what: String,
+        source: io::Error,
+    },
     /// A mount is refused by us.
     #[error("mount {what} at {destination}: not allowed: {reason}")]
-    MountNotAllowed { destination: String, what: String, reason: &'static str },
+    MountNotAllowed {
+        destination: String,
+        what: String,
+        reason: &'static str,
+    },
     /// A device node could not be made.
     #[error("make the device {}", path.display())]
     Device { path: PathBuf, source: io::Error },
@@ -91,10 +119,18 @@ pub enum Error {
     SysctlNotAllowed { key: String, reason: &'static str },
     /// A resource limit was refused.
     #[error("set {kind} to {soft}:{hard}")]
-    Rlimit { kind: String, soft: u64, hard: u64, source: io::Error },
+    Rlimit {
+        kind: String,
+        soft: u64,
+        hard: u64,
+        source: io::Error,
+    },
     /// A step on the way to the program failed.
     #[error("{action}")]
-    Step { action: &'static str, source: io::Error },
+    Step {
+        action: &'static str,
+        source: io::Error,
+    },
     /// The working directory cannot be entered.
     #[error("enter the working directory {path}")]
     Cwd { path: String, source: io::Error },
@@ -103,13 +139,20 @@ pub enum Error {
     CwdOutside { path: String },
     /// The program does not exist.
     #[error("exec `{program}`: executable file not found{place}")]
-    NotFound { program: String, place: &'static str },
+    NotFound {
+        program: String,
+        place: &'static str,
+    },
     /// The program exists and cannot be executed.
     #[error("exec `{program}`")]
     Exec { program: String, source: io::Error },
     /// A hook failed.
     #[error("run the {stage} hook {}: {reason}", path.display())]
-    Hook { stage: &'static str, path: PathBuf, reason: String },
+    Hook {
+        stage: &'static str,
+        path: PathBuf,
+        reason: String,
+    },
     /// The process ended before it ran its program, without a word.
     #[error("set up the container: its process ended early ({how})")]
     EndedEarly { how: String },
@@ -129,18 +172,26 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         use Error as E;
         match self {
-            E::Usage { .. } | E::InvalidSpec { .. } | E::InvalidId { .. } => ErrorKind::InvalidInput,
+            E::Usage { .. } | E::InvalidSpec { .. } | E::InvalidId { .. } => {
+                ErrorKind::InvalidInput
+            }
             E::ParseJson { .. } => ErrorKind::InvalidInput,
             E::NoContainer { .. } | E::NotFound { .. } => ErrorKind::NotFound,
             E::Exists { .. } => ErrorKind::AlreadyExists,
             E::WrongState { .. } => ErrorKind::Conflict,
-            E::MountNotAllowed { .. } | E::SysctlNotAllowed { .. } | E::CwdOutside { .. } => ErrorKind::Denied,
+            E::MountNotAllowed { .. } | E::SysctlNotAllowed { .. } | E::CwdOutside { .. } => {
+                ErrorKind::Denied
+            }
             E::NoSubordinateIds { .. } => ErrorKind::Unsupported,
             E::Unsupported { .. } => ErrorKind::Unsupported,
             E::Cgroup { source } => source.kind(),
             E::Child { failure } => failure.kind,
-            E::Mount { source, .. } | E::Cwd { source, .. } | E::Exec { source, .. } | E::ReadFile { source, .. }
-            | E::Rlimit { source, .. } | E::Clone { source } => match source.kind() {
+            E::Mount { source, .. }
+            | E::Cwd { source, .. }
+            | E::Exec { source, .. }
+            | E::ReadFile { source, .. }
+            | E::Rlimit { source, .. }
+            | E::Clone { source } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 _ => ErrorKind::Internal,
@@ -153,18 +204,22 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Cgroup { source } => source.hint(),
-            Error::Rlimit { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Some(
-                "a hard limit above the caller's own needs CAP_SYS_RESOURCE: ask for less".to_owned(),
-            ),
-            Error::NoSubordinateIds { file, .. } => {
-                Some(format!("as root: add `NAME:100000:65536` to {file}, a range that nobody else has"))
+            Error::Rlimit { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(
+                    "a hard limit above the caller's own needs CAP_SYS_RESOURCE: ask for less"
+                        .to_owned(),
+                )
             }
+            Error::NoSubordinateIds { file, .. } => Some(format!(
+                "as root: add `NAME:100000:65536` to {file}, a range that nobody else has"
+            )),
             Error::IdMaps { source } if source.kind() == io::ErrorKind::NotFound => {
                 Some("install the package `uidmap` (newuidmap, newgidmap)".to_owned())
             }
-            Error::Clone { source } if source.raw_os_error() == Some(ENOSPC) => {
-                Some("the kernel's limit of namespaces is reached: see /proc/sys/user/max_*_namespaces".to_owned())
-            }
+            Error::Clone { source } if source.raw_os_error() == Some(ENOSPC) => Some(
+                "the kernel's limit of namespaces is reached: see /proc/sys/user/max_*_namespaces"
+                    .to_owned(),
+            ),
             Error::Child { failure } => failure.hint.clone(),
             _ => None,
         }
@@ -210,7 +265,9 @@ fn plain(error: &dyn std::error::Error) -> String {
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
     match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -235,21 +292,43 @@ mod tests {
 
     #[test]
     fn exit_codes_are_dockers() {
-        let exec = |number| Error::Exec { program: "x".into(), source: os(number) }.exit_code();
+        let exec = |number| {
+            Error::Exec {
+                program: "x".into(),
+                source: os(number),
+            }
+            .exit_code()
+        };
         assert_eq!(exec(2), 127, "ENOENT: a script's interpreter is missing");
         assert_eq!(exec(13), 126, "EACCES");
         assert_eq!(exec(8), 126, "ENOEXEC");
-        assert_eq!(Error::NotFound { program: "x".into(), place: "" }.exit_code(), 127);
+        assert_eq!(
+            Error::NotFound {
+                program: "x".into(),
+                place: ""
+            }
+            .exit_code(),
+            127
+        );
         assert_eq!(Error::Unsupported { what: "x" }.exit_code(), 125);
     }
 
     #[test]
     fn causes_are_told_once_and_plainly() {
-        let error = Error::Mount { destination: "/x".into(), what: "tmpfs".into(), source: os(1) };
+        let error = Error::Mount {
+            destination: "/x".into(),
+            what: "tmpfs".into(),
+            source: os(1),
+        };
         let failure = error.to_failure();
-        assert_eq!(one_line(&failure), "mount tmpfs at /x: operation not permitted");
+        assert_eq!(
+            one_line(&failure),
+            "mount tmpfs at /x: operation not permitted"
+        );
         assert_eq!(failure.kind, ErrorKind::Denied);
-        let again = Error::Child { failure: Box::new(failure.clone()) };
+        let again = Error::Child {
+            failure: Box::new(failure.clone()),
+        };
         assert_eq!(again.to_failure(), failure);
     }
 }

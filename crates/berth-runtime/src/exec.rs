@@ -63,13 +63,24 @@ pub fn exec(
     console_size: Option<(u16, u16)>,
     preserve_fds: u32,
 ) -> Result<Executed> {
-    let stopped = || Error::WrongState { verb: "exec in", id: target.id.to_owned(), status: "stopped" };
+    let stopped = || Error::WrongState {
+        verb: "exec in",
+        id: target.id.to_owned(),
+        status: "stopped",
+    };
     let mut prepared = Prepared::new(process, target.linux.seccomp.as_ref())?;
     prepared.preserve_fds = preserve_fds;
     let init = pid::open(target.pid, target.start_time)?.ok_or_else(stopped)?;
     let cgroup = Cgroup::open(target.cgroups).map_err(|source| Error::Cgroup { source })?;
-    if cgroup.is_frozen().map_err(|source| Error::Cgroup { source })? {
-        return Err(Error::WrongState { verb: "exec in", id: target.id.to_owned(), status: "paused" });
+    if cgroup
+        .is_frozen()
+        .map_err(|source| Error::Cgroup { source })?
+    {
+        return Err(Error::WrongState {
+            verb: "exec in",
+            id: target.id.to_owned(),
+            status: "paused",
+        });
     }
     let mut entry = Entry {
         init: Some(init),
@@ -80,7 +91,10 @@ pub fn exec(
         console_size,
     };
     let (ours, theirs) = Sync::pair()?;
-    let options = CloneOptions { cgroup: entry.cgroup.unified_fd(), ..CloneOptions::default() };
+    let options = CloneOptions {
+        cgroup: entry.cgroup.unified_fd(),
+        ..CloneOptions::default()
+    };
     match clone3(options).map_err(|source| Error::Clone { source })? {
         Forked::Child => {
             drop(ours);
@@ -98,7 +112,11 @@ pub fn exec(
 
 /// What is joined: the container's own namespaces, and its user namespace when that is not ours.
 fn namespaces(target: &Target<'_>) -> Result<ThreadNameSpaceType> {
-    let listed = target.linux.namespaces.iter().fold(0, |bits, n| bits | bit(n.kind));
+    let listed = target
+        .linux
+        .namespaces
+        .iter()
+        .fold(0, |bits, n| bits | bit(n.kind));
     let mut all = ThreadNameSpaceType::from_bits_retain(listed as u32);
     let user = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/user"));
     let fail = |source| Error::JoinContainer { source };
@@ -124,19 +142,29 @@ impl Entry {
             .map_err(|e| step("ask to die with the runtime", e))?;
         self.prepared.set_oom_score()?;
         hide_from_others()?;
-        std::mem::take(&mut self.cgroup).join_v1().map_err(|source| Error::Cgroup { source })?;
+        std::mem::take(&mut self.cgroup)
+            .join_v1()
+            .map_err(|source| Error::Cgroup { source })?;
         // After this nothing of the host's is open, but the streams and the socket.
         if let Some(init) = self.init.take() {
-            rustix::thread::move_into_thread_name_spaces(init.as_fd(), self.namespaces)
-                .map_err(|errno| Error::JoinContainer { source: errno.into() })?;
+            rustix::thread::move_into_thread_name_spaces(init.as_fd(), self.namespaces).map_err(
+                |errno| Error::JoinContainer {
+                    source: errno.into(),
+                },
+            )?;
         }
         if self.namespaces.contains(ThreadNameSpaceType::USER) {
             let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
-            rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(|e| step("become the container's root", e))?;
-            rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| step("become the container's root", e))?;
+            rustix::thread::set_thread_res_gid(gid, gid, gid)
+                .map_err(|e| step("become the container's root", e))?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)
+                .map_err(|e| step("become the container's root", e))?;
             hide_from_others()?;
         }
-        let options = CloneOptions { parent: true, ..CloneOptions::default() };
+        let options = CloneOptions {
+            parent: true,
+            ..CloneOptions::default()
+        };
         match clone3(options).map_err(|source| Error::Clone { source })? {
             Forked::Parent(child) => {
                 sync.send_process(child.pid, child.pidfd.as_fd())?;
@@ -174,7 +202,8 @@ impl Entry {
         let root = crate::rootfs::Root::current()?;
         let pair = crate::devices::open_terminal(&root, false)?;
         if let Some((rows, columns)) = self.console_size.or(self.prepared.console_size()) {
-            berth_sys::pty::resize(&pair.master, rows, columns).map_err(|e| step("size the terminal", e))?;
+            berth_sys::pty::resize(&pair.master, rows, columns)
+                .map_err(|e| step("size the terminal", e))?;
         }
         Ok(pair)
     }
@@ -186,7 +215,9 @@ fn listen(intermediate: &Child, sync: &Sync) -> Result<Executed> {
     let ended = wait(&intermediate.pidfd)?;
     match (result, executed) {
         (Ok(()), Some(executed)) => Ok(executed),
-        (Ok(()), None) => Err(Error::EndedEarly { how: format!("exit code {ended}") }),
+        (Ok(()), None) => Err(Error::EndedEarly {
+            how: format!("exit code {ended}"),
+        }),
         (Err(error), executed) => {
             if let Some(executed) = executed {
                 let _ = berth_sys::signals::send(&executed.pidfd, 9);
@@ -204,7 +235,11 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
             Message::Process(pid, pidfd) => {
                 // The number is of the container's pid namespace or below: ask in ours.
                 let pid = own_number(&pidfd).unwrap_or(pid);
-                *executed = Some(Executed { pid, pidfd, terminal: None });
+                *executed = Some(Executed {
+                    pid,
+                    pidfd,
+                    terminal: None,
+                });
                 sync.go()?;
             }
             Message::Terminal(master) => {
@@ -215,7 +250,11 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
             Message::Ready => ready = true,
             Message::Failed(failure) => return Err(Error::Child { failure }),
             Message::End if ready || executed.is_none() => return Ok(()),
-            Message::End => return Err(Error::EndedEarly { how: "before its program ran".to_owned() }),
+            Message::End => {
+                return Err(Error::EndedEarly {
+                    how: "before its program ran".to_owned(),
+                });
+            }
             Message::Listener(_) | Message::Hooks => {}
         }
     }
@@ -225,5 +264,6 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
 fn own_number(pidfd: &OwnedFd) -> Option<i32> {
     use std::os::fd::AsRawFd as _;
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
-    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+    info.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
 }

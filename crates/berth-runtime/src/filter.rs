@@ -33,16 +33,31 @@ impl Filter {
                 "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => sys::FLAG_WAIT_KILLABLE_RECV,
                 // One thread: it would synchronise with nobody.
                 "SECCOMP_FILTER_FLAG_TSYNC" => 0,
-                other => return Err(Error::InvalidSpec { reason: format!("seccomp flag `{other}` is not known") }),
+                other => {
+                    return Err(Error::InvalidSpec {
+                        reason: format!("seccomp flag `{other}` is not known"),
+                    });
+                }
             };
         }
         let notifies = profile.default_action == "SCMP_ACT_NOTIFY"
-            || profile.syscalls.iter().any(|rule| rule.action == "SCMP_ACT_NOTIFY");
+            || profile
+                .syscalls
+                .iter()
+                .any(|rule| rule.action == "SCMP_ACT_NOTIFY");
         if notifies && profile.listener_path.is_none() {
-            return Err(Error::InvalidSpec { reason: "SCMP_ACT_NOTIFY needs a listenerPath".into() });
+            return Err(Error::InvalidSpec {
+                reason: "SCMP_ACT_NOTIFY needs a listenerPath".into(),
+            });
         }
-        let _ = Filter { program: Vec::new(), flags, listener: notifies };
-        Err(Error::Unsupported { what: "a seccomp profile" })
+        let _ = Filter {
+            program: Vec::new(),
+            flags,
+            listener: notifies,
+        };
+        Err(Error::Unsupported {
+            what: "a seccomp profile",
+        })
     }
 
     /// Puts the filter on this process; the listener, if any, goes to the parent.
@@ -50,8 +65,13 @@ impl Filter {
     /// # Errors
     /// [`Error::Step`].
     pub fn install(&self, sync: &Sync) -> Result<()> {
-        let listener = sys::install(&self.program, self.flags, self.listener)
-            .map_err(|source| Error::Step { action: "install the seccomp filter", source })?;
+        let listener =
+            sys::install(&self.program, self.flags, self.listener).map_err(|source| {
+                Error::Step {
+                    action: "install the seccomp filter",
+                    source,
+                }
+            })?;
         match listener {
             Some(listener) => sync.send_fd(b'S', listener.as_fd()),
             None => Ok(()),
@@ -63,8 +83,16 @@ impl Filter {
 ///
 /// # Errors
 /// [`Error::Step`].
-pub fn send_listener(path: &Path, metadata: Option<&str>, listener: BorrowedFd<'_>, state: &State) -> Result<()> {
-    let step = |source| Error::Step { action: "hand over the seccomp listener", source };
+pub fn send_listener(
+    path: &Path,
+    metadata: Option<&str>,
+    listener: BorrowedFd<'_>,
+    state: &State,
+) -> Result<()> {
+    let step = |source| Error::Step {
+        action: "hand over the seccomp listener",
+        source,
+    };
     let socket = std::os::unix::net::UnixStream::connect(path).map_err(step)?;
     let message = serde_json::json!({
         "ociVersion": state.oci_version,
@@ -74,7 +102,9 @@ pub fn send_listener(path: &Path, metadata: Option<&str>, listener: BorrowedFd<'
         "state": state,
     });
     let message = serde_json::to_vec(&message).map_err(|e| step(io::Error::from(e)))?;
-    berth_sys::fdpass::send(&socket, &message, &[listener]).map(drop).map_err(|e| step(e.into()))
+    berth_sys::fdpass::send(&socket, &message, &[listener])
+        .map(drop)
+        .map_err(|e| step(e.into()))
 }
 
 /// Where the listener of a profile goes.

@@ -18,7 +18,13 @@ use crate::error::{Error, Result};
 const MAX_STDERR: u64 = 1024;
 
 /// The state as hooks and `state` show it.
-pub fn state_of(spec: &Spec, id: &str, bundle: &std::path::Path, status: &str, pid: Option<i32>) -> State {
+pub fn state_of(
+    spec: &Spec,
+    id: &str,
+    bundle: &std::path::Path,
+    status: &str,
+    pid: Option<i32>,
+) -> State {
     State {
         oci_version: berth_oci::spec::OCI_VERSION.to_owned(),
         id: id.to_owned(),
@@ -38,12 +44,20 @@ pub fn run_all(stage: &'static str, hooks: &[Hook], state: &State) -> Result<()>
 }
 
 fn run(stage: &'static str, hook: &Hook, state: &State) -> Result<()> {
-    let fail = |reason: String| Error::Hook { stage, path: hook.path.clone(), reason };
+    let fail = |reason: String| Error::Hook {
+        stage,
+        path: hook.path.clone(),
+        reason,
+    };
     if !hook.path.is_absolute() {
         return Err(fail("its path is not absolute".into()));
     }
     let mut command = Command::new(&hook.path);
-    command.env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     if let Some((name, rest)) = hook.args.split_first() {
         command.arg0(name).args(rest);
     }
@@ -70,16 +84,27 @@ fn run(stage: &'static str, hook: &Hook, state: &State) -> Result<()> {
 }
 
 fn wait(child: &mut Child, timeout_s: Option<u64>) -> io::Result<ExitStatus> {
-    let Some(seconds) = timeout_s else { return child.wait() };
+    let Some(seconds) = timeout_s else {
+        return child.wait();
+    };
     let pid = Pid::from_raw(child.id() as i32).ok_or(io::ErrorKind::NotFound)?;
     // Our unreaped child: the number is its own.
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let limit = Timespec { tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX), tv_nsec: 0 };
-    let ended = poll(&mut [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)], Some(&limit))?;
+    let limit = Timespec {
+        tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX),
+        tv_nsec: 0,
+    };
+    let ended = poll(
+        &mut [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)],
+        Some(&limit),
+    )?;
     if ended == 0 {
         child.kill()?;
         child.wait()?;
-        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no end after {seconds} s")));
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no end after {seconds} s"),
+        ));
     }
     child.wait()
 }
@@ -90,11 +115,22 @@ mod tests {
 
     fn shell(script: &str, timeout: Option<u64>) -> Hook {
         let args = ["sh", "-c", script].map(String::from).to_vec();
-        Hook { path: "/bin/sh".into(), args, env: vec!["X=1".into()], timeout }
+        Hook {
+            path: "/bin/sh".into(),
+            args,
+            env: vec!["X=1".into()],
+            timeout,
+        }
     }
 
     fn state() -> State {
-        state_of(&Spec::default(), "some-id", std::path::Path::new("/b"), "creating", Some(7))
+        state_of(
+            &Spec::default(),
+            "some-id",
+            std::path::Path::new("/b"),
+            "creating",
+            Some(7),
+        )
     }
 
     #[test]
@@ -112,6 +148,12 @@ mod tests {
         let started = std::time::Instant::now();
         assert!(message(&shell("sleep 30", Some(0))).contains("no end after 0 s"));
         assert!(started.elapsed().as_secs() < 10);
-        assert!(message(&Hook { path: "sh".into(), ..Hook::default() }).contains("not absolute"));
+        assert!(
+            message(&Hook {
+                path: "sh".into(),
+                ..Hook::default()
+            })
+            .contains("not absolute")
+        );
     }
 }

@@ -69,12 +69,18 @@ impl Init<'_> {
     fn linux(&self) -> &berth_oci::spec::Linux {
         // Checked by the launcher: no container is without.
         static NONE: std::sync::OnceLock<berth_oci::spec::Linux> = std::sync::OnceLock::new();
-        self.spec.linux.as_ref().unwrap_or_else(|| NONE.get_or_init(Default::default))
+        self.spec
+            .linux
+            .as_ref()
+            .unwrap_or_else(|| NONE.get_or_init(Default::default))
     }
 
     fn hooks(&self) -> &Hooks {
         static NONE: std::sync::OnceLock<Hooks> = std::sync::OnceLock::new();
-        self.spec.hooks.as_ref().unwrap_or_else(|| NONE.get_or_init(Default::default))
+        self.spec
+            .hooks
+            .as_ref()
+            .unwrap_or_else(|| NONE.get_or_init(Default::default))
     }
 
     /// Identity, cgroups, namespaces, names.
@@ -85,17 +91,23 @@ impl Init<'_> {
             // Until the maps are written this process is nobody.
             sync.wait_go()?;
             let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
-            set_thread_res_gid(gid, gid, gid).map_err(|e| step("become root of the user namespace", e))?;
-            set_thread_res_uid(uid, uid, uid).map_err(|e| step("become root of the user namespace", e))?;
+            set_thread_res_gid(gid, gid, gid)
+                .map_err(|e| step("become root of the user namespace", e))?;
+            set_thread_res_uid(uid, uid, uid)
+                .map_err(|e| step("become root of the user namespace", e))?;
             let _ = set_thread_groups(&[]); // denied in some user namespaces; the user's own come later
         }
         self.process.set_oom_score()?;
         hide_from_others()?;
         // The namespace's root is the cgroup that its maker is in: so this comes in between.
-        cgroup.join_v1().map_err(|source| Error::Cgroup { source })?;
+        cgroup
+            .join_v1()
+            .map_err(|source| Error::Cgroup { source })?;
         if self.namespaces.new_cgroup {
-            unshare(namespace::CGROUP)
-                .map_err(|source| Error::Step { action: "make the cgroup namespace", source })?;
+            unshare(namespace::CGROUP).map_err(|source| Error::Step {
+                action: "make the cgroup namespace",
+                source,
+            })?;
         }
         self.namespaces.join_all()?;
         rustix::process::setsid().map_err(|e| step("make a session", e))?;
@@ -103,7 +115,8 @@ impl Init<'_> {
         let _ = berth_sys::keyring::join_new_session(c"_ses");
         rustix::process::umask(rustix::fs::Mode::empty());
         if !self.spec.hostname.is_empty() {
-            rustix::system::sethostname(self.spec.hostname.as_bytes()).map_err(|e| step("set the host name", e))?;
+            rustix::system::sethostname(self.spec.hostname.as_bytes())
+                .map_err(|e| step("set the host name", e))?;
         }
         if !self.spec.domainname.is_empty() {
             rustix::system::setdomainname(self.spec.domainname.as_bytes())
@@ -132,7 +145,8 @@ impl Init<'_> {
         }
         let pair = devices::open_terminal(root, true)?;
         if let Some((rows, columns)) = self.console_size {
-            berth_sys::pty::resize(&pair.master, rows, columns).map_err(|e| step("size the terminal", e))?;
+            berth_sys::pty::resize(&pair.master, rows, columns)
+                .map_err(|e| step("size the terminal", e))?;
         }
         sync.send_fd(b'T', pair.master.as_fd())?;
         Ok(Some(pair.slave))
@@ -155,7 +169,10 @@ impl Init<'_> {
             let read_only = source.raw_os_error() == Some(rustix::io::Errno::ROFS.raw_os_error());
             // A magic link or a loop is for chdir to refuse, with the name of what it is.
             if !read_only && source.raw_os_error() != Some(rustix::io::Errno::LOOP.raw_os_error()) {
-                return Err(Error::Cwd { path: self.process.cwd().to_owned(), source });
+                return Err(Error::Cwd {
+                    path: self.process.cwd().to_owned(),
+                    source,
+                });
             }
         }
         masks::make_read_only(&root, &self.linux().readonly_paths)?;
@@ -178,7 +195,9 @@ impl Init<'_> {
                 .map_err(|e| step("live without the runtime", e))?;
         }
         sync.send(b'R')?;
-        let Some(fifo) = self.fifo.take() else { return sync.wait_go() };
+        let Some(fifo) = self.fifo.take() else {
+            return sync.wait_go();
+        };
         loop {
             let mut wanted = [PollFd::from_borrowed_fd(fifo.as_fd(), PollFlags::IN)];
             match poll(&mut wanted, None) {

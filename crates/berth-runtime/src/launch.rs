@@ -72,10 +72,15 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     let (mut init, path) = prepare(spec, options)?;
     let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
     init.in_user_namespace = rootless || init.namespaces.new_user();
-    let mut resources = spec.linux.as_ref().and_then(|l| l.resources.clone()).unwrap_or_default();
+    let mut resources = spec
+        .linux
+        .as_ref()
+        .and_then(|l| l.resources.clone())
+        .unwrap_or_default();
     resources.devices = devices::with_default_rules(resources.devices);
     let limits = berth_cgroup::Options { rootless };
-    let cgroup = Cgroup::create(&path, &resources, &limits).map_err(|source| Error::Cgroup { source })?;
+    let cgroup =
+        Cgroup::create(&path, &resources, &limits).map_err(|source| Error::Cgroup { source })?;
     init.cgroup_paths = cgroup.paths();
     let made = make_process(&mut init, &cgroup);
     let (child, sync) = match made {
@@ -93,7 +98,10 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
         cgroups: cgroup.paths(),
         sync,
         cgroup,
-        state: State { pid: Some(child.pid), ..init.state.clone() },
+        state: State {
+            pid: Some(child.pid),
+            ..init.state.clone()
+        },
     };
     match created.bring_up(spec, init.namespaces.new_user()) {
         Ok(()) => Ok(created),
@@ -129,7 +137,10 @@ impl Created {
         self.listen_until_exec(spec)?;
         match &spec.hooks {
             Some(all) if !all.poststart.is_empty() => {
-                let state = State { status: "running".to_owned(), ..self.state.clone() };
+                let state = State {
+                    status: "running".to_owned(),
+                    ..self.state.clone()
+                };
                 hooks::run_all("poststart", &all.poststart, &state)
             }
             _ => Ok(()),
@@ -207,8 +218,12 @@ impl Created {
                     None => Ok(()),
                 }
             }
-            Message::End => Err(Error::EndedEarly { how: how_it_ended(&self.pidfd) }),
-            _ => Err(Error::Sync { source: std::io::ErrorKind::InvalidData.into() }),
+            Message::End => Err(Error::EndedEarly {
+                how: how_it_ended(&self.pidfd),
+            }),
+            _ => Err(Error::Sync {
+                source: std::io::ErrorKind::InvalidData.into(),
+            }),
         }
     }
 }
@@ -218,11 +233,25 @@ const SIGKILL: i32 = 9;
 /// Checks everything that can be checked before anything is made; returns the cgroup's path, too.
 fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
     bundle::validate(spec)?;
-    let invalid = |reason: &str| Error::InvalidSpec { reason: reason.to_owned() };
-    let process = spec.process.as_ref().ok_or_else(|| invalid("there is no process"))?;
-    let linux = spec.linux.as_ref().ok_or_else(|| invalid("there is no linux section"))?;
-    if linux.mount_label.as_deref().is_some_and(|label| !label.is_empty()) {
-        return Err(Error::Unsupported { what: "an SELinux mount label" });
+    let invalid = |reason: &str| Error::InvalidSpec {
+        reason: reason.to_owned(),
+    };
+    let process = spec
+        .process
+        .as_ref()
+        .ok_or_else(|| invalid("there is no process"))?;
+    let linux = spec
+        .linux
+        .as_ref()
+        .ok_or_else(|| invalid("there is no linux section"))?;
+    if linux
+        .mount_label
+        .as_deref()
+        .is_some_and(|label| !label.is_empty())
+    {
+        return Err(Error::Unsupported {
+            what: "an SELinux mount label",
+        });
     }
     let namespaces = Plan::new(&linux.namespaces)?;
     if bundle::find(&linux.namespaces, berth_oci::spec::NamespaceKind::Mount).is_none() {
@@ -235,7 +264,9 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
     prepared.preserve_fds = options.preserve_fds;
     let rootfs = match options.rootfs {
         Some(rootfs) => rootfs,
-        None => RootfsMount::Bind { source: bundle::root_path(&options.bundle, spec) },
+        None => RootfsMount::Bind {
+            source: bundle::root_path(&options.bundle, spec),
+        },
     };
     let path = match linux.cgroups_path.as_deref() {
         None | Some("") => format!("/berth/{}", options.id),
@@ -261,7 +292,11 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
 
 fn make_process(init: &mut Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
     let (ours, theirs) = Sync::pair()?;
-    let options = CloneOptions { namespaces: init.namespaces.new, cgroup: cgroup.unified_fd(), parent: false };
+    let options = CloneOptions {
+        namespaces: init.namespaces.new,
+        cgroup: cgroup.unified_fd(),
+        parent: false,
+    };
     let forked = init
         .namespaces
         .with_pid_namespace(|| clone3(options).map_err(|source| Error::Clone { source }))?;
@@ -289,15 +324,27 @@ pub(crate) fn fail_and_exit(sync: &Sync, error: &Error) -> ! {
 }
 
 fn write_id_maps(pid: i32, spec: &Spec) -> Result<()> {
-    let Some(linux) = &spec.linux else { return Ok(()) };
+    let Some(linux) = &spec.linux else {
+        return Ok(());
+    };
     let map = |list: &[IdMapping]| -> Vec<IdMap> {
-        let entry = |m: &IdMapping| IdMap { inside: m.container_id, outside: m.host_id, count: m.size };
+        let entry = |m: &IdMapping| IdMap {
+            inside: m.container_id,
+            outside: m.host_id,
+            count: m.size,
+        };
         list.iter().map(entry).collect()
     };
     let (uids, gids) = (map(&linux.uid_mappings), map(&linux.gid_mappings));
-    let own = |maps: &[IdMap], id: u32| maps.len() == 1 && maps[0].count == 1 && maps[0].outside == id;
-    let alone = own(&uids, rustix::process::geteuid().as_raw()) && own(&gids, rustix::process::getegid().as_raw());
-    let write = if rustix::process::geteuid().is_root() || alone { write_maps } else { write_maps_by_helpers };
+    let own =
+        |maps: &[IdMap], id: u32| maps.len() == 1 && maps[0].count == 1 && maps[0].outside == id;
+    let alone = own(&uids, rustix::process::geteuid().as_raw())
+        && own(&gids, rustix::process::getegid().as_raw());
+    let write = if rustix::process::geteuid().is_root() || alone {
+        write_maps
+    } else {
+        write_maps_by_helpers
+    };
     write(pid, &uids, &gids).map_err(|source| Error::IdMaps { source })
 }
 
@@ -306,14 +353,20 @@ fn write_id_maps(pid: i32, spec: &Spec) -> Result<()> {
 /// # Errors
 /// [`Error::Sync`]: it is no child of this process.
 pub fn wait(pidfd: impl AsFd) -> Result<i32> {
-    let fail = |errno: rustix::io::Errno| Error::Sync { source: errno.into() };
-    let ended = rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
+    let fail = |errno: rustix::io::Errno| Error::Sync {
+        source: errno.into(),
+    };
+    let ended =
+        rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
     Ok(ended.map_err(fail)?.as_ref().map_or(0, exit_code))
 }
 
 /// 128 + n for signal n, as shells count it.
 pub fn exit_code(status: &WaitIdStatus) -> i32 {
-    status.exit_status().or_else(|| status.terminating_signal().map(|n| 128 + n)).unwrap_or(0)
+    status
+        .exit_status()
+        .or_else(|| status.terminating_signal().map(|n| 128 + n))
+        .unwrap_or(0)
 }
 
 fn how_it_ended(pidfd: &OwnedFd) -> String {
@@ -333,5 +386,8 @@ fn how_it_ended(pidfd: &OwnedFd) -> String {
 /// # Errors
 /// [`Error::ReadFile`] when it does not exist.
 pub fn absolute_bundle(bundle: &Path) -> Result<PathBuf> {
-    std::fs::canonicalize(bundle).map_err(|source| Error::ReadFile { path: bundle.to_owned(), source })
+    std::fs::canonicalize(bundle).map_err(|source| Error::ReadFile {
+        path: bundle.to_owned(),
+        source,
+    })
 }

@@ -11,7 +11,11 @@ fn main() -> std::process::ExitCode {
             }
         }
     }
-    let program = if arguments.is_empty() { String::new() } else { arguments.remove(0) };
+    let program = if arguments.is_empty() {
+        String::new()
+    } else {
+        arguments.remove(0)
+    };
     let code = berth_runtime::cmd::main(&program, arguments);
     std::process::ExitCode::from(u8::try_from(code).unwrap_or(125))
 }

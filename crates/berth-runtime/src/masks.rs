@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use berth_sys::mount::{self as sys_mount, Change, attr};
 use rustix::fs::{FileType, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen,
 };
 
 use crate::devices::open_null;
@@ -25,11 +26,19 @@ pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
-    let null = open_null().map_err(|source| Error::Mask { path: "/dev/null".into(), source })?;
+    let null = open_null().map_err(|source| Error::Mask {
+        path: "/dev/null".into(),
+        source,
+    })?;
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
-        let fail = |source| Error::Mask { path: path.clone(), source };
-        let Some(target) = existing(root, path).map_err(fail)? else { continue };
+        let fail = |source| Error::Mask {
+            path: path.clone(),
+            source,
+        };
+        let Some(target) = existing(root, path).map_err(fail)? else {
+            continue;
+        };
         let stat = rustix::fs::fstat(&target).map_err(|errno| fail(errno.into()))?;
         let cover = if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
             sys_mount::clone_with(&null, &Change::default())
@@ -52,10 +61,19 @@ pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
 /// # Errors
 /// [`Error::Mask`].
 pub fn make_read_only(root: &Root, paths: &[String]) -> Result<()> {
-    let change = Change { set: attr::RDONLY, recursive: true, ..Change::default() };
+    let change = Change {
+        set: attr::RDONLY,
+        recursive: true,
+        ..Change::default()
+    };
     for path in paths {
-        let fail = |source| Error::Mask { path: path.clone(), source };
-        let Some(target) = existing(root, path).map_err(fail)? else { continue };
+        let fail = |source| Error::Mask {
+            path: path.clone(),
+            source,
+        };
+        let Some(target) = existing(root, path).map_err(fail)? else {
+            continue;
+        };
         let copy = sys_mount::clone_with(target.as_fd(), &change).map_err(fail)?;
         attach(copy, target).map_err(fail)?;
     }
@@ -78,5 +96,9 @@ fn empty_directory() -> io::Result<OwnedFd> {
     fsconfig_set_string(&fs, "mode", "0555")?;
     fsconfig_set_string(&fs, "nr_inodes", "1")?;
     fsconfig_create(&fs)?;
-    Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)?)
+    Ok(fsmount(
+        &fs,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::MOUNT_ATTR_RDONLY,
+    )?)
 }

@@ -71,7 +71,10 @@ impl Options {
     /// # Errors
     /// [`Error::Mount`] for a word that a bind mount does not have: nothing is passed on unread.
     pub fn parse(mount: &Mount) -> Result<Options> {
-        let mut options = Options { bind: mount.kind.as_deref() == Some("bind"), ..Options::default() };
+        let mut options = Options {
+            bind: mount.kind.as_deref() == Some("bind"),
+            ..Options::default()
+        };
         for option in &mount.options {
             options.take(option);
         }
@@ -81,7 +84,10 @@ impl Options {
             return Err(Error::Mount {
                 destination: mount.destination.clone(),
                 what: "a directory".into(),
-                source: io::Error::new(io::ErrorKind::InvalidInput, format!("unknown option `{word}`")),
+                source: io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("unknown option `{word}`"),
+                ),
             });
         }
         Ok(options)
@@ -96,14 +102,26 @@ impl Options {
             return;
         }
         let recursive = option.strip_prefix('r');
-        if let Some((_, bits, set)) = ATTRIBUTES.iter().find(|(name, ..)| Some(*name) == recursive) {
+        if let Some((_, bits, set)) = ATTRIBUTES
+            .iter()
+            .find(|(name, ..)| Some(*name) == recursive)
+        {
             match set {
-                true => (self.recursive_set, self.recursive_clear) = (self.recursive_set | bits, self.recursive_clear & !bits),
-                false => (self.recursive_set, self.recursive_clear) = (self.recursive_set & !bits, self.recursive_clear | bits),
+                true => {
+                    (self.recursive_set, self.recursive_clear) =
+                        (self.recursive_set | bits, self.recursive_clear & !bits)
+                }
+                false => {
+                    (self.recursive_set, self.recursive_clear) =
+                        (self.recursive_set & !bits, self.recursive_clear | bits)
+                }
             }
             return;
         }
-        if let Some((name, kind)) = PROPAGATIONS.iter().find(|(name, _)| *name == option || Some(*name) == recursive) {
+        if let Some((name, kind)) = PROPAGATIONS
+            .iter()
+            .find(|(name, _)| *name == option || Some(*name) == recursive)
+        {
             self.propagation = Some((*kind, *name != option));
             return;
         }
@@ -125,11 +143,17 @@ impl Options {
 /// # Errors
 /// [`Error::InvalidSpec`]: it is one of eight words, nothing else (security: R17).
 pub fn root_propagation(word: Option<&str>) -> Result<(Propagation, bool)> {
-    let Some(word) = word.filter(|w| !w.is_empty()) else { return Ok((Propagation::Slave, true)) };
-    let known = PROPAGATIONS.iter().find(|(name, _)| *name == word || Some(*name) == word.strip_prefix('r'));
-    known.map(|(name, kind)| (*kind, *name != word)).ok_or_else(|| Error::InvalidSpec {
-        reason: format!("rootfsPropagation `{word}` is not known"),
-    })
+    let Some(word) = word.filter(|w| !w.is_empty()) else {
+        return Ok((Propagation::Slave, true));
+    };
+    let known = PROPAGATIONS
+        .iter()
+        .find(|(name, _)| *name == word || Some(*name) == word.strip_prefix('r'));
+    known
+        .map(|(name, kind)| (*kind, *name != word))
+        .ok_or_else(|| Error::InvalidSpec {
+            reason: format!("rootfsPropagation `{word}` is not known"),
+        })
 }
 
 #[cfg(test)]
@@ -147,16 +171,36 @@ mod tests {
 
     #[test]
     fn words_find_their_places() {
-        let got = parse(Some("tmpfs"), &["nosuid", "strictatime", "mode=755", "size=65536k", "ro", "rw"]).unwrap();
+        let got = parse(
+            Some("tmpfs"),
+            &[
+                "nosuid",
+                "strictatime",
+                "mode=755",
+                "size=65536k",
+                "ro",
+                "rw",
+            ],
+        )
+        .unwrap();
         assert_eq!(got.set, attr::NOSUID | attr::STRICTATIME);
         assert_eq!(got.clear, attr::RDONLY);
-        assert_eq!(got.data, [("mode".into(), Some("755".into())), ("size".into(), Some("65536k".into()))]);
+        assert_eq!(
+            got.data,
+            [
+                ("mode".into(), Some("755".into())),
+                ("size".into(), Some("65536k".into()))
+            ]
+        );
 
         let got = parse(None, &["rbind", "rro", "rprivate"]).unwrap();
         assert!(got.bind && got.recursive);
         assert_eq!(got.recursive_set, attr::RDONLY);
         assert_eq!(got.propagation, Some((Propagation::Private, true)));
-        assert_eq!(parse(None, &["bind", "shared"]).unwrap().propagation, Some((Propagation::Shared, false)));
+        assert_eq!(
+            parse(None, &["bind", "shared"]).unwrap().propagation,
+            Some((Propagation::Shared, false))
+        );
     }
 
     /// R17.
@@ -169,6 +213,9 @@ mod tests {
             assert!(root_propagation(Some(bad)).is_err(), "{bad}");
         }
         assert_eq!(root_propagation(None).unwrap(), (Propagation::Slave, true));
-        assert_eq!(root_propagation(Some("shared")).unwrap(), (Propagation::Shared, false));
+        assert_eq!(
+            root_propagation(Some("shared")).unwrap(),
+            (Propagation::Shared, false)
+        );
     }
 }

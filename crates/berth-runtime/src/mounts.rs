@@ -14,8 +14,8 @@ use berth_sys::mount::{self as sys_mount, Change, Propagation};
 use rustix::fs::{CWD, FileType, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 use crate::cgroup_mount;
@@ -30,8 +30,16 @@ const SYSFS_MAGIC: u64 = 0x6265_6572;
 
 /// Files of procfs that may be covered (by lxcfs, mostly): they only tell about the system.
 const PROC_FILES: [&str; 10] = [
-    "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
-    "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
 ];
 
 /// What the mounts depend on.
@@ -50,21 +58,37 @@ pub struct Context<'a> {
 /// # Errors
 /// [`Error::Mount`], [`Error::MountNotAllowed`].
 pub fn make_all(root: &Root, mounts: &[Mount], context: &Context<'_>) -> Result<()> {
-    mounts.iter().try_for_each(|mount| make(root, mount, context))
+    mounts
+        .iter()
+        .try_for_each(|mount| make(root, mount, context))
 }
 
 fn make(root: &Root, mount: &Mount, context: &Context<'_>) -> Result<()> {
     let options = Options::parse(mount)?;
-    let kind = if options.bind { "bind" } else { mount.kind.as_deref().unwrap_or("none") };
+    let kind = if options.bind {
+        "bind"
+    } else {
+        mount.kind.as_deref().unwrap_or("none")
+    };
     let destination = clean(&mount.destination);
     let what = describe(kind, mount);
-    let fail = |source| Error::Mount { destination: destination.clone(), what: what.clone(), source };
-    let refuse = |reason| Error::MountNotAllowed { destination: destination.clone(), what: what.clone(), reason };
+    let fail = |source| Error::Mount {
+        destination: destination.clone(),
+        what: what.clone(),
+        source,
+    };
+    let refuse = |reason| Error::MountNotAllowed {
+        destination: destination.clone(),
+        what: what.clone(),
+        reason,
+    };
     if destination == "/" {
         return Err(refuse("it would cover the root file system"));
     }
     if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        return Err(Error::Unsupported { what: "an id-mapped mount" });
+        return Err(Error::Unsupported {
+            what: "an id-mapped mount",
+        });
     }
 
     let made = match kind {
@@ -74,7 +98,11 @@ fn make(root: &Root, mount: &Mount, context: &Context<'_>) -> Result<()> {
     };
     let covers_trusted = matches!(destination.as_str(), "/proc" | "/sys");
     if covers_trusted {
-        let wanted = if destination == "/proc" { PROC_MAGIC } else { SYSFS_MAGIC };
+        let wanted = if destination == "/proc" {
+            PROC_MAGIC
+        } else {
+            SYSFS_MAGIC
+        };
         match &made {
             Some(made) if magic(made).map_err(fail)? == wanted => {}
             _ => return Err(refuse("only the kernel's own file system may be there")),
@@ -124,9 +152,17 @@ fn make_target(root: &Root, destination: &str, no_links: bool) -> io::Result<Own
 
 /// Looks again from the root: what is seen at the place now is the kernel's file system.
 fn verify_on_top(root: &Root, destination: &str) -> io::Result<()> {
-    let wanted = if destination == "/proc" { PROC_MAGIC } else { SYSFS_MAGIC };
+    let wanted = if destination == "/proc" {
+        PROC_MAGIC
+    } else {
+        SYSFS_MAGIC
+    };
     let seen = root.open_no_links(destination, OFlags::PATH | OFlags::DIRECTORY)?;
-    if magic(&seen)? == wanted { Ok(()) } else { Err(io::Error::other("something else is there now")) }
+    if magic(&seen)? == wanted {
+        Ok(())
+    } else {
+        Err(io::Error::other("something else is there now"))
+    }
 }
 
 /// Attaches a detached mount to a directory or file.
@@ -138,9 +174,15 @@ pub(crate) fn attach(mount: impl AsFd, target: impl AsFd) -> io::Result<()> {
 /// A bind mount, detached, with its properties.
 fn bind(mount: &Mount, options: &Options, context: &Context<'_>) -> io::Result<OwnedFd> {
     let source = mount.source.as_deref().filter(|s| !s.is_empty());
-    let source = source.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a bind mount needs a source"))?;
+    let source = source.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "a bind mount needs a source")
+    })?;
     let made = clone_tree(&context.bundle.join(source), options.recursive)?;
-    let change = Change { set: options.set, clear: options.clear, ..Change::default() };
+    let change = Change {
+        set: options.set,
+        clear: options.clear,
+        ..Change::default()
+    };
     match sys_mount::set(&made, &change) {
         // Properties that the host locked stay: the mount is then stricter than asked, never laxer.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && options.clear != 0 => {
@@ -149,7 +191,11 @@ fn bind(mount: &Mount, options: &Options, context: &Context<'_>) -> io::Result<O
         other => other?,
     }
     if options.propagation.is_none() {
-        let private = Change { propagation: Some(Propagation::Private), recursive: true, ..Change::default() };
+        let private = Change {
+            propagation: Some(Propagation::Private),
+            recursive: true,
+            ..Change::default()
+        };
         sys_mount::set(&made, &private)?;
     }
     Ok(made)
@@ -178,13 +224,26 @@ fn finish(mount: &OwnedFd, options: &Options) -> io::Result<()> {
         sys_mount::set(mount, &change)?;
     }
     if let Some((kind, recursive)) = options.propagation {
-        sys_mount::set(mount, &Change { propagation: Some(kind), recursive, ..Change::default() })?;
+        sys_mount::set(
+            mount,
+            &Change {
+                propagation: Some(kind),
+                recursive,
+                ..Change::default()
+            },
+        )?;
     }
     Ok(())
 }
 
 /// A new file system, detached.
-fn file_system(root: &Root, kind: &str, destination: &str, mount: &Mount, options: &Options) -> io::Result<OwnedFd> {
+fn file_system(
+    root: &Root,
+    kind: &str,
+    destination: &str,
+    mount: &Mount,
+    options: &Options,
+) -> io::Result<OwnedFd> {
     match new_file_system(root, kind, destination, mount, options) {
         // Without a namespace of its own to show, the kernel gives none to a user namespace: then the
         // host's, as far as the host shows it to this user.
@@ -196,8 +255,18 @@ fn file_system(root: &Root, kind: &str, destination: &str, mount: &Mount, option
                 _ => return Err(Errno::PERM.into()),
             };
             let made = clone_tree(Path::new(host), true)?;
-            sys_mount::set(&made, &Change { set: options.set, ..Change::default() })?;
-            let private = Change { propagation: Some(Propagation::Private), recursive: true, ..Change::default() };
+            sys_mount::set(
+                &made,
+                &Change {
+                    set: options.set,
+                    ..Change::default()
+                },
+            )?;
+            let private = Change {
+                propagation: Some(Propagation::Private),
+                recursive: true,
+                ..Change::default()
+            };
             sys_mount::set(&made, &private)?;
             Ok(made)
         }
@@ -224,7 +293,10 @@ fn new_file_system(
         }
         if kind == "tmpfs" && !options.data.iter().any(|(key, _)| key == "mode") {
             // The mode of the directory that it covers.
-            let mode = root.open(destination, OFlags::PATH).ok().and_then(|d| rustix::fs::fstat(d).ok());
+            let mode = root
+                .open(destination, OFlags::PATH)
+                .ok()
+                .and_then(|d| rustix::fs::fstat(d).ok());
             if let Some(stat) = mode {
                 fsconfig_set_string(&fs, "mode", format!("{:o}", stat.st_mode & 0o7777))?;
             }
@@ -250,11 +322,15 @@ fn is_dir(fd: &OwnedFd) -> io::Result<bool> {
 }
 
 fn is_known_proc_file(destination: &str) -> bool {
-    destination.strip_prefix("/proc/").is_some_and(|file| PROC_FILES.contains(&file))
+    destination
+        .strip_prefix("/proc/")
+        .is_some_and(|file| PROC_FILES.contains(&file))
 }
 
 fn inside_trusted(destination: &str, directory: &str) -> bool {
-    destination.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+    destination
+        .strip_prefix(directory)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn describe(kind: &str, mount: &Mount) -> String {
@@ -283,7 +359,13 @@ mod tests {
 
     #[test]
     fn destinations_are_cleaned() {
-        for (path, want) in [("/a/../proc", "/proc"), ("proc/", "/proc"), ("/..", "/"), ("//x/./y", "/x/y"), ("", "/")] {
+        for (path, want) in [
+            ("/a/../proc", "/proc"),
+            ("proc/", "/proc"),
+            ("/..", "/"),
+            ("//x/./y", "/x/y"),
+            ("", "/"),
+        ] {
             assert_eq!(clean(path), want, "{path}");
         }
         assert!(is_known_proc_file("/proc/meminfo"));

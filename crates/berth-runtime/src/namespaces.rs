@@ -40,7 +40,11 @@ struct Join {
 impl Join {
     fn enter(&self) -> Result<()> {
         move_into_link_name_space(self.file.as_fd(), Some(link_type(self.kind))).map_err(|errno| {
-            Error::JoinNamespace { kind: word(self.kind), path: self.path.clone(), source: errno.into() }
+            Error::JoinNamespace {
+                kind: word(self.kind),
+                path: self.path.clone(),
+                source: errno.into(),
+            }
         })
     }
 }
@@ -96,7 +100,9 @@ impl Plan {
     /// # Errors
     /// [`Error::JoinNamespace`], those of `make`.
     pub fn with_pid_namespace<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Some(join) = &self.join_pid else { return make() };
+        let Some(join) = &self.join_pid else {
+            return make();
+        };
         let own = Path::new("/proc/self/ns/pid");
         let back = open(NamespaceKind::Pid, own)?;
         join.enter()?;
@@ -116,7 +122,11 @@ impl Plan {
             return Err(Error::Unsupported { what });
         }
         let join = open(kind, path)?;
-        let fail = |source| Error::JoinNamespace { kind: word(kind), path: path.to_owned(), source };
+        let fail = |source| Error::JoinNamespace {
+            kind: word(kind),
+            path: path.to_owned(),
+            source,
+        };
         let theirs = rustix::fs::fstat(&join.file).map_err(|e| fail(e.into()))?;
         let ours = std::fs::metadata(format!("/proc/self/ns/{}", file_name(kind))).map_err(fail)?;
         let own = (theirs.st_dev, theirs.st_ino) != (ours.dev(), ours.ino());
@@ -130,14 +140,25 @@ impl Plan {
 }
 
 fn open(kind: NamespaceKind, path: &Path) -> Result<Join> {
-    let fail = |source| Error::JoinNamespace { kind: word(kind), path: path.to_owned(), source };
+    let fail = |source| Error::JoinNamespace {
+        kind: word(kind),
+        path: path.to_owned(),
+        source,
+    };
     let file = OwnedFd::from(File::open(path).map_err(fail)?);
     // A fifo or a device has no business here; setns itself checks the kind of namespace.
     const NSFS_MAGIC: u64 = 0x6e73_6673;
     if crate::mounts::magic(&file).map_err(fail)? != NSFS_MAGIC {
-        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a namespace")));
+        return Err(fail(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a namespace",
+        )));
     }
-    Ok(Join { kind, path: path.to_owned(), file })
+    Ok(Join {
+        kind,
+        path: path.to_owned(),
+        file,
+    })
 }
 
 /// `CLONE_NEW*` of a kind.
@@ -202,7 +223,10 @@ mod tests {
     use super::*;
 
     fn of(kind: NamespaceKind, path: Option<&str>) -> Namespace {
-        Namespace { kind, path: path.map(PathBuf::from) }
+        Namespace {
+            kind,
+            path: path.map(PathBuf::from),
+        }
     }
 
     #[test]
@@ -214,14 +238,20 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(plan.new, namespace::PID);
-        assert!(plan.new_cgroup && !plan.own.network, "the host's own is not the container's");
+        assert!(
+            plan.new_cgroup && !plan.own.network,
+            "the host's own is not the container's"
+        );
         assert_eq!(plan.joins.len(), 1);
     }
 
     #[test]
     fn what_is_no_namespace_is_refused() {
         for path in ["/dev/null", "/proc/self/status", "/nonexistent"] {
-            assert!(Plan::new(&[of(NamespaceKind::Network, Some(path))]).is_err(), "{path}");
+            assert!(
+                Plan::new(&[of(NamespaceKind::Network, Some(path))]).is_err(),
+                "{path}"
+            );
         }
     }
 }

@@ -23,15 +23,24 @@ pub fn start_time(pid: i32) -> Result<u64> {
 /// # Errors
 /// [`Error::Step`].
 pub fn open(pid: i32, start_time: u64) -> Result<Option<OwnedFd>> {
-    let Some(number) = Pid::from_raw(pid) else { return Ok(None) };
+    let Some(number) = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw) else {
+        return Ok(None);
+    };
     let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
         Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(None),
-        Err(errno) => return Err(Error::Step { action: "open the container's process", source: errno.into() }),
+        Err(errno) => {
+            return Err(Error::Step {
+                action: "open the container's process",
+                source: errno.into(),
+            });
+        }
     };
     // Read after it is held: the number cannot change hands any more.
     match stat(pid) {
-        Ok((state, began)) if began == start_time && !matches!(state, b'Z' | b'X') => Ok(Some(pidfd)),
+        Ok((state, began)) if began == start_time && !matches!(state, b'Z' | b'X') => {
+            Ok(Some(pidfd))
+        }
         _ => Ok(None),
     }
 }
@@ -39,8 +48,14 @@ pub fn open(pid: i32, start_time: u64) -> Result<Option<OwnedFd>> {
 /// State letter and start time.
 fn stat(pid: i32) -> Result<(u8, u64)> {
     let path = PathBuf::from(format!("/proc/{pid}/stat"));
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::ReadFile { path: path.clone(), source })?;
-    parse(&text).ok_or_else(|| Error::ReadFile { path, source: io::ErrorKind::InvalidData.into() })
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::ReadFile {
+        path: path.clone(),
+        source,
+    })?;
+    parse(&text).ok_or_else(|| Error::ReadFile {
+        path,
+        source: io::ErrorKind::InvalidData.into(),
+    })
 }
 
 /// The name in field 2 may hold blanks and parentheses, so counting begins after the last one.
@@ -58,7 +73,10 @@ mod tests {
     #[test]
     fn a_hostile_name_does_not_shift_the_fields() {
         let rest = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 99";
-        assert_eq!(parse(&format!("12 (a) R 1 (b)) {rest}")), Some((b'S', 4242)));
+        assert_eq!(
+            parse(&format!("12 (a) R 1 (b)) {rest}")),
+            Some((b'S', 4242))
+        );
         assert_eq!(parse("12 (a) S 1"), None);
     }
 

@@ -66,19 +66,35 @@ impl Prepared {
         bundle::validate_process(process)?;
         rlimits::check(&process.rlimits)?;
         // A label that cannot be applied must not be forgotten.
-        let asked = |label: &Option<String>| label.as_deref().is_some_and(|l| !l.is_empty() && l != "unconfined");
+        let asked = |label: &Option<String>| {
+            label
+                .as_deref()
+                .is_some_and(|l| !l.is_empty() && l != "unconfined")
+        };
         if asked(&process.apparmor_profile) {
-            return Err(Error::Unsupported { what: "an AppArmor profile" });
+            return Err(Error::Unsupported {
+                what: "an AppArmor profile",
+            });
         }
         if asked(&process.selinux_label) {
-            return Err(Error::Unsupported { what: "an SELinux label" });
+            return Err(Error::Unsupported {
+                what: "an SELinux label",
+            });
         }
-        let search = process.env.iter().find_map(|pair| pair.strip_prefix("PATH="));
+        let search = process
+            .env
+            .iter()
+            .find_map(|pair| pair.strip_prefix("PATH="));
         Ok(Prepared {
             args: strings(&process.args)?,
             env: strings(&process.env)?,
             search: search.unwrap_or(DEFAULT_PATH).to_owned(),
-            caps: process.capabilities.as_ref().map(Sets::parse).transpose()?.unwrap_or_default(),
+            caps: process
+                .capabilities
+                .as_ref()
+                .map(Sets::parse)
+                .transpose()?
+                .unwrap_or_default(),
             filter: seccomp.map(Filter::compile).transpose()?,
             process: process.clone(),
             preserve_fds: 0,
@@ -92,7 +108,9 @@ impl Prepared {
 
     /// Initial size of the terminal: rows and columns.
     pub fn console_size(&self) -> Option<(u16, u16)> {
-        self.process.console_size.map(|size| (size.height, size.width))
+        self.process
+            .console_size
+            .map(|size| (size.height, size.width))
     }
 
     /// The working directory.
@@ -105,8 +123,14 @@ impl Prepared {
     /// # Errors
     /// [`Error::Step`]: lowering needs CAP_SYS_RESOURCE.
     pub fn set_oom_score(&self) -> Result<()> {
-        let Some(score) = self.process.oom_score_adj else { return Ok(()) };
-        let file = rustix::fs::open("/proc/self/oom_score_adj", rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC, Mode::empty());
+        let Some(score) = self.process.oom_score_adj else {
+            return Ok(());
+        };
+        let file = rustix::fs::open(
+            "/proc/self/oom_score_adj",
+            rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC,
+            Mode::empty(),
+        );
         file.and_then(|file| rustix::io::write(file, score.to_string().as_bytes()))
             .map(drop)
             .map_err(|e| step("set oom_score_adj", e))
@@ -135,7 +159,9 @@ impl Prepared {
             self.change_dir()?;
         }
         check_cwd(&process.cwd)?;
-        rustix::process::umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022) & 0o777));
+        rustix::process::umask(Mode::from_raw_mode(
+            process.user.umask.unwrap_or(0o022) & 0o777,
+        ));
         self.find_program()
     }
 
@@ -145,30 +171,44 @@ impl Prepared {
             return error;
         }
         let source = execve(program, &self.args, &self.env);
-        Error::Exec { program: self.process.args[0].clone(), source }
+        Error::Exec {
+            program: self.process.args[0].clone(),
+            source,
+        }
     }
 
     fn last_steps(&self, sync: &Sync) -> Result<()> {
         berth_sys::signals::reset_all();
-        rustix::process::set_parent_process_death_signal(None).map_err(|e| step("clear the death signal", e))?;
+        rustix::process::set_parent_process_death_signal(None)
+            .map_err(|e| step("clear the death signal", e))?;
         if self.process.no_new_privileges
             && let Some(filter) = &self.filter
         {
             filter.install(sync)?;
         }
-        close_on_exec_from(3 + self.preserve_fds)
-            .map_err(|source| Error::Step { action: "mark the descriptors close-on-exec", source })
+        close_on_exec_from(3 + self.preserve_fds).map_err(|source| Error::Step {
+            action: "mark the descriptors close-on-exec",
+            source,
+        })
     }
 
     fn change_dir(&self) -> Result<()> {
         let path = &self.process.cwd;
-        rustix::process::chdir(path.as_str()).map_err(|e| Error::Cwd { path: path.clone(), source: e.into() })
+        rustix::process::chdir(path.as_str()).map_err(|e| Error::Cwd {
+            path: path.clone(),
+            source: e.into(),
+        })
     }
 
     fn change_user(&self) -> Result<()> {
         let user = &self.process.user;
-        let groups: Vec<Gid> = user.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
-        rustix::thread::set_keep_capabilities(true).map_err(|e| step("keep the capabilities", e))?;
+        let groups: Vec<Gid> = user
+            .additional_gids
+            .iter()
+            .map(|gid| Gid::from_raw(*gid))
+            .collect();
+        rustix::thread::set_keep_capabilities(true)
+            .map_err(|e| step("keep the capabilities", e))?;
         match rustix::thread::set_thread_groups(&groups) {
             // A user namespace in which nobody may; there is nothing to set either.
             Err(Errno::PERM) if groups.is_empty() && setgroups_denied() => {}
@@ -179,29 +219,47 @@ impl Prepared {
         rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(|e| step("set the user", e))?;
         // A change of user made the process dumpable by that user again, or not: say it.
         hide_from_others()?;
-        rustix::thread::set_keep_capabilities(false).map_err(|e| step("forget to keep the capabilities", e))
+        rustix::thread::set_keep_capabilities(false)
+            .map_err(|e| step("forget to keep the capabilities", e))
     }
 
     fn find_program(&self) -> Result<CString> {
         let program = &self.process.args[0];
-        let exec = |errno: Errno| Error::Exec { program: program.clone(), source: errno.into() };
+        let exec = |errno: Errno| Error::Exec {
+            program: program.clone(),
+            source: errno.into(),
+        };
         if program.contains('/') {
             return match executable(program) {
                 Ok(()) => Ok(c_string(program)?),
-                Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::NotFound { program: program.clone(), place: "" }),
+                Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::NotFound {
+                    program: program.clone(),
+                    place: "",
+                }),
                 Err(errno) => Err(exec(errno)),
             };
         }
         let mut denied = false;
         for directory in self.search.split(':') {
-            let candidate = if directory.is_empty() { format!("./{program}") } else { format!("{directory}/{program}") };
+            let candidate = if directory.is_empty() {
+                format!("./{program}")
+            } else {
+                format!("{directory}/{program}")
+            };
             match executable(&candidate) {
                 Ok(()) => return c_string(&candidate),
                 Err(Errno::ACCESS) => denied = true,
                 Err(_) => {}
             }
         }
-        if denied { Err(exec(Errno::ACCESS)) } else { Err(Error::NotFound { program: program.clone(), place: " in $PATH" }) }
+        if denied {
+            Err(exec(Errno::ACCESS))
+        } else {
+            Err(Error::NotFound {
+                program: program.clone(),
+                place: " in $PATH",
+            })
+        }
     }
 }
 
@@ -220,10 +278,17 @@ pub fn hide_from_others() -> Result<()> {
 /// # Errors
 /// The kernel's.
 pub fn place_stdio(stdio: &Stdio) -> Result<()> {
-    if let Stdio::Fds { stdin, stdout, stderr } = stdio {
+    if let Stdio::Fds {
+        stdin,
+        stdout,
+        stderr,
+    } = stdio
+    {
         for (number, file) in [stdin, stdout, stderr].into_iter().enumerate() {
-            place_fd(file.as_fd(), number as i32)
-                .map_err(|source| Error::Step { action: "place the standard streams", source })?;
+            place_fd(file.as_fd(), number as i32).map_err(|source| Error::Step {
+                action: "place the standard streams",
+                source,
+            })?;
         }
     }
     Ok(())
@@ -236,7 +301,10 @@ pub fn place_stdio(stdio: &Stdio) -> Result<()> {
 pub fn place_terminal(slave: BorrowedFd<'_>) -> Result<()> {
     rustix::process::ioctl_tiocsctty(slave).map_err(|e| step("take the terminal", e))?;
     for number in 0..3 {
-        place_fd(slave, number).map_err(|source| Error::Step { action: "place the terminal", source })?;
+        place_fd(slave, number).map_err(|source| Error::Step {
+            action: "place the terminal",
+            source,
+        })?;
     }
     Ok(())
 }
@@ -244,13 +312,21 @@ pub fn place_terminal(slave: BorrowedFd<'_>) -> Result<()> {
 /// Gives the standard streams to the program's user, so that `/dev/stdout` can be opened again.
 /// Only pipes, sockets and the container's terminal: not devices or files of the host.
 fn own_stdio(uid: u32) -> Result<()> {
-    let streams = (rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr());
+    let streams = (
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    );
     for stream in [streams.0, streams.1, streams.2] {
-        let Ok(stat) = rustix::fs::fstat(stream) else { continue };
+        let Ok(stat) = rustix::fs::fstat(stream) else {
+            continue;
+        };
         const PTY_MAJOR: u32 = 136;
         let ours = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Fifo | FileType::Socket => true,
-            FileType::CharacterDevice => (PTY_MAJOR..PTY_MAJOR + 8).contains(&rustix::fs::major(stat.st_rdev)),
+            FileType::CharacterDevice => {
+                (PTY_MAJOR..PTY_MAJOR + 8).contains(&rustix::fs::major(stat.st_rdev))
+            }
             _ => false,
         };
         if !ours || stat.st_uid == uid {
@@ -269,7 +345,9 @@ fn own_stdio(uid: u32) -> Result<()> {
 fn check_cwd(path: &str) -> Result<()> {
     match rustix::process::getcwd(Vec::new()) {
         Ok(real) if real.as_bytes().starts_with(b"/") => Ok(()),
-        _ => Err(Error::CwdOutside { path: path.to_owned() }),
+        _ => Err(Error::CwdOutside {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -286,14 +364,23 @@ fn setgroups_denied() -> bool {
 }
 
 fn strings(list: &[String]) -> Result<Strings> {
-    Ok(Strings::new(list.iter().map(|text| c_string(text)).collect::<Result<_>>()?))
+    Ok(Strings::new(
+        list.iter()
+            .map(|text| c_string(text))
+            .collect::<Result<_>>()?,
+    ))
 }
 
 fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::InvalidSpec { reason: "a NUL byte in an argument".into() })
+    CString::new(text).map_err(|_| Error::InvalidSpec {
+        reason: "a NUL byte in an argument".into(),
+    })
 }
 
 /// A failed step.
 pub(crate) fn step(action: &'static str, errno: Errno) -> Error {
-    Error::Step { action, source: io::Error::from(errno) }
+    Error::Step {
+        action,
+        source: io::Error::from(errno),
+    }
 }

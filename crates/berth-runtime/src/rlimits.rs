@@ -33,7 +33,9 @@ const RESOURCES: [(&str, Resource); 16] = [
 /// # Errors
 /// [`Error::InvalidSpec`].
 pub fn check(limits: &[Rlimit]) -> Result<()> {
-    limits.iter().try_for_each(|limit| resource(&limit.kind).map(drop))
+    limits
+        .iter()
+        .try_for_each(|limit| resource(&limit.kind).map(drop))
 }
 
 /// Sets the limits of the calling process.
@@ -43,7 +45,10 @@ pub fn check(limits: &[Rlimit]) -> Result<()> {
 pub fn apply(limits: &[Rlimit]) -> Result<()> {
     for limit in limits {
         let value = |number| (number != u64::MAX).then_some(number);
-        let new = rustix::process::Rlimit { current: value(limit.soft), maximum: value(limit.hard) };
+        let new = rustix::process::Rlimit {
+            current: value(limit.soft),
+            maximum: value(limit.hard),
+        };
         rustix::process::setrlimit(resource(&limit.kind)?, new).map_err(|errno| Error::Rlimit {
             kind: limit.kind.clone(),
             soft: limit.soft,
@@ -56,9 +61,11 @@ pub fn apply(limits: &[Rlimit]) -> Result<()> {
 
 fn resource(name: &str) -> Result<Resource> {
     let known = RESOURCES.iter().find(|(known, _)| *known == name);
-    known.map(|(_, resource)| *resource).ok_or_else(|| Error::InvalidSpec {
-        reason: format!("`{name}` is no resource limit"),
-    })
+    known
+        .map(|(_, resource)| *resource)
+        .ok_or_else(|| Error::InvalidSpec {
+            reason: format!("`{name}` is no resource limit"),
+        })
 }
 
 #[cfg(test)]
@@ -67,7 +74,11 @@ mod tests {
 
     #[test]
     fn unknown_names_and_inverted_limits_are_errors() {
-        let limit = |kind: &str, soft, hard| Rlimit { kind: kind.into(), soft, hard };
+        let limit = |kind: &str, soft, hard| Rlimit {
+            kind: kind.into(),
+            soft,
+            hard,
+        };
         assert!(check(&[limit("RLIMIT_NOFILE", 1, 1)]).is_ok());
         assert!(check(&[limit("NOFILE", 1, 1)]).is_err());
         assert!(apply(&[limit("RLIMIT_CORE", 2, 1)]).is_err());

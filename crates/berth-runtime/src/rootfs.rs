@@ -15,8 +15,9 @@ use berth_sys::mount::{self as sys_mount, Change, Propagation};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree,
 };
 
 use crate::error::{Error, Result};
@@ -35,13 +36,25 @@ impl Root {
     /// # Errors
     /// [`Error::Rootfs`], [`Error::MountOverlay`].
     pub fn set_up(mount: &RootfsMount, propagation: (Propagation, bool)) -> Result<Root> {
-        let change = |kind, recursive| Change { propagation: Some(kind), recursive, ..Change::default() };
-        sys_mount::set_at(CWD, c"/", &change(propagation.0, propagation.1))
-            .map_err(|source| Error::Rootfs { action: "set the propagation of /", source })?;
+        let change = |kind, recursive| Change {
+            propagation: Some(kind),
+            recursive,
+            ..Change::default()
+        };
+        sys_mount::set_at(CWD, c"/", &change(propagation.0, propagation.1)).map_err(|source| {
+            Error::Rootfs {
+                action: "set the propagation of /",
+                source,
+            }
+        })?;
         if propagation.0 != Propagation::Private {
             // Else the host would see the root mount appear (security: R17); pivot_root wants it too.
-            sys_mount::set_at(CWD, c"/", &change(Propagation::Private, false))
-                .map_err(|source| Error::Rootfs { action: "make / private", source })?;
+            sys_mount::set_at(CWD, c"/", &change(Propagation::Private, false)).map_err(
+                |source| Error::Rootfs {
+                    action: "make / private",
+                    source,
+                },
+            )?;
         }
         let root = detached(mount)?;
         move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
@@ -55,7 +68,9 @@ impl Root {
     /// [`Error::Rootfs`].
     pub fn current() -> Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open("/", flags, Mode::empty()).map(Root).map_err(|e| rootfs("open the root", e))
+        rustix::fs::open("/", flags, Mode::empty())
+            .map(Root)
+            .map_err(|e| rootfs("open the root", e))
     }
 
     /// Opens `path` inside, following links inside.
@@ -77,7 +92,13 @@ impl Root {
     fn open_with(&self, path: &Path, flags: OFlags, more: ResolveFlags) -> io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
         for _ in 0..MAX_TRIES {
-            match rustix::fs::openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            match rustix::fs::openat2(
+                &self.0,
+                path,
+                flags | OFlags::CLOEXEC,
+                Mode::empty(),
+                resolve,
+            ) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 other => return Ok(other?),
             }
@@ -91,8 +112,10 @@ impl Root {
     /// The kernel's.
     pub fn make_dir(&self, path: &str) -> io::Result<OwnedFd> {
         let mode = Mode::from_raw_mode(0o755);
-        berth_fs::create_dir_all_in_root(self.0.as_fd(), path, mode)
-            .map_err(|e| e.errno().map_or_else(|| io::Error::other(e.to_string()), io::Error::from))
+        berth_fs::create_dir_all_in_root(self.0.as_fd(), path, mode).map_err(|e| {
+            e.errno()
+                .map_or_else(|| io::Error::other(e.to_string()), io::Error::from)
+        })
     }
 
     /// Opens the file `path` inside (O_PATH), made empty where missing.
@@ -106,13 +129,19 @@ impl Root {
         }
         let (parent, name) = split(path)?;
         let parent = self.make_dir(parent)?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
         match rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
             Ok(_) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
         // A link that dangles stays one: it would be followed out of our sight.
-        Ok(rustix::fs::openat(&parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+        Ok(rustix::fs::openat(
+            &parent,
+            name,
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
     }
 
     /// Makes the root mount read-only.
@@ -120,9 +149,14 @@ impl Root {
     /// # Errors
     /// [`Error::Rootfs`].
     pub fn make_read_only(&self) -> Result<()> {
-        let change = Change { set: sys_mount::attr::RDONLY, ..Change::default() };
-        sys_mount::set(&self.0, &change)
-            .map_err(|source| Error::Rootfs { action: "make the root file system read-only", source })
+        let change = Change {
+            set: sys_mount::attr::RDONLY,
+            ..Change::default()
+        };
+        sys_mount::set(&self.0, &change).map_err(|source| Error::Rootfs {
+            action: "make the root file system read-only",
+            source,
+        })
     }
 
     /// Makes it `/` of this process and lets go of the old root.
@@ -136,14 +170,23 @@ impl Root {
             return rustix::process::chroot(".").map_err(|e| rootfs("chroot", e));
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let old = rustix::fs::open("/", flags, Mode::empty()).map_err(|e| rootfs("open the old root", e))?;
-        rustix::process::pivot_root(".", ".").map_err(|e| rootfs("pivot to the root file system", e))?;
+        let old = rustix::fs::open("/", flags, Mode::empty())
+            .map_err(|e| rootfs("open the old root", e))?;
+        rustix::process::pivot_root(".", ".")
+            .map_err(|e| rootfs("pivot to the root file system", e))?;
         rustix::process::fchdir(&old).map_err(|e| rootfs("enter the old root", e))?;
         // What is unmounted here must not be unmounted on the host.
-        let slave = Change { propagation: Some(Propagation::Slave), recursive: true, ..Change::default() };
-        sys_mount::set_at(CWD, c".", &slave)
-            .map_err(|source| Error::Rootfs { action: "cut the old root off", source })?;
-        rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|e| rootfs("unmount the old root", e))?;
+        let slave = Change {
+            propagation: Some(Propagation::Slave),
+            recursive: true,
+            ..Change::default()
+        };
+        sys_mount::set_at(CWD, c".", &slave).map_err(|source| Error::Rootfs {
+            action: "cut the old root off",
+            source,
+        })?;
+        rustix::mount::unmount(".", UnmountFlags::DETACH)
+            .map_err(|e| rootfs("unmount the old root", e))?;
         rustix::process::chdir("/").map_err(|e| rootfs("enter the new root", e))
     }
 }
@@ -169,32 +212,52 @@ pub fn split(path: &str) -> io::Result<(&str, &str)> {
 /// # Errors
 /// [`Error::Rootfs`].
 pub fn set_final_propagation(kind: Propagation, recursive: bool) -> Result<()> {
-    let change = Change { propagation: Some(kind), recursive, ..Change::default() };
-    sys_mount::set_at(CWD, c"/", &change)
-        .map_err(|source| Error::Rootfs { action: "set the propagation of the root file system", source })
+    let change = Change {
+        propagation: Some(kind),
+        recursive,
+        ..Change::default()
+    };
+    sys_mount::set_at(CWD, c"/", &change).map_err(|source| Error::Rootfs {
+        action: "set the propagation of the root file system",
+        source,
+    })
 }
 
 fn detached(mount: &RootfsMount) -> Result<OwnedFd> {
     match mount {
         RootfsMount::Bind { source } => {
-            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-            let root = open_tree(CWD, source, flags).map_err(|e| rootfs("bind the root file system", e))?;
-            let change = Change { propagation: Some(Propagation::Private), recursive: true, ..Change::default() };
-            sys_mount::set(&root, &change)
-                .map_err(|source| Error::Rootfs { action: "make the root file system private", source })?;
-            let kind = rustix::fs::fstat(&root).map_err(|e| rootfs("look at the root file system", e))?.st_mode;
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_RECURSIVE;
+            let root = open_tree(CWD, source, flags)
+                .map_err(|e| rootfs("bind the root file system", e))?;
+            let change = Change {
+                propagation: Some(Propagation::Private),
+                recursive: true,
+                ..Change::default()
+            };
+            sys_mount::set(&root, &change).map_err(|source| Error::Rootfs {
+                action: "make the root file system private",
+                source,
+            })?;
+            let kind = rustix::fs::fstat(&root)
+                .map_err(|e| rootfs("look at the root file system", e))?
+                .st_mode;
             if rustix::fs::FileType::from_raw_mode(kind) != rustix::fs::FileType::Directory {
                 return Err(rootfs("bind the root file system", Errno::NOTDIR));
             }
             Ok(root)
         }
-        RootfsMount::Overlay { lower, upper, work, userxattr } => {
-            overlay(lower, upper, work, *userxattr).map_err(|errno| Error::MountOverlay {
-                upper: upper.clone(),
-                layers: lower.len(),
-                source: errno.into(),
-            })
-        }
+        RootfsMount::Overlay {
+            lower,
+            upper,
+            work,
+            userxattr,
+        } => overlay(lower, upper, work, *userxattr).map_err(|errno| Error::MountOverlay {
+            upper: upper.clone(),
+            layers: lower.len(),
+            source: errno.into(),
+        }),
     }
 }
 
@@ -215,7 +278,10 @@ fn overlay(
     fsconfig_create(&fs)?;
     let root = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
     // Overlay falls back to a read-only mount when it cannot make its scratch files.
-    if rustix::fs::fstatvfs(&root)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+    if rustix::fs::fstatvfs(&root)?
+        .f_flag
+        .contains(rustix::fs::StatVfsMountFlags::RDONLY)
+    {
         return Err(Errno::ROFS);
     }
     Ok(root)
@@ -226,7 +292,11 @@ fn add_layers(fs: &OwnedFd, lower: &[std::path::PathBuf]) -> std::result::Result
     for (number, layer) in lower.iter().enumerate() {
         match fsconfig_set_string(fs, "lowerdir+", layer) {
             Err(Errno::INVAL) if number == 0 => {
-                let escaped = lower.iter().map(|l| l.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:"));
+                let escaped = lower.iter().map(|l| {
+                    l.to_string_lossy()
+                        .replace('\\', "\\\\")
+                        .replace(':', "\\:")
+                });
                 return fsconfig_set_string(fs, "lowerdir", escaped.collect::<Vec<_>>().join(":"));
             }
             other => other?,
@@ -236,7 +306,10 @@ fn add_layers(fs: &OwnedFd, lower: &[std::path::PathBuf]) -> std::result::Result
 }
 
 fn rootfs(action: &'static str, errno: Errno) -> Error {
-    Error::Rootfs { action, source: errno.into() }
+    Error::Rootfs {
+        action,
+        source: errno.into(),
+    }
 }
 
 #[cfg(test)]

@@ -27,13 +27,25 @@ pub fn ensure() -> Result<()> {
     if is_sealed(&own)? {
         return Ok(());
     }
-    let change = Change { set: attr::RDONLY, ..Change::default() };
-    let fail = |source| Error::Step { action: "make a read-only mount of the runtime's file", source };
+    let change = Change {
+        set: attr::RDONLY,
+        ..Change::default()
+    };
+    let fail = |source| Error::Step {
+        action: "make a read-only mount of the runtime's file",
+        source,
+    };
     let mount = clone_with(&in_this_namespace(own)?, &change).map_err(fail)?;
     if !is_sealed(&mount)? {
         return Err(fail(std::io::ErrorKind::ReadOnlyFilesystem.into()));
     }
-    let c_strings = |list: Vec<Vec<u8>>| Strings::new(list.into_iter().filter_map(|s| CString::new(s).ok()).collect());
+    let c_strings = |list: Vec<Vec<u8>>| {
+        Strings::new(
+            list.into_iter()
+                .filter_map(|s| CString::new(s).ok())
+                .collect(),
+        )
+    };
     let args = c_strings(std::env::args_os().map(OsStringExt::into_vec).collect());
     let env = c_strings(
         std::env::vars_os()
@@ -41,21 +53,42 @@ pub fn ensure() -> Result<()> {
             .collect(),
     );
     let source = fexecve(mount.as_fd(), &args, &env);
-    Err(Error::Step { action: "execute the runtime from its read-only mount", source })
+    Err(Error::Step {
+        action: "execute the runtime from its read-only mount",
+        source,
+    })
 }
 
 fn open_own() -> Result<OwnedFd> {
-    rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| Error::Step { action: "open the runtime's own file", source: e.into() })
+    rustix::fs::open(
+        "/proc/self/exe",
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|e| Error::Step {
+        action: "open the runtime's own file",
+        source: e.into(),
+    })
 }
 
 /// The same file as this mount namespace shows it: only mounts of one's own namespace can be copied, and
 /// a program that has just made one was executed from the mounts of the old one.
 fn in_this_namespace(own: OwnedFd) -> Result<OwnedFd> {
-    let fail = |e: rustix::io::Errno| Error::Step { action: "find the runtime's own file", source: e.into() };
-    let identity = |file: &OwnedFd| rustix::fs::fstat(file).map(|stat| (stat.st_dev, stat.st_ino)).map_err(fail);
+    let fail = |e: rustix::io::Errno| Error::Step {
+        action: "find the runtime's own file",
+        source: e.into(),
+    };
+    let identity = |file: &OwnedFd| {
+        rustix::fs::fstat(file)
+            .map(|stat| (stat.st_dev, stat.st_ino))
+            .map_err(fail)
+    };
     let path = rustix::fs::readlink("/proc/self/exe", Vec::new()).map_err(fail)?;
-    let named = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let named = rustix::fs::open(
+        path,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    );
     match named {
         Ok(named) if identity(&named)? == identity(&own)? => Ok(named),
         // Renamed or replaced meanwhile.
@@ -64,7 +97,9 @@ fn in_this_namespace(own: OwnedFd) -> Result<OwnedFd> {
 }
 
 fn is_sealed(file: &OwnedFd) -> Result<bool> {
-    let stat = rustix::fs::fstatvfs(file)
-        .map_err(|e| Error::Step { action: "look at the runtime's own file", source: e.into() })?;
+    let stat = rustix::fs::fstatvfs(file).map_err(|e| Error::Step {
+        action: "look at the runtime's own file",
+        source: e.into(),
+    })?;
     Ok(stat.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

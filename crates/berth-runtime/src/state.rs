@@ -91,7 +91,9 @@ impl Root {
     pub fn new(given: Option<PathBuf>) -> Root {
         let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
         Root(given.unwrap_or_else(|| match own {
-            Some(dir) if !rustix::process::geteuid().is_root() => Path::new(&dir).join("berth-runtime"),
+            Some(dir) if !rustix::process::geteuid().is_root() => {
+                Path::new(&dir).join("berth-runtime")
+            }
             _ => PathBuf::from(DEFAULT_ROOT),
         }))
     }
@@ -101,7 +103,10 @@ impl Root {
     /// # Errors
     /// [`Error::StateDir`].
     pub fn ids(&self) -> Result<Vec<String>> {
-        let fail = |source| Error::StateDir { path: self.0.clone(), source };
+        let fail = |source| Error::StateDir {
+            path: self.0.clone(),
+            source,
+        };
         let entries = match std::fs::read_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(fail)?,
@@ -109,7 +114,11 @@ impl Root {
         let mut ids = Vec::new();
         for entry in entries {
             let name = entry.map_err(fail)?.file_name();
-            ids.extend(name.into_string().ok().filter(|name| check_id(name).is_ok()));
+            ids.extend(
+                name.into_string()
+                    .ok()
+                    .filter(|name| check_id(name).is_ok()),
+            );
         }
         ids.sort();
         Ok(ids)
@@ -122,7 +131,10 @@ impl Root {
     pub fn make(&self, id: &str) -> Result<Dir> {
         check_id(id)?;
         let path = self.0.join(id);
-        let fail = |source: io::Error| Error::StateDir { path: path.clone(), source };
+        let fail = |source: io::Error| Error::StateDir {
+            path: path.clone(),
+            source,
+        };
         let mode = Mode::from_raw_mode(0o700);
         let made = match rustix::fs::mkdir(&path, mode) {
             Err(rustix::io::Errno::NOENT) => {
@@ -133,7 +145,10 @@ impl Root {
             other => other,
         };
         match made {
-            Ok(()) => Ok(Dir { id: id.to_owned(), path }),
+            Ok(()) => Ok(Dir {
+                id: id.to_owned(),
+                path,
+            }),
             Err(rustix::io::Errno::EXIST) => Err(Error::Exists { id: id.to_owned() }),
             Err(errno) => Err(fail(errno.into())),
         }
@@ -146,7 +161,14 @@ impl Root {
     pub fn find(&self, id: &str) -> Result<Dir> {
         check_id(id)?;
         let path = self.0.join(id);
-        if path.is_dir() { Ok(Dir { id: id.to_owned(), path }) } else { Err(Error::NoContainer { id: id.to_owned() }) }
+        if path.is_dir() {
+            Ok(Dir {
+                id: id.to_owned(),
+                path,
+            })
+        } else {
+            Err(Error::NoContainer { id: id.to_owned() })
+        }
     }
 }
 
@@ -169,9 +191,18 @@ impl Dir {
     /// [`Error::StateDir`].
     pub fn make_fifo(&self) -> Result<OwnedFd> {
         let path = self.path.join(FIFO);
-        let fail = |errno: rustix::io::Errno| Error::StateDir { path: path.clone(), source: errno.into() };
-        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
-            .map_err(fail)?;
+        let fail = |errno: rustix::io::Errno| Error::StateDir {
+            path: path.clone(),
+            source: errno.into(),
+        };
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .map_err(fail)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::open(&path, flags, Mode::empty()).map_err(fail)
     }
@@ -183,15 +214,24 @@ impl Dir {
     pub fn release_init(&self) -> Result<()> {
         let path = self.path.join(FIFO);
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let wrong = |status| Error::WrongState { verb: "start", id: self.id.clone(), status };
+        let wrong = |status| Error::WrongState {
+            verb: "start",
+            id: self.id.clone(),
+            status,
+        };
         let fifo = rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| match errno {
             rustix::io::Errno::NOENT => wrong("running"),
             rustix::io::Errno::NXIO => wrong("stopped"),
-            errno => Error::StateDir { path: path.clone(), source: errno.into() },
+            errno => Error::StateDir {
+                path: path.clone(),
+                source: errno.into(),
+            },
         })?;
         // Whoever unlinks it is the one who starts: of two at once, one loses.
         rustix::fs::unlink(&path).map_err(|_| wrong("running"))?;
-        rustix::io::write(&fifo, b"s").map(drop).map_err(|_| wrong("stopped"))
+        rustix::io::write(&fifo, b"s")
+            .map(drop)
+            .map_err(|_| wrong("stopped"))
     }
 
     /// Writes the record and a copy of the configuration.
@@ -199,7 +239,9 @@ impl Dir {
     /// # Errors
     /// [`Error::WriteFile`].
     pub fn record(&self, created: &Created, spec: &Spec, bundle: &Path) -> Result<()> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         let record = Record {
             id: self.id.clone(),
             pid: created.pid,
@@ -215,10 +257,17 @@ impl Dir {
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {
         let path = self.path.join(name);
-        let fail = |source| Error::WriteFile { path: path.clone(), source };
+        let fail = |source| Error::WriteFile {
+            path: path.clone(),
+            source,
+        };
         let json = serde_json::to_vec(value).map_err(|e| fail(e.into()))?;
-        berth_fs::atomic_write(&path, &json, Durability::Volatile)
-            .map_err(|e| fail(e.errno().map_or_else(|| io::Error::other(e.to_string()), io::Error::from)))
+        berth_fs::atomic_write(&path, &json, Durability::Volatile).map_err(|e| {
+            fail(
+                e.errno()
+                    .map_or_else(|| io::Error::other(e.to_string()), io::Error::from),
+            )
+        })
     }
 
     /// Reads the record; `None` while the container is being made.
@@ -228,7 +277,9 @@ impl Dir {
     pub fn load(&self) -> Result<Option<Record>> {
         match bundle::read_json(&self.path.join(RECORD)) {
             Ok(record) => Ok(Some(record)),
-            Err(Error::ReadFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(Error::ReadFile { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -246,7 +297,9 @@ impl Dir {
     /// # Errors
     /// When the process or the cgroup cannot be looked at.
     pub fn status(&self, record: Option<&Record>) -> Result<Status> {
-        let Some(record) = record else { return Ok(Status::Creating) };
+        let Some(record) = record else {
+            return Ok(Status::Creating);
+        };
         if pid::open(record.pid, record.start_time)?.is_none() {
             return Ok(Status::Stopped);
         }
@@ -254,8 +307,14 @@ impl Dir {
             return Ok(Status::Created);
         }
         let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
-        let frozen = cgroup.is_frozen().map_err(|source| Error::Cgroup { source })?;
-        Ok(if frozen { Status::Paused } else { Status::Running })
+        let frozen = cgroup
+            .is_frozen()
+            .map_err(|source| Error::Cgroup { source })?;
+        Ok(if frozen {
+            Status::Paused
+        } else {
+            Status::Running
+        })
     }
 
     /// Status and record of a container that was made.
@@ -265,7 +324,11 @@ impl Dir {
     pub fn known(&self, verb: &'static str) -> Result<(Record, Status)> {
         let record = self.load()?;
         let status = self.status(record.as_ref())?;
-        let wrong = || Error::WrongState { verb, id: self.id.clone(), status: status.word() };
+        let wrong = || Error::WrongState {
+            verb,
+            id: self.id.clone(),
+            status: status.word(),
+        };
         record.map(|record| (record, status)).ok_or_else(wrong)
     }
 
@@ -277,10 +340,20 @@ impl Dir {
         let record = self.load()?;
         let status = self.status(record.as_ref())?;
         let Some(record) = record else {
-            return Ok(State { status: status.word().to_owned(), id: self.id.clone(), ..State::default() });
+            return Ok(State {
+                status: status.word().to_owned(),
+                id: self.id.clone(),
+                ..State::default()
+            });
         };
         let pid = (status != Status::Stopped).then_some(record.pid);
-        Ok(hooks::state_of(&self.spec()?, &self.id, &record.bundle, status.word(), pid))
+        Ok(hooks::state_of(
+            &self.spec()?,
+            &self.id,
+            &record.bundle,
+            status.word(),
+            pid,
+        ))
     }
 
     /// Removes the directory; the id is free after that.
@@ -288,7 +361,10 @@ impl Dir {
     /// # Errors
     /// [`Error::StateDir`].
     pub fn remove(self) -> Result<()> {
-        std::fs::remove_dir_all(&self.path).map_err(|source| Error::StateDir { path: self.path.clone(), source })
+        std::fs::remove_dir_all(&self.path).map_err(|source| Error::StateDir {
+            path: self.path.clone(),
+            source,
+        })
     }
 }
 
@@ -298,7 +374,11 @@ fn check_id(id: &str) -> Result<()> {
     let good = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
         && id.len() <= 255
         && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'+'));
-    if good { Ok(()) } else { Err(Error::InvalidId { id: id.to_owned() }) }
+    if good {
+        Ok(())
+    } else {
+        Err(Error::InvalidId { id: id.to_owned() })
+    }
 }
 
 #[cfg(test)]
@@ -313,7 +393,10 @@ mod tests {
         let first = root.make("x1").unwrap();
         assert!(matches!(root.make("x1"), Err(Error::Exists { .. })));
         for bad in ["", ".", "..", "a/b", "/etc", "a b", "-x", &"x".repeat(256)] {
-            assert!(matches!(root.make(bad), Err(Error::InvalidId { .. })), "{bad}");
+            assert!(
+                matches!(root.make(bad), Err(Error::InvalidId { .. })),
+                "{bad}"
+            );
             assert!(root.find(bad).is_err());
         }
         assert_eq!(root.ids().unwrap(), ["x1"]);
@@ -330,10 +413,22 @@ mod tests {
         let fifo = state.make_fifo().unwrap();
         state.release_init().unwrap();
         assert_eq!(rustix::io::read(&fifo, &mut [0; 4]), Ok(1));
-        assert!(matches!(state.release_init(), Err(Error::WrongState { status: "running", .. })));
+        assert!(matches!(
+            state.release_init(),
+            Err(Error::WrongState {
+                status: "running",
+                ..
+            })
+        ));
         let other = root.make("y").unwrap();
         drop(other.make_fifo().unwrap());
-        assert!(matches!(other.release_init(), Err(Error::WrongState { status: "stopped", .. })));
+        assert!(matches!(
+            other.release_init(),
+            Err(Error::WrongState {
+                status: "stopped",
+                ..
+            })
+        ));
     }
 
     #[test]

@@ -52,16 +52,25 @@ impl Sync {
     /// # Errors
     /// The kernel's.
     pub fn pair() -> Result<(Sync, Sync)> {
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map(|(left, right)| (Sync(left), Sync(right)))
-            .map_err(fail)
+        socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map(|(left, right)| (Sync(left), Sync(right)))
+        .map_err(fail)
     }
 
     /// Child: tells what went wrong. Best effort: the parent may be gone.
     pub fn failed(&self, failure: &RuntimeFailure) -> bool {
         let mut packet = vec![b'F'];
         if serde_json::to_writer(&mut packet, failure).is_err() || packet.len() > MAX_PACKET {
-            let short = RuntimeFailure { causes: Vec::new(), message: clip(&failure.message), ..failure.clone() };
+            let short = RuntimeFailure {
+                causes: Vec::new(),
+                message: clip(&failure.message),
+                ..failure.clone()
+            };
             packet.truncate(1);
             let _ = serde_json::to_writer(&mut packet, &short);
         }
@@ -83,7 +92,9 @@ impl Sync {
     pub fn send_process(&self, pid: i32, pidfd: BorrowedFd<'_>) -> Result<()> {
         let mut packet = vec![b'P'];
         packet.extend_from_slice(&pid.to_ne_bytes());
-        fdpass::send(&self.0, &packet, &[pidfd]).map(drop).map_err(fail)
+        fdpass::send(&self.0, &packet, &[pidfd])
+            .map(drop)
+            .map_err(fail)
     }
 
     /// Sends a bare tag.
@@ -102,7 +113,9 @@ impl Sync {
         let mut byte = [0];
         match fdpass::receive(&self.0, &mut byte, 0) {
             Ok(got) if got.bytes == 1 && byte[0] == b'g' => Ok(()),
-            Ok(_) => Err(Error::Sync { source: io::ErrorKind::UnexpectedEof.into() }),
+            Ok(_) => Err(Error::Sync {
+                source: io::ErrorKind::UnexpectedEof.into(),
+            }),
             Err(errno) => Err(fail(errno)),
         }
     }
@@ -126,11 +139,16 @@ impl Sync {
             Err(rustix::io::Errno::CONNRESET) => return Ok(Message::End),
             other => other.map_err(fail)?,
         };
-        let Some((tag, body)) = packet[..got.bytes].split_first() else { return Ok(Message::End) };
-        let nonsense = || Error::Sync { source: io::ErrorKind::InvalidData.into() };
+        let Some((tag, body)) = packet[..got.bytes].split_first() else {
+            return Ok(Message::End);
+        };
+        let nonsense = || Error::Sync {
+            source: io::ErrorKind::InvalidData.into(),
+        };
         match (*tag, got.fds.pop()) {
             (b'F', _) => {
-                let failure = serde_json::from_slice(body).map_err(|e| Error::Sync { source: e.into() })?;
+                let failure =
+                    serde_json::from_slice(body).map_err(|e| Error::Sync { source: e.into() })?;
                 Ok(Message::Failed(Box::new(failure)))
             }
             (b'T', Some(fd)) => Ok(Message::Terminal(fd)),
@@ -153,7 +171,9 @@ impl AsFd for Sync {
 }
 
 fn fail(errno: rustix::io::Errno) -> Error {
-    Error::Sync { source: io::Error::from(errno) }
+    Error::Sync {
+        source: io::Error::from(errno),
+    }
 }
 
 fn clip(text: &str) -> String {
@@ -167,9 +187,14 @@ mod tests {
     #[test]
     fn messages_arrive_as_sent() {
         let (parent, child) = Sync::pair().unwrap();
-        let failure = Error::InvalidSpec { reason: "x".repeat(MAX_PACKET * 2) }.to_failure();
+        let failure = Error::InvalidSpec {
+            reason: "x".repeat(MAX_PACKET * 2),
+        }
+        .to_failure();
         assert!(child.failed(&failure));
-        let Message::Failed(got) = parent.receive().unwrap() else { panic!() };
+        let Message::Failed(got) = parent.receive().unwrap() else {
+            panic!()
+        };
         assert_eq!(got.exit_code, 125);
         assert!(got.message.len() <= 1000);
 

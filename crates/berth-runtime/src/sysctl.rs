@@ -24,8 +24,14 @@ pub struct Own {
 }
 
 const IPC: [&str; 8] = [
-    "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall", "kernel/shmmax",
-    "kernel/shmmni", "kernel/shm_rmid_forced",
+    "kernel/msgmax",
+    "kernel/msgmnb",
+    "kernel/msgmni",
+    "kernel/sem",
+    "kernel/shmall",
+    "kernel/shmmax",
+    "kernel/shmmni",
+    "kernel/shm_rmid_forced",
 ];
 
 /// Checks all keys.
@@ -33,7 +39,9 @@ const IPC: [&str; 8] = [
 /// # Errors
 /// [`Error::SysctlNotAllowed`].
 pub fn check(sysctls: &BTreeMap<String, String>, own: Own) -> Result<()> {
-    sysctls.keys().try_for_each(|key| path_of(key, own).map(drop))
+    sysctls
+        .keys()
+        .try_for_each(|key| path_of(key, own).map(drop))
 }
 
 /// Writes the values.
@@ -44,10 +52,16 @@ pub fn apply(sysctls: &BTreeMap<String, String>, own: Own) -> Result<()> {
     if sysctls.is_empty() {
         return Ok(());
     }
-    let proc = detached_procfs().map_err(|source| Error::Step { action: "open a procfs", source })?;
+    let proc = detached_procfs().map_err(|source| Error::Step {
+        action: "open a procfs",
+        source,
+    })?;
     for (key, value) in sysctls {
         let path = path_of(key, own)?;
-        write(&proc, &path, value).map_err(|source| Error::Sysctl { key: key.clone(), source })?;
+        write(&proc, &path, value).map_err(|source| Error::Sysctl {
+            key: key.clone(),
+            source,
+        })?;
     }
     Ok(())
 }
@@ -63,21 +77,36 @@ fn write(proc: &OwnedFd, path: &str, value: &str) -> io::Result<()> {
 fn detached_procfs() -> io::Result<OwnedFd> {
     let fs = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_create(&fs)?;
-    Ok(fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+    Ok(fsmount(
+        &fs,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::empty(),
+    )?)
 }
 
 /// The path below `/proc/sys` of an allowed key.
 fn path_of(key: &str, own: Own) -> Result<String> {
-    let refuse = |reason| Err(Error::SysctlNotAllowed { key: key.to_owned(), reason });
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'_' | b'-' | b':' | b'@');
+    let refuse = |reason| {
+        Err(Error::SysctlNotAllowed {
+            key: key.to_owned(),
+            reason,
+        })
+    };
+    let plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'_' | b'-' | b':' | b'@');
     if key.is_empty() || !key.bytes().all(plain) {
         return refuse("it has a character that no sysctl has");
     }
     // The first separator says which one it is: with `/`, a dot is part of a name (`eth0.1`).
     let path = match key.find(['.', '/']) {
-        Some(at) if key.as_bytes()[at] == b'.' => {
-            key.chars().map(|c| match c { '.' => '/', '/' => '.', other => other }).collect()
-        }
+        Some(at) if key.as_bytes()[at] == b'.' => key
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                other => other,
+            })
+            .collect(),
         _ => key.to_owned(),
     };
     if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -99,22 +128,47 @@ fn path_of(key: &str, own: Own) -> Result<String> {
 mod tests {
     use super::*;
 
-    const ALL: Own = Own { network: true, ipc: true, uts: true };
+    const ALL: Own = Own {
+        network: true,
+        ipc: true,
+        uts: true,
+    };
 
     /// R22.
     #[test]
     fn only_namespaced_keys() {
-        for good in ["net.ipv4.ip_forward", "net/ipv4/conf/eth0.1/forwarding", "kernel.shm_rmid_forced", "fs.mqueue.msg_max", "kernel.domainname"] {
+        for good in [
+            "net.ipv4.ip_forward",
+            "net/ipv4/conf/eth0.1/forwarding",
+            "kernel.shm_rmid_forced",
+            "fs.mqueue.msg_max",
+            "kernel.domainname",
+        ] {
             assert!(path_of(good, ALL).is_ok(), "{good}");
             assert!(path_of(good, Own::default()).is_err(), "{good} of the host");
         }
         for bad in [
-            "kernel.core_pattern", "kernel.shm_rmid_forced+kernel.core_pattern", "vm.overcommit_memory", "kernel.hostname",
-            "net/../kernel/core_pattern", "net.ipv4/../x", "net..ipv4", "net", "", "/net/x", "fs.file-max", "net.x\nkernel.y",
-            "user.max_user_namespaces", "kernel/shmmax/../core_pattern", "net.ipv4.conf.a/b/../c ",
+            "kernel.core_pattern",
+            "kernel.shm_rmid_forced+kernel.core_pattern",
+            "vm.overcommit_memory",
+            "kernel.hostname",
+            "net/../kernel/core_pattern",
+            "net.ipv4/../x",
+            "net..ipv4",
+            "net",
+            "",
+            "/net/x",
+            "fs.file-max",
+            "net.x\nkernel.y",
+            "user.max_user_namespaces",
+            "kernel/shmmax/../core_pattern",
+            "net.ipv4.conf.a/b/../c ",
         ] {
             assert!(path_of(bad, ALL).is_err(), "{bad}");
         }
-        assert_eq!(path_of("net.ipv4.conf.eth0/1.forwarding", ALL).unwrap(), "net/ipv4/conf/eth0.1/forwarding");
+        assert_eq!(
+            path_of("net.ipv4.conf.eth0/1.forwarding", ALL).unwrap(),
+            "net/ipv4/conf/eth0.1/forwarding"
+        );
     }
 }

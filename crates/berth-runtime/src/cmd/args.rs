@@ -16,7 +16,11 @@ pub struct Args {
 impl Args {
     /// Takes the arguments.
     pub fn new(arguments: Vec<String>) -> Args {
-        Args { rest: arguments.into(), pending: None, option: String::new() }
+        Args {
+            rest: arguments.into(),
+            pending: None,
+            option: String::new(),
+        }
     }
 
     /// The next option; `None` before the first operand, or after `--`.
@@ -35,11 +39,17 @@ impl Args {
             Some(word) if word.len() > 1 && word.starts_with('-') => {
                 let word = self.rest.pop_front().unwrap_or_default();
                 let (name, value) = match word.split_once('=') {
-                    Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+                    Some((name, value)) if name.starts_with("--") => {
+                        (name.to_owned(), Some(value.to_owned()))
+                    }
                     _ => (word, None),
                 };
                 // `-root` is as good as `--root` to tools written in Go.
-                let name = if name.len() > 2 && !name.starts_with("--") { format!("-{name}") } else { name };
+                let name = if name.len() > 2 && !name.starts_with("--") {
+                    format!("-{name}")
+                } else {
+                    name
+                };
                 self.pending = value;
                 self.option = name.clone();
                 Ok(Some(name))
@@ -63,7 +73,12 @@ impl Args {
     /// It is none.
     pub fn number(&mut self) -> Result<u32> {
         let text = self.value()?;
-        text.parse().map_err(|_| usage(format!("the option {} needs a number, not `{text}`", self.option)))
+        text.parse().map_err(|_| {
+            usage(format!(
+                "the option {} needs a number, not `{text}`",
+                self.option
+            ))
+        })
     }
 
     /// The value that came with `=`, if one did.
@@ -81,7 +96,9 @@ impl Args {
     /// # Errors
     /// There is none, or there are more.
     pub fn only_operand(&mut self, what: &str) -> Result<String> {
-        let operand = self.next_operand().ok_or_else(|| usage(format!("{what} is missing")))?;
+        let operand = self
+            .next_operand()
+            .ok_or_else(|| usage(format!("{what} is missing")))?;
         self.end()?;
         Ok(operand)
     }

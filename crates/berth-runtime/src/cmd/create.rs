@@ -39,7 +39,11 @@ impl Options {
 
     /// Reads the bundle.
     pub(super) fn load(&self) -> Result<(PathBuf, Spec)> {
-        let path = if self.bundle.as_os_str().is_empty() { Path::new(".") } else { &self.bundle };
+        let path = if self.bundle.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &self.bundle
+        };
         let path = absolute_bundle(path)?;
         let spec = bundle::load(&path)?;
         Ok((path, spec))
@@ -69,7 +73,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             id: id.clone(),
             bundle: bundle.clone(),
             rootfs: None,
-            stdio: if wants_terminal { Stdio::Terminal } else { Stdio::Inherit },
+            stdio: if wants_terminal {
+                Stdio::Terminal
+            } else {
+                Stdio::Inherit
+            },
             console_size: None,
             fifo: Some(fifo),
             preserve_fds: options.preserve_fds,
@@ -86,7 +94,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 }
 
 /// What the caller waits for: the terminal, the state, the pid.
-pub(super) fn finish(created: &Created, options: &Options, record: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(super) fn finish(
+    created: &Created,
+    options: &Options,
+    record: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     if let (Some(socket), Some(master)) = (&options.console_socket, &created.terminal) {
         terminal::send(socket, master)?;
     }

@@ -24,7 +24,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     };
     let Some(record) = dir.load()? else {
         // A creation that was cut short left no process: init dies with its maker.
-        return if force { dir.remove().map(|()| 0) } else { Err(wrong(id, Status::Creating)) };
+        return if force {
+            dir.remove().map(|()| 0)
+        } else {
+            Err(wrong(id, Status::Creating))
+        };
     };
     let status = dir.status(Some(&record))?;
     let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
@@ -41,7 +45,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 }
 
 fn wrong(id: String, status: Status) -> Error {
-    Error::WrongState { verb: "delete", id, status: status.word() }
+    Error::WrongState {
+        verb: "delete",
+        id,
+        status: status.word(),
+    }
 }
 
 /// Kills init and all others, and waits until init has ended.
@@ -50,9 +58,15 @@ fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
         let _ = berth_sys::signals::send(&init, 9);
         cgroup.kill().map_err(|source| Error::Cgroup { source })?;
         let wanted = rustix::event::PollFd::new(&init, rustix::event::PollFlags::IN);
-        let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+        let limit = rustix::event::Timespec {
+            tv_sec: 10,
+            tv_nsec: 0,
+        };
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut [wanted.clone()], Some(&limit)))
-            .map_err(|errno| Error::Step { action: "wait for the container's end", source: errno.into() })?;
+            .map_err(|errno| Error::Step {
+                action: "wait for the container's end",
+                source: errno.into(),
+            })?;
     }
     Ok(())
 }
@@ -64,7 +78,10 @@ fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
 pub(super) fn clean_up(dir: Dir, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
     let state = dir.state();
     // Without a pid namespace of its own, processes outlive init.
-    let cgroup = cgroup.kill().and_then(|()| cgroup.remove()).map_err(|source| Error::Cgroup { source });
+    let cgroup = cgroup
+        .kill()
+        .and_then(|()| cgroup.remove())
+        .map_err(|source| Error::Cgroup { source });
     let removed = dir.remove();
     if let (Some(all), Ok(state)) = (&spec.hooks, state) {
         // One that fails does not keep the others from running. Source: runtime.md "Lifecycle", 13.

@@ -46,7 +46,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let options = parse(&mut args)?;
     let container = match &options.task {
         Some(dir) => of_task(dir)?,
-        None => of_state(global, &args.next_operand().ok_or_else(|| usage("the container's id is missing".into()))?)?,
+        None => of_state(
+            global,
+            &args
+                .next_operand()
+                .ok_or_else(|| usage("the container's id is missing".into()))?,
+        )?,
     };
     let process = process(&options, &container.spec, args.rest())?;
     if options.console_socket.is_some() && !process.terminal {
@@ -61,9 +66,15 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         linux: container.spec.linux.as_ref().unwrap_or(&none),
     };
     let all: Vec<i32> = FORWARDED.into_iter().chain([WINCH]).collect();
-    let signals = berth_sys::signals::listen(&all)
-        .map_err(|source| Error::Step { action: "listen for signals", source })?;
-    let stdio = if process.terminal { Stdio::Terminal } else { Stdio::Inherit };
+    let signals = berth_sys::signals::listen(&all).map_err(|source| Error::Step {
+        action: "listen for signals",
+        source,
+    })?;
+    let stdio = if process.terminal {
+        Stdio::Terminal
+    } else {
+        Stdio::Inherit
+    };
     let mut executed = exec(&target, &process, stdio, None, options.preserve_fds)?;
     if let Err(error) = hand_out(&options, &mut executed) {
         let _ = berth_sys::signals::send(&executed.pidfd, 9);
@@ -78,7 +89,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 }
 
 fn hand_out(options: &Options, executed: &mut Executed) -> Result<()> {
-    if let (Some(socket), Some(master)) = (&options.console_socket, executed.terminal.take_if(|_| options.console_socket.is_some())) {
+    if let (Some(socket), Some(master)) = (
+        &options.console_socket,
+        executed
+            .terminal
+            .take_if(|_| options.console_socket.is_some()),
+    ) {
         terminal::send(socket, &master)?;
     }
     match &options.pid_file {
@@ -112,12 +128,17 @@ fn parse(args: &mut Args) -> Result<Options> {
 
 /// `UID[:GID]`, numbers only: names are resolved by the engine, from the image.
 fn user(text: &str) -> Result<(u32, Option<u32>)> {
-    let (uid, gid) = text.split_once(':').map_or((text, None), |(uid, gid)| (uid, Some(gid)));
+    let (uid, gid) = text
+        .split_once(':')
+        .map_or((text, None), |(uid, gid)| (uid, Some(gid)));
     // `+5` and the like parse as numbers; they name nobody.
     let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
     let number = |t: &str| t.parse().ok().filter(|_| digits(t));
     let wrong = || usage(format!("`{text}` is not UID[:GID]"));
-    Ok((number(uid).ok_or_else(wrong)?, gid.map(|gid| number(gid).ok_or_else(wrong)).transpose()?))
+    Ok((
+        number(uid).ok_or_else(wrong)?,
+        gid.map(|gid| number(gid).ok_or_else(wrong)).transpose()?,
+    ))
 }
 
 fn of_state(global: &Global, id: &str) -> Result<Container> {
@@ -135,7 +156,11 @@ fn of_state(global: &Global, id: &str) -> Result<Container> {
 fn of_task(dir: &Path) -> Result<Container> {
     let pid: Pid = bundle::read_json(&dir.join("pid.json"))?;
     Ok(Container {
-        id: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        id: dir
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
         pid: pid.pid,
         start_time: pid.start_time,
         cgroups: pid.cgroups,
@@ -183,7 +208,9 @@ fn process(options: &Options, spec: &Spec, command: Vec<String>) -> Result<Proce
     }
     process.user.additional_gids.extend(&options.groups);
     if !options.caps.is_empty() {
-        let caps = process.capabilities.get_or_insert_with(Capabilities::default);
+        let caps = process
+            .capabilities
+            .get_or_insert_with(Capabilities::default);
         for set in [&mut caps.bounding, &mut caps.effective, &mut caps.permitted] {
             set.extend(options.caps.iter().cloned());
         }
@@ -200,7 +227,17 @@ mod tests {
     fn users_are_numbers() {
         assert_eq!(user("5").unwrap(), (5, None));
         assert_eq!(user("5:6").unwrap(), (5, Some(6)));
-        for bad in ["", "root", "-1", "+1", "4294967296", "1:", ":1", "1:x", "1 "] {
+        for bad in [
+            "",
+            "root",
+            "-1",
+            "+1",
+            "4294967296",
+            "1:",
+            ":1",
+            "1:x",
+            "1 ",
+        ] {
             assert!(user(bad).is_err(), "{bad}");
         }
     }
@@ -208,7 +245,10 @@ mod tests {
     #[test]
     fn options_lie_over_the_containers_process() {
         let mut spec = Spec::default();
-        let caps = Capabilities { effective: vec!["CAP_CHOWN".into()], ..Capabilities::default() };
+        let caps = Capabilities {
+            effective: vec!["CAP_CHOWN".into()],
+            ..Capabilities::default()
+        };
         spec.process = Some(Process {
             env: vec!["A=1".into(), "AB=2".into()],
             cwd: "/x".into(),
@@ -216,10 +256,17 @@ mod tests {
             capabilities: Some(caps),
             ..Process::default()
         });
-        let options = Options { env: vec!["A=3".into()], user: Some((9, None)), ..Options::default() };
+        let options = Options {
+            env: vec!["A=3".into()],
+            user: Some((9, None)),
+            ..Options::default()
+        };
         let made = process(&options, &spec, vec!["ls".into()]).unwrap();
         assert_eq!(made.env, ["AB=2", "A=3"]);
-        assert_eq!((made.user.uid, made.cwd.as_str(), made.terminal), (9, "/x", false));
+        assert_eq!(
+            (made.user.uid, made.cwd.as_str(), made.terminal),
+            (9, "/x", false)
+        );
         assert!(made.capabilities.unwrap().effective.is_empty());
         assert!(process(&options, &spec, Vec::new()).is_err());
     }

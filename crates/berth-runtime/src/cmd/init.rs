@@ -35,7 +35,9 @@ pub(super) fn main(mut arguments: Vec<String>) -> i32 {
 }
 
 fn run(program: &str, rest: &[String]) -> std::io::Result<i32> {
-    let all: Vec<i32> = (1..=signals::MAX).filter(|s| !NOT_FORWARDED.contains(s)).collect();
+    let all: Vec<i32> = (1..=signals::MAX)
+        .filter(|s| !NOT_FORWARDED.contains(s))
+        .collect();
     let listen = signals::listen(&all)?;
     let mut command = Command::new(program);
     // A session's foreground group, if there is a terminal, so that ^C reaches the program only.
@@ -44,7 +46,11 @@ fn run(program: &str, rest: &[String]) -> std::io::Result<i32> {
         Ok(child) => child,
         Err(error) => {
             eprintln!("error: exec `{program}`: {error}");
-            return Ok(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
+            return Ok(if error.kind() == std::io::ErrorKind::NotFound {
+                127
+            } else {
+                126
+            });
         }
     };
     let main = Pid::from_child(&child);
@@ -65,7 +71,7 @@ fn reap(main: Pid) -> std::io::Result<Option<i32>> {
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) if pid == main => {
-                let status = std::process::ExitStatus::from_raw(status.as_raw() as i32);
+                let status = std::process::ExitStatus::from_raw(status.as_raw());
                 return Ok(status.code().or_else(|| status.signal().map(|n| 128 + n)));
             }
             Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
@@ -76,13 +82,17 @@ fn reap(main: Pid) -> std::io::Result<Option<i32>> {
 }
 
 fn next_signals(listen: &OwnedFd, main: Pid) -> std::io::Result<()> {
-    match poll(&mut [PollFd::from_borrowed_fd(listen.as_fd(), PollFlags::IN)], None) {
+    match poll(
+        &mut [PollFd::from_borrowed_fd(listen.as_fd(), PollFlags::IN)],
+        None,
+    ) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(errno) => return Err(errno.into()),
     }
     while let Some(number) = signals::read(listen)? {
         if number != CHILD
-            && let Ok(pidfd) = rustix::process::pidfd_open(main, rustix::process::PidfdFlags::empty())
+            && let Ok(pidfd) =
+                rustix::process::pidfd_open(main, rustix::process::PidfdFlags::empty())
         {
             // Our child, not reaped yet: the number is its own.
             let _ = signals::send(&pidfd, number);

@@ -16,7 +16,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             other => return Err(unknown(other)),
         }
     }
-    let id = args.next_operand().ok_or_else(|| usage("the container's id is missing".to_owned()))?;
+    let id = args
+        .next_operand()
+        .ok_or_else(|| usage("the container's id is missing".to_owned()))?;
     // Callers write `kill ID --all TERM`, too.
     while let Some(option) = args.next_option()? {
         match option.as_str() {
@@ -33,14 +35,21 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
         return to_all(&cgroup, number).map(|()| 0);
     }
-    let stopped = || Error::WrongState { verb: "kill", id: id.clone(), status: Status::Stopped.word() };
+    let stopped = || Error::WrongState {
+        verb: "kill",
+        id: id.clone(),
+        status: Status::Stopped.word(),
+    };
     if status == Status::Stopped {
         return Err(stopped());
     }
     let init = pid::open(record.pid, record.start_time)?.ok_or_else(stopped)?;
     berth_sys::signals::send(&init, number).map_err(|errno| match errno {
         rustix::io::Errno::SRCH => stopped(),
-        errno => Error::Step { action: "signal the container", source: errno.into() },
+        errno => Error::Step {
+            action: "signal the container",
+            source: errno.into(),
+        },
     })?;
     if number == 9 && status == Status::Paused {
         // A frozen v1 cgroup keeps even SIGKILL waiting.
@@ -56,10 +65,19 @@ fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
         return cgroup.kill().map_err(fail);
     }
     for pid in cgroup.procs().map_err(fail)? {
-        let Some(pid) = rustix::process::Pid::from_raw(pid) else { continue };
-        let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { continue };
+        let Some(pid) = rustix::process::Pid::from_raw(pid) else {
+            continue;
+        };
+        let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+        else {
+            continue;
+        };
         // Still in the cgroup after it is held: it is the one that was listed, or another of the same.
-        if cgroup.procs().map_err(fail)?.contains(&pid.as_raw_nonzero().get()) {
+        if cgroup
+            .procs()
+            .map_err(fail)?
+            .contains(&pid.as_raw_nonzero().get())
+        {
             let _ = berth_sys::signals::send(&pidfd, number);
         }
     }

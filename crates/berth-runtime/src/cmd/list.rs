@@ -35,7 +35,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             true => format!("{}\n", state.id),
             false => {
                 let pid = state.pid.unwrap_or_default();
-                format!("{}\t{pid}\t{}\t{}\n", state.id, state.status, state.bundle.display())
+                format!(
+                    "{}\t{pid}\t{}\t{}\n",
+                    state.id,
+                    state.status,
+                    state.bundle.display()
+                )
             }
         });
     }

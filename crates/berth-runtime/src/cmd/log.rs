@@ -29,7 +29,11 @@ impl Log {
         let line = one_line(&failure);
         if let Some(path) = &self.file {
             // The log is an engine's convenience: that it cannot be written is told with the rest.
-            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(path);
             let text = if self.json {
                 format!("{}\n", serde_json::json!({ "level": "error", "msg": line }))
             } else {

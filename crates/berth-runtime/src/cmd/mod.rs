@@ -61,7 +61,10 @@ pub(crate) struct Global {
 /// Runs a command line (without the program's name) and returns the exit code.
 pub fn main(program: &str, arguments: Vec<String>) -> i32 {
     // Bound into a container under this name, it is the container's little init.
-    if Path::new(program).file_name().is_some_and(|name| name == "docker-init") {
+    if Path::new(program)
+        .file_name()
+        .is_some_and(|name| name == "docker-init")
+    {
         return init::main(arguments);
     }
     let mut args = Args::new(arguments);
@@ -88,21 +91,31 @@ fn global(args: &mut Args) -> Result<Global> {
             "--debug" => {}
             "-h" | "--help" => {
                 print(USAGE)?;
-                return Err(Error::Usage { message: String::new() });
+                return Err(Error::Usage {
+                    message: String::new(),
+                });
             }
             "-v" | "--version" => args.set_verb("version"),
             other => return Err(args::unknown(other)),
         }
     }
-    Ok(Global { root: Root::new(root), log: Log::new(log, json), systemd_cgroup })
+    Ok(Global {
+        root: Root::new(root),
+        log: Log::new(log, json),
+        systemd_cgroup,
+    })
 }
 
 fn verb(global: &Global, mut args: Args) -> Result<i32> {
     let Some(verb) = args.next_operand() else {
-        return Err(Error::Usage { message: USAGE.trim_end().to_owned() });
+        return Err(Error::Usage {
+            message: USAGE.trim_end().to_owned(),
+        });
     };
     if global.systemd_cgroup && matches!(verb.as_str(), "create" | "run") {
-        return Err(Error::Unsupported { what: "--systemd-cgroup" });
+        return Err(Error::Unsupported {
+            what: "--systemd-cgroup",
+        });
     }
     // The container can come to execute this file: keep it from being written (R1).
     if matches!(verb.as_str(), "create" | "run" | "exec") && rustix::process::geteuid().is_root() {
@@ -126,33 +139,57 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         "unshare" => unshare::main(args),
         "init" => Ok(init::main(args.rest())),
         "version" => {
-            print(&format!("berth-runtime {}\nspec: {}\n", env!("CARGO_PKG_VERSION"), berth_oci::spec::OCI_VERSION))?;
+            print(&format!(
+                "berth-runtime {}\nspec: {}\n",
+                env!("CARGO_PKG_VERSION"),
+                berth_oci::spec::OCI_VERSION
+            ))?;
             Ok(0)
         }
         "help" => {
             print(USAGE)?;
             Ok(0)
         }
-        other => Err(Error::Usage { message: format!("there is no verb `{other}`: see berth-runtime --help") }),
+        other => Err(Error::Usage {
+            message: format!("there is no verb `{other}`: see berth-runtime --help"),
+        }),
     }
 }
 
 /// Writes a result to standard output; a closed pipe is an error, not a panic.
 pub(crate) fn print(text: &str) -> Result<()> {
-    berth_fs::atomic::write_all(rustix::stdio::stdout(), text.as_bytes())
-        .map_err(|errno| Error::Step { action: "write to standard output", source: errno.into() })
+    berth_fs::atomic::write_all(rustix::stdio::stdout(), text.as_bytes()).map_err(|errno| {
+        Error::Step {
+            action: "write to standard output",
+            source: errno.into(),
+        }
+    })
 }
 
 /// Writes pretty JSON to standard output.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value)
-        .map_err(|e| Error::Step { action: "write to standard output", source: e.into() })?;
+    let json = serde_json::to_string_pretty(value).map_err(|e| Error::Step {
+        action: "write to standard output",
+        source: e.into(),
+    })?;
     print(&(json + "\n"))
 }
 
 /// Writes a pid where the caller asked for it, whole or not at all.
 pub(crate) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
-    let fail = |source| Error::WriteFile { path: path.to_owned(), source };
-    berth_fs::atomic_write(path, pid.to_string().as_bytes(), berth_fs::Durability::Volatile)
-        .map_err(|e| fail(e.errno().map_or_else(|| std::io::Error::other(e.to_string()), std::io::Error::from)))
+    let fail = |source| Error::WriteFile {
+        path: path.to_owned(),
+        source,
+    };
+    berth_fs::atomic_write(
+        path,
+        pid.to_string().as_bytes(),
+        berth_fs::Durability::Volatile,
+    )
+    .map_err(|e| {
+        fail(e.errno().map_or_else(
+            || std::io::Error::other(e.to_string()),
+            std::io::Error::from,
+        ))
+    })
 }

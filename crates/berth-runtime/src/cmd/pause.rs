@@ -14,12 +14,24 @@ pub(super) fn main(global: &Global, mut args: Args, freeze: bool) -> Result<i32>
     let id = args.only_operand("the container's id")?;
     let verb = if freeze { "pause" } else { "resume" };
     let (record, status) = global.root.find(&id)?.known(verb)?;
-    let right = if freeze { matches!(status, Status::Running | Status::Created) } else { status == Status::Paused };
+    let right = if freeze {
+        matches!(status, Status::Running | Status::Created)
+    } else {
+        status == Status::Paused
+    };
     if !right {
-        return Err(Error::WrongState { verb, id, status: status.word() });
+        return Err(Error::WrongState {
+            verb,
+            id,
+            status: status.word(),
+        });
     }
     let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
-    let done = if freeze { cgroup.freeze() } else { cgroup.thaw() };
+    let done = if freeze {
+        cgroup.freeze()
+    } else {
+        cgroup.thaw()
+    };
     done.map_err(|source| Error::Cgroup { source })?;
     Ok(0)
 }

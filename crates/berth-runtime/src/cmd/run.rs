@@ -35,7 +35,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let (bundle, spec) = options.load()?;
     let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
     if detach && wants_terminal != options.console_socket.is_some() {
-        return Err(usage("--console-socket belongs to a detached container with a terminal".to_owned()));
+        return Err(usage(
+            "--console-socket belongs to a detached container with a terminal".to_owned(),
+        ));
     }
     // Before the container is there: no signal is lost.
     let signals = if detach { None } else { Some(listen()?) };
@@ -44,7 +46,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         id,
         bundle: bundle.clone(),
         rootfs: None,
-        stdio: if wants_terminal { Stdio::Terminal } else { Stdio::Inherit },
+        stdio: if wants_terminal {
+            Stdio::Terminal
+        } else {
+            Stdio::Inherit
+        },
         console_size: None,
         fifo: None,
         preserve_fds: options.preserve_fds,
@@ -73,10 +79,19 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 
 fn listen() -> Result<OwnedFd> {
     let all: Vec<i32> = FORWARDED.into_iter().chain([WINCH]).collect();
-    berth_sys::signals::listen(&all).map_err(|source| Error::Step { action: "listen for signals", source })
+    berth_sys::signals::listen(&all).map_err(|source| Error::Step {
+        action: "listen for signals",
+        source,
+    })
 }
 
-fn foreground(mut created: Created, signals: &OwnedFd, spec: &Spec, dir: Dir, keep: bool) -> Result<i32> {
+fn foreground(
+    mut created: Created,
+    signals: &OwnedFd,
+    spec: &Spec,
+    dir: Dir,
+    keep: bool,
+) -> Result<i32> {
     let terminal = created.terminal.take();
     let code = follow(&created.pidfd, signals, terminal);
     // A wait that failed is told after the container is gone.
@@ -90,7 +105,10 @@ fn foreground(mut created: Created, signals: &OwnedFd, spec: &Spec, dir: Dir, ke
 
 /// Relays signals and the terminal until the process ends. Its status is left for the wait.
 pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedFd>) -> Result<()> {
-    let fail = |errno: rustix::io::Errno| Error::Step { action: "wait for the container", source: errno.into() };
+    let fail = |errno: rustix::io::Errno| Error::Step {
+        action: "wait for the container",
+        source: errno.into(),
+    };
     let mut relay = terminal.map(Relay::new).transpose()?;
     loop {
         let mut wanted = vec![

@@ -14,7 +14,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.find(&id)?;
     let (record, status) = dir.known("start")?;
     if status != Status::Created {
-        return Err(Error::WrongState { verb: "start", id, status: status.word() });
+        return Err(Error::WrongState {
+            verb: "start",
+            id,
+            status: status.word(),
+        });
     }
     dir.release_init()?;
     let spec = dir.spec()?;

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize};
+use rustix::termios::{
+    OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+};
 
 use crate::error::{Error, Result};
 
@@ -15,9 +17,14 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Step`].
 pub(super) fn send(socket: &Path, master: &OwnedFd) -> Result<()> {
-    let fail = |source| Error::Step { action: "hand the terminal to the console socket", source };
+    let fail = |source| Error::Step {
+        action: "hand the terminal to the console socket",
+        source,
+    };
     let stream = std::os::unix::net::UnixStream::connect(socket).map_err(fail)?;
-    berth_sys::fdpass::send(&stream, b"/dev/ptmx", &[master.as_fd()]).map(drop).map_err(|e| fail(e.into()))
+    berth_sys::fdpass::send(&stream, b"/dev/ptmx", &[master.as_fd()])
+        .map(drop)
+        .map_err(|e| fail(e.into()))
 }
 
 /// Copies between this process's standard streams and a terminal. A terminal on standard input is
@@ -31,7 +38,10 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) fn new(master: OwnedFd) -> Result<Relay> {
         let stdin = rustix::stdio::stdin();
-        let fail = |errno: Errno| Error::Step { action: "set the terminal up", source: errno.into() };
+        let fail = |errno: Errno| Error::Step {
+            action: "set the terminal up",
+            source: errno.into(),
+        };
         let saved = if isatty(stdin) {
             let saved = tcgetattr(stdin).map_err(fail)?;
             let mut raw = saved.clone();
@@ -41,7 +51,11 @@ impl Relay {
         } else {
             None
         };
-        let relay = Relay { master, saved, input_open: true };
+        let relay = Relay {
+            master,
+            saved,
+            input_open: true,
+        };
         relay.resize();
         Ok(relay)
     }
@@ -57,7 +71,10 @@ impl Relay {
     pub(super) fn watch<'a>(&'a self, wanted: &mut Vec<PollFd<'a>>) {
         wanted.push(PollFd::from_borrowed_fd(self.master.as_fd(), PollFlags::IN));
         if self.input_open {
-            wanted.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
+            wanted.push(PollFd::from_borrowed_fd(
+                rustix::stdio::stdin(),
+                PollFlags::IN,
+            ));
         }
     }
 
@@ -84,7 +101,9 @@ impl Relay {
                 // Nobody has the other side open: input would wake us for ever.
                 false
             }
-            Ok(length) => berth_fs::atomic::write_all(rustix::stdio::stdout(), &buffer[..length]).is_ok(),
+            Ok(length) => {
+                berth_fs::atomic::write_all(rustix::stdio::stdout(), &buffer[..length]).is_ok()
+            }
         }
     }
 

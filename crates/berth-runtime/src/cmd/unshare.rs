@@ -26,11 +26,24 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
         rootless::become_root()?;
     }
     unshare(namespace::MOUNT).map_err(|source| Error::Clone { source })?;
-    let slave = Change { propagation: Some(Propagation::Slave), recursive: true, ..Change::default() };
-    set_at(CWD, c"/", &slave).map_err(|source| Error::Rootfs { action: "set the propagation of /", source })?;
+    let slave = Change {
+        propagation: Some(Propagation::Slave),
+        recursive: true,
+        ..Change::default()
+    };
+    set_at(CWD, c"/", &slave).map_err(|source| Error::Rootfs {
+        action: "set the propagation of /",
+        source,
+    })?;
     let source = Command::new(program).args(rest).exec();
     Err(match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound { program: program.clone(), place: "" },
-        _ => Error::Exec { program: program.clone(), source },
+        std::io::ErrorKind::NotFound => Error::NotFound {
+            program: program.clone(),
+            place: "",
+        },
+        _ => Error::Exec {
+            program: program.clone(),
+            source,
+        },
     })
 }
