@@ -1,7 +1,14 @@
 //! The system calls that the monitor makes, and no other. Errors are errno numbers.
 
 use core::arch::asm;
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
+
+pub use process::*;
+pub use socket::*;
+
+mod number;
+mod process;
+mod socket;
 
 /// An open file descriptor. Copied freely: the monitor closes few, and the kernel the rest.
 #[repr(transparent)]
@@ -26,72 +33,6 @@ impl Errno {
 }
 
 type Result<T> = core::result::Result<T, Errno>;
-
-/// Numbers of the system calls. Source: arch/x86/entry/syscalls/syscall_64.tbl.
-#[cfg(target_arch = "x86_64")]
-mod number {
-    pub const READ: usize = 0;
-    pub const WRITE: usize = 1;
-    pub const CLOSE: usize = 3;
-    pub const LSEEK: usize = 8;
-    pub const MMAP: usize = 9;
-    pub const RT_SIGACTION: usize = 13;
-    pub const RT_SIGPROCMASK: usize = 14;
-    pub const IOCTL: usize = 16;
-    pub const MADVISE: usize = 28;
-    pub const SENDMSG: usize = 46;
-    pub const RECVMSG: usize = 47;
-    pub const GETSOCKOPT: usize = 55;
-    pub const EXECVE: usize = 59;
-    pub const WAIT4: usize = 61;
-    pub const FCNTL: usize = 72;
-    pub const FSYNC: usize = 74;
-    pub const FTRUNCATE: usize = 77;
-    pub const GETEUID: usize = 107;
-    pub const PRCTL: usize = 157;
-    pub const CLOCK_GETTIME: usize = 228;
-    pub const EXIT_GROUP: usize = 231;
-    pub const WAITID: usize = 247;
-    pub const OPENAT: usize = 257;
-    pub const UNLINKAT: usize = 263;
-    pub const PPOLL: usize = 271;
-    pub const ACCEPT4: usize = 288;
-    pub const SIGNALFD4: usize = 289;
-    pub const RENAMEAT2: usize = 316;
-}
-
-/// Numbers of the system calls. Source: include/uapi/asm-generic/unistd.h.
-#[cfg(target_arch = "aarch64")]
-mod number {
-    pub const FCNTL: usize = 25;
-    pub const IOCTL: usize = 29;
-    pub const UNLINKAT: usize = 35;
-    pub const FTRUNCATE: usize = 46;
-    pub const OPENAT: usize = 56;
-    pub const CLOSE: usize = 57;
-    pub const LSEEK: usize = 62;
-    pub const READ: usize = 63;
-    pub const WRITE: usize = 64;
-    pub const PPOLL: usize = 73;
-    pub const SIGNALFD4: usize = 74;
-    pub const FSYNC: usize = 82;
-    pub const EXIT_GROUP: usize = 94;
-    pub const WAITID: usize = 95;
-    pub const CLOCK_GETTIME: usize = 113;
-    pub const RT_SIGACTION: usize = 134;
-    pub const RT_SIGPROCMASK: usize = 135;
-    pub const PRCTL: usize = 167;
-    pub const GETEUID: usize = 175;
-    pub const GETSOCKOPT: usize = 209;
-    pub const SENDMSG: usize = 211;
-    pub const RECVMSG: usize = 212;
-    pub const EXECVE: usize = 221;
-    pub const MMAP: usize = 222;
-    pub const MADVISE: usize = 233;
-    pub const ACCEPT4: usize = 242;
-    pub const WAIT4: usize = 260;
-    pub const RENAMEAT2: usize = 276;
-}
 
 /// # Safety
 /// As the system call itself: pointers among the arguments must be valid for what the kernel does.
@@ -307,221 +248,6 @@ pub fn monotonic_ms() -> u64 {
     time.seconds as u64 * 1000 + time.nanoseconds as u64 / 1_000_000
 }
 
-/// Reaps one dead child, whatever signal it reports by: pid and wait status. `None`: none is dead now.
-pub fn reap() -> Option<(i32, i32)> {
-    const WNOHANG: usize = 1;
-    const WALL: usize = 0x4000_0000;
-    let mut status = 0i32;
-    let a = [
-        -1isize as usize,
-        &raw mut status as usize,
-        WNOHANG | WALL,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the kernel fills `status`.
-    match unsafe { syscall(number::WAIT4, a) } {
-        Ok(pid) if pid > 0 => Some((pid as i32, status)),
-        _ => None,
-    }
-}
-
-/// Whether `pid` is a child of ours, alive or not yet reaped.
-pub fn is_child(pid: i32) -> bool {
-    const P_PID: usize = 1;
-    const LOOK: usize = 4 | 1 | 0x0100_0000 | 0x4000_0000; // WEXITED, WNOHANG, WNOWAIT, __WALL
-    plain(number::WAITID, [P_PID, pid as usize, 0, LOOK, 0, 0]).is_ok()
-}
-
-/// A set of signals, bit n-1 for signal n.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-#[allow(dead_code)] // the kernel reads it
-pub struct SignalSet(pub u64);
-
-/// Blocks exactly the signals of `set`.
-pub fn block(set: SignalSet) {
-    const SIG_SETMASK: usize = 2;
-    // SAFETY: the set lives through the call and has the kernel's size; no old set is asked for.
-    let _ = unsafe {
-        syscall(
-            number::RT_SIGPROCMASK,
-            [SIG_SETMASK, &raw const set as usize, 0, 8, 0, 0],
-        )
-    };
-}
-
-/// `struct sigaction` as the kernel has it; no handler of ours ever runs, so no restorer.
-#[repr(C)]
-struct Action {
-    handler: usize,
-    rest: [usize; 3],
-}
-
-/// Ignores `signal`, or gives it back its default.
-pub fn set_ignored(signal: usize, ignored: bool) {
-    let action = Action {
-        handler: usize::from(ignored),
-        rest: [0; 3],
-    };
-    // SAFETY: the structure lives through the call; SIG_DFL and SIG_IGN run no code of ours.
-    let _ = unsafe {
-        syscall(
-            number::RT_SIGACTION,
-            [signal, &raw const action as usize, 0, 8, 0, 0],
-        )
-    };
-}
-
-/// A descriptor that becomes readable with a signal of `set`.
-pub fn signal_fd(set: SignalSet) -> Result<Fd> {
-    const NONBLOCK: usize = 0o4000;
-    let a = [
-        -1isize as usize,
-        &raw const set as usize,
-        8,
-        NONBLOCK | O_CLOEXEC,
-        0,
-        0,
-    ];
-    // SAFETY: the set lives through the call.
-    unsafe { syscall(number::SIGNALFD4, a) }.map(|fd| Fd(fd as i32))
-}
-
-/// `struct iovec`.
-#[repr(C)]
-struct Piece {
-    base: *mut u8,
-    length: usize,
-}
-
-/// `struct msghdr` of 64-bit Linux.
-#[repr(C)]
-struct Message {
-    name: usize,
-    name_length: u32,
-    pieces: *mut Piece,
-    piece_count: usize,
-    control: usize,
-    control_length: usize,
-    flags: i32,
-}
-
-fn message(pieces: &mut [Piece; 2]) -> Message {
-    Message {
-        name: 0,
-        name_length: 0,
-        pieces: pieces.as_mut_ptr(),
-        piece_count: pieces.len(),
-        control: 0,
-        control_length: 0,
-        flags: 0,
-    }
-}
-
-const MSG_DONTWAIT: usize = 0x40;
-
-/// Sends one packet: `sort`, then `body`.
-pub fn send(fd: Fd, sort: u8, body: &[u8]) -> Result<()> {
-    const MSG_NOSIGNAL: usize = 0x4000;
-    let mut sort = sort;
-    let mut pieces = [
-        Piece {
-            base: &raw mut sort,
-            length: 1,
-        },
-        Piece {
-            base: body.as_ptr().cast_mut(),
-            length: body.len(),
-        },
-    ];
-    let message = message(&mut pieces);
-    let a = [
-        fd.0 as usize,
-        &raw const message as usize,
-        MSG_NOSIGNAL | MSG_DONTWAIT,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the message and its pieces live through the call; sending only reads them.
-    unsafe { syscall(number::SENDMSG, a) }.map(drop)
-}
-
-/// What [`receive`] got.
-pub enum Received {
-    /// A packet of this sort, its body of so many bytes in the place given.
-    Packet(u8, usize),
-    /// The peer is gone.
-    End,
-    /// The packet was longer than the place.
-    TooLong,
-}
-
-/// Receives one packet: its first byte, and the rest into `body`. Descriptors sent along are refused.
-pub fn receive(fd: Fd, body: &mut [u8]) -> Result<Received> {
-    const MSG_TRUNC: i32 = 0x20;
-    let mut sort = 0u8;
-    let mut pieces = [
-        Piece {
-            base: &raw mut sort,
-            length: 1,
-        },
-        Piece {
-            base: body.as_mut_ptr(),
-            length: body.len(),
-        },
-    ];
-    let mut message = message(&mut pieces);
-    let a = [
-        fd.0 as usize,
-        &raw mut message as usize,
-        MSG_DONTWAIT,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the kernel writes within the pieces and the message, which live through the call.
-    let length = unsafe { syscall(number::RECVMSG, a) }?;
-    if message.flags & MSG_TRUNC != 0 {
-        return Ok(Received::TooLong);
-    }
-    Ok(if length == 0 {
-        Received::End
-    } else {
-        Received::Packet(sort, length - 1)
-    })
-}
-
-/// Accepts a connection; it is non-blocking.
-pub fn accept(fd: Fd) -> Result<Fd> {
-    const NONBLOCK: usize = 0o4000;
-    let a = [fd.0 as usize, 0, 0, NONBLOCK | O_CLOEXEC, 0, 0];
-    plain(number::ACCEPT4, a).map(|fd| Fd(fd as i32))
-}
-
-/// The user id of a socket's peer, as it was on connecting.
-pub fn peer_uid(fd: Fd) -> Result<u32> {
-    const SOL_SOCKET: usize = 1;
-    const SO_PEERCRED: usize = 17;
-    // struct ucred: pid, uid, gid.
-    let mut credentials = [0u32; 3];
-    let mut length = 12u32;
-    let place = &raw mut credentials as usize;
-    let a = [
-        fd.0 as usize,
-        SOL_SOCKET,
-        SO_PEERCRED,
-        place,
-        &raw mut length as usize,
-        0,
-    ];
-    // SAFETY: the kernel fills 12 bytes and the length.
-    unsafe { syscall(number::GETSOCKOPT, a) }?;
-    Ok(credentials[1])
-}
-
 /// The effective user id.
 pub fn own_uid() -> u32 {
     plain(number::GETEUID, [0; 6]).map_or(u32::MAX, |uid| uid as u32)
@@ -563,12 +289,6 @@ pub fn open_peer(terminal: Fd) -> Result<Fd> {
     plain(number::IOCTL, a).map(|fd| Fd(fd as i32))
 }
 
-/// Orphans below this process become its children.
-pub fn become_subreaper() {
-    const PR_SET_CHILD_SUBREAPER: usize = 36;
-    let _ = plain(number::PRCTL, [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0, 0]);
-}
-
 /// Fresh pages, all zero.
 pub fn map(length: usize) -> Result<*mut u8> {
     const READ_WRITE: usize = 3;
@@ -600,29 +320,6 @@ pub fn give_back(place: &mut [u8]) {
         // SAFETY: the pages lie within `place`, which is borrowed mutably and holds plain bytes.
         let _ = unsafe { syscall(number::MADVISE, [from, to - from, MADV_DONTNEED, 0, 0, 0]) };
     }
-}
-
-/// Becomes another program; returns only if that fails.
-///
-/// # Safety
-/// Both vectors must end in NULL and point to NUL-terminated strings.
-pub unsafe fn execve(
-    path: &CStr,
-    arguments: *const *const c_char,
-    environment: *const *const c_char,
-) -> Errno {
-    let a = [
-        path.as_ptr() as usize,
-        arguments as usize,
-        environment as usize,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: the path is NUL-terminated, the vectors as the caller vouches.
-    unsafe { syscall(number::EXECVE, a) }
-        .err()
-        .unwrap_or(Errno(0))
 }
 
 pub fn exit(code: i32) -> ! {
