@@ -6,6 +6,8 @@
 mod capability;
 mod mounts;
 mod resources;
+#[cfg(test)]
+mod tests;
 
 
 
