@@ -1,1 +1,37 @@
-//! berth-registry.
+//! The client's side of the distribution protocol: manifests and blobs from registries and mirrors.
+//!
+//! ```text
+//! Client ── endpoint   which servers have the repository (registries.toml: mirrors, insecure, blocked)
+//!    │  ── token       a 401's challenge → Authorization, bound to an origin
+//!    │  ── transport   one request: TLS, proxies, redirects, limits
+//!    └── BlobStream    a blob's bytes, resumed by Range when the connection breaks
+//! ```
+//! What a registry says is believed in nothing that counts: a manifest is checked against its digest, a blob's
+//! length against its descriptor, and a secret goes to the origin that it is for and nowhere else. `urls` of
+//! descriptors are never followed (security: T20). Nothing here touches the disk, except to read certificate
+//! authorities, and nothing reads the environment.
+
+mod blob;
+mod challenge;
+mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod limits;
+mod manifest;
+mod origin;
+mod proxies;
+mod reach;
+mod registries;
+mod token;
+mod transport;
+
+pub use blob::BlobStream;
+pub use bytes::Bytes;
+pub use client::{Client, Config};
+pub use credentials::{Credentials, Login, Secret};
+pub use error::Error;
+pub use limits::Patience;
+pub use manifest::{Fetched, FetchedImage};
+pub use proxies::Proxies;
+pub use registries::{Registries, Registry};

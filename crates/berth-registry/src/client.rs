@@ -1,0 +1,287 @@
+//! The client: requests to a repository, with mirrors, logins and second attempts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use berth_oci::Reference;
+use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::{Method, StatusCode, Url};
+
+use crate::Error;
+use crate::challenge::{self, Challenge};
+use crate::credentials::Credentials;
+use crate::endpoint::{self, Endpoint};
+use crate::error::printable;
+use crate::limits::Patience;
+use crate::origin::{Authorization, Origin};
+use crate::proxies::Proxies;
+use crate::registries::Registries;
+use crate::token::Asker;
+use crate::transport::{Answer, Request, Transport, retry_after, shown};
+
+/// All that a client is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `registries.toml`.
+    pub registries: Registries,
+    /// Docker's logins.
+    pub credentials: Credentials,
+    /// The environment's proxies.
+    pub proxies: Proxies,
+    /// How long to wait and how often to try.
+    pub patience: Patience,
+    /// What we call ourselves.
+    pub user_agent: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            registries: Registries::default(),
+            credentials: Credentials::default(),
+            proxies: Proxies::default(),
+            patience: Patience::default(),
+            user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// A client of registries. Clones share connections and tokens.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    transport: Transport,
+    /// By domain and path of a reference.
+    endpoints: Mutex<HashMap<String, Arc<[Endpoint]>>>,
+    /// By the origin and repository that they are for.
+    authorizations: Mutex<HashMap<(Origin, String), Authorization>>,
+}
+
+/// What is asked of a repository.
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
+    /// `manifests/latest`, `blobs/sha256:…`
+    pub(crate) rest: &'a str,
+    pub(crate) accept: &'a str,
+    /// Leave out this many bytes.
+    pub(crate) from: u64,
+    /// For messages.
+    pub(crate) name: &'a str,
+}
+
+impl Client {
+    /// A client that has not connected to anything yet.
+    pub fn new(config: Config) -> Client {
+        Client(Arc::new(Inner {
+            transport: Transport::new(&config),
+            config,
+            endpoints: Mutex::default(),
+            authorizations: Mutex::default(),
+        }))
+    }
+
+    /// Where the repository of `reference` is to be asked for.
+    pub(crate) fn endpoints(&self, reference: &Reference) -> Result<Arc<[Endpoint]>, Error> {
+        let mut known = lock(&self.0.endpoints);
+        if let Some(found) = known.get(&reference.name()) {
+            return Ok(found.clone());
+        }
+        let found: Arc<[Endpoint]> = endpoint::of(reference, &self.0.config.registries)?.into();
+        known.insert(reference.name(), found.clone());
+        Ok(found)
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    /// Asks one endpoint after the other, each as often as patience allows, for a good answer; gives the error
+    /// of the last one, which is the registry itself unless it is blocked.
+    pub(crate) async fn ask(&self, reference: &Reference, ask: &Ask<'_>) -> Result<Answer, Error> {
+        let endpoints = self.endpoints(reference)?;
+        let mut last = None;
+        for endpoint in endpoints.iter() {
+            match self.ask_patiently(endpoint, ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or(Error::Blocked {
+            registry: reference.domain().to_owned(),
+        }))
+    }
+
+    async fn ask_patiently(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Error> {
+        let patience = self.transport().patience();
+        let mut attempt = 1;
+        loop {
+            let error = match self.ask_once(endpoint, ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            // A server that is not there is reported at once; one that is busy is asked again.
+            let hopeless = matches!(error, Error::Connect { .. } | Error::Silent { .. });
+            if hopeless || !error.is_passing() || attempt >= patience.attempts {
+                return Err(error);
+            }
+            tokio::time::sleep(patience.wait_after(attempt, wait_asked(&error))).await;
+            attempt += 1;
+        }
+    }
+
+    /// Asks one endpoint once; an answer that is not a success is an error.
+    pub(crate) async fn ask_once(
+        &self,
+        endpoint: &Endpoint,
+        ask: &Ask<'_>,
+    ) -> Result<Answer, Error> {
+        let mut last = None;
+        for base in endpoint.bases() {
+            match self.ask_base(endpoint, &base, ask).await {
+                // Security G2: a second base exists only for insecure registries.
+                Err(error @ Error::Connect { .. }) => last = Some(error),
+                other => {
+                    endpoint.found(&base);
+                    let answer = other?;
+                    if answer.response.status().is_success() {
+                        return Ok(answer);
+                    }
+                    let with_login = self.0.config.credentials.get(&endpoint.host).is_some();
+                    let refusal = refusal(
+                        self.transport(),
+                        answer,
+                        &endpoint.host,
+                        ask.name,
+                        with_login,
+                    );
+                    return Err(refusal.await);
+                }
+            }
+        }
+        Err(last.unwrap_or(Error::Blocked {
+            registry: endpoint.host.clone(),
+        }))
+    }
+
+    async fn ask_base(
+        &self,
+        endpoint: &Endpoint,
+        base: &Url,
+        ask: &Ask<'_>,
+    ) -> Result<Answer, Error> {
+        let url = endpoint.url(base, ask.rest);
+        let key = Origin::of(&url).map(|origin| (origin, endpoint.repository.clone()));
+        let mut authorization = key
+            .as_ref()
+            .and_then(|key| lock(&self.0.authorizations).get(key).cloned());
+        let mut may_authenticate = true;
+        loop {
+            let request = Request {
+                method: ask.method.clone(),
+                accept: ask.accept,
+                from: ask.from,
+                authorization: authorization.as_ref(),
+                insecure: endpoint.insecure,
+                ..Request::get(url.clone())
+            };
+            let answer = self.transport().send(&request).await?;
+            // A challenge by somebody whom we were redirected to is not the registry's.
+            let own = Origin::of(&answer.url) == Origin::of(&url);
+            let asked = answer.response.status() == StatusCode::UNAUTHORIZED && own;
+            if !asked || !may_authenticate {
+                return Ok(answer);
+            }
+            may_authenticate = false;
+            let Some(challenge) = self.challenge(endpoint, &answer)? else {
+                return Ok(answer);
+            };
+            let fresh = self.authenticate(endpoint, &answer, &challenge).await?;
+            if let Some(key) = &key {
+                lock(&self.0.authorizations).insert(key.clone(), fresh.clone());
+            }
+            authorization = Some(fresh);
+        }
+    }
+
+    fn challenge(&self, endpoint: &Endpoint, answer: &Answer) -> Result<Option<Challenge>, Error> {
+        let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
+        let texts: Vec<&str> = headers.iter().filter_map(|v| v.to_str().ok()).collect();
+        match challenge::choose(texts.iter().copied()) {
+            None if !texts.is_empty() => Err(Error::UnknownChallenge {
+                registry: endpoint.host.clone(),
+                challenge: printable(texts[0]),
+            }),
+            found => Ok(found),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        endpoint: &Endpoint,
+        answer: &Answer,
+        challenge: &Challenge,
+    ) -> Result<Authorization, Error> {
+        let settings = self.0.config.registries.get(&endpoint.host);
+        let asker = Asker {
+            endpoint,
+            url: &answer.url,
+            reach: answer.reach,
+            login: self.0.config.credentials.get(&endpoint.host),
+            token_hosts: &settings.token_hosts,
+        };
+        asker.answer(challenge, self.transport()).await
+    }
+}
+
+/// The error that an answer with a bad status is.
+pub(crate) async fn refusal(
+    transport: &Transport,
+    answer: Answer,
+    host: &str,
+    name: &str,
+    with_credentials: bool,
+) -> Error {
+    let status = answer.response.status();
+    let wait = retry_after(&answer.response);
+    let url = shown(&answer.url);
+    let message = transport.message(answer).await;
+    let registry = host.to_owned();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Denied {
+            registry,
+            message,
+            with_credentials,
+        },
+        StatusCode::NOT_FOUND => Error::NotFound {
+            reference: name.to_owned(),
+            message,
+        },
+        StatusCode::TOO_MANY_REQUESTS => Error::RateLimited {
+            registry,
+            message,
+            wait,
+        },
+        status => Error::Status {
+            url,
+            status: status.as_u16(),
+            message,
+            wait,
+        },
+    }
+}
+
+/// How long the registry asked us to wait.
+pub(crate) fn wait_asked(error: &Error) -> Option<Duration> {
+    match error {
+        Error::Status { wait, .. } | Error::RateLimited { wait, .. } => *wait,
+        _ => None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // The maps are whole at every moment, so a panic elsewhere does not spoil them.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
