@@ -95,6 +95,19 @@ pub(crate) fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
+/// Whether overlay hides what is below a directory: the mark of root's mounts, or of those in a user namespace.
+pub(crate) fn is_opaque(dir: impl AsFd) -> Result<bool, Errno> {
+    for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
+        let mut value = [0u8; 2];
+        match rustix::fs::fgetxattr(&dir, name, &mut value[..]) {
+            Ok(1) if value[0] == b'y' => return Ok(true),
+            Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE | Errno::PERM) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(false)
+}
+
 /// Which step failed, for the message.
 pub(crate) type Step = &'static str;
 

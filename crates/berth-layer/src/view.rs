@@ -1,7 +1,7 @@
 //! The merged view of the lower layers, as overlay will show it, without mounting anything.
 //!
-//! Each lower is a directory in overlay's form: a character device 0:0 hides the name below it. Opaque
-//! directories do not occur: the applier writes single whiteouts instead (see `apply`).
+//! Each lower is a directory in overlay's form: a character device 0:0 hides the name below it, a mark on a
+//! directory all that is below it. The applier makes no such marks (see `apply`), but a container's own writes do.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +10,7 @@ use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::lookup;
-use crate::metadata::is_whiteout;
+use crate::metadata::{is_opaque, is_whiteout};
 use crate::path::split;
 
 /// The lower layers, topmost first.
@@ -83,7 +83,7 @@ pub(crate) fn find_in(parts: &[OwnedFd], name: &[u8]) -> Result<Option<Found>, E
         };
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             let dir = lookup::open_dir(part.as_fd(), name, OFlags::RDONLY)?;
-            let opaque = is_opaque(&dir);
+            let opaque = is_opaque(&dir)?;
             found.push(dir);
             if opaque {
                 break;
@@ -99,17 +99,6 @@ pub(crate) fn find_in(parts: &[OwnedFd], name: &[u8]) -> Result<Option<Found>, E
         break;
     }
     Ok((!found.is_empty()).then_some(Found::Dir(found)))
-}
-
-/// Whether the kernel's overlay made this directory to hide all below it: an unpacked layer has whiteouts
-/// instead, but a container's own writes have this mark. Source: Documentation/filesystems/overlayfs.rst.
-fn is_opaque(dir: &OwnedFd) -> bool {
-    ["trusted.overlay.opaque", "user.overlay.opaque"]
-        .iter()
-        .any(|name| {
-            let mut value = [0; 1];
-            rustix::fs::fgetxattr(dir, *name, &mut value[..]) == Ok(1) && value == *b"y"
-        })
 }
 
 /// The names in a directory's parts; true for those that are directories.

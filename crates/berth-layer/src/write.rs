@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
@@ -116,7 +116,7 @@ impl<W: Write> TreeWriter<'_, W> {
             entry.path = b"./".to_vec();
         }
         self.writer.append(&entry, &mut io::empty())?;
-        if self.overlay && is_opaque(&fd).map_err(|errno| tree("look at", path, errno))? {
+        if self.overlay && metadata::is_opaque(&fd).map_err(|errno| tree("look at", path, errno))? {
             return self.whiteout(path, path::OPAQUE);
         }
         Ok(())
@@ -235,19 +235,6 @@ impl<W: Write> TreeWriter<'_, W> {
         }
         entry
     }
-}
-
-/// Whether overlay hides what is below a directory: the mark of root's mounts, or of those in a user namespace.
-fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
-    for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
-        let mut value = [0u8; 2];
-        match rustix::fs::fgetxattr(dir, name, &mut value[..]) {
-            Ok(1) if value[0] == b'y' => return Ok(true),
-            Ok(_) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE | Errno::PERM) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(false)
 }
 
 fn tree(operation: &'static str, path: &[u8], source: Errno) -> Error {

@@ -313,11 +313,6 @@ impl Snapshots {
     /// `Step`.
     pub fn sweep(&self, dry_run: bool) -> Result<Vec<String>, Error> {
         let mut swept = Vec::new();
-        let whole: Vec<_> = self
-            .list()?
-            .into_iter()
-            .map(|snapshot| snapshot.chain.hex().to_owned())
-            .collect();
         for name in self.names()? {
             let name = name.to_string_lossy().into_owned();
             let dir = self.dir.join(&name);
@@ -329,12 +324,11 @@ impl Snapshots {
                 if !dry_run {
                     self.throw(&dir)?;
                 }
-            } else if whole.contains(&name) {
+            } else if self.is_whole(&dir, &name) {
+                // Looked at now, not before the loop: it may have been committed meanwhile.
                 continue;
-            } else {
-                if !dry_run {
-                    self.throw(&dir)?;
-                }
+            } else if !dry_run {
+                self.throw(&dir)?;
             }
             swept.push(name);
         }
@@ -406,6 +400,12 @@ impl Snapshots {
         serde_json::from_slice(&bytes)
             .ok()
             .filter(|snapshot: &Snapshot| snapshot.schema == 1)
+    }
+
+    /// Whether the directory of this name holds the snapshot that its name says.
+    fn is_whole(&self, dir: &Path, name: &str) -> bool {
+        self.read(dir)
+            .is_some_and(|snapshot| snapshot.chain.hex() == name && self.has(&snapshot.chain))
     }
 
     fn names(&self) -> Result<Vec<std::ffi::OsString>, Error> {
