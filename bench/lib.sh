@@ -33,8 +33,9 @@ trap finish EXIT
 # A busybox root file system, the same for all.
 make_rootfs() {
     mkdir -p "$work/rootfs"/{bin,dev,etc,proc,root,sys,tmp}
+    for name in $(busybox --list); do ln -s busybox "$work/rootfs/bin/$name"; done
+    rm -f "$work/rootfs/bin/busybox" # it lists itself
     cp /bin/busybox "$work/rootfs/bin/busybox"
-    for name in $(busybox --list); do ln -sf busybox "$work/rootfs/bin/$name"; done
     echo root:x:0:0:root:/root:/bin/sh >"$work/rootfs/etc/passwd"
     echo root:x:0: >"$work/rootfs/etc/group"
     tar -C "$work/rootfs" -cf "$work/rootfs.tar" .
