@@ -261,13 +261,13 @@ pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
                 diagnostic::FAILED,
             );
         }
-        Err(error) if error.kind() == ClapKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Help that was not asked for goes where errors go.
-            let _ = std::io::Write::write_all(
-                &mut std::io::stderr(),
-                error.render().to_string().as_bytes(),
-            );
-            return (Err(Failure::exit(diagnostic::FAILED)), diagnostic::FAILED);
+        Err(error)
+            if matches!(
+                error.kind(),
+                ClapKind::DisplayHelpOnMissingArgumentOrSubcommand | ClapKind::MissingSubcommand
+            ) =>
+        {
+            return (missing_verb(&error), diagnostic::FAILED);
         }
         Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
     };
@@ -276,6 +276,17 @@ pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
         Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
     };
     descend(&matches, &globals, all())
+}
+
+/// Help that was not asked for goes where errors go.
+fn missing_verb(error: &clap::Error) -> Outcome {
+    if error.kind() == ClapKind::MissingSubcommand {
+        // clap gives help by itself only when nothing at all was given, and the environment counts.
+        cmd::note(&command().render_help().to_string());
+    } else {
+        cmd::note(&error.render().to_string());
+    }
+    Err(Failure::exit(diagnostic::FAILED))
 }
 
 fn descend(matches: &ArgMatches, globals: &Globals, entries: Vec<Entry>) -> (Outcome, u8) {

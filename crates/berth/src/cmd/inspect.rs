@@ -1,6 +1,7 @@
 //! `berth inspect`: containers, in Docker's JSON.
 
 use berth_engine::Engine;
+use serde::Serialize;
 
 use crate::context;
 use crate::globals::Globals;
@@ -56,12 +57,7 @@ pub fn print_all(
         }
     }
     let text = match format {
-        None => {
-            serde_json::to_string_pretty(&found)
-                .map_err(|e| Failure::of(&e))?
-                .replace("\n  ", "\n    ")
-                + "\n"
-        }
+        None => pretty(&found)?,
         Some("json") => serde_json::to_string(&found).map_err(|e| Failure::of(&e))? + "\n",
         Some(text) => {
             let template = Template::parse(text)?;
@@ -78,6 +74,17 @@ pub fn print_all(
         .iter()
         .for_each(|failure| super::note(&failure.to_string()));
     Ok(u8::from(!failures.is_empty()))
+}
+
+/// JSON with docker's four spaces.
+fn pretty(values: &[Value]) -> Result<String, Failure> {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    values
+        .serialize(&mut serializer)
+        .map_err(|error| Failure::of(&error))?;
+    Ok(String::from_utf8_lossy(&out).into_owned() + "\n")
 }
 
 fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failure> {
