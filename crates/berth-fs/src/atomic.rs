@@ -108,31 +108,32 @@ pub fn create_temporary(dir: BorrowedFd<'_>) -> Result<(PathBuf, OwnedFd), Error
     }
 }
 
-/// Removes the temporary files in `dir`. Only under a lock that keeps writers out.
+/// Removes the temporary files in `dir` that dead processes left.
 ///
 /// # Errors
 /// [`Error::Read`], [`Error::Remove`].
 pub fn sweep_temporary(dir: BorrowedFd<'_>) -> Result<usize, Error> {
     let mut removed = 0;
-    for name in crate::dirs::names(dir)? {
-        if !name
-            .as_encoded_bytes()
-            .starts_with(TEMPORARY_PREFIX.as_bytes())
-        {
-            continue;
-        }
-        match rustix::fs::unlinkat(dir, &name, AtFlags::empty()) {
-            Ok(()) => removed += 1,
-            Err(Errno::NOENT) => {}
-            Err(source) => {
-                return Err(Error::Remove {
-                    path: name.into(),
-                    source,
-                });
-            }
-        }
+    for name in crate::dirs::names(dir)?
+        .iter()
+        .filter(|name| is_abandoned(name))
+    {
+        crate::remove_tree_at(dir, name)?;
+        removed += 1;
     }
     Ok(removed)
+}
+
+/// Whether this is the name of a temporary file whose process is gone.
+fn is_abandoned(name: &OsStr) -> bool {
+    let text = name
+        .to_str()
+        .and_then(|name| name.strip_prefix(TEMPORARY_PREFIX));
+    let pid = text.and_then(|text| text.split('-').find_map(|part| part.parse::<i32>().ok()));
+    match pid.and_then(rustix::process::Pid::from_raw) {
+        Some(pid) => rustix::process::test_kill_process(pid) == Err(Errno::SRCH),
+        None => false,
+    }
 }
 
 /// Writes all of `bytes`.
@@ -195,11 +196,19 @@ mod tests {
     fn leftovers_are_swept() {
         let dir = tempfile::tempdir().unwrap();
         let fd = open_dir(dir.path()).unwrap();
-        let (name, _) = create_temporary(fd.as_fd()).unwrap();
-        std::fs::write(dir.path().join("kept"), "").unwrap();
-        assert!(dir.path().join(&name).exists());
-        assert_eq!(sweep_temporary(fd.as_fd()).unwrap(), 1);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        let (living, _) = create_temporary(fd.as_fd()).unwrap();
+        // No process has so high a number.
+        for name in [
+            "kept",
+            ".tmp-kept",
+            ".tmp-999999999-1",
+            ".tmp-rm-999999999-1",
+        ] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(sweep_temporary(fd.as_fd()).unwrap(), 2);
+        assert!(dir.path().join(living).exists());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub mod annotation {
     pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
     /// containerd's full name of an image, in the index of an archive.
     pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
+    /// The digest that the reference had in its registry, if it was an index's: what the user would
+    /// pin. Only in the store's own index.
+    pub const ORIGIN_DIGEST: &str = "io.berth.origin.digest";
     /// When the image was made, RFC 3339.
     pub const CREATED: &str = "org.opencontainers.image.created";
 }
