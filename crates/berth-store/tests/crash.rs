@@ -2,6 +2,8 @@
 //! one and collects garbage; it is killed at each durable step in turn. After each death the store
 //! must open, verify clean, have either the old or the new state, and finish the same work.
 
+#![allow(clippy::unwrap_used)] // a test program: a panic is its way to fail
+
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
