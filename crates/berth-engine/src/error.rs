@@ -113,6 +113,9 @@ pub enum Error {
         #[source]
         source: berth_cgroup::Error,
     },
+    /// The seccomp profile is no good.
+    #[error("cannot use the seccomp profile")]
+    Profile(#[source] berth_seccomp::Error),
     /// The OCI spec could not be made.
     #[error("cannot describe the container {id}")]
     Spec {
@@ -216,6 +219,7 @@ impl Error {
             Error::Image { source, .. } => source.kind(),
             Error::Cgroup { source, .. } => source.kind(),
             Error::Spec { source, .. } => source.kind(),
+            Error::Profile(source) => source.kind(),
             Error::Start { failure, .. } => failure.kind,
             Error::Exit { source, .. } => source.kind(),
             Error::Attach { source, .. } => source.kind(),
@@ -245,6 +249,7 @@ impl Error {
             Error::Image { source, .. } => source.hint(),
             Error::Cgroup { source, .. } => source.hint(),
             Error::Spec { source, .. } => source.hint(),
+            Error::Profile(source) => source.hint(),
             Error::Start { failure, .. } => failure.hint.clone(),
             Error::Attach { source, .. } => source.hint(),
             Error::KillPending { .. } => Some(

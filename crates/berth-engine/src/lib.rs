@@ -13,6 +13,7 @@ pub mod exec;
 pub mod exit;
 pub mod fsck;
 mod host;
+pub mod image;
 pub mod layout;
 pub mod logs;
 mod moniker;

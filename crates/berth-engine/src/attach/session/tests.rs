@@ -272,3 +272,34 @@ fn a_task_without_a_monitor_is_not_running() {
     assert!(matches!(error, Error::NotRunning { .. }), "{error:?}");
     assert!(AttachStream::connect(&dir.path().join("none"), ALL).is_err());
 }
+
+#[test]
+fn a_task_of_a_long_path_is_attached_to() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, accept, bind, listen, socket};
+    let dir = tempfile::tempdir().unwrap();
+    let task = dir.path().join("x".repeat(150));
+    std::fs::create_dir(&task).unwrap();
+    let handle = std::fs::File::open(&task).unwrap();
+    let short = format!(
+        "/proc/self/fd/{}/shim.sock",
+        std::os::fd::AsRawFd::as_raw_fd(&handle)
+    );
+    let listener = socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    bind(&listener, &SocketAddrUnix::new(short).unwrap()).unwrap();
+    listen(&listener, 4).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let monitor = Monitor(accept(&listener).unwrap());
+            assert_eq!(monitor.hear().unwrap().0, FromClient::Attach(ALL));
+            monitor.say(&[packet::ATTACH, packet::VERSION]);
+            monitor.output(packet::STDOUT, b"hello");
+            // Another version's monitor closes the connection.
+            drop(accept(&listener).unwrap());
+        });
+        let mut stream = AttachStream::connect(&task, ALL).unwrap();
+        assert_eq!(stream.receive().unwrap(), Event::Stdout(b"hello"));
+        assert_eq!(stream.receive().unwrap(), Event::End);
+        let refused = AttachStream::connect(&task, ALL);
+        assert!(matches!(refused, Err(Error::Refused)));
+    });
+}

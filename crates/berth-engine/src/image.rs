@@ -1,0 +1,3 @@
+//! The verbs on images.
+
+pub mod pull;

@@ -1,0 +1,242 @@
+//! Blobs from the registry into the store: one thread for the network, a few that hash and write.
+//!
+//! The network's thread only moves bytes, so that hashing does not hold it up; the channel between is short,
+//! so that a slow disk slows the network down and memory stays small.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::Scope;
+use std::time::{Duration, Instant};
+
+use berth_oci::{Descriptor, Digest, Reference};
+use berth_registry::{Bytes, Client};
+use berth_store::{Expected, Ingest, Lease, Store};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc as channel;
+
+use super::{LayerStep, PullCause, PullEvent};
+
+/// Layers that are downloaded at the same time.
+const AT_ONCE: usize = 4;
+/// Pieces of a blob on their way from network to disk; each is at most some hundred KiB.
+const IN_FLIGHT: usize = 16;
+/// Progress is told no more often than this.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+
+/// What a thread of a pull has to say.
+pub(super) type News = mpsc::Sender<Result<PullEvent, PullCause>>;
+
+/// The way to the network's thread, which ends when all of these are dropped.
+#[derive(Clone)]
+pub(super) struct Wanted(channel::UnboundedSender<Request>);
+
+struct Request {
+    blob: Descriptor,
+    from: u64,
+    reply: channel::Sender<Result<Bytes, berth_registry::Error>>,
+}
+
+impl Wanted {
+    /// Starts the network's thread.
+    pub(super) fn start<'s>(
+        scope: &'s Scope<'s, '_>,
+        runtime: Runtime,
+        client: Client,
+        reference: Reference,
+    ) -> Wanted {
+        let (sender, mut requests) = channel::unbounded_channel::<Request>();
+        scope.spawn(move || {
+            runtime.block_on(async {
+                let mut transfers = tokio::task::JoinSet::new();
+                while let Some(request) = requests.recv().await {
+                    let stream = client.fetch_blob(&reference, &request.blob, request.from);
+                    transfers.spawn(transfer(stream, request.reply));
+                }
+                // Nobody listens any more; what still runs is of no use.
+                transfers.shutdown().await;
+            });
+        });
+        Wanted(sender)
+    }
+
+    /// The blob's bytes from `from` on, as they come.
+    fn ask(
+        &self,
+        blob: &Descriptor,
+        from: u64,
+    ) -> channel::Receiver<Result<Bytes, berth_registry::Error>> {
+        let (reply, answer) = channel::channel(IN_FLIGHT);
+        let blob = blob.clone();
+        // If the thread is gone, so is `reply`, and the answer says that.
+        let _ = self.0.send(Request { blob, from, reply });
+        answer
+    }
+}
+
+async fn transfer(
+    mut stream: berth_registry::BlobStream,
+    reply: channel::Sender<Result<Bytes, berth_registry::Error>>,
+) {
+    loop {
+        // The receiver may be gone while the registry is silent.
+        let next = tokio::select! {
+            next = stream.next() => next,
+            () = reply.closed() => return,
+        };
+        let Some(piece) = next.transpose() else {
+            return;
+        };
+        let ended = piece.is_err();
+        if reply.send(piece).await.is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// The different blobs among `layers`, in order.
+pub(super) fn distinct(layers: &[Descriptor]) -> Vec<Descriptor> {
+    let mut seen = HashSet::new();
+    let first = |layer: &&Descriptor| seen.insert(layer.digest.clone());
+    layers.iter().filter(first).cloned().collect()
+}
+
+/// Starts the threads that bring `layers` into the store; gives the digests of those that are there.
+pub(super) fn start<'s, 'e>(
+    scope: &'s Scope<'s, 'e>,
+    store: &'e Store,
+    lease: &'e Lease,
+    layers: Vec<Descriptor>,
+    wanted: Wanted,
+    news: News,
+) -> mpsc::Receiver<Digest> {
+    let (arrived, receiver) = mpsc::channel();
+    let count = layers.len().min(AT_ONCE);
+    let layers = Arc::new(layers);
+    let next = Arc::new(AtomicUsize::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    for _ in 0..count {
+        let fetcher = Fetcher {
+            store,
+            lease,
+            wanted: wanted.clone(),
+            news: news.clone(),
+            stop: stop.clone(),
+        };
+        let (layers, next, arrived) = (layers.clone(), next.clone(), arrived.clone());
+        scope.spawn(move || {
+            while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match fetcher.fetch(layer) {
+                    Ok(true) => {
+                        // The unpacker may have failed and left.
+                        let _ = arrived.send(layer.digest.clone());
+                    }
+                    Ok(false) => return,
+                    Err(cause) => {
+                        fetcher.stop.store(true, Ordering::Relaxed);
+                        let _ = fetcher.news.send(Err(cause));
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    receiver
+}
+
+struct Fetcher<'e> {
+    store: &'e Store,
+    lease: &'e Lease,
+    wanted: Wanted,
+    news: News,
+    /// Another one failed.
+    stop: Arc<AtomicBool>,
+}
+
+impl Fetcher<'_> {
+    /// Brings one layer into the store; `false`: the pull has failed elsewhere.
+    fn fetch(&self, layer: &Descriptor) -> Result<bool, PullCause> {
+        let expected = Expected {
+            digest: layer.digest.clone(),
+            size: layer.size,
+        };
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        self.drop_wrong_size(layer)?;
+        // What an earlier pull left may be of no use: then once more, from the start.
+        for last in [false, true] {
+            let Some(mut ingest) = self.lease.ingest_alone(expected.clone())? else {
+                self.tell(layer, LayerStep::Exists);
+                return Ok(true);
+            };
+            let resumed = ingest.offset() > 0;
+            match self.fill(&mut ingest, layer) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(PullCause::Registry(berth_registry::Error::WrongRange { .. })) if resumed && !last => {
+                    ingest.restart()?;
+                    continue;
+                }
+                Err(cause) => return Err(cause),
+            }
+            match ingest.commit() {
+                Ok(_) => {
+                    self.tell(layer, LayerStep::Downloaded);
+                    return Ok(true);
+                }
+                Err(berth_store::Error::DigestMismatch { .. }) if resumed && !last => {}
+                Err(error) => return Err(wrong_layer(layer, error)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// A blob that was cut short by something outside of berth would never be mended otherwise.
+    fn drop_wrong_size(&self, layer: &Descriptor) -> Result<(), PullCause> {
+        match self.store.size(&layer.digest)? {
+            Some(size) if size != layer.size => Ok(self.store.drop_damaged(&layer.digest)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn fill(&self, ingest: &mut Ingest<'_>, layer: &Descriptor) -> Result<bool, PullCause> {
+        let mut pieces = self.wanted.ask(layer, ingest.offset());
+        self.tell(layer, LayerStep::Downloading(ingest.offset()));
+        let mut told = Instant::now();
+        while let Some(piece) = pieces.blocking_recv() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            ingest
+                .append(&piece?)
+                .map_err(|error| wrong_layer(layer, error))?;
+            if told.elapsed() >= TELL_EVERY {
+                self.tell(layer, LayerStep::Downloading(ingest.offset()));
+                told = Instant::now();
+            }
+        }
+        Ok(!self.stop.load(Ordering::Relaxed))
+    }
+
+    fn tell(&self, layer: &Descriptor, step: LayerStep) {
+        // The listener stays until all of us are gone.
+        let _ = self.news.send(Ok(PullEvent::Layer {
+            digest: layer.digest.clone(),
+            size_bytes: layer.size,
+            step,
+        }));
+    }
+}
+
+/// An error of the store that is the registry's fault is told as such.
+fn wrong_layer(layer: &Descriptor, error: berth_store::Error) -> PullCause {
+    use berth_store::Error as E;
+    match error {
+        E::DigestMismatch { .. } | E::SizeMismatch { .. } => PullCause::WrongLayer {
+            digest: layer.digest.clone(),
+            source: Box::new(error),
+        },
+        other => other.into(),
+    }
+}
