@@ -10,42 +10,12 @@ use reqwest::{Method, StatusCode, Url};
 
 use crate::Error;
 use crate::challenge::{self, Challenge};
-use crate::credentials::Credentials;
+use crate::config::Config;
 use crate::endpoint::{self, Endpoint};
 use crate::error::printable;
-use crate::limits::Patience;
 use crate::origin::{Authorization, Origin};
-use crate::proxies::Proxies;
-use crate::registries::Registries;
 use crate::token::Asker;
 use crate::transport::{Answer, Request, Transport, retry_after, shown};
-
-/// All that a client is told.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// `registries.toml`.
-    pub registries: Registries,
-    /// Docker's logins.
-    pub credentials: Credentials,
-    /// The environment's proxies.
-    pub proxies: Proxies,
-    /// How long to wait and how often to try.
-    pub patience: Patience,
-    /// What we call ourselves.
-    pub user_agent: String,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            registries: Registries::default(),
-            credentials: Credentials::default(),
-            proxies: Proxies::default(),
-            patience: Patience::default(),
-            user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
 
 /// A client of registries. Clones share connections and tokens.
 #[derive(Clone)]

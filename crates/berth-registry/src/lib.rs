@@ -8,12 +8,13 @@
 //! ```
 //! What a registry says is believed in nothing that counts: a manifest is checked against its digest, a blob's
 //! length against its descriptor, and a secret goes to the origin that it is for and nowhere else. `urls` of
-//! descriptors are never followed (security: T20). Nothing here touches the disk, except to read certificate
-//! authorities, and nothing reads the environment.
+//! descriptors are never followed (security: T20). Nothing here reads the environment, and of the disk only its
+//! settings: `config` says which.
 
 mod blob;
 mod challenge;
 mod client;
+mod config;
 mod credentials;
 mod endpoint;
 mod error;
@@ -28,7 +29,8 @@ mod transport;
 
 pub use blob::BlobStream;
 pub use bytes::Bytes;
-pub use client::{Client, Config};
+pub use client::Client;
+pub use config::Config;
 pub use credentials::{Credentials, Login, Secret};
 pub use error::Error;
 pub use limits::Patience;

@@ -10,7 +10,8 @@
 //! keeps everything until the reference is written, which is the last step: before it, nothing is visible.
 //! Two pulls of the same layer at the same time: the second waits for the first, then has it.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use berth_oci::image::{MAX_CONFIG_BYTES, parse_config};
@@ -156,8 +157,12 @@ fn pull_image(
     let chains = thread::scope(|scope| {
         let (news, heard) = mpsc::channel();
         let wanted = fetch::Wanted::start(scope, runtime, client, reference.clone());
-        let arrived = fetch::start(scope, parts.store, &lease, layers, wanted, news.clone());
-        let unpacking = unpack::start(scope, parts, &image.parsed, &settings, arrived, news);
+        let team = Team {
+            news,
+            stop: Arc::new(AtomicBool::new(false)),
+        };
+        let arrived = fetch::start(scope, &lease, layers, wanted, &team);
+        let unpacking = unpack::start(scope, parts, &image.parsed, &settings, arrived, team);
         // Ends when all threads have dropped their end.
         let mut failure = None;
         for message in heard {
@@ -169,7 +174,45 @@ fn pull_image(
         let chains = unpacking.join().map_err(|_| PullCause::Panicked)?;
         failure.map_or(Ok(chains), Err)
     })?;
-    publish(parts.store, &lease, reference, &image, descriptor, &settings, chains)
+    publish(
+        parts.store,
+        &lease,
+        reference,
+        &image,
+        descriptor,
+        &settings,
+        chains,
+    )
+}
+
+/// What the threads of a pull share.
+#[derive(Clone)]
+struct Team {
+    news: mpsc::Sender<Result<PullEvent, PullCause>>,
+    /// One of them failed.
+    stop: Arc<AtomicBool>,
+}
+
+impl Team {
+    /// Tells the caller.
+    fn tell(&self, layer: &Descriptor, step: LayerStep) {
+        // The listener stays until all threads are gone.
+        let _ = self.news.send(Ok(PullEvent::Layer {
+            digest: layer.digest.clone(),
+            size_bytes: layer.size,
+            step,
+        }));
+    }
+
+    /// Ends the work of all.
+    fn fail(&self, cause: PullCause) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.news.send(Err(cause));
+    }
+
+    fn has_failed(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// The last step: the documents, then the name.
@@ -182,7 +225,10 @@ fn publish(
     settings: &ImageConfig,
     chains: Vec<Digest>,
 ) -> Result<Pulled, PullCause> {
-    for document in [Some(&image.manifest), image.index.as_ref()].into_iter().flatten() {
+    for document in [Some(&image.manifest), image.index.as_ref()]
+        .into_iter()
+        .flatten()
+    {
         keep(lease, &document.descriptor(), &document.bytes)?;
     }
     let before = store.resolve(reference)?;

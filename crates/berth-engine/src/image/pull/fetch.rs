@@ -4,18 +4,18 @@
 //! so that a slow disk slows the network down and memory stays small.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use berth_oci::{Descriptor, Digest, Reference};
 use berth_registry::{Bytes, Client};
-use berth_store::{Expected, Ingest, Lease, Store};
+use berth_store::{Expected, Ingest, Lease};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc as channel;
 
-use super::{LayerStep, PullCause, PullEvent};
+use super::{LayerStep, PullCause, Team};
 
 /// Layers that are downloaded at the same time.
 const AT_ONCE: usize = 4;
@@ -23,9 +23,6 @@ const AT_ONCE: usize = 4;
 const IN_FLIGHT: usize = 16;
 /// Progress is told no more often than this.
 const TELL_EVERY: Duration = Duration::from_millis(50);
-
-/// What a thread of a pull has to say.
-pub(super) type News = mpsc::Sender<Result<PullEvent, PullCause>>;
 
 /// The way to the network's thread, which ends when all of these are dropped.
 #[derive(Clone)]
@@ -104,39 +101,31 @@ pub(super) fn distinct(layers: &[Descriptor]) -> Vec<Descriptor> {
 /// Starts the threads that bring `layers` into the store; gives the digests of those that are there.
 pub(super) fn start<'s, 'e>(
     scope: &'s Scope<'s, 'e>,
-    store: &'e Store,
     lease: &'e Lease,
     layers: Vec<Descriptor>,
     wanted: Wanted,
-    news: News,
+    team: &Team,
 ) -> mpsc::Receiver<Digest> {
     let (arrived, receiver) = mpsc::channel();
     let count = layers.len().min(AT_ONCE);
     let layers = Arc::new(layers);
     let next = Arc::new(AtomicUsize::new(0));
-    let stop = Arc::new(AtomicBool::new(false));
     for _ in 0..count {
         let fetcher = Fetcher {
-            store,
             lease,
             wanted: wanted.clone(),
-            news: news.clone(),
-            stop: stop.clone(),
+            team: team.clone(),
         };
         let (layers, next, arrived) = (layers.clone(), next.clone(), arrived.clone());
         scope.spawn(move || {
             while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
                 match fetcher.fetch(layer) {
                     Ok(true) => {
-                        // The unpacker may have failed and left.
+                        // Nobody waits for it if it is unpacked already.
                         let _ = arrived.send(layer.digest.clone());
                     }
                     Ok(false) => return,
-                    Err(cause) => {
-                        fetcher.stop.store(true, Ordering::Relaxed);
-                        let _ = fetcher.news.send(Err(cause));
-                        return;
-                    }
+                    Err(cause) => return fetcher.team.fail(cause),
                 }
             }
         });
@@ -145,12 +134,9 @@ pub(super) fn start<'s, 'e>(
 }
 
 struct Fetcher<'e> {
-    store: &'e Store,
     lease: &'e Lease,
     wanted: Wanted,
-    news: News,
-    /// Another one failed.
-    stop: Arc<AtomicBool>,
+    team: Team,
 }
 
 impl Fetcher<'_> {
@@ -160,21 +146,23 @@ impl Fetcher<'_> {
             digest: layer.digest.clone(),
             size: layer.size,
         };
-        if self.stop.load(Ordering::Relaxed) {
+        if self.team.has_failed() {
             return Ok(false);
         }
         self.drop_wrong_size(layer)?;
         // What an earlier pull left may be of no use: then once more, from the start.
         for last in [false, true] {
             let Some(mut ingest) = self.lease.ingest_alone(expected.clone())? else {
-                self.tell(layer, LayerStep::Exists);
+                self.team.tell(layer, LayerStep::Exists);
                 return Ok(true);
             };
             let resumed = ingest.offset() > 0;
             match self.fill(&mut ingest, layer) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(PullCause::Registry(berth_registry::Error::WrongRange { .. })) if resumed && !last => {
+                Err(PullCause::Registry(berth_registry::Error::WrongRange { .. }))
+                    if resumed && !last =>
+                {
                     ingest.restart()?;
                     continue;
                 }
@@ -182,7 +170,7 @@ impl Fetcher<'_> {
             }
             match ingest.commit() {
                 Ok(_) => {
-                    self.tell(layer, LayerStep::Downloaded);
+                    self.team.tell(layer, LayerStep::Downloaded);
                     return Ok(true);
                 }
                 Err(berth_store::Error::DigestMismatch { .. }) if resumed && !last => {}
@@ -194,38 +182,32 @@ impl Fetcher<'_> {
 
     /// A blob that was cut short by something outside of berth would never be mended otherwise.
     fn drop_wrong_size(&self, layer: &Descriptor) -> Result<(), PullCause> {
-        match self.store.size(&layer.digest)? {
-            Some(size) if size != layer.size => Ok(self.store.drop_damaged(&layer.digest)?),
+        let store = self.lease.store();
+        match store.size(&layer.digest)? {
+            Some(size) if size != layer.size => Ok(store.drop_damaged(&layer.digest)?),
             _ => Ok(()),
         }
     }
 
     fn fill(&self, ingest: &mut Ingest<'_>, layer: &Descriptor) -> Result<bool, PullCause> {
         let mut pieces = self.wanted.ask(layer, ingest.offset());
-        self.tell(layer, LayerStep::Downloading(ingest.offset()));
+        self.team
+            .tell(layer, LayerStep::Downloading(ingest.offset()));
         let mut told = Instant::now();
         while let Some(piece) = pieces.blocking_recv() {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.team.has_failed() {
                 return Ok(false);
             }
             ingest
                 .append(&piece?)
                 .map_err(|error| wrong_layer(layer, error))?;
             if told.elapsed() >= TELL_EVERY {
-                self.tell(layer, LayerStep::Downloading(ingest.offset()));
+                self.team
+                    .tell(layer, LayerStep::Downloading(ingest.offset()));
                 told = Instant::now();
             }
         }
-        Ok(!self.stop.load(Ordering::Relaxed))
-    }
-
-    fn tell(&self, layer: &Descriptor, step: LayerStep) {
-        // The listener stays until all of us are gone.
-        let _ = self.news.send(Ok(PullEvent::Layer {
-            digest: layer.digest.clone(),
-            size_bytes: layer.size,
-            step,
-        }));
+        Ok(!self.team.has_failed())
     }
 }
 

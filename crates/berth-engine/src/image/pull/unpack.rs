@@ -6,8 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use berth_oci::{Descriptor, Digest, ImageConfig, Manifest};
 
-use super::fetch::News;
-use super::{LayerStep, Parts, PullCause, PullEvent};
+use super::{LayerStep, Parts, PullCause, Team};
 use crate::unpack::LayerUnpacker;
 
 /// Starts the thread; it gives the chain-ids of what it unpacked, which is all unless the pull failed.
@@ -17,7 +16,7 @@ pub(super) fn start<'s>(
     manifest: &Manifest,
     settings: &ImageConfig,
     arrived: mpsc::Receiver<Digest>,
-    news: News,
+    team: Team,
 ) -> ScopedJoinHandle<'s, Vec<Digest>> {
     let layers: Vec<(Descriptor, Digest)> = manifest
         .layers
@@ -41,14 +40,10 @@ pub(super) fn start<'s>(
                 };
             }
             if let Err(cause) = unpack(&mut unpacker, &parts, layer, diff_id) {
-                let _ = news.send(Err(cause));
+                team.fail(cause);
                 return unpacker.into_chains();
             }
-            let _ = news.send(Ok(PullEvent::Layer {
-                digest: layer.digest.clone(),
-                size_bytes: layer.size,
-                step: LayerStep::Unpacked,
-            }));
+            team.tell(layer, LayerStep::Unpacked);
         }
         unpacker.into_chains()
     })

@@ -1,0 +1,128 @@
+//! All that a client is told, and where a face finds it.
+//!
+//! | what | where |
+//! |---|---|
+//! | registries | `$BERTH_REGISTRIES`, else `$XDG_CONFIG_HOME/berth/registries.toml` (`~/.config`), else `/etc/berth/registries.toml` |
+//! | logins | `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json` |
+//! | proxies | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, or in lower case |
+
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::credentials::Credentials;
+use crate::limits::Patience;
+use crate::proxies::Proxies;
+use crate::registries::Registries;
+
+/// The settings of a client.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `registries.toml`.
+    pub registries: Registries,
+    /// Docker's logins.
+    pub credentials: Credentials,
+    /// The environment's proxies.
+    pub proxies: Proxies,
+    /// How long to wait and how often to try.
+    pub patience: Patience,
+    /// What we call ourselves.
+    pub user_agent: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            registries: Registries::default(),
+            credentials: Credentials::default(),
+            proxies: Proxies::default(),
+            patience: Patience::default(),
+            user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// The settings of whoever has this environment, which the face reads for us.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read or understood; a file named by `BERTH_REGISTRIES` that is not
+    /// there; a proxy that is none.
+    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
+        let directory = |name: &str| get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let home = || directory("HOME");
+        let registries = match directory("BERTH_REGISTRIES") {
+            Some(path) => Registries::parse(&read(&path, "the registries file")?)?,
+            None => {
+                let own =
+                    directory("XDG_CONFIG_HOME").or_else(|| home().map(|h| h.join(".config")));
+                let own = own.map(|dir| dir.join("berth/registries.toml"));
+                let own = own.filter(|path| path.exists());
+                let path = own.unwrap_or_else(|| PathBuf::from("/etc/berth/registries.toml"));
+                Registries::load(&path)?
+            }
+        };
+        let docker = directory("DOCKER_CONFIG").or_else(|| home().map(|h| h.join(".docker")));
+        let docker = docker.map(|dir| dir.join("config.json"));
+        let credentials = match docker.filter(|path| path.exists()) {
+            Some(path) => {
+                Credentials::from_docker_config(read(&path, "Docker's logins")?.as_bytes())?
+            }
+            None => Credentials::default(),
+        };
+        Ok(Config {
+            registries,
+            credentials,
+            proxies: Proxies::from_env(get)?,
+            ..Config::default()
+        })
+    }
+}
+
+fn read(path: &Path, what: &'static str) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|source| Error::ReadFile {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_by_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(path("config/berth")).unwrap();
+        std::fs::write(
+            path("config/berth/registries.toml"),
+            "[[registry]]\nhost = \"a.example\"\nblocked = true",
+        )
+        .unwrap();
+        std::fs::create_dir_all(path("home/.docker")).unwrap();
+        std::fs::write(
+            path("home/.docker/config.json"),
+            r#"{"auths": {"r.example": {"auth": "dTpw"}}}"#,
+        )
+        .unwrap();
+        let text = |name: &str| Some(path(name).to_string_lossy().into_owned());
+        let env = |name: &str| match name {
+            "XDG_CONFIG_HOME" => text("config"),
+            "HOME" => text("home"),
+            _ => None,
+        };
+        let config = Config::from_env(env).unwrap();
+        assert!(config.registries.get("a.example").blocked);
+        assert!(config.credentials.get("r.example").is_some());
+        let named = |name: &str| match name {
+            "BERTH_REGISTRIES" => text("absent.toml"),
+            _ => None,
+        };
+        assert!(matches!(
+            Config::from_env(named),
+            Err(Error::ReadFile { .. })
+        ));
+        assert!(Config::from_env(|_| None).is_ok());
+    }
+}
