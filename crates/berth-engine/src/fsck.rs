@@ -232,6 +232,9 @@ impl Engine {
         {
             findings.found(format!("the snapshot {name} was never finished"), || Ok(()))?;
         }
+        if findings.repair {
+            self.snapshots.settle().map_err(Error::Snapshot)?;
+        }
         let garbage = self.collect_garbage(!findings.repair)?;
         for digest in garbage.blobs {
             findings.found(format!("nothing needs the content {digest}"), || Ok(()))?;

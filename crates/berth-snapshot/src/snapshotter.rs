@@ -77,8 +77,11 @@ impl Snapshotter for Native {
     fn rootfs(&self, layers: &[PathBuf], container_dir: &Path) -> Result<RootfsMount, Error> {
         let top = layers.first().ok_or(Error::NoLayers)?;
         let source = container_dir.join("rootfs");
-        make_dir(&source)?;
-        copy(top, &source)?;
+        // A container is committed with its copy whole: one that is there is the container's own by now.
+        if !source.exists() {
+            make_dir(&source)?;
+            copy(top, &source)?;
+        }
         Ok(RootfsMount::Bind { source })
     }
 }
