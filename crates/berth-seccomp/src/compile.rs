@@ -1,0 +1,320 @@
+//! From rules to a program.
+//!
+//! ```text
+//! arch? ─┬─ x86_64 ─ number has the x32 bit? ─ x32: tree …
+//!        │           └─ tree over the numbers (binary search by ranges of equal outcome)
+//!        │               ├─ return
+//!        │               └─ conditions of one call, strictest rule first ─ return
+//!        ├─ i386 ─ tree …
+//!        └─ any other: kill the process
+//! ```
+//!
+//! What a rule set means: of all rules that match a call the strictest decides (as the kernel
+//! does among filters; libseccomp gives the same for all sets that do not contradict
+//! themselves); no match: the default action. When that is an errno, calls newer than every
+//! call that the profile names get ENOSYS, so that programs fall back to older ones (as runc
+//! has done since 1.0.0-rc93).
+
+use berth_oci::spec::{Seccomp, SeccompRule};
+
+use crate::arch::{self, X32_BIT};
+use crate::builder::{Builder, Label, Test};
+use crate::compare::{Condition, is_narrow};
+use crate::error::{Error, Result};
+use crate::table::NONE;
+use crate::{Action, Arch, Insn, Program};
+
+/// Source: linux/bpf_common.h, BPF_MAXINSNS.
+const MAX_INSTRUCTIONS: usize = 4096;
+const ENOSYS: u32 = 38;
+const OFFSET_NUMBER: u32 = 0;
+const OFFSET_ARCH: u32 = 4;
+
+/// One rule with its words understood.
+pub(crate) struct Rule<'a> {
+    pub(crate) action: Action,
+    /// All must hold.
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) names: &'a [String],
+}
+
+/// Compiles a profile.
+///
+/// # Errors
+/// Every word that is not understood, and programs that the kernel would not take. An unknown
+/// system call is an error in a rule that is stricter than the default; in a rule that is not
+/// (an allow rule, mostly) it is left out, as libseccomp does: it stays forbidden.
+pub fn compile(profile: &Seccomp) -> Result<Program> {
+    let default = Action::parse(&profile.default_action, profile.default_errno_ret)?;
+    if default == Action::NOTIFY {
+        return Err(Error::Contradiction {
+            why: "SCMP_ACT_NOTIFY cannot be the default: the runtime itself would wait",
+        });
+    }
+    let rules = understand(profile, default)?;
+    let archs = architectures(profile)?;
+
+    let mut code = Builder::default();
+    let mut start = code.ret(Action::KILL_PROCESS.value());
+    // x32 calls come with x86_64's mark: the two are one section.
+    for section in archs
+        .iter()
+        .filter(|a| **a != Arch::X32 || !archs.contains(&Arch::X86_64))
+    {
+        let body = section_of(*section, &archs, &rules, default, &mut code);
+        start = code.jump(Test::Eq, section.audit(), body, start);
+    }
+    let start = code.load(OFFSET_ARCH, start);
+    let instructions = code.finish(start);
+    if instructions.len() > MAX_INSTRUCTIONS {
+        return Err(Error::TooLong {
+            instructions: instructions.len(),
+        });
+    }
+    let listener = rules.iter().any(|r| r.action == Action::NOTIFY);
+    Ok(Program {
+        instructions,
+        listener,
+    })
+}
+
+/// The architectures to tell apart; the native one when none is named.
+pub(crate) fn architectures(profile: &Seccomp) -> Result<Vec<Arch>> {
+    let mut archs = Vec::new();
+    for name in &profile.architectures {
+        // An architecture of other machines cannot call here: it falls to the last return.
+        if let Some(arch) = Arch::parse(name)?
+            && !archs.contains(&arch)
+        {
+            archs.push(arch);
+        }
+    }
+    if profile.architectures.is_empty() {
+        archs.push(Arch::native()?);
+    } else if archs.is_empty() {
+        return Err(Error::UnknownArch {
+            arch: profile.architectures.join(" "),
+        });
+    }
+    // The last one written is asked first: the native one, the likeliest.
+    archs.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(archs)
+}
+
+pub(crate) fn understand<'a>(profile: &'a Seccomp, default: Action) -> Result<Vec<Rule<'a>>> {
+    let mut rules = Vec::with_capacity(profile.syscalls.len());
+    for rule in &profile.syscalls {
+        let action = Action::parse(&rule.action, rule.errno_ret)?;
+        if rule.names.is_empty() {
+            return Err(Error::Contradiction {
+                why: "a rule names no system call",
+            });
+        }
+        if action.leniency() < default.leniency()
+            && let Some(name) = rule.names.iter().find(|n| arch::row(n).is_none())
+        {
+            return Err(Error::UnknownSyscall { name: name.clone() });
+        }
+        if action == Action::NOTIFY && rule.names.iter().any(|n| n == "write") {
+            return Err(Error::Contradiction {
+                why: "SCMP_ACT_NOTIFY for `write` would stop the runtime itself",
+            });
+        }
+        for conditions in conditions(rule)? {
+            rules.push(Rule {
+                action,
+                conditions,
+                names: &rule.names,
+            });
+        }
+    }
+    Ok(rules)
+}
+
+/// The alternatives of a rule. Conditions on different arguments must all hold; two on the same
+/// argument make each condition a rule of its own, as in runc and Docker.
+fn conditions(rule: &SeccompRule) -> Result<Vec<Vec<Condition>>> {
+    let first = rule.names.first().map(String::as_str).unwrap_or_default();
+    let all: Vec<Condition> = rule
+        .args
+        .iter()
+        .map(|a| Condition::check(a, first))
+        .collect::<Result<_>>()?;
+    let twice = all
+        .iter()
+        .enumerate()
+        .any(|(i, a)| all[..i].iter().any(|b| b.index == a.index));
+    Ok(if twice {
+        all.into_iter().map(|c| vec![c]).collect()
+    } else {
+        vec![all]
+    })
+}
+
+/// A call with the rules for it.
+struct Call<'a> {
+    number: u32,
+    name: &'a str,
+    rules: Vec<&'a Rule<'a>>,
+}
+
+/// A range of numbers, from `first` to the next one's, with one outcome.
+#[derive(Clone, Copy)]
+struct Range {
+    first: u32,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Action(Action),
+    /// The index of a call with conditions.
+    Call(usize),
+}
+
+/// The code for one architecture; for x86_64 also what is done with x32 calls.
+fn section_of(
+    section: Arch,
+    archs: &[Arch],
+    rules: &[Rule<'_>],
+    default: Action,
+    code: &mut Builder,
+) -> Label {
+    let native = (section != Arch::X32).then(|| tree_of(section, rules, default, code));
+    let body = match section {
+        Arch::X86_64 | Arch::X32 => {
+            let foreign = if archs.contains(&Arch::X32) {
+                tree_of(Arch::X32, rules, default, code)
+            } else {
+                code.ret(Action::KILL_PROCESS.value())
+            };
+            // -1 is a call that a tracer took away: it has the bit, but is nobody's.
+            let skipped = code.ret(default.value());
+            let foreign = code.jump(Test::Eq, u32::MAX, skipped, foreign);
+            let native = native.unwrap_or_else(|| code.ret(Action::KILL_PROCESS.value()));
+            code.jump(Test::Ge, X32_BIT, foreign, native)
+        }
+        _ => native.unwrap_or_else(|| code.ret(default.value())),
+    };
+    code.load(OFFSET_NUMBER, body)
+}
+
+fn tree_of(arch: Arch, rules: &[Rule<'_>], default: Action, code: &mut Builder) -> Label {
+    let calls = calls_of(arch, rules);
+    let ranges = ranges(arch, &calls, default);
+    let mut labels = vec![None; calls.len()];
+    tree(&ranges, arch, &calls, default, &mut labels, code)
+}
+
+/// The calls that rules name, by number.
+fn calls_of<'a>(arch: Arch, rules: &'a [Rule<'a>]) -> Vec<Call<'a>> {
+    let column = arch as usize;
+    let mut pairs: Vec<(u32, &str, &Rule<'_>)> = Vec::with_capacity(rules.len() * 16);
+    for rule in rules {
+        let numbers = rule
+            .names
+            .iter()
+            .filter_map(|n| Some((arch::row(n)?[column], n.as_str(), rule)));
+        pairs.extend(numbers.filter(|(number, ..)| *number != NONE));
+    }
+    // Stable: among equals, rules stay in the profile's order.
+    pairs.sort_by_key(|(number, ..)| *number);
+    let mut calls: Vec<Call<'_>> = Vec::with_capacity(pairs.len());
+    for (number, name, rule) in pairs {
+        match calls.last_mut() {
+            Some(call) if call.number == number => call.rules.push(rule),
+            _ => calls.push(Call {
+                number,
+                name,
+                rules: vec![rule],
+            }),
+        }
+    }
+    for call in &mut calls {
+        call.rules.sort_by_key(|r| r.action.leniency());
+        // Nothing behind a rule without conditions is ever reached.
+        if let Some(last) = call.rules.iter().position(|r| r.conditions.is_empty()) {
+            call.rules.truncate(last + 1);
+        }
+    }
+    calls
+}
+
+/// Cuts the numbers into ranges of equal outcome, without gaps.
+fn ranges(arch: Arch, calls: &[Call<'_>], default: Action) -> Vec<Range> {
+    let base = if arch == Arch::X32 { X32_BIT } else { 0 };
+    let mut ranges = vec![Range {
+        first: 0,
+        outcome: Outcome::Action(default),
+    }];
+    let mut set = |first: u32, outcome: Outcome| {
+        // `first` never descends: what starts at the same number is replaced.
+        if ranges.last().is_some_and(|r| r.first == first) {
+            ranges.pop();
+        }
+        if ranges.last().is_none_or(|r| r.outcome != outcome) {
+            ranges.push(Range { first, outcome });
+        }
+    };
+    let mut end = base;
+    for (i, call) in calls.iter().enumerate() {
+        let number = base + call.number;
+        let outcome = match call.rules.first() {
+            Some(rule) if rule.conditions.is_empty() => Outcome::Action(rule.action),
+            _ => Outcome::Call(i),
+        };
+        set(end, Outcome::Action(default));
+        set(number, outcome);
+        end = number + 1;
+    }
+    let newer = if default.is_errno() {
+        Action::errno(ENOSYS)
+    } else {
+        default
+    };
+    set(end, Outcome::Action(newer));
+    ranges
+}
+
+fn tree(
+    ranges: &[Range],
+    arch: Arch,
+    calls: &[Call<'_>],
+    default: Action,
+    labels: &mut [Option<Label>],
+    code: &mut Builder,
+) -> Label {
+    let [only] = ranges else {
+        let (low, high) = ranges.split_at(ranges.len() / 2);
+        let yes = tree(high, arch, calls, default, labels, code);
+        let no = tree(low, arch, calls, default, labels, code);
+        return code.jump(Test::Ge, high[0].first, yes, no);
+    };
+    match only.outcome {
+        Outcome::Action(action) => code.ret(action.value()),
+        Outcome::Call(i) => {
+            *labels[i].get_or_insert_with(|| conditional(&calls[i], arch, default, code))
+        }
+    }
+}
+
+/// The rules of one call, tried in turn.
+fn conditional(call: &Call<'_>, arch: Arch, default: Action, code: &mut Builder) -> Label {
+    let mut next = code.ret(default.value());
+    for rule in call.rules.iter().rev() {
+        let mut label = code.ret(rule.action.value());
+        for condition in rule.conditions.iter().rev() {
+            let narrow = is_narrow(call.name, condition.index, arch);
+            label = condition.emit(narrow, label, next, code);
+        }
+        next = label;
+    }
+    next
+}
+
+impl Insn {
+    /// The instruction as the numbers of `struct sock_filter`.
+    pub fn parts(self) -> (u16, u8, u8, u32) {
+        (self.code, self.jt, self.jf, self.k)
+    }
+}
