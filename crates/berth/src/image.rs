@@ -3,8 +3,9 @@
 use berth_engine::Engine;
 use berth_engine::create::ReadyImage;
 use berth_engine::request::{CreateRequest, PullPolicy};
-use berth_oci::Platform;
+use berth_oci::{Platform, Reference};
 
+use crate::pull;
 use crate::ui::diagnostic::Failure;
 
 /// The image, ready to use, and the lease that keeps it until the container is committed.
@@ -14,17 +15,33 @@ use crate::ui::diagnostic::Failure;
 pub fn ready(
     engine: &Engine,
     request: &CreateRequest,
-    _quiet: bool,
+    quiet: bool,
 ) -> Result<(ReadyImage, impl Sized + use<>), Failure> {
+    let name = &request.image;
     let platform = platform(request.platform.as_deref())?;
-    if let Some(found) = engine.ready_image(&request.image, &platform)? {
+    if request.pull != PullPolicy::Always
+        && let Some(found) = engine.ready_image(name, &platform)?
+    {
         return Ok(found);
     }
-    let missing = Failure::new(format!("no such image: {}", request.image));
+    let missing = || Failure::new(format!("no such image: {name}"));
     if request.pull == PullPolicy::Never {
-        return Err(missing.hint("without --pull never it would be pulled"));
+        return Err(missing().hint("without --pull never it would be pulled"));
     }
-    Err(missing)
+    let reference = Reference::parse(name).map_err(|error| Failure::of(&error))?;
+    if request.pull == PullPolicy::Missing && !quiet {
+        crate::cmd::note(&format!(
+            "Unable to find image '{}' locally\n",
+            reference.familiar()
+        ));
+    }
+    pull::pull(
+        engine,
+        &reference,
+        request.platform.is_some().then_some(&platform),
+        quiet,
+    )?;
+    engine.ready_image(name, &platform)?.ok_or_else(missing)
 }
 
 /// The platform asked for, or the host's.
@@ -33,7 +50,7 @@ pub fn ready(
 /// It is not a platform.
 pub fn platform(text: Option<&str>) -> Result<Platform, Failure> {
     match text {
-        Some(text) => Platform::parse(text).map_err(|e| Failure::of(&e)),
+        Some(text) => Platform::parse(text).map_err(|error| Failure::of(&error)),
         None => Ok(Platform::host()),
     }
 }

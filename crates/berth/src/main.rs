@@ -9,6 +9,7 @@ mod filter;
 mod globals;
 mod image;
 mod opts;
+mod pull;
 mod ui;
 mod verbs;
 mod view;

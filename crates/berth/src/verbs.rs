@@ -1,5 +1,7 @@
 //! The verbs: one table, from which the parser, the help and the completions come.
 
+mod table;
+
 use std::ffi::OsString;
 
 use clap::error::ErrorKind as ClapKind;
@@ -154,96 +156,8 @@ pub fn command() -> Command {
         Globals::augment_args(command)
             .about("A container engine")
             .long_about(None),
-        all(),
+        table::all(),
     )
-}
-
-fn all() -> Vec<Entry> {
-    let mut entries = vec![
-        verb::<cmd::run::Run>("run", "Make a container and run it"),
-        verb::<cmd::create::Create>("create", "Make a container without starting it"),
-        verb::<cmd::exec::Exec>("exec", "Run a further process in a running container"),
-        verb::<cmd::start::Start>("start", "Start containers"),
-        verb::<cmd::stop::Stop>("stop", "Ask containers to end, and kill those that do not"),
-        verb::<cmd::restart::Restart>("restart", "Stop containers and start them again"),
-        verb::<cmd::kill::Kill>("kill", "Send a signal to containers"),
-        verb::<cmd::pause::Pause>("pause", "Freeze all processes of containers"),
-        verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
-        verb::<cmd::rm::Rm>("rm", "Remove containers"),
-        verb::<cmd::rename::Rename>("rename", "Give a container another name"),
-        verb::<cmd::ps::Ps>("ps", "List containers"),
-        verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
-        verb::<cmd::attach::Attach>(
-            "attach",
-            "Connect to a running container's input and output",
-        ),
-        verb::<cmd::wait::Wait>(
-            "wait",
-            "Wait until containers end, and print their exit codes",
-        ),
-        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers and images"),
-    ];
-    entries.extend([
-        group(
-            "container",
-            "Verbs on containers",
-            containers_group,
-            containers,
-        ),
-        verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
-        verb::<cmd::version::Version>("version", "Show the versions of berth and its parts"),
-        verb::<cmd::completion::Completion>("completion", "Print a shell's completion script"),
-        group(
-            "internal",
-            "What berth starts itself as",
-            internal_group,
-            internal,
-        )
-        .hidden(),
-    ]);
-    entries
-}
-
-fn containers_group(command: Command) -> Command {
-    with(command, containers())
-}
-
-fn containers() -> Vec<Entry> {
-    vec![
-        verb::<cmd::run::Run>("run", "Make a container and run it"),
-        verb::<cmd::create::Create>("create", "Make a container without starting it"),
-        verb::<cmd::exec::Exec>("exec", "Run a further process in a running container"),
-        verb::<cmd::start::Start>("start", "Start containers"),
-        verb::<cmd::stop::Stop>("stop", "Ask containers to end, and kill those that do not"),
-        verb::<cmd::restart::Restart>("restart", "Stop containers and start them again"),
-        verb::<cmd::kill::Kill>("kill", "Send a signal to containers"),
-        verb::<cmd::pause::Pause>("pause", "Freeze all processes of containers"),
-        verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
-        verb::<cmd::rm::Rm>("rm", "Remove containers"),
-        verb::<cmd::rename::Rename>("rename", "Give a container another name"),
-        verb::<cmd::ps::Ps>("ls", "List containers").alias(&["ps", "list"]),
-        verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
-        verb::<cmd::attach::Attach>(
-            "attach",
-            "Connect to a running container's input and output",
-        ),
-        verb::<cmd::wait::Wait>(
-            "wait",
-            "Wait until containers end, and print their exit codes",
-        ),
-        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers"),
-    ]
-}
-
-fn internal_group(command: Command) -> Command {
-    with(command, internal())
-}
-
-fn internal() -> Vec<Entry> {
-    vec![verb::<cmd::internal::Reap>(
-        "reap",
-        "Clean up after a container that ended",
-    )]
 }
 
 /// Parses and runs. The second value is the exit code for a failure that names none.
@@ -275,7 +189,7 @@ pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
         Ok(globals) => globals,
         Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
     };
-    descend(&matches, &globals, all())
+    descend(&matches, &globals, table::all())
 }
 
 /// Help that was not asked for goes where errors go.

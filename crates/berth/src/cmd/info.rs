@@ -1,9 +1,12 @@
 //! `berth info`.
 
+use std::collections::BTreeSet;
+
 use berth_model::Status;
 
 use crate::context;
 use crate::globals::{self, Globals};
+use crate::ui::diagnostic::Failure;
 use crate::ui::human;
 use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
@@ -21,7 +24,11 @@ impl Verb for Info {
         let engine = context::engine(globals)?;
         let all = engine.list()?;
         let count = |test: fn(&Status) -> bool| all.iter().filter(|one| test(&one.status)).count();
-        let images = engine.images()?.len();
+        let refs = engine.store().refs().map_err(|error| Failure {
+            hint: error.hint(),
+            ..Failure::of(&error)
+        })?;
+        let images: BTreeSet<_> = refs.iter().map(|entry| &entry.descriptor.digest).collect();
         let rootless = globals::rootless();
         let uname = rustix::system::uname();
         let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
@@ -44,7 +51,7 @@ impl Verb for Info {
             ),
             ("ContainersPaused", int(count(|s| *s == Status::Paused))),
             ("ContainersStopped", int(count(|s| !s.is_alive()))),
-            ("Images", int(images)),
+            ("Images", int(images.len())),
             ("Driver", "overlay2".into()),
             ("LoggingDriver", "json-file".into()),
             ("CgroupDriver", "cgroupfs".into()),

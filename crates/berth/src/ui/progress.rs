@@ -19,6 +19,8 @@ pub enum Step {
     Downloading(u64),
     /// All of it is here, and its digest is right.
     Downloaded,
+    /// It is unpacked: done.
+    Unpacked,
 }
 
 /// Draws the progress.
@@ -101,6 +103,14 @@ impl Progress {
         }
     }
 
+    /// The layers' lines stay as they are; what is said next comes below them.
+    pub fn finish(&mut self) {
+        self.erase();
+        self.draw();
+        self.order.clear();
+        self.lines_drawn = 0;
+    }
+
     fn erase(&mut self) {
         if self.mode == Mode::Terminal && self.lines_drawn > 0 {
             let _ = write!(self.out, "\x1b[{}A\x1b[J", self.lines_drawn);
@@ -138,7 +148,8 @@ fn word(step: Step) -> &'static str {
     match step {
         Step::Exists => "Already exists",
         Step::Downloading(_) => "Downloading",
-        Step::Downloaded => "Pull complete",
+        Step::Downloaded => "Download complete",
+        Step::Unpacked => "Pull complete",
     }
 }
 
@@ -181,6 +192,7 @@ mod tests {
             Step::Downloading(0),
             Step::Downloading(500),
             Step::Downloaded,
+            Step::Unpacked,
         ] {
             progress.layer("sha256:0123456789abcdef", step, Some(1000));
         }
@@ -194,7 +206,7 @@ mod tests {
         assert_eq!(drive(Mode::Quiet), "");
         assert_eq!(
             drive(Mode::Plain),
-            "latest: Pulling from library/busybox\n0123456789ab: Downloading\n0123456789ab: Pull complete\nfedcba987654: Already exists\n"
+            "latest: Pulling from library/busybox\n0123456789ab: Downloading\n0123456789ab: Download complete\n0123456789ab: Pull complete\nfedcba987654: Already exists\n"
         );
         let terminal = drive(Mode::Terminal);
         assert!(

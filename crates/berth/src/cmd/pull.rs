@@ -1,0 +1,45 @@
+//! `berth pull`.
+
+use berth_oci::Reference;
+
+use crate::context;
+use crate::globals::Globals;
+use crate::image;
+use crate::opts::security;
+use crate::pull;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Fetch an image from its registry
+#[derive(Debug, clap::Args)]
+pub struct Pull {
+    /// Platform of the image, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
+    platform: Option<String>,
+    /// Print the image's name only
+    #[arg(short, long)]
+    quiet: bool,
+    /// The image
+    image: String,
+}
+
+impl Verb for Pull {
+    fn run(self, globals: &Globals) -> Outcome {
+        let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let platform = self
+            .platform
+            .as_deref()
+            .map(|text| image::platform(Some(text)))
+            .transpose()?;
+        let engine = context::engine(globals)?;
+        if reference.digest().is_none()
+            && !self.quiet
+            && Reference::parse(&format!("{}:latest", self.image)).is_ok()
+        {
+            super::note("Using default tag: latest\n");
+        }
+        let pulled = pull::pull(&engine, &reference, platform.as_ref(), self.quiet)?;
+        super::print(&format!("{}\n", pulled.reference))?;
+        Ok(0)
+    }
+}

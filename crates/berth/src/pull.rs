@@ -1,0 +1,58 @@
+//! Pulling an image, with its progress on standard error. Shared by `pull`, `run` and `create`.
+
+use berth_engine::Engine;
+use berth_engine::image::RegistryConfig;
+use berth_engine::image::pull::{LayerStep, PullEvent, Pulled};
+use berth_oci::{Platform, Reference};
+
+use crate::ui::diagnostic::Failure;
+use crate::ui::progress::{Progress, Step};
+
+/// Pulls `reference`.
+///
+/// # Errors
+/// It cannot be pulled; then nothing of it is visible.
+pub fn pull(
+    engine: &Engine,
+    reference: &Reference,
+    platform: Option<&Platform>,
+    quiet: bool,
+) -> Result<Pulled, Failure> {
+    let config =
+        RegistryConfig::from_env(|name| std::env::var(name).ok()).map_err(|error| Failure {
+            hint: error.hint(),
+            ..Failure::of(&error)
+        })?;
+    let mut progress = Progress::stderr(quiet);
+    let tag = reference.tag().unwrap_or("the digest");
+    progress.say(&format!("{tag}: Pulling from {}", reference.path()));
+    let pulled = engine.pull(config, reference, platform, &mut |event| {
+        if let PullEvent::Layer {
+            digest,
+            size_bytes,
+            step,
+        } = event
+        {
+            let step = match step {
+                LayerStep::Exists => Step::Exists,
+                LayerStep::Downloading(bytes) => Step::Downloading(bytes),
+                LayerStep::Downloaded => Step::Downloaded,
+                LayerStep::Unpacked => Step::Unpacked,
+            };
+            progress.layer(&digest.to_string(), step, Some(size_bytes));
+        }
+    });
+    let pulled = pulled.map_err(|error| Failure {
+        hint: error.hint(),
+        ..Failure::of(&error)
+    })?;
+    progress.finish();
+    progress.say(&format!("Digest: {}", pulled.descriptor.digest));
+    let what = if pulled.changed {
+        "Downloaded newer image for"
+    } else {
+        "Image is up to date for"
+    };
+    progress.say(&format!("Status: {what} {}", reference.familiar()));
+    Ok(pulled)
+}

@@ -1,0 +1,85 @@
+//! The table of verbs: their names, what help says of them, and how they are grouped.
+
+use clap::Command;
+
+use super::{Entry, group, verb, with};
+use crate::cmd;
+
+/// The verbs of `berth`.
+pub fn all() -> Vec<Entry> {
+    let mut entries = lifecycle();
+    entries.extend([
+        verb::<cmd::ps::Ps>("ps", "List containers"),
+        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers and images"),
+        verb::<cmd::pull::Pull>("pull", "Fetch an image from its registry"),
+        group(
+            "container",
+            "Verbs on containers",
+            containers_group,
+            containers,
+        ),
+        verb::<cmd::info::Info>("info", "Show what the engine works with"),
+        verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
+        verb::<cmd::version::Version>("version", "Show the versions of berth and its parts"),
+        verb::<cmd::completion::Completion>("completion", "Print a shell's completion script"),
+        group(
+            "internal",
+            "What berth starts itself as",
+            internal_group,
+            internal,
+        )
+        .hidden(),
+    ]);
+    entries
+}
+
+/// The verbs on containers that have the same name alone and behind `container`.
+fn lifecycle() -> Vec<Entry> {
+    vec![
+        verb::<cmd::run::Run>("run", "Make a container and run it"),
+        verb::<cmd::create::Create>("create", "Make a container without starting it"),
+        verb::<cmd::exec::Exec>("exec", "Run a further process in a running container"),
+        verb::<cmd::start::Start>("start", "Start containers"),
+        verb::<cmd::stop::Stop>("stop", "Ask containers to end, and kill those that do not"),
+        verb::<cmd::restart::Restart>("restart", "Stop containers and start them again"),
+        verb::<cmd::kill::Kill>("kill", "Send a signal to containers"),
+        verb::<cmd::pause::Pause>("pause", "Freeze all processes of containers"),
+        verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
+        verb::<cmd::rm::Rm>("rm", "Remove containers"),
+        verb::<cmd::rename::Rename>("rename", "Give a container another name"),
+        verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
+        verb::<cmd::attach::Attach>(
+            "attach",
+            "Connect to a running container's input and output",
+        ),
+        verb::<cmd::wait::Wait>(
+            "wait",
+            "Wait until containers end, and print their exit codes",
+        ),
+    ]
+}
+
+fn containers_group(command: Command) -> Command {
+    with(command, containers())
+}
+
+fn containers() -> Vec<Entry> {
+    let mut entries = lifecycle();
+    entries.extend([
+        verb::<cmd::ps::Ps>("ls", "List containers").alias(&["ps", "list"]),
+        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers"),
+        verb::<cmd::container_prune::Prune>("prune", "Remove all containers that do not run"),
+    ]);
+    entries
+}
+
+fn internal_group(command: Command) -> Command {
+    with(command, internal())
+}
+
+fn internal() -> Vec<Entry> {
+    vec![verb::<cmd::internal::Reap>(
+        "reap",
+        "Clean up after a container that ended",
+    )]
+}
