@@ -293,6 +293,7 @@ fn a_task_of_a_long_path_is_attached_to() {
             assert_eq!(monitor.hear().unwrap().0, FromClient::Attach(ALL));
             monitor.say(&[packet::ATTACH, packet::VERSION]);
             monitor.output(packet::STDOUT, b"hello");
+            drop(monitor);
             // Another version's monitor closes the connection.
             drop(accept(&listener).unwrap());
         });
