@@ -120,10 +120,10 @@ sample() { printf '%s\t%s\n' "$1" "$2" >>"$work/samples"; }
 # table TITLE UNIT: what was sampled since the last one.
 table() {
     printf '\n%s\n%-24s %10s %10s %10s %5s %8s\n' "$1" "" "median $2" min max n ratio
-    sort -t$'\t' -k1,1 -k2,2g "$work/samples" | awk -F'\t' -v order="$(cut -f1 "$work/samples" | awk '!s[$0]++' | tr '\n' ' ')" '
+    sort -t$'\t' -k1,1 -k2,2g "$work/samples" | awk -F'\t' -v order="$(cut -f1 "$work/samples" | awk '!s[$0]++' | tr '\n' '|')" '
         { value[$1, ++count[$1]] = $2 }
         END {
-            names = split(order, name, " ")
+            names = split(order, name, "|") - 1
             for (i = 1; i <= names; i++) {
                 n = count[name[i]]
                 middle = (value[name[i], int((n + 1) / 2)] + value[name[i], int((n + 2) / 2)]) / 2

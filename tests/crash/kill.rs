@@ -18,14 +18,14 @@ fn the_command_at_any_millisecond() {
         let s = make().with_busybox();
         for delay in 0..40 {
             let place = format!("after {delay} ms");
-            let mut child = s.spawn(&["run", "--name", "c", "busybox", "sleep", "1000"]);
+            let mut child = s.spawn(&["run", "--name", "cc", "busybox", "sleep", "1000"]);
             std::thread::sleep(Duration::from_millis(delay));
             child.kill().unwrap();
             child.wait().unwrap();
             // What it had started may still be on its way.
             std::thread::sleep(Duration::from_millis(20));
             repaired(&s, &place);
-            s.berth(&["rm", "-f", "c"]).ok();
+            s.berth(&["rm", "-f", "cc"]).ok();
             eventually("nothing of it runs", || {
                 s.processes().is_empty().then_some(())
             });
@@ -84,7 +84,7 @@ fn only_the_monitor() {
     for make in Sandbox::both() {
         let s = make().with_busybox();
         let id = s
-            .berth(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+            .berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"])
             .ok()
             .to_owned();
         let text = std::fs::read(s.run_dir().join("tasks").join(&id).join("pid.json")).unwrap();
@@ -92,7 +92,7 @@ fn only_the_monitor() {
         s.shell(&format!("kill -9 {}", pids["shim_pid"])).ok();
         repaired(&s, "monitor killed");
         assert_eq!(
-            s.berth(&["inspect", "-f", "{{.State.Status}}", "c"]).ok(),
+            s.berth(&["inspect", "-f", "{{.State.Status}}", "cc"]).ok(),
             "exited"
         );
         assert!(!std::path::Path::new(&format!("/proc/{}", pids["pid"])).exists());

@@ -90,24 +90,24 @@ fn create() {
     let s = Sandbox::root().with_busybox();
     sweep(
         &s,
-        &["create", "--name", "c", "busybox", "true"],
+        &["create", "--name", "cc", "busybox", "true"],
         remove_all,
         |s, end| {
             let list = containers(s);
             // All or nothing; and once the id is printed, all.
             assert!(
-                list.is_empty() || list == ["c created"],
+                list.is_empty() || list == ["cc created"],
                 "{}: {list:?}",
                 end.place
             );
             if !end.done.stdout.is_empty() {
-                assert_eq!(list, ["c created"], "{}", end.place);
+                assert_eq!(list, ["cc created"], "{}", end.place);
             }
             // What is there works, what is not leaves its name free.
             if list.is_empty() {
-                s.berth(&["create", "--name", "c", "busybox", "true"]).ok();
+                s.berth(&["create", "--name", "cc", "busybox", "true"]).ok();
             }
-            s.berth(&["start", "-a", "c"]).ok();
+            s.berth(&["start", "-a", "cc"]).ok();
         },
     );
 }
@@ -117,19 +117,19 @@ fn start() {
     let s = Sandbox::root().with_busybox();
     let prepare = |s: &Sandbox| {
         remove_all(s);
-        s.berth(&["create", "--name", "c", "busybox", "sleep", "1000"])
+        s.berth(&["create", "--name", "cc", "busybox", "sleep", "1000"])
             .ok();
     };
-    sweep(&s, &["start", "c"], prepare, |s, end| {
+    sweep(&s, &["start", "cc"], prepare, |s, end| {
         let list = containers(s);
         assert_eq!(list.len(), 1, "{}: {list:?}", end.place);
         if !end.killed {
-            assert_eq!(list, ["c running"], "{}", end.place);
+            assert_eq!(list, ["cc running"], "{}", end.place);
         }
-        if list != ["c running"] {
-            s.berth(&["start", "c"]).ok();
+        if list != ["cc running"] {
+            s.berth(&["start", "cc"]).ok();
         }
-        s.berth(&["exec", "c", "true"]).ok();
+        s.berth(&["exec", "cc", "true"]).ok();
     });
 }
 
@@ -138,17 +138,17 @@ fn rm() {
     let s = Sandbox::root().with_busybox();
     let prepare = |s: &Sandbox| {
         remove_all(s);
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"])
             .ok();
     };
-    sweep(&s, &["rm", "-f", "c"], prepare, |s, end| {
+    sweep(&s, &["rm", "-f", "cc"], prepare, |s, end| {
         let list = containers(s);
         assert!(list.len() <= 1, "{}: {list:?}", end.place);
         if end.done.stdout.contains('c') {
             assert!(list.is_empty(), "{}: {list:?}", end.place);
         }
-        s.berth(&["rm", "-f", "c"]).ok();
-        s.berth(&["create", "--name", "c", "busybox"]).ok();
+        s.berth(&["rm", "-f", "cc"]).ok();
+        s.berth(&["create", "--name", "cc", "busybox"]).ok();
     });
 }
 

@@ -4,7 +4,7 @@ use testkit::eventually;
 
 both! {
     fn a_terminal_session(s) {
-        let mut session = s.session(&["run", "-it", "--rm", "--name", "c", "busybox", "sh"]);
+        let mut session = s.session(&["run", "-it", "--rm", "--name", "cc", "busybox", "sh"]);
         session.send("tty; stty size; echo $((40+2))\n");
         session.expect("/dev/");
         session.expect("24 80");
@@ -37,13 +37,13 @@ both! {
 
 both! {
     fn detaching_leaves_it_running_and_attaching_comes_back(s) {
-        let mut session = s.session(&["run", "-it", "--name", "c", "busybox", "sh"]);
+        let mut session = s.session(&["run", "-it", "--name", "cc", "busybox", "sh"]);
         session.send("marker=kept; echo ready $((2*21))\n");
         session.expect("ready 42");
         session.send("\u{10}\u{11}");
         assert_eq!(session.wait().code(), Some(0));
-        assert_eq!(s.berth(&["inspect", "-f", "{{.State.Running}}", "c"]).ok(), "true");
-        let mut session = s.session(&["attach", "c"]);
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.Running}}", "cc"]).ok(), "true");
+        let mut session = s.session(&["attach", "cc"]);
         session.send("echo $marker\n");
         session.expect("kept");
         session.send("exit 3\n");
@@ -53,8 +53,8 @@ both! {
 
 both! {
     fn attach_without_a_terminal_sees_output_and_passes_input(s) {
-        s.berth(&["run", "-d", "-i", "--name", "c", "busybox", "sh", "-c", "while read line; do echo got $line; [ $line = end ] && exit 8; done"]).ok();
-        let done = s.berth_with_input(&["attach", "c"], "one\nend\n");
+        s.berth(&["run", "-d", "-i", "--name", "cc", "busybox", "sh", "-c", "while read line; do echo got $line; [ $line = end ] && exit 8; done"]).ok();
+        let done = s.berth_with_input(&["attach", "cc"], "one\nend\n");
         assert!(done.stdout.contains("got end"), "{done}");
         assert_eq!(done.code(), 8, "{done}");
     }
@@ -71,20 +71,20 @@ both! {
 
 both! {
     fn attaching_to_what_does_not_run_fails(s) {
-        s.berth(&["create", "--name", "c", "busybox"]).ok();
-        s.berth(&["attach", "c"]).fails(1);
+        s.berth(&["create", "--name", "cc", "busybox"]).ok();
+        s.berth(&["attach", "cc"]).fails(1);
         s.berth(&["attach", "no-such"]).fails(1);
     }
 }
 
 both! {
     fn two_clients_see_the_same_output(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "sleep 1; echo shared; sleep 0.2"]).ok();
-        let clients: Vec<_> = (0..2).map(|_| s.spawn(&["attach", "c"])).collect();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", "sleep 1; echo shared; sleep 0.2"]).ok();
+        let clients: Vec<_> = (0..2).map(|_| s.spawn(&["attach", "cc"])).collect();
         for client in clients {
             let output = client.wait_with_output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout), "shared\n");
         }
-        eventually("it ended", || (s.berth(&["wait", "c"]).ok() == "0").then_some(()));
+        eventually("it ended", || (s.berth(&["wait", "cc"]).ok() == "0").then_some(()));
     }
 }

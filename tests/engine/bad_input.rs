@@ -35,7 +35,7 @@ both! {
 
 both! {
     fn unknown_verbs_flags_and_missing_arguments(s) {
-        for line in [&["no-such-verb"][..], &["run"], &["run", "--memory"], &["exec", "c"], &["rm"], &["rename", "a"]] {
+        for line in [&["no-such-verb"][..], &["run"], &["run", "--memory"], &["exec", "cc"], &["rm"], &["rename", "a"]] {
             let done = s.berth(line);
             assert_ne!(done.code(), 0, "{done}");
             is_clear(&done);

@@ -9,7 +9,7 @@ fn each_setting_has_the_kernels_value_and_its_cause() {
         "run",
         "-d",
         "--name",
-        "c",
+        "cc",
         "--memory",
         "64m",
         "--cpus",
@@ -28,7 +28,7 @@ fn each_setting_has_the_kernels_value_and_its_cause() {
         "1000",
     ])
     .ok();
-    let text = s.berth(&["explain", "c"]).ok().to_owned();
+    let text = s.berth(&["explain", "cc"]).ok().to_owned();
     let line = |word: &str| {
         text.lines()
             .find(|l| l.to_lowercase().contains(word))
@@ -64,7 +64,7 @@ fn it_tells_the_truth_when_the_kernel_differs() {
             "run",
             "-d",
             "--name",
-            "c",
+            "cc",
             "--pids-limit",
             "100",
             "busybox",
@@ -79,7 +79,7 @@ fn it_tells_the_truth_when_the_kernel_differs() {
         .map(|h| format!("{h}/{leaf}"))
         .find(|f| std::path::Path::new(f).exists());
     std::fs::write(file.unwrap(), "55").unwrap();
-    let text = s.berth(&["explain", "c"]).ok().to_owned();
+    let text = s.berth(&["explain", "cc"]).ok().to_owned();
     assert!(
         text.lines().any(|l| l.contains("pids") && l.contains("55")),
         "{text}"
@@ -88,8 +88,8 @@ fn it_tells_the_truth_when_the_kernel_differs() {
 
 both! {
     fn it_works_for_what_does_not_run_and_fails_for_what_is_not(s) {
-        s.berth(&["create", "--name", "c", "busybox"]).ok();
-        let done = s.berth(&["explain", "c"]);
+        s.berth(&["create", "--name", "cc", "busybox"]).ok();
+        let done = s.berth(&["explain", "cc"]);
         assert!(done.ok().contains("not running") || done.ok().contains("created"), "{done}");
         s.berth(&["explain", "no-such"]).fails(1);
     }
@@ -97,8 +97,8 @@ both! {
 
 both! {
     fn rootless_and_root_are_told_apart(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"]).ok();
-        let text = s.berth(&["explain", "c"]).ok().to_owned();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"]).ok();
+        let text = s.berth(&["explain", "cc"]).ok().to_owned();
         let user = text.lines().find(|l| l.split_whitespace().next() == Some("user")).unwrap_or_default();
         assert_eq!(user.contains("host"), !s.is_rootless(), "{text}");
     }

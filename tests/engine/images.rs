@@ -38,11 +38,11 @@ both! {
 
 both! {
     fn an_image_in_use_is_not_removed_unless_forced(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "1000"]).ok();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"]).ok();
         let refused = s.berth(&["rmi", "busybox"]);
         assert!(refused.fails(1).contains('c'), "{refused}");
-        s.berth(&["exec", "c", "true"]).ok();
-        s.berth(&["rm", "-f", "c"]).ok();
+        s.berth(&["exec", "cc", "true"]).ok();
+        s.berth(&["rm", "-f", "cc"]).ok();
         s.berth(&["rmi", "busybox"]).ok();
         // Blobs and unpacked layers went with it.
         let blobs = s.state().join("blobs/sha256");

@@ -26,7 +26,7 @@ both! {
 
 both! {
     fn the_root_never_shows_on_the_host(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"]).ok();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let ours = s.path().to_str().unwrap();
         assert!(!mounts.lines().any(|line| line.contains(ours)), "{mounts}");
@@ -40,10 +40,10 @@ both! {
 #[test]
 fn rootless_runs_as_the_user_on_the_host() {
     let s = Sandbox::rootless().with_busybox();
-    s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"])
+    s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"])
         .ok();
     s.berth(&[
-        "run", "-d", "--name", "d", "-u", "1000", "busybox", "sleep", "100",
+        "run", "-d", "--name", "dd", "-u", "1000", "busybox", "sleep", "100",
     ])
     .ok();
     let uid_of = |name: &str| {
@@ -63,20 +63,20 @@ fn rootless_runs_as_the_user_on_the_host() {
             .parse::<u32>()
             .unwrap()
     };
-    assert_eq!(uid_of("c"), s.user().unwrap().uid);
-    assert!(uid_of("d") >= 100_000, "{}", uid_of("d"));
+    assert_eq!(uid_of("cc"), s.user().unwrap().uid);
+    assert!(uid_of("dd") >= 100_000, "{}", uid_of("dd"));
     // Files made as another user inside belong to a subordinate id, and rm removes them all the same.
     s.berth(&[
         "exec",
         "-u",
         "0",
-        "c",
+        "cc",
         "sh",
         "-c",
         "mkdir /d && touch /d/f && chown -R 1000:1000 /d && chmod 700 /d",
     ])
     .ok();
-    s.berth(&["rm", "-f", "c", "d"]).ok();
+    s.berth(&["rm", "-f", "cc", "dd"]).ok();
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn state_directories_are_private() {
 #[test]
 fn two_engines_do_not_see_each_other() {
     let (a, b) = (Sandbox::root().with_busybox(), Sandbox::root());
-    a.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"])
+    a.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"])
         .ok();
     assert_eq!(b.berth(&["ps", "-aq"]).ok(), "");
     assert_eq!(b.berth(&["images", "-q"]).ok(), "");
@@ -134,5 +134,5 @@ fn two_engines_do_not_see_each_other() {
         "--format",
         "{{.Names}}",
     ];
-    assert_eq!(b.berth(&line).ok(), "c");
+    assert_eq!(b.berth(&line).ok(), "cc");
 }

@@ -12,23 +12,23 @@ fn state(s: &Sandbox, name: &str) -> String {
 
 both! {
     fn create_start_wait_start_again(s) {
-        let id = s.berth(&["create", "--name", "c", "busybox", "sh", "-c", "echo ran; exit 4"]).ok().to_owned();
+        let id = s.berth(&["create", "--name", "cc", "busybox", "sh", "-c", "echo ran; exit 4"]).ok().to_owned();
         assert_eq!(id.len(), 64);
-        assert_eq!(state(s, "c"), "created");
-        assert_eq!(s.berth(&["start", "c"]).ok(), "c");
-        assert_eq!(s.berth(&["wait", "c"]).ok(), "4");
-        assert_eq!(state(s, "c"), "exited");
-        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "c"]).ok(), "4");
-        s.berth(&["start", "c"]).ok();
-        s.berth(&["wait", "c"]).ok();
-        assert_eq!(s.berth(&["logs", "c"]).ok(), "ran\nran");
+        assert_eq!(state(s, "cc"), "created");
+        assert_eq!(s.berth(&["start", "cc"]).ok(), "cc");
+        assert_eq!(s.berth(&["wait", "cc"]).ok(), "4");
+        assert_eq!(state(s, "cc"), "exited");
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "cc"]).ok(), "4");
+        s.berth(&["start", "cc"]).ok();
+        s.berth(&["wait", "cc"]).ok();
+        assert_eq!(s.berth(&["logs", "cc"]).ok(), "ran\nran");
     }
 }
 
 both! {
     fn start_attached_passes_output_and_code_on(s) {
-        s.berth(&["create", "--name", "c", "busybox", "sh", "-c", "echo out; exit 5"]).ok();
-        let done = s.berth(&["start", "-a", "c"]);
+        s.berth(&["create", "--name", "cc", "busybox", "sh", "-c", "echo out; exit 5"]).ok();
+        let done = s.berth(&["start", "-a", "cc"]);
         assert_eq!((done.code(), done.stdout.as_str()), (5, "out\n"));
     }
 }
@@ -51,38 +51,38 @@ both! {
 
 both! {
     fn kill_sends_what_is_asked_for(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "trap 'echo hup' HUP; while :; do sleep 0.05; done"]).ok();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", "trap 'echo hup' HUP; while :; do sleep 0.05; done"]).ok();
         std::thread::sleep(Duration::from_millis(300));
-        s.berth(&["kill", "-s", "HUP", "c"]).ok();
-        eventually("the trap runs", || s.berth(&["logs", "c"]).ok().contains("hup").then_some(()));
-        assert_eq!(state(s, "c"), "running");
-        s.berth(&["kill", "c"]).ok();
-        assert_eq!(s.berth(&["wait", "c"]).ok(), "137");
-        let again = s.berth(&["kill", "c"]);
+        s.berth(&["kill", "-s", "HUP", "cc"]).ok();
+        eventually("the trap runs", || s.berth(&["logs", "cc"]).ok().contains("hup").then_some(()));
+        assert_eq!(state(s, "cc"), "running");
+        s.berth(&["kill", "cc"]).ok();
+        assert_eq!(s.berth(&["wait", "cc"]).ok(), "137");
+        let again = s.berth(&["kill", "cc"]);
         assert!(again.fails(1).contains("not running"), "{again}");
     }
 }
 
 both! {
     fn restart_gives_a_new_process(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok();
-        let pid = |_: ()| s.berth(&["inspect", "-f", "{{.State.Pid}}", "c"]).ok().to_owned();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"]).ok();
+        let pid = |_: ()| s.berth(&["inspect", "-f", "{{.State.Pid}}", "cc"]).ok().to_owned();
         let before = pid(());
-        s.berth(&["restart", "-t", "0", "c"]).ok();
-        assert_eq!(state(s, "c"), "running");
+        s.berth(&["restart", "-t", "0", "cc"]).ok();
+        assert_eq!(state(s, "cc"), "running");
         assert_ne!(pid(()), before);
     }
 }
 
 both! {
     fn rm_wants_force_for_what_runs(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok();
-        let refused = s.berth(&["rm", "c"]);
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"]).ok();
+        let refused = s.berth(&["rm", "cc"]);
         assert!(refused.fails(1).contains("hint: "), "{refused}");
-        assert_eq!(s.berth(&["rm", "-f", "c"]).ok(), "c");
-        s.berth(&["inspect", "c"]).fails(1);
-        s.berth(&["rm", "c"]).fails(1);
-        s.berth(&["rm", "-f", "c"]).ok();
+        assert_eq!(s.berth(&["rm", "-f", "cc"]).ok(), "cc");
+        s.berth(&["inspect", "cc"]).fails(1);
+        s.berth(&["rm", "cc"]).fails(1);
+        s.berth(&["rm", "-f", "cc"]).ok();
     }
 }
 
@@ -120,59 +120,59 @@ both! {
 
 both! {
     fn top_shows_processes_with_host_pids(s) {
-        s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "sleep 101 & sleep 102; wait"]).ok();
+        s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", "sleep 101 & sleep 102; wait"]).ok();
         let text = eventually("both sleep", || {
-            let text = s.berth(&["top", "c"]).ok().to_owned();
+            let text = s.berth(&["top", "cc"]).ok().to_owned();
             (text.contains("sleep 101") && text.contains("sleep 102")).then_some(text)
         });
         assert!(text.lines().next().unwrap().contains("PID"), "{text}");
-        let pid = s.berth(&["inspect", "-f", "{{.State.Pid}}", "c"]).ok().to_owned();
+        let pid = s.berth(&["inspect", "-f", "{{.State.Pid}}", "cc"]).ok().to_owned();
         assert!(text.split_whitespace().any(|word| word == pid), "{text}");
     }
 }
 
 both! {
     fn containers_outlive_the_command_that_started_them(s) {
-        let mut child = s.spawn(&["run", "--name", "c", "busybox", "sleep", "100"]);
+        let mut child = s.spawn(&["run", "--name", "cc", "busybox", "sleep", "100"]);
         eventually("it runs", || s.berth(&["ps", "-q"]).stdout.trim().len().eq(&12).then_some(()));
         child.kill().unwrap();
         child.wait().unwrap();
         std::thread::sleep(Duration::from_millis(200));
-        assert_eq!(state(s, "c"), "running");
-        assert_eq!(s.berth(&["exec", "c", "echo", "still"]).ok(), "still");
-        s.berth(&["stop", "-t", "0", "c"]).ok();
-        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "c"]).ok(), "137");
+        assert_eq!(state(s, "cc"), "running");
+        assert_eq!(s.berth(&["exec", "cc", "echo", "still"]).ok(), "still");
+        s.berth(&["stop", "-t", "0", "cc"]).ok();
+        assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", "cc"]).ok(), "137");
     }
 }
 
 both! {
     /// The monitor is killed: init is alone, and the next command notices and ends it.
     fn a_killed_monitor_loses_nothing_acknowledged(s) {
-        let id = s.berth(&["run", "-d", "--name", "c", "busybox", "sh", "-c", "echo written; sleep 100"]).ok().to_owned();
-        eventually("it wrote", || s.berth(&["logs", "c"]).ok().contains("written").then_some(()));
+        let id = s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", "echo written; sleep 100"]).ok().to_owned();
+        eventually("it wrote", || s.berth(&["logs", "cc"]).ok().contains("written").then_some(()));
         let text = std::fs::read_to_string(s.run_dir().join("tasks").join(&id).join("pid.json")).unwrap();
         let pids: serde_json::Value = serde_json::from_str(&text).unwrap();
         s.shell(&format!("kill -9 {}", pids["shim_pid"])).ok();
         s.berth(&["fsck", "--repair"]).ok();
-        assert_eq!(s.berth(&["logs", "c"]).ok(), "written");
-        assert_eq!(state(s, "c"), "exited");
-        s.berth(&["start", "c"]).ok();
-        assert_eq!(state(s, "c"), "running");
+        assert_eq!(s.berth(&["logs", "cc"]).ok(), "written");
+        assert_eq!(state(s, "cc"), "exited");
+        s.berth(&["start", "cc"]).ok();
+        assert_eq!(state(s, "cc"), "running");
     }
 }
 
 both! {
     fn a_reboot_leaves_containers_exited_and_startable(s) {
-        let id = s.berth(&["run", "-d", "--name", "c", "busybox", "sleep", "100"]).ok().to_owned();
+        let id = s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"]).ok().to_owned();
         // What a reboot does: no process, no RUN_DIR.
         for pid in s.processes() {
             s.shell(&format!("kill -9 {pid} 2>/dev/null || true")).ok();
         }
         eventually("all are dead", || s.processes().is_empty().then_some(()));
         std::fs::remove_dir_all(s.run_dir().join("tasks")).unwrap();
-        assert_eq!(state(s, "c"), "exited", "{id}");
-        s.berth(&["start", "c"]).ok();
-        assert_eq!(state(s, "c"), "running");
+        assert_eq!(state(s, "cc"), "exited", "{id}");
+        s.berth(&["start", "cc"]).ok();
+        assert_eq!(state(s, "cc"), "running");
     }
 }
 

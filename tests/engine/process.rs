@@ -75,7 +75,8 @@ both! {
 both! {
     fn exit_codes_are_dockers(s) {
         s.berth(&["run", "--rm", "busybox", "sh", "-c", "exit 42"]).fails(42);
-        s.berth(&["run", "--rm", "busybox", "sh", "-c", "kill -9 $$"]).fails(137);
+        // Process 1 cannot kill itself.
+        s.berth(&["run", "--rm", "--init", "busybox", "sh", "-c", "kill -9 $$"]).fails(137);
         s.berth(&["run", "--rm", "busybox", "no-such-program"]).fails(127);
         s.berth(&["run", "--rm", "busybox", "/etc"]).fails(126);
         s.berth(&["run", "--rm", "--no-such-flag", "busybox", "true"]).fails(125);
@@ -123,11 +124,11 @@ both! {
 both! {
     fn init_forwards_signals(s) {
         let script = "trap 'echo got TERM; exit 9' TERM; echo ready; while :; do sleep 0.05; done";
-        s.berth(&["run", "-d", "--init", "--name", "c", "busybox", "sh", "-c", script]).ok();
-        testkit::eventually("it is ready", || s.berth(&["logs", "c"]).ok().contains("ready").then_some(()));
-        s.berth(&["stop", "c"]).ok();
-        assert_eq!(s.berth(&["wait", "c"]).ok(), "9");
-        assert!(s.berth(&["logs", "c"]).ok().contains("got TERM"));
+        s.berth(&["run", "-d", "--init", "--name", "cc", "busybox", "sh", "-c", script]).ok();
+        testkit::eventually("it is ready", || s.berth(&["logs", "cc"]).ok().contains("ready").then_some(()));
+        s.berth(&["stop", "cc"]).ok();
+        assert_eq!(s.berth(&["wait", "cc"]).ok(), "9");
+        assert!(s.berth(&["logs", "cc"]).ok().contains("got TERM"));
     }
 }
 
@@ -135,8 +136,8 @@ both! {
     fn signals_to_the_command_reach_the_container(s) {
         let script = "trap 'exit 21' TERM; trap 'exit 22' INT; echo ready; while :; do sleep 0.05; done";
         for (signal, code) in [("TERM", 21), ("INT", 22)] {
-            let mut child = s.spawn(&["run", "--rm", "--name", "c", "busybox", "sh", "-c", script]);
-            testkit::eventually("it is ready", || s.berth(&["logs", "c"]).stdout.contains("ready").then_some(()));
+            let mut child = s.spawn(&["run", "--rm", "--name", "cc", "busybox", "sh", "-c", script]);
+            testkit::eventually("it is ready", || s.berth(&["logs", "cc"]).stdout.contains("ready").then_some(()));
             // As root the child is berth itself; rootless, setpriv has become berth by exec.
             s.shell(&format!("kill -{signal} {}", child.id())).ok();
             let status = testkit::eventually("its end", || child.try_wait().unwrap());
@@ -160,18 +161,18 @@ both! {
 
 both! {
     fn labels_are_kept(s) {
-        s.berth(&["create", "--name", "c", "--label", "a=1", "-l", "b", "busybox"]).ok();
-        assert_eq!(s.berth(&["inspect", "-f", "{{json .Config.Labels}}", "c"]).ok(), r#"{"a":"1","b":""}"#);
+        s.berth(&["create", "--name", "cc", "--label", "a=1", "-l", "b", "busybox"]).ok();
+        assert_eq!(s.berth(&["inspect", "-f", "{{json .Config.Labels}}", "cc"]).ok(), r#"{"a":"1","b":""}"#);
     }
 }
 
 both! {
     fn stop_signal_is_sent_by_stop(s) {
         let script = "trap 'exit 7' USR1; echo ready; while :; do sleep 0.05; done";
-        s.berth(&["run", "-d", "--stop-signal", "SIGUSR1", "--name", "c", "busybox", "sh", "-c", script]).ok();
-        testkit::eventually("it is ready", || s.berth(&["logs", "c"]).ok().contains("ready").then_some(()));
-        s.berth(&["stop", "c"]).ok();
-        assert_eq!(s.berth(&["wait", "c"]).ok(), "7");
+        s.berth(&["run", "-d", "--stop-signal", "SIGUSR1", "--name", "cc", "busybox", "sh", "-c", script]).ok();
+        testkit::eventually("it is ready", || s.berth(&["logs", "cc"]).ok().contains("ready").then_some(()));
+        s.berth(&["stop", "cc"]).ok();
+        assert_eq!(s.berth(&["wait", "cc"]).ok(), "7");
     }
 }
 
@@ -193,14 +194,14 @@ fn cidfile_holds_the_id() {
 
 both! {
     fn dockers_users_find_their_way(s) {
-        let script = "docker run --rm -it=false busybox:latest echo hi && docker run -d --name x busybox sleep 100 >id \
-            && docker ps --filter name=x --format '{{.Names}} {{.Image}} {{.Status}}' \
-            && docker exec x sh -c 'echo inside' && docker inspect -f '{{.State.Running}}' x \
-            && docker stop -t 0 x && docker rm x && docker images --format '{{.Repository}}:{{.Tag}}'";
+        let script = "docker run --rm -it=false busybox:latest echo hi && docker run -d --name xx busybox sleep 100 >id \
+            && docker ps --filter name=xx --format '{{.Names}} {{.Image}} {{.Status}}' \
+            && docker exec xx sh -c 'echo inside' && docker inspect -f '{{.State.Running}}' xx \
+            && docker stop -t 0 xx && docker rm xx && docker images --format '{{.Repository}}:{{.Tag}}'";
         let done = s.shell(script);
         let lines: Vec<&str> = done.ok().lines().collect();
         assert_eq!(lines[0], "hi");
-        assert!(lines[1].starts_with("x busybox Up "), "{done}");
-        assert_eq!(lines[2..], ["inside", "true", "x", "x", "busybox:latest"]);
+        assert!(lines[1].starts_with("xx busybox Up "), "{done}");
+        assert_eq!(lines[2..], ["inside", "true", "xx", "xx", "busybox:latest"]);
     }
 }

@@ -89,9 +89,11 @@ both! {
             for d in /proc/acpi /proc/scsi /sys/firmware; do [ -n \"$(ls $d 2>/dev/null)\" ] && echo open: $d; done; true";
         assert_eq!(s.berth(&["run", "--rm", "busybox", "sh", "-c", masked]).ok(), "");
         for file in ["/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/proc/irq/default_smp_affinity"] {
-            let write = format!("echo 1 >{file}");
+            // Some kernels have no sysrq.
+            let write = format!("[ ! -e {file} ] || echo 1 >{file}");
             let done = s.berth(&["run", "--rm", "busybox", "sh", "-c", &write]);
-            assert!(done.code() != 0 && done.stderr.contains("Read-only"), "{file}: {done}");
+            let there = std::path::Path::new(file).exists();
+            assert!(!there || done.code() != 0 && done.stderr.contains("Read-only"), "{file}: {done}");
         }
         let done = s.berth(&["run", "--rm", "busybox", "sh", "-c", "mkdir /sys/fs/cgroup/x"]);
         assert_ne!(done.code(), 0, "{done}");

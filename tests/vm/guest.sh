@@ -35,17 +35,17 @@ check() {
 }
 inside() { berth run --rm --network none "$@"; }
 leaf() { echo "/sys/fs/cgroup/berth/$(berth inspect -f '{{.Id}}' "$1")"; }
-limit() { cat "$(leaf c)/$1"; }
+limit() { cat "$(leaf cc)/$1"; }
 
 check import sha256: berth import /image.tar box:1
 check run hello inside box:1 echo hello
-berth run -d --name c --network none --memory 64m --cpus 0.5 --pids-limit 20 box:1 sleep 1000
+berth run -d --name cc --network none --memory 64m --cpus 0.5 --pids-limit 20 box:1 sleep 1000
 check start "Up " berth ps
 check memory.max 67108864 limit memory.max
 check cpu.max "50000 100000" limit cpu.max
 check pids.max 20 limit pids.max
-check cgroup-namespace "0::/ " berth exec c cat /proc/self/cgroup
-check explain "--memory 64m" berth explain c
+check cgroup-namespace "0::/ " berth exec cc cat /proc/self/cgroup
+check explain "--memory 64m" berth explain cc
 check fork-bomb "can't fork" inside --pids-limit 8 box:1 sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait'
 check device-refused "Operation not permitted" inside box:1 sh -c 'mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem'
 check device-allowed fine inside box:1 sh -c 'head -c 1 /dev/zero >/dev/null && echo fine'
@@ -53,8 +53,8 @@ check device-privileged fine inside --privileged box:1 sh -c 'mknod /tmp/mem c 1
 berth run --name eater --network none --memory 16m box:1 sh -c 'x=a; while :; do x=$x$x; done' 2>/dev/null
 check oom-exit-code 137 berth inspect -f '{{.State.ExitCode}}' eater
 check oom-is-told true berth inspect -f '{{.State.OOMKilled}}' eater
-check top sleep berth top c
-check kill-all c berth rm -f c
+check top sleep berth top cc
+check kill-all cc berth rm -f cc
 check nothing-runs "" berth ps -q
 check remove-eater eater berth rm eater
 check cgroups-are-gone "none" sh -c 'find /sys/fs/cgroup/berth -mindepth 1 -type d 2>/dev/null | grep . || echo none'
