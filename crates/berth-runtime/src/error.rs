@@ -56,6 +56,9 @@ pub enum Error {
     /// A cgroup operation failed.
     #[error("set up the cgroup")]
     Cgroup { source: berth_cgroup::Error },
+    /// The seccomp profile was refused.
+    #[error("compile the seccomp profile")]
+    Seccomp { source: berth_seccomp::Error },
     /// The process could not be made.
     #[error("make the container's process and namespaces")]
     Clone { source: io::Error },
@@ -185,6 +188,7 @@ impl Error {
             E::NoSubordinateIds { .. } => ErrorKind::Unsupported,
             E::Unsupported { .. } => ErrorKind::Unsupported,
             E::Cgroup { source } => source.kind(),
+            E::Seccomp { source } => source.kind(),
             E::Child { failure } => failure.kind,
             E::Mount { source, .. }
             | E::Cwd { source, .. }
@@ -204,6 +208,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Cgroup { source } => source.hint(),
+            Error::Seccomp { source } => source.hint(),
             Error::Rlimit { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(
                     "a hard limit above the caller's own needs CAP_SYS_RESOURCE: ask for less"

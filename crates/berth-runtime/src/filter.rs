@@ -50,13 +50,18 @@ impl Filter {
                 reason: "SCMP_ACT_NOTIFY needs a listenerPath".into(),
             });
         }
-        let _ = Filter {
-            program: Vec::new(),
+        let compiled =
+            berth_seccomp::compile(profile).map_err(|source| Error::Seccomp { source })?;
+        let program = compiled.instructions.iter().map(|i| Insn {
+            code: i.code,
+            jt: i.jt,
+            jf: i.jf,
+            k: i.k,
+        });
+        Ok(Filter {
+            program: program.collect(),
             flags,
             listener: notifies,
-        };
-        Err(Error::Unsupported {
-            what: "a seccomp profile",
         })
     }
 
