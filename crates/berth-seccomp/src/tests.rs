@@ -330,7 +330,6 @@ fn r25_what_is_not_understood_is_refused() {
         "null",
         r#"{"defaultAction": ""}"#,
         r#"{"defaultAction": "SCMP_ACT_ALOW"}"#,
-        r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#,
         r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscals": []}"#,
         r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X87"]}"#,
         r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86"], "archMap": [{"architecture": "SCMP_ARCH_X86_64"}]}"#,
