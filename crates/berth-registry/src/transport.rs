@@ -489,3 +489,48 @@ fn refusal_in(error: &reqwest::Error) -> Option<&'static str> {
         .contains(TOO_NEAR)
         .then_some(TOO_NEAR)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(led_by: Reach) -> Result<usize, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let name = "localhost".parse().unwrap();
+        let found = runtime.block_on(Guard { led_by }.resolve(name));
+        found.map(Iterator::count).map_err(|e| e.to_string())
+    }
+
+    /// G1: names are checked when they are resolved.
+    #[test]
+    fn names_do_not_lead_nearer() {
+        assert!(resolve(Reach::Loopback).unwrap() > 0);
+        assert_eq!(resolve(Reach::Public).unwrap_err(), TOO_NEAR);
+        assert_eq!(resolve(Reach::Private).unwrap_err(), TOO_NEAR);
+    }
+
+    #[test]
+    fn addresses_do_not_lead_nearer() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let from = url("https://r.example/");
+        for (to, from_public, from_private) in [
+            ("https://storage.example/", true, true),
+            ("https://10.0.0.1/", false, true),
+            ("https://[::ffff:7f00:1]/", false, false),
+            ("https://localhost/", false, false),
+            ("https://2852039166/", false, false),
+        ] {
+            let may = |reach| check_target(&from, &url(to), reach).is_ok();
+            assert_eq!(may(Reach::Public), from_public, "{to}");
+            assert_eq!(may(Reach::Private), from_private, "{to}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_urls_are_not_shown() {
+        let url = Url::parse("https://u:p@s.example/a?sig=x#y").unwrap();
+        assert_eq!(shown(&url), "https://s.example/a");
+    }
+}
