@@ -1,5 +1,7 @@
 //! The client against registries that are honest (Debian's docker-registry) and not (scripted).
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -149,7 +151,7 @@ fn an_honest_registry_is_read() {
     run(async {
         let found = client.fetch_image(&name, &Platform::host()).await.unwrap();
         assert!(found.index.is_none());
-        assert_eq!(found.parsed.layers, [image.layer.clone()]);
+        assert_eq!(found.parsed.layers, std::slice::from_ref(&image.layer));
         assert_eq!(
             blob(&client, &name, &image.layer, 0).await.unwrap(),
             image.bytes
