@@ -110,6 +110,13 @@ impl Init<'_> {
             })?;
         }
         self.namespaces.join_all()?;
+        if self.namespaces.new & namespace::NETWORK != 0 {
+            // The kernel makes it down; programs expect 127.0.0.1 to answer.
+            berth_sys::net::loopback_up().map_err(|source| Error::Step {
+                action: "bring the loopback up",
+                source,
+            })?;
+        }
         rustix::process::setsid().map_err(|e| step("make a session", e))?;
         // Keys of whoever started us are none of the container's business; a kernel without any is fine.
         let _ = berth_sys::keyring::join_new_session(c"_ses");

@@ -8,6 +8,7 @@ pub mod fdpass;
 pub mod keyring;
 pub mod landlock;
 pub mod mount;
+pub mod net;
 pub mod process;
 pub mod pty;
 pub mod seccomp;
