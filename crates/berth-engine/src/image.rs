@@ -1,6 +1,23 @@
-//! The verbs on images.
+//! The verbs on images, one a file.
 
+mod archive;
+mod error;
+mod find;
+mod inspect;
+mod list;
+mod load;
 pub mod pull;
+mod remove;
+mod save;
+mod tag;
+
+pub use error::Error;
+pub use find::{Found, all, find, pinned};
+pub use inspect::Details;
+pub use list::Row;
+pub use load::Loaded;
+pub use remove::Removed;
+pub use tag::new_name;
 
 /// How registries are reached, which the face reads from its environment.
 pub use berth_registry::Config as RegistryConfig;

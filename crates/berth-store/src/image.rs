@@ -65,6 +65,29 @@ impl Store {
         })
     }
 
+    /// The image that `descriptor` leads to: for the host if it is here, else the first that is
+    /// (somebody pulled it for another platform).
+    ///
+    /// # Errors
+    /// As [`Store::image`], for the host.
+    pub fn image_here(&self, descriptor: &Descriptor) -> Result<Image, Error> {
+        let error = match self.image(descriptor, &Platform::host()) {
+            Ok(image) => return Ok(image),
+            Err(error) => error,
+        };
+        let Ok(Document::Index(index)) = self.document(descriptor) else {
+            return Err(error);
+        };
+        let here = index
+            .manifests
+            .iter()
+            .filter(|entry| self.has(&entry.digest));
+        let found = here
+            .filter_map(|entry| self.image(entry, &Platform::host()).ok())
+            .next();
+        found.ok_or(error)
+    }
+
     /// The manifest or index behind `descriptor`.
     ///
     /// # Errors
@@ -170,6 +193,10 @@ pub(crate) mod tests {
             .unwrap();
         assert_eq!(image.descriptor, arm);
         let image = store.image(&outer, &Platform::parse("linux/amd64").unwrap());
+        assert_eq!(
+            store.image_here(&outer).unwrap().descriptor.platform,
+            amd.platform
+        );
         // The outer index says nothing of platforms, so its only entry is taken.
         assert_eq!(image.unwrap().chain_ids().len(), 2);
         let error = store

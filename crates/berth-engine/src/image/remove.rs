@@ -1,0 +1,175 @@
+//! `rmi`: names go one by one, the image with its last; containers keep what they stand on.
+//!
+//! Docker's rules: by a name, that name goes, and with the last name the image; by an id, the image
+//! with all its names, if it is in one repository or `force` is given. An image that a container
+//! uses is not removed, unless by force and if the container does not run; the container goes on
+//! working, because it keeps its layers.
+
+use berth_oci::{Digest, Reference};
+use berth_store::Entry;
+
+use super::Error;
+use super::error::store;
+use super::find::{Found, find};
+use crate::Engine;
+
+/// What was done, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// A name is gone.
+    Untagged(String),
+    /// The image is gone.
+    Deleted(Digest),
+}
+
+/// A container and the id of its image.
+pub(crate) struct User {
+    pub(crate) image: Digest,
+    container: String,
+    running: bool,
+}
+
+impl Engine {
+    /// Removes a name or an image.
+    ///
+    /// # Errors
+    /// [`Error::NoImage`], [`Error::Ambiguous`], [`Error::InUse`], [`Error::ManyNames`],
+    /// [`Error::Store`].
+    pub fn remove_image(&self, text: &str, force: bool) -> Result<Vec<Removed>, Error> {
+        let removed = match self.entry_named(text)? {
+            Some((reference, entry)) => self.remove_name(&reference, entry, force)?,
+            None => self.remove_by_id(&find(&self.store, text)?, force)?,
+        };
+        if removed
+            .iter()
+            .any(|step| matches!(step, Removed::Deleted(_)))
+        {
+            self.collect_garbage(false)
+                .map_err(|source| Error::Containers {
+                    source: Box::new(source),
+                })?;
+        }
+        Ok(removed)
+    }
+
+    /// Containers and their images.
+    pub(crate) fn images_in_use(&self) -> Result<Vec<User>, Error> {
+        let failed = |source| Error::Containers {
+            source: Box::new(source),
+        };
+        let mut users = Vec::new();
+        for id in self.ids().map_err(failed)? {
+            // One that is being removed, or damaged, uses nothing.
+            let Ok(config) = self.config(&id) else {
+                continue;
+            };
+            let Ok(image) = Digest::parse(&config.image.config) else {
+                continue;
+            };
+            let running = self.status(&id).is_ok_and(|status| status.is_alive());
+            users.push(User {
+                image,
+                container: id.short().to_owned(),
+                running,
+            });
+        }
+        Ok(users)
+    }
+
+    fn entry_named(&self, text: &str) -> Result<Option<(Reference, Entry)>, Error> {
+        let Ok(reference) = Reference::parse(text) else {
+            return Ok(None);
+        };
+        let Some(descriptor) = self
+            .store
+            .resolve(&reference)
+            .map_err(store("find the image"))?
+        else {
+            return Ok(None);
+        };
+        let entries = self.store.refs().map_err(store("find the image"))?;
+        let found = entries.into_iter().find(|entry| {
+            let exact = entry.reference.as_ref() == Some(&reference);
+            exact || (reference.digest().is_some() && entry.descriptor == descriptor)
+        });
+        Ok(found.and_then(|entry| Some((entry.reference.clone()?, entry))))
+    }
+
+    fn remove_name(
+        &self,
+        name: &Reference,
+        entry: Entry,
+        force: bool,
+    ) -> Result<Vec<Removed>, Error> {
+        let untag = || self.store.untag(name).map_err(store("take the name away"));
+        let mut removed = vec![Removed::Untagged(name.familiar())];
+        // An image that cannot be read any more must still be removable.
+        let Ok(found) = find(&self.store, &name.to_string()) else {
+            untag()?;
+            removed.push(Removed::Deleted(entry.descriptor.digest));
+            return Ok(removed);
+        };
+        if found.entries.len() > 1 {
+            untag()?;
+            return Ok(removed);
+        }
+        let users = self.users(&found)?;
+        if let Some(user) = users.first().filter(|_| !force) {
+            return Err(in_use(name.familiar(), user));
+        }
+        untag()?;
+        if users.iter().any(|user| user.running) {
+            let keep = self.store.keep_untagged(&entry.descriptor);
+            keep.map_err(store("keep the image"))?;
+        } else {
+            removed.push(Removed::Deleted(found.image.id().clone()));
+        }
+        Ok(removed)
+    }
+
+    fn remove_by_id(&self, found: &Found, force: bool) -> Result<Vec<Removed>, Error> {
+        let short = found.image.id().short().to_owned();
+        let mut repositories: Vec<String> = found.names().iter().map(|name| name.name()).collect();
+        repositories.sort();
+        repositories.dedup();
+        if repositories.len() > 1 && !force {
+            return Err(Error::ManyNames { image: short });
+        }
+        let users = self.users(found)?;
+        // A running one first: that is the one that no force overcomes.
+        let user = users.iter().find(|user| user.running).or(users.first());
+        if let Some(user) = user.filter(|user| user.running || !force) {
+            return Err(in_use(short, user));
+        }
+        let mut removed = Vec::new();
+        for entry in &found.entries {
+            for gone in self
+                .store
+                .forget(&entry.descriptor.digest)
+                .map_err(store("remove the image"))?
+            {
+                removed.extend(
+                    gone.reference
+                        .map(|name| Removed::Untagged(name.familiar())),
+                );
+            }
+        }
+        removed.push(Removed::Deleted(found.image.id().clone()));
+        Ok(removed)
+    }
+
+    fn users(&self, found: &Found) -> Result<Vec<User>, Error> {
+        let mut users = self.images_in_use()?;
+        users.retain(|user| user.image == *found.image.id());
+        Ok(users)
+    }
+}
+
+fn in_use(image: String, user: &User) -> Error {
+    Error::InUse {
+        image,
+        container: user.container.clone(),
+        state: if user.running { "runs" } else { "is stopped" },
+        running: user.running,
+    }
+}
