@@ -16,12 +16,43 @@ use crate::error::{Error, Result};
 /// Bytes of a `config.json`; real ones are below 100 KiB.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
+/// Settings of the specification that this runtime does not have, by their path. To ignore one would be
+/// to forget a limit or a promise, so they are refused by name.
+const UNSUPPORTED: [&str; 20] = [
+    "freebsd",
+    "solaris",
+    "vm",
+    "windows",
+    "zos",
+    "linux.intelRdt",
+    "linux.memoryPolicy",
+    "linux.netDevices",
+    "linux.personality",
+    "linux.timeOffsets",
+    "linux.resources.hugepageLimits",
+    "linux.resources.network",
+    "linux.resources.rdma",
+    "linux.resources.cpu.realtimePeriod",
+    "linux.resources.cpu.realtimeRuntime",
+    "linux.resources.blockIO.weightDevice",
+    "linux.resources.blockIO.throttleReadBpsDevice",
+    "process.execCPUAffinity",
+    "process.ioPriority",
+    "process.scheduler",
+];
+
 /// Reads and checks `config.json` of a bundle.
 ///
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`], [`Error::InvalidSpec`].
 pub fn load(bundle: &Path) -> Result<Spec> {
-    let spec: Spec = read_json(&bundle.join("config.json"))?;
+    let path = bundle.join("config.json");
+    let bytes = read_capped(&path)?;
+    let mut unsupported = None;
+    let spec: Spec = parse(&path, &bytes, &mut unsupported)?;
+    if let Some(field) = unsupported {
+        return invalid(format!("{field} is not supported"));
+    }
     validate(&spec)?;
     Ok(spec)
 }
@@ -31,14 +62,27 @@ pub fn load(bundle: &Path) -> Result<Spec> {
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`].
 pub fn read_json<T: de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = read_capped(path)?;
+    parse(path, &read_capped(path)?, &mut None)
+}
+
+/// Parses strictly; an unsupported setting of a `config.json` that is met on the way is noted.
+fn parse<T: de::DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    unsupported: &mut Option<String>,
+) -> Result<T> {
     let fail = |source| Error::ParseJson {
         path: path.to_owned(),
         source,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-    NoDuplicates.deserialize(&mut deserializer).map_err(fail)?;
-    serde_json::from_slice(&bytes).map_err(fail)
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut path = String::new();
+    let strict = Strict {
+        path: &mut path,
+        unsupported,
+    };
+    strict.deserialize(&mut deserializer).map_err(fail)?;
+    serde_json::from_slice(bytes).map_err(fail)
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>> {
@@ -183,58 +227,83 @@ fn invalid<T>(reason: String) -> Result<T> {
     Err(Error::InvalidSpec { reason })
 }
 
-/// Visits a JSON value, keeps nothing and refuses an object that has a key twice.
-struct NoDuplicates;
+/// Visits a JSON value and keeps nothing: refuses an object that has a key twice, notes the first
+/// setting of [`UNSUPPORTED`] that is not empty. Its own value is whether the JSON value was empty.
+struct Strict<'a> {
+    /// Keys from the top to here, joined by dots.
+    path: &'a mut String,
+    unsupported: &'a mut Option<String>,
+}
 
-impl<'de> DeserializeSeed<'de> for NoDuplicates {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> std::result::Result<(), D::Error> {
+impl Strict<'_> {
+    fn inside(&mut self) -> Strict<'_> {
+        Strict {
+            path: self.path,
+            unsupported: self.unsupported,
+        }
+    }
+}
+
+type Visited<E> = std::result::Result<bool, E>;
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Visited<D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for NoDuplicates {
-    type Value = ();
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
-    fn visit_bool<E>(self, _: bool) -> std::result::Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, _: bool) -> Visited<E> {
+        Ok(false)
     }
-    fn visit_i64<E>(self, _: i64) -> std::result::Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, _: i64) -> Visited<E> {
+        Ok(false)
     }
-    fn visit_u64<E>(self, _: u64) -> std::result::Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, _: u64) -> Visited<E> {
+        Ok(false)
     }
-    fn visit_f64<E>(self, _: f64) -> std::result::Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, _: f64) -> Visited<E> {
+        Ok(false)
     }
-    fn visit_str<E>(self, _: &str) -> std::result::Result<(), E> {
-        Ok(())
+    fn visit_str<E>(self, _: &str) -> Visited<E> {
+        Ok(false)
     }
-    fn visit_unit<E>(self) -> std::result::Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Visited<E> {
+        Ok(true)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<(), A::Error> {
-        while seq.next_element_seed(NoDuplicates)?.is_some() {}
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Visited<A::Error> {
+        let mut empty = true;
+        while seq.next_element_seed(self.inside())?.is_some() {
+            empty = false;
+        }
+        Ok(empty)
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Visited<A::Error> {
         // Objects of a configuration are small: a list is faster than a table.
         let mut seen: Vec<String> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
             if seen.contains(&key) {
                 return Err(de::Error::custom(format_args!("duplicate key `{key}`")));
             }
-            map.next_value_seed(NoDuplicates)?;
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(&key);
+            let empty = map.next_value_seed(self.inside())?;
+            if !empty && self.unsupported.is_none() && UNSUPPORTED.contains(&self.path.as_str()) {
+                *self.unsupported = Some(self.path.clone());
+            }
+            self.path.truncate(length);
             seen.push(key);
         }
-        Ok(())
+        Ok(seen.is_empty())
     }
 }
 
@@ -304,5 +373,21 @@ mod tests {
         check(&with_process("").replace(r#"["x"]"#, "[]")).unwrap_err();
         check(&with_process("").replace(r#"["x"]"#, r#"["a\u0000b"]"#)).unwrap_err();
         check(&with_process("").replace(r#""cwd":"/""#, r#""cwd":"x""#)).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_unless_empty() {
+        let limits = |value: &str| {
+            check(&format!(
+                r#"{{"ociVersion":"1.0.0","linux":{{"namespaces":[{{"type":"mount"}}],"resources":{{"hugepageLimits":{value}}}}}}}"#
+            ))
+        };
+        limits("[]").unwrap();
+        limits("null").unwrap();
+        assert!(
+            limits(r#"[{"pageSize":"2MB","limit":1}]"#)
+                .unwrap_err()
+                .contains("linux.resources.hugepageLimits")
+        );
     }
 }

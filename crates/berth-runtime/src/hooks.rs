@@ -61,6 +61,7 @@ fn run(stage: &'static str, hook: &Hook, state: &State) -> Result<()> {
     if let Some((name, rest)) = hook.args.split_first() {
         command.arg0(name).args(rest);
     }
+    berth_sys::signals::reset_in_child(&mut command);
     command.envs(hook.env.iter().filter_map(|pair| pair.split_once('=')));
     let mut child = command.spawn().map_err(|e| fail(e.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {

@@ -6,6 +6,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
 use rustix::io::Errno;
 
 /// The highest signal number.
@@ -34,6 +37,19 @@ pub fn reset_all() {
     let none = set_of(&[]);
     // SAFETY: `none` is an initialised set; the old one is not asked for.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// Lets the command start with every signal as [`reset_all`] leaves it: by itself it would inherit what
+/// this process blocks.
+pub fn reset_in_child(command: &mut Command) {
+    // SAFETY: between fork and exec only calls that are safe there are made: signal and sigprocmask on
+    // memory of the stack.
+    unsafe {
+        command.pre_exec(|| {
+            reset_all();
+            Ok(())
+        });
+    }
 }
 
 /// Blocks the signals and returns a descriptor (non-blocking) from which [`read`] takes them.
@@ -101,6 +117,25 @@ mod tests {
             unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2) };
             assert_eq!(read(&fd), Ok(Some(libc::SIGUSR2)));
             assert_eq!(read(&fd), Ok(None));
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_child_inherits_no_mask() {
+        use std::os::unix::process::ExitStatusExt as _;
+        std::thread::spawn(|| {
+            let _fd = listen(&[libc::SIGUSR2]).unwrap();
+            let kill = || {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", "kill -USR2 $$; exit 3"]);
+                command
+            };
+            assert_eq!(kill().status().unwrap().code(), Some(3), "blocked");
+            let mut command = kill();
+            reset_in_child(&mut command);
+            assert_eq!(command.status().unwrap().signal(), Some(libc::SIGUSR2));
         })
         .join()
         .unwrap();

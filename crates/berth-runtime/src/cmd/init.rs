@@ -42,6 +42,7 @@ fn run(program: &str, rest: &[String]) -> std::io::Result<i32> {
     let mut command = Command::new(program);
     // A session's foreground group, if there is a terminal, so that ^C reaches the program only.
     command.args(rest).process_group(0);
+    berth_sys::signals::reset_in_child(&mut command);
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {

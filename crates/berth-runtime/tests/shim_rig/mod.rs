@@ -1,6 +1,7 @@
 //! Plays the engine: task directories, the shim, and its clients.
 
 #![allow(dead_code)] // each test file uses its part
+#![allow(clippy::unwrap_used)] // this whole module is a test
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,0 +1,168 @@
+//! Bundles, the runtime's binary, and what must not be left behind. Needs root and busybox-static.
+#![allow(dead_code)] // each test file uses its part
+#![allow(clippy::unwrap_used)] // this whole module is a test
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::Finished;
+use testkit::ledger::{Ledger, Mark};
+
+/// The binary under test: the static one when the environment names it.
+pub fn runtime() -> PathBuf {
+    std::env::var_os("BERTH_RUNTIME")
+        .map_or_else(|| env!("CARGO_BIN_EXE_berth-runtime").into(), PathBuf::from)
+}
+
+/// A bundle with busybox, its own state root and cgroup parent; checks for leaks when it goes.
+pub struct Bundle {
+    pub dir: tempfile::TempDir,
+    pub config: Value,
+    mark: Mark,
+    before: Ledger,
+}
+
+impl Bundle {
+    /// The runtime's own example, without a terminal, running `script` in busybox's shell.
+    pub fn new(script: &str) -> Bundle {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "these tests run as root"
+        );
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let cgroup = format!("berth-rt-{}-{number}", std::process::id());
+        let dir = tempfile::tempdir().unwrap();
+        let mark = Mark {
+            directory: dir.path().to_owned(),
+            cgroup: cgroup.clone(),
+        };
+        let before = Ledger::take(&mark);
+        testkit::busybox::make_rootfs(&dir.path().join("rootfs"));
+        let made = Command::new(runtime())
+            .arg("spec")
+            .arg("-b")
+            .arg(dir.path())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let text = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["process"]["terminal"] = json!(false);
+        config["process"]["args"] = json!(["sh", "-c", script]);
+        config["linux"]["cgroupsPath"] = json!(format!("/{cgroup}/c"));
+        Bundle {
+            dir,
+            config,
+            mark,
+            before,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn rootfs(&self, file: &str) -> PathBuf {
+        self.dir.path().join("rootfs").join(file)
+    }
+
+    /// Replaces the mount at a destination, or adds one.
+    pub fn mount(&mut self, mount: Value) {
+        let list = self.config["mounts"].as_array_mut().unwrap();
+        list.retain(|m| m["destination"] != mount["destination"]);
+        list.push(mount);
+    }
+
+    pub fn remove_mount(&mut self, destination: &str) {
+        self.config["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|m| m["destination"] != destination);
+    }
+
+    /// Lets the runtime run inside: the tests' own build is dynamic, the real one is not.
+    pub fn with_libraries(&mut self) {
+        for path in ["/lib", "/lib64", "/usr/lib"] {
+            if Path::new(path).exists() {
+                self.mount(
+                    json!({"destination": path, "source": path, "options": ["rbind", "ro"]}),
+                );
+            }
+        }
+    }
+
+    /// Sets bounding, effective and permitted.
+    pub fn caps(&mut self, caps: &[&str]) {
+        for set in ["bounding", "effective", "permitted"] {
+            self.config["process"]["capabilities"][set] = json!(caps);
+        }
+    }
+
+    /// A command of the runtime on this bundle's state root.
+    pub fn command(&self, args: &[&str]) -> Command {
+        std::fs::write(self.path().join("config.json"), self.config.to_string()).unwrap();
+        let mut command = Command::new(runtime());
+        command
+            .arg("--root")
+            .arg(self.path().join("state"))
+            .args(args)
+            .current_dir(self.path());
+        command
+    }
+
+    /// Runs a command of the runtime to its end.
+    pub fn call(&self, args: &[&str]) -> Finished {
+        Finished::run(&mut self.command(args), b"", Duration::from_secs(60))
+    }
+
+    /// `run`s the container to its end.
+    pub fn run(&self) -> Finished {
+        self.call(&["run", "c"])
+    }
+
+    /// Starts the container in the background.
+    pub fn start(&self) {
+        let status = self
+            .command(&["run", "-d", "c"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// What `state` says.
+    pub fn state(&self) -> Value {
+        serde_json::from_str(self.call(&["state", "c"]).ok()).unwrap()
+    }
+
+    /// The processes, mounts and cgroups that are there and were not.
+    pub fn leaks(&self) -> Vec<String> {
+        let left = Ledger::take(&self.mark).since(&self.before);
+        let states = std::fs::read_dir(self.path().join("state"))
+            .into_iter()
+            .flatten();
+        let states = states.map(|s| format!("state: {}", s.unwrap().path().display()));
+        // The parent of the cgroups is whoever named it to remove.
+        let parent = format!("/{}", self.mark.cgroup);
+        left.into_iter()
+            .filter(|l| !l.ends_with(&parent) && !l.starts_with("link:"))
+            .chain(states)
+            .collect()
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        let leaks = self.leaks();
+        testkit::ledger::sweep(&self.mark);
+        if !std::thread::panicking() {
+            assert!(leaks.is_empty(), "left behind: {leaks:#?}");
+        }
+    }
+}
