@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use testkit::{Sandbox, eventually};
 
+/// What was killed, or had been started by it, may still be on its way to its end: then there is something
+/// to repair once more.
 fn repaired(s: &Sandbox, place: &str) {
-    let done = s.berth(&["fsck", "--repair"]);
-    assert!(done.status.success(), "{place}: {done}");
-    let done = s.berth(&["fsck"]);
-    assert!(done.status.success(), "{place}: {done}");
+    eventually(place, || {
+        let done = s.berth(&["fsck", "--repair"]);
+        assert!(done.status.success(), "{place}: {done}");
+        s.berth(&["fsck"]).status.success().then_some(())
+    });
 }
 
 /// The command dies a little later each time: from before it has done anything to when it is done.
@@ -22,8 +25,6 @@ fn the_command_at_any_millisecond() {
             std::thread::sleep(Duration::from_millis(delay));
             child.kill().unwrap();
             child.wait().unwrap();
-            // What it had started may still be on its way.
-            std::thread::sleep(Duration::from_millis(20));
             repaired(&s, &place);
             s.berth(&["rm", "-f", "cc"]).ok();
             eventually("nothing of it runs", || {
@@ -95,6 +96,8 @@ fn only_the_monitor() {
             s.berth(&["inspect", "-f", "{{.State.Status}}", "cc"]).ok(),
             "exited"
         );
-        assert!(!std::path::Path::new(&format!("/proc/{}", pids["pid"])).exists());
+        eventually("nothing of it runs", || {
+            s.processes().is_empty().then_some(())
+        });
     }
 }

@@ -112,7 +112,7 @@ fn the_container_sits_in_its_own_cgroup_in_every_hierarchy_and_sees_it_as_root()
     for line in host.lines().filter(|l| {
         ["memory", "pids", "cpu", "devices"]
             .iter()
-            .any(|c| l.contains(&format!(":{c}")))
+            .any(|c| l.contains(&format!(":{c}:")))
     }) {
         assert!(line.ends_with(&wanted), "{host}");
     }
