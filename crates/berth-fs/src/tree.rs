@@ -16,6 +16,10 @@ use crate::Error;
 /// Directories open at once.
 const MAX_OPEN: usize = 64;
 
+/// How often a directory is emptied: a helper of a command that was killed may still be writing into it.
+/// It soon ends, for it loses its directories.
+const MAX_PASSES: usize = 1000;
+
 /// Removes `name` (one component) in `dir` with all below it; that it is gone already is fine.
 ///
 /// # Errors
@@ -65,13 +69,18 @@ impl Remover<'_> {
         if depth >= MAX_OPEN {
             return self.move_up(dir, name);
         }
-        match open_below(dir, name).and_then(|below| self.remove_entries(&below, depth)) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return self.fail(name, error),
-        }
-        match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => self.fail(name, error),
+        for pass in 1.. {
+            match open_below(dir, name).and_then(|below| self.remove_entries(&below, depth)) {
+                Ok(()) => {}
+                Err(Errno::NOENT) => return,
+                Err(error) => return self.fail(name, error),
+            }
+            match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => return,
+                Err(Errno::NOTEMPTY | Errno::EXIST)
+                    if pass < MAX_PASSES && self.failed.is_none() => {}
+                Err(error) => return self.fail(name, error),
+            }
         }
     }
 
