@@ -27,6 +27,7 @@ impl Engine {
                     hint: "stop it first: `berth stop`, or `berth rm -f`",
                 });
             }
+            self.wait_for_start(id)?;
             if let Some(pid) = self.pid(id)? {
                 self.kill_all(id, &pid)?;
             }

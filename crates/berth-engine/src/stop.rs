@@ -74,6 +74,21 @@ impl Engine {
         })
     }
 
+    /// A shim whose command was killed goes on alone, and still writes in the container's directory: it is
+    /// waited for until there is an init to kill, or none to come.
+    pub(crate) fn wait_for_start(&self, id: &ContainerId) -> Result<(), Error> {
+        let deadline = Instant::now() + KILL_PATIENCE;
+        while self.status(id)? == Status::Starting {
+            if Instant::now() > deadline {
+                return Err(Error::KillPending {
+                    id: id.short().to_owned(),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
     /// Freezes all processes.
     ///
     /// # Errors
