@@ -340,7 +340,8 @@ fn r19_groups_are_exactly_the_specs() {
         std::fs::Permissions::from_mode(0o604),
     )
     .unwrap();
-    std::os::unix::fs::chown(bundle.rootfs("secret"), Some(0), Some(2000)).unwrap();
+    let secret = std::fs::File::open(bundle.rootfs("secret")).unwrap();
+    rustix::fs::fchown(&secret, None, Some(rustix::fs::Gid::from_raw(2000))).unwrap();
     bundle.config["process"]["user"] =
         json!({"uid": 1000, "gid": 1000, "additionalGids": [2000, 3000]});
     assert_eq!(bundle.run().ok(), "1000\n1000 2000 3000\ndenied");
