@@ -47,10 +47,10 @@ impl Source {
     }
 }
 
-/// `tests/…`, `x/tests.rs`, `x/tests/…`, examples and benches.
+/// `tests/…`, `x/tests.rs`, `x/tests/…`, benches and fuzz targets.
 fn is_test_file(path: &str) -> bool {
     path.split('/')
-        .any(|part| matches!(part, "tests" | "tests.rs" | "benches" | "examples"))
+        .any(|part| matches!(part, "tests" | "tests.rs" | "benches" | "fuzz"))
 }
 
 /// Marks what stands under `#[cfg(test)]`, up to the closing brace in the attribute's own column. Relies

@@ -36,6 +36,7 @@ const HOSTS: &[&str] = &[
     "freedesktop.org",
     "semver.org",
     "localhost",
+    "host",
     "127.0.0.1",
     "example",
     "example.com",
