@@ -50,11 +50,7 @@ impl Engine {
         self.prepare_volumes(&mut config)?;
         let durability = durability(&config);
         let staged = self.layout.staged(&id);
-        std::fs::create_dir(&staged).map_err(|source| Error::Io {
-            action: "create",
-            path: staged.clone(),
-            source,
-        })?;
+        berth_fs::ensure_dir(&staged, 0o700).map_err(files("make the container's directory"))?;
         // Held until the commit: the name and the directory belong to somebody who lives.
         let lock = Lock::dir(&staged, LockMode::Exclusive).map_err(files("lock the container"))?;
         let committed = self.commit(&id, &config, &chain, durability);
@@ -77,15 +73,6 @@ impl Engine {
         durability: Durability,
     ) -> Result<(), Error> {
         let staged = self.layout.staged(id);
-        use std::os::unix::fs::PermissionsExt as _;
-        // Whatever the umask: only the engine's user looks in.
-        std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o700)).map_err(
-            |source| Error::Io {
-                action: "set the mode of",
-                path: staged.clone(),
-                source,
-            },
-        )?;
         self.snapshots
             .container_mount(chain, &staged)
             .map_err(Error::Snapshot)?;
@@ -106,8 +93,14 @@ fn make_sources(paths: &[String]) -> Result<(), Error> {
     for path in paths {
         std::fs::create_dir_all(path).or_else(|source| {
             // A file, say: whether it can be mounted is seen at the start.
-            if std::path::Path::new(path).exists() { Ok(()) } else {
-                Err(Error::Io { action: "make the directory", path: path.into(), source })
+            if std::path::Path::new(path).exists() {
+                Ok(())
+            } else {
+                Err(Error::Io {
+                    action: "make the directory",
+                    path: path.into(),
+                    source,
+                })
             }
         })?;
     }
@@ -147,10 +140,12 @@ fn configure(
     labels.extend(request.labels.clone());
     let stop_signal = match (request.stop_signal, run.stop_signal.as_str()) {
         (Some(signal), _) => signal,
-        (None, name) if !name.is_empty() => berth_model::signal::parse(name).map_err(|message| Error::Invalid {
-            message: format!("the image's stop signal: {message}"),
-            hint: Some("give one: --stop-signal TERM".to_owned()),
-        })?,
+        (None, name) if !name.is_empty() => {
+            berth_model::signal::parse(name).map_err(|message| Error::Invalid {
+                message: format!("the image's stop signal: {message}"),
+                hint: Some("give one: --stop-signal TERM".to_owned()),
+            })?
+        }
         (None, _) => STOP_SIGNAL,
     };
     let mut resources = request.resources.clone();
@@ -164,7 +159,10 @@ fn configure(
     };
     let network = request.network.unwrap_or(NetworkMode::None);
     let hostname = request.hostname.unwrap_or_else(|| match network {
-        NetworkMode::Host => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        NetworkMode::Host => rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
         NetworkMode::None => id.short().to_owned(),
     });
     Ok(ContainerConfig {
@@ -241,7 +239,11 @@ fn process(
         entrypoint,
         command,
         env: environment(&run.env, &request.env, request.tty),
-        working_dir: if working_dir.starts_with('/') { working_dir } else { format!("/{working_dir}") },
+        working_dir: if working_dir.starts_with('/') {
+            working_dir
+        } else {
+            format!("/{working_dir}")
+        },
         user,
         tty: request.tty,
         stdin: request.stdin,
@@ -336,13 +338,25 @@ mod tests {
         };
         let ask = CreateRequest::default();
         assert_eq!(made(ask.clone()), (strings(&["/e"]), strings(&["c"])));
-        let ask = CreateRequest { command: Some(strings(&["x"])), ..ask };
+        let ask = CreateRequest {
+            command: Some(strings(&["x"])),
+            ..ask
+        };
         assert_eq!(made(ask.clone()), (strings(&["/e"]), strings(&["x"])));
-        let ask = CreateRequest { entrypoint: Some(strings(&["/n"])), ..ask };
+        let ask = CreateRequest {
+            entrypoint: Some(strings(&["/n"])),
+            ..ask
+        };
         assert_eq!(made(ask.clone()), (strings(&["/n"]), strings(&["x"])));
-        let ask = CreateRequest { command: None, ..ask };
+        let ask = CreateRequest {
+            command: None,
+            ..ask
+        };
         assert_eq!(made(ask), (strings(&["/n"]), strings(&[])));
-        let none = CreateRequest { entrypoint: Some(Vec::new()), ..CreateRequest::default() };
+        let none = CreateRequest {
+            entrypoint: Some(Vec::new()),
+            ..CreateRequest::default()
+        };
         assert!(process(&none, &run, &mut BTreeMap::new()).is_err());
     }
 
@@ -350,11 +364,20 @@ mod tests {
     fn hostile_volumes_of_an_image_are_left_out() {
         let mut run = RunConfig::default();
         let volumes = ["/data/", "/../etc", "relative", "/", "/mine"];
-        run.volumes = volumes.into_iter().map(|v| (v.to_owned(), Default::default())).collect();
+        run.volumes = volumes
+            .into_iter()
+            .map(|v| (v.to_owned(), Default::default()))
+            .collect();
         let mut asked = with_image_volumes(Vec::new(), &run, &mut BTreeMap::new());
         asked.sort_by(|a, b| a.destination.cmp(&b.destination));
-        let found: Vec<_> = asked.iter().map(|mount| mount.destination.as_str()).collect();
+        let found: Vec<_> = asked
+            .iter()
+            .map(|mount| mount.destination.as_str())
+            .collect();
         assert_eq!(found, ["/data", "/mine"]);
-        assert_eq!(with_image_volumes(asked.clone(), &run, &mut BTreeMap::new()), asked);
+        assert_eq!(
+            with_image_volumes(asked.clone(), &run, &mut BTreeMap::new()),
+            asked
+        );
     }
 }

@@ -7,10 +7,10 @@ use berth_model::ContainerId;
 use berth_snapshot::{Driver, Snapshots};
 use berth_store::Store;
 
+use crate::Error;
 use crate::error::files;
 use crate::layout::Layout;
 use crate::unpack::UnpackOptions;
-use crate::Error;
 
 /// What a face passes in. All paths are absolute.
 #[derive(Debug, Clone)]
@@ -128,6 +128,10 @@ impl Engine {
             return Err(gone());
         }
         let lock = Lock::dir(&dir, LockMode::Exclusive).map_err(files("lock the container"))?;
-        if lock.still_at(&dir) { Ok(lock) } else { Err(gone()) }
+        if lock.still_at(&dir) {
+            Ok(lock)
+        } else {
+            Err(gone())
+        }
     }
 }

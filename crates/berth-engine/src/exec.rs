@@ -55,7 +55,11 @@ impl Engine {
         let mut command = Command::new(&self.options.runtime);
         command.arg("exec").args(request.tty.then_some("-t"));
         command.args(request.detach.then_some("-d"));
-        command.arg("--task").arg(self.layout.task(id)).arg("-p").arg(&process.0);
+        command
+            .arg("--task")
+            .arg(self.layout.task(id))
+            .arg("-p")
+            .arg(&process.0);
         let result = run(&mut command, request);
         result.map_err(|source| Error::Helper {
             program: self.options.runtime.clone(),
@@ -68,9 +72,11 @@ impl Engine {
         let bundle = self.layout.bundle(id).join("config.json");
         let spec: Option<Spec> = read_json(&bundle)?;
         let config = self.config(id)?;
-        let mut process = spec.and_then(|spec| spec.process).ok_or_else(|| Error::NoContainer {
-            name: id.short().to_owned(),
-        })?;
+        let mut process = spec
+            .and_then(|spec| spec.process)
+            .ok_or_else(|| Error::NoContainer {
+                name: id.short().to_owned(),
+            })?;
         if let Some(asked) = &request.user {
             let rootfs = self
                 .snapshots
@@ -139,14 +145,26 @@ fn run(command: &mut Command, request: &ExecRequest) -> io::Result<i32> {
     if request.tty && !request.detach {
         return command.status().map(|status| status.code().unwrap_or(125));
     }
-    let stdin = if request.stdin && !request.detach { Stdio::piped() } else { Stdio::null() };
+    let stdin = if request.stdin && !request.detach {
+        Stdio::piped()
+    } else {
+        Stdio::null()
+    };
     if request.detach {
         command.stdout(Stdio::null());
-        let output = command.stdin(stdin).stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+        let output = command
+            .stdin(stdin)
+            .stderr(Stdio::piped())
+            .spawn()?
+            .wait_with_output()?;
         io::stderr().write_all(&output.stderr)?;
         return Ok(output.status.code().unwrap_or(125));
     }
-    let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     pump(&mut child);
     Ok(child.wait()?.code().unwrap_or(125))
 }
@@ -174,7 +192,11 @@ fn copy(mut from: impl Read, mut to: impl Write) {
         match from.read(&mut buffer) {
             Ok(0) => return,
             Ok(length) => {
-                if to.write_all(&buffer[..length]).and_then(|()| to.flush()).is_err() {
+                if to
+                    .write_all(&buffer[..length])
+                    .and_then(|()| to.flush())
+                    .is_err()
+                {
                     return;
                 }
             }

@@ -91,9 +91,10 @@ impl Engine {
             let path = self.layout.containers().join(&name);
             if name.starts_with(STAGED_PREFIX) {
                 if let Ok(Some(_lock)) = Lock::try_dir(&path, LockMode::Exclusive) {
-                    findings.found(format!("a container that was never finished ({name})"), || {
-                        self.throw(&path)
-                    })?;
+                    findings.found(
+                        format!("a container that was never finished ({name})"),
+                        || self.throw(&path),
+                    )?;
                 }
             } else if ContainerId::parse(&name).is_err() {
                 findings.found(format!("`{name}` among the containers is none"), || {
@@ -110,9 +111,10 @@ impl Engine {
             let config = match self.config(&id) {
                 Ok(config) => config,
                 Err(Error::NoContainer { .. } | Error::Damaged { .. }) => {
-                    findings.found(format!("the container {short} has no readable record"), || {
-                        self.forget(&id, None, false)
-                    })?;
+                    findings.found(
+                        format!("the container {short} has no readable record"),
+                        || self.forget(&id, None, false),
+                    )?;
                     continue;
                 }
                 Err(other) => return Err(other),
@@ -165,11 +167,15 @@ impl Engine {
         for name in read_names(self.layout.tasks())? {
             let path = self.layout.tasks().join(&name);
             let id = ContainerId::parse(&name).ok();
-            if id.as_ref().is_some_and(|id| self.layout.container(id).exists()) {
+            if id
+                .as_ref()
+                .is_some_and(|id| self.layout.container(id).exists())
+            {
                 continue;
             }
-            findings.found(format!("the task {name} belongs to no container"), || {
-                match &id {
+            findings.found(
+                format!("the task {name} belongs to no container"),
+                || match &id {
                     Some(id) => {
                         if let Some(pid) = self.pid(id)? {
                             self.kill_all(id, &pid)?;
@@ -178,8 +184,8 @@ impl Engine {
                         self.forget(id, None, false)
                     }
                     None => self.throw(&path),
-                }
-            })?;
+                },
+            )?;
         }
         Ok(())
     }
@@ -195,9 +201,10 @@ impl Engine {
             // Anonymous: the name has the form of an id.
             if ContainerId::parse(&name).is_ok() && !used.contains(&name) {
                 let path = self.layout.volumes().join(&name);
-                findings.found(format!("the anonymous volume {} is nobody's", &name[..12]), || {
-                    self.throw(&path)
-                })?;
+                findings.found(
+                    format!("the anonymous volume {} is nobody's", &name[..12]),
+                    || self.throw(&path),
+                )?;
             }
         }
         Ok(())
@@ -217,13 +224,17 @@ impl Engine {
         }
         for digest in report.missing {
             findings.problems.push(Problem {
-                what: format!("an image needs the content {digest}, which is not there: pull it again"),
+                what: format!(
+                    "an image needs the content {digest}, which is not there: pull it again"
+                ),
                 repaired: false,
             });
         }
         for path in report.strange {
             let path = self.layout.root().join(path);
-            findings.found(format!("`{}` is no content", path.display()), || self.throw(&path))?;
+            findings.found(format!("`{}` is no content", path.display()), || {
+                self.throw(&path)
+            })?;
         }
         for name in self
             .snapshots
@@ -255,26 +266,34 @@ impl Engine {
         for id in self.ids()? {
             // An unreadable record keeps nothing; its layer is broken without it anyway.
             if let Ok(config) = self.config(&id) {
-                roots.blobs.extend(berth_oci::Digest::parse(&config.image.manifest).ok());
-                roots.blobs.extend(berth_oci::Digest::parse(&config.image.config).ok());
+                roots
+                    .blobs
+                    .extend(berth_oci::Digest::parse(&config.image.manifest).ok());
+                roots
+                    .blobs
+                    .extend(berth_oci::Digest::parse(&config.image.config).ok());
                 roots.chains.extend(crate::start::chain(&config)?);
             }
         }
         let gone = |needed: &std::collections::BTreeSet<berth_oci::Digest>| {
             for snapshot in self.snapshots.list().map_err(Collect::Snapshot)? {
                 if !needed.contains(&snapshot.chain) {
-                    self.snapshots.remove(&snapshot.chain).map_err(Collect::Snapshot)?;
+                    self.snapshots
+                        .remove(&snapshot.chain)
+                        .map_err(Collect::Snapshot)?;
                 }
             }
             Ok(())
         };
-        self.store.gc(&roots, dry_run, gone).map_err(|error| match error {
-            Collect::Store(source) => Error::Store {
-                action: "collect garbage",
-                source,
-            },
-            Collect::Snapshot(source) => Error::Snapshot(source),
-        })
+        self.store
+            .gc(&roots, dry_run, gone)
+            .map_err(|error| match error {
+                Collect::Store(source) => Error::Store {
+                    action: "collect garbage",
+                    source,
+                },
+                Collect::Snapshot(source) => Error::Snapshot(source),
+            })
     }
 
     fn throw(&self, path: &std::path::Path) -> Result<(), Error> {

@@ -20,12 +20,13 @@ impl Engine {
         account: Account,
     ) -> Result<SpecInputs, Error> {
         let capabilities = capabilities(self.options.rootless)?;
-        let given = crate::spec::capabilities(&config.security, &capabilities).map_err(|source| {
-            Error::Spec {
-                id: config.id.short().to_owned(),
-                source,
-            }
-        })?;
+        let given =
+            crate::spec::capabilities(&config.security, &capabilities).map_err(|source| {
+                Error::Spec {
+                    id: config.id.short().to_owned(),
+                    source,
+                }
+            })?;
         Ok(SpecInputs {
             account,
             task_dir: self.layout.task(&config.id),
@@ -55,11 +56,19 @@ impl Engine {
             }
             let source = Path::new(&mount.source);
             let real = source.canonicalize().map_err(|error| Error::Invalid {
-                message: format!("the source of the mount, `{}`, cannot be used: {error}", mount.source),
-                hint: Some("make it first; `-v` makes a missing directory, `--mount` does not".to_owned()),
+                message: format!(
+                    "the source of the mount, `{}`, cannot be used: {error}",
+                    mount.source
+                ),
+                hint: Some(
+                    "make it first; `-v` makes a missing directory, `--mount` does not".to_owned(),
+                ),
             })?;
             let own = [self.layout.root(), self.layout.run_dir()];
-            let inside = own.iter().filter_map(|dir| dir.canonicalize().ok()).any(|dir| real.starts_with(dir));
+            let inside = own
+                .iter()
+                .filter_map(|dir| dir.canonicalize().ok())
+                .any(|dir| real.starts_with(dir));
             let volume = self
                 .layout
                 .volumes()
@@ -67,7 +76,10 @@ impl Engine {
                 .is_ok_and(|dir| real != dir && real.starts_with(dir));
             if inside && !volume {
                 return Err(Error::Invalid {
-                    message: format!("`{}` is the engine's own and is not given to containers", mount.source),
+                    message: format!(
+                        "`{}` is the engine's own and is not given to containers",
+                        mount.source
+                    ),
                     hint: Some("who can write there can become root on the host".to_owned()),
                 });
             }

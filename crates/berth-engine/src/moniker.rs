@@ -17,7 +17,11 @@ const VESSELS: [&str; 32] = [
 /// A name; the same for the same id, rarely the same for another.
 pub(crate) fn make(id: &ContainerId) -> String {
     let bytes: Vec<usize> = id.as_str().bytes().map(usize::from).collect();
-    let draw = |from: usize| bytes[from..from + 16].iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
+    let draw = |from: usize| {
+        bytes[from..from + 16].iter().fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(*byte)
+        })
+    };
     format!(
         "{}_{}_{}",
         QUALITIES[draw(0) % 32],

@@ -43,7 +43,12 @@ mod tests {
 
     #[test]
     fn kernels() {
-        for (release, version) in [("6.18.44-x", (6, 18)), ("6.1", (6, 1)), ("x", (0, 0)), ("5", (5, 0))] {
+        for (release, version) in [
+            ("6.18.44-x", (6, 18)),
+            ("6.1", (6, 1)),
+            ("x", (0, 0)),
+            ("5", (5, 0)),
+        ] {
             assert_eq!(kernel_version(release), version, "{release}");
         }
     }
@@ -61,8 +66,15 @@ mod tests {
         for bad in ["", "{}", "[]", r#"{"defaultAction":"SCMP_ACT_NOPE"}"#] {
             assert!(matches!(with(bad), Err(Error::Profile(_))), "{bad}");
         }
-        assert!(with(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#).unwrap().is_some());
-        let unconfined = SecurityConfig { seccomp: SeccompChoice::Unconfined, ..SecurityConfig::default() };
+        assert!(
+            with(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#)
+                .unwrap()
+                .is_some()
+        );
+        let unconfined = SecurityConfig {
+            seccomp: SeccompChoice::Unconfined,
+            ..SecurityConfig::default()
+        };
         assert_eq!(resolve(&unconfined, &[]).unwrap(), None);
         assert!(resolve(&SecurityConfig::default(), &[]).unwrap().is_some());
     }

@@ -7,7 +7,7 @@ use berth_store::{Image, Lease};
 
 use crate::create::ReadyImage;
 use crate::unpack::{UnpackError, unpack_layers};
-use crate::{Engine, Error};
+use crate::{Engine, Error, image};
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum ReadyError {
     /// The store.
     #[error(transparent)]
     Store(#[from] berth_store::Error),
+    /// Finding it.
+    #[error(transparent)]
+    Find(#[from] image::Error),
     /// A layer.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
@@ -25,6 +28,7 @@ impl ReadyError {
     pub fn kind(&self) -> berth_model::ErrorKind {
         match self {
             ReadyError::Store(source) => source.kind(),
+            ReadyError::Find(source) => source.kind(),
             ReadyError::Unpack(source) => source.kind(),
         }
     }
@@ -33,6 +37,7 @@ impl ReadyError {
     pub fn hint(&self) -> Option<String> {
         match self {
             ReadyError::Store(source) => source.hint(),
+            ReadyError::Find(source) => source.hint(),
             ReadyError::Unpack(source) => source.hint(),
         }
     }
@@ -92,37 +97,26 @@ impl Engine {
         Ok(())
     }
 
-    /// By name first, then by the beginning of an id.
+    /// By name first, without a look at other images; then by the beginning of an id.
     fn look_up(&self, text: &str, platform: &Platform) -> Result<Option<Image>, Error> {
-        let failed = |source: berth_store::Error| Error::Image {
+        let failed = |source: ReadyError| Error::Image {
             image: text.to_owned(),
-            source: Box::new(source.into()),
+            source: Box::new(source),
         };
+        let store = |error: berth_store::Error| failed(error.into());
         if let Ok(reference) = Reference::parse(text)
-            && let Some(descriptor) = self.store.resolve(&reference).map_err(failed)?
+            && let Some(descriptor) = self.store.resolve(&reference).map_err(store)?
         {
-            return self.store.image(&descriptor, platform).map(Some).map_err(failed);
+            return self
+                .store
+                .image(&descriptor, platform)
+                .map(Some)
+                .map_err(store);
         }
-        let hex = text.strip_prefix("sha256:").unwrap_or(text);
-        if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(None);
+        match image::find(&self.store, text) {
+            Ok(found) => Ok(Some(found.image)),
+            Err(image::Error::NoImage { .. }) => Ok(None),
+            Err(error) => Err(failed(error.into())),
         }
-        let mut found: Option<Image> = None;
-        for entry in self.store.refs().map_err(failed)? {
-            // One image that cannot be read must not hide the others.
-            let Ok(image) = self.store.image(&entry.descriptor, platform) else {
-                continue;
-            };
-            if !image.id().hex().starts_with(hex) {
-                continue;
-            }
-            if found.as_ref().is_some_and(|other| other.id() != image.id()) {
-                return Err(Error::Ambiguous {
-                    name: text.to_owned(),
-                });
-            }
-            found = Some(image);
-        }
-        Ok(found)
     }
 }

@@ -9,8 +9,6 @@ mod resources;
 #[cfg(test)]
 mod tests;
 
-
-
 use std::path::PathBuf;
 
 use berth_model::config::NetworkMode;
@@ -154,7 +152,11 @@ pub fn build_spec(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Spec,
             seccomp: inputs.seccomp.clone(),
             sysctl: resources::sysctls(config, inputs),
             masked_paths: if privileged { Vec::new() } else { masked },
-            readonly_paths: if privileged { Vec::new() } else { words(&READ_ONLY) },
+            readonly_paths: if privileged {
+                Vec::new()
+            } else {
+                words(&READ_ONLY)
+            },
             ..Linux::default()
         }),
         ..Spec::default()

@@ -61,8 +61,12 @@ impl Engine {
         let config = self.config(id)?;
         let durable = durability(&config);
         // In this order: a crash between the two leaves an exited container, not a lost one.
-        atomic_write(&self.layout.desired(id), b"{\"schema\":1,\"state\":\"running\"}\n", durable)
-            .map_err(files("note that the container should run"))?;
+        atomic_write(
+            &self.layout.desired(id),
+            b"{\"schema\":1,\"state\":\"running\"}\n",
+            durable,
+        )
+        .map_err(files("note that the container should run"))?;
         berth_fs::remove_file(&self.layout.exit(id), durable)
             .map_err(files("forget the last exit"))?;
         let started = self
@@ -152,8 +156,8 @@ impl Engine {
             program: self.options.runtime.clone(),
             source,
         };
-        let (reader, writer) =
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| helper(e.into()))?;
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(|e| helper(e.into()))?;
         let mut command = Command::new(&self.options.runtime);
         command
             .arg0("berth-runtime")
@@ -227,7 +231,10 @@ impl Engine {
 
     /// Whose name `asked` is, by the container's own files.
     pub(crate) fn account(&self, asked: &str, rootfs: &RootfsMount) -> Result<Account, Error> {
-        let (passwd, group) = (read_inside(rootfs, "etc/passwd")?, read_inside(rootfs, "etc/group")?);
+        let (passwd, group) = (
+            read_inside(rootfs, "etc/passwd")?,
+            read_inside(rootfs, "etc/group")?,
+        );
         user::resolve(asked, passwd.as_deref(), group.as_deref()).map_err(|error| Error::Invalid {
             message: format!("cannot run as the user `{asked}`: {error}"),
             hint: error.hint(),
@@ -247,19 +254,24 @@ impl Engine {
             )
             .into_bytes()
         };
-        let resolv = if host { from_host("/etc/resolv.conf") } else { Vec::new() };
+        let resolv = if host {
+            from_host("/etc/resolv.conf")
+        } else {
+            Vec::new()
+        };
         let hostname = format!("{}\n", config.hostname).into_bytes();
-        for (name, content) in [("hosts", hosts), ("resolv.conf", resolv), ("hostname", hostname)] {
+        for (name, content) in [
+            ("hosts", hosts),
+            ("resolv.conf", resolv),
+            ("hostname", hostname),
+        ] {
             let path = task.join(name);
             atomic_write(&path, &content, Durability::Volatile).map_err(files("make the task"))?;
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).map_err(
-                |source| Error::Io {
-                    action: "set the mode of",
-                    path: path.clone(),
-                    source,
-                },
-            )?;
+            crate::volumes::set_mode(&path, 0o644).map_err(|source| Error::Io {
+                action: "set the mode of",
+                path: path.clone(),
+                source,
+            })?;
         }
         Ok(())
     }
@@ -267,7 +279,12 @@ impl Engine {
 
 /// The chain ids as digests; they were when they were written.
 pub(crate) fn chain(config: &ContainerConfig) -> Result<Vec<Digest>, Error> {
-    let parsed: Result<Vec<_>, _> = config.image.chain.iter().map(|id| Digest::parse(id)).collect();
+    let parsed: Result<Vec<_>, _> = config
+        .image
+        .chain
+        .iter()
+        .map(|id| Digest::parse(id))
+        .collect();
     parsed.map_err(|error| Error::Invalid {
         message: format!("the container's record names a bad layer: {error}"),
         hint: Some("remove the container".to_owned()),

@@ -95,7 +95,11 @@ pub fn resolve(asked: &str, passwd: Option<&[u8]>, group: Option<&[u8]>) -> Resu
     let uid = match (number, &entry) {
         (Some(uid), _) => uid,
         (None, Some(entry)) => entry.uid,
-        (None, None) => return Err(Error::NoUser { name: user.to_owned() }),
+        (None, None) => {
+            return Err(Error::NoUser {
+                name: user.to_owned(),
+            });
+        }
     };
     let mut groups = Vec::new();
     let gid = match wanted_group {
@@ -113,7 +117,11 @@ pub fn resolve(asked: &str, passwd: Option<&[u8]>, group: Option<&[u8]>) -> Resu
     groups.dedup();
     let home = entry.map_or("/", |entry| entry.home);
     // A line break in a variable would be the image's way into files made from it.
-    let home = if home.is_empty() || home.contains(char::is_control) { "/" } else { home };
+    let home = if home.is_empty() || home.contains(char::is_control) {
+        "/"
+    } else {
+        home
+    };
     Ok(Account {
         uid,
         gid,
@@ -148,7 +156,11 @@ fn entry(line: &str) -> Option<Entry<'_>> {
 }
 
 fn id(text: &str) -> Option<u32> {
-    text.parse::<u64>().ok().filter(|id| *id <= MAX_ID)?.try_into().ok()
+    text.parse::<u64>()
+        .ok()
+        .filter(|id| *id <= MAX_ID)?
+        .try_into()
+        .ok()
 }
 
 fn group_id(wanted: &str, group: &str) -> Result<u32, Error> {
@@ -170,7 +182,10 @@ const MAX_GROUPS: usize = 65_536;
 fn member_of(user: &str, group: &str) -> Vec<u32> {
     let member = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
-        let listed = fields.get(3)?.split(',').any(|member| member.trim() == user);
+        let listed = fields
+            .get(3)?
+            .split(',')
+            .any(|member| member.trim() == user);
         listed.then(|| id(fields.get(2)?))?
     };
     group.lines().filter_map(member).take(MAX_GROUPS).collect()
@@ -193,7 +208,12 @@ mod tests {
     }
 
     fn account(uid: u32, gid: u32, groups: &[u32], home: &str) -> Account {
-        Account { uid, gid, groups: groups.to_vec(), home: home.into() }
+        Account {
+            uid,
+            gid,
+            groups: groups.to_vec(),
+            home: home.into(),
+        }
     }
 
     #[test]
@@ -213,7 +233,15 @@ mod tests {
     #[test]
     fn digits_are_numbers() {
         assert_eq!(ask("1000").map(|account| account.uid), Ok(1000));
-        for bad in ["4294967296", "4294967295", "2147483648", "-1", "+1", "4294967295:0", "0:-1"] {
+        for bad in [
+            "4294967296",
+            "4294967295",
+            "2147483648",
+            "-1",
+            "+1",
+            "4294967295:0",
+            "0:-1",
+        ] {
             assert!(matches!(ask(bad), Err(Error::Number { .. })), "{bad}");
         }
     }

@@ -26,17 +26,14 @@ impl Engine {
             }
             let dir = self.layout.volumes().join(&mount.source);
             ensure_dir(&dir, 0o700).map_err(files("make a volume"))?;
-            // Its mode is the user's affair: a container may well change it.
             let data = dir.join("_data");
-            match std::fs::create_dir(&data) {
-                Ok(()) => {
-                    use std::os::unix::fs::PermissionsExt as _;
-                    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755))
-                }
+            let made = match std::fs::create_dir(&data) {
+                // Once: its mode is then the user's affair, a container may well change it.
+                Ok(()) => set_mode(&data, 0o755),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
                 Err(error) => Err(error),
-            }
-            .map_err(|source| Error::Io {
+            };
+            made.map_err(|source| Error::Io {
                 action: "make the volume",
                 path: data,
                 source,
@@ -44,4 +41,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Sets the mode of a file or directory of ours, through a descriptor: never that of what a link leads to.
+pub(crate) fn set_mode(path: &std::path::Path, mode: u32) -> std::io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
 }

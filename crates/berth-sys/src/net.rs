@@ -37,7 +37,8 @@ mod tests {
     fn a_new_loopback_comes_up() {
         let flags = std::thread::spawn(|| {
             crate::process::unshare(libc::CLONE_NEWNET as u64).unwrap();
-            let reach = || std::net::UdpSocket::bind("127.0.0.1:0").and_then(|s| s.connect("127.0.0.1:9"));
+            let reach =
+                || std::net::UdpSocket::bind("127.0.0.1:0").and_then(|s| s.connect("127.0.0.1:9"));
             let before = reach().is_ok();
             super::loopback_up().unwrap();
             (before, reach().is_ok())

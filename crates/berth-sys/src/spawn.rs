@@ -60,7 +60,12 @@ mod tests {
         let mut child =
             spawn_with_fds(&mut command, &[(first.as_fd(), 4), (second.as_fd(), 3)]).unwrap();
         let mut text = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         child.wait().unwrap();
         // 0, 1, 2, ours, and the one that ls reads.
         assert_eq!(text.trim(), "onetwo6");

@@ -99,11 +99,17 @@ fn names(asked: &[String], host: &[String]) -> Result<Vec<String>, Error> {
         if upper == "ALL" {
             return Ok(upper);
         }
-        let name = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
+        let name = if upper.starts_with("CAP_") {
+            upper
+        } else {
+            format!("CAP_{upper}")
+        };
         if host.contains(&name) {
             Ok(name)
         } else {
-            Err(Error::Capability { name: asked.clone() })
+            Err(Error::Capability {
+                name: asked.clone(),
+            })
         }
     };
     asked.iter().map(full).collect()

@@ -29,7 +29,11 @@ pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Vec<M
     for wish in &config.mounts {
         asked.push(one(wish, inputs)?);
     }
-    mounts.retain(|default| !asked.iter().any(|wish| wish.destination == default.destination));
+    mounts.retain(|default| {
+        !asked
+            .iter()
+            .any(|wish| wish.destination == default.destination)
+    });
     // Stable: of two of the same depth the order of asking stays.
     asked.sort_by_key(|mount| mount.destination.split('/').count());
     mounts.extend(asked);
@@ -44,7 +48,12 @@ fn kernel(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Mount> {
     let with = |last: &'static str| [quiet[0], quiet[1], quiet[2], last];
     let sys = if inputs.rootless && config.network == NetworkMode::Host {
         // Only the owner of a network namespace may mount its sysfs.
-        mount("/sys", "bind", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro", "rslave"])
+        mount(
+            "/sys",
+            "bind",
+            "/sys",
+            &["rbind", "nosuid", "noexec", "nodev", "ro", "rslave"],
+        )
     } else {
         mount("/sys", "sysfs", "sysfs", &with(access))
     };
@@ -60,7 +69,14 @@ fn kernel(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Mount> {
             "/dev/pts",
             "devpts",
             "devpts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                "gid=5",
+            ],
         ),
         sys,
         mount("/sys/fs/cgroup", "cgroup", "cgroup", &with(access)),
@@ -113,12 +129,14 @@ fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
 /// One of six words: nothing else may ride along (security: R17, B9).
 fn propagation(wish: &MountConfig) -> Result<&'static str, Error> {
     let asked = wish.propagation.as_deref().unwrap_or("rprivate");
-    ["rprivate", "private", "rshared", "shared", "rslave", "slave"]
-        .into_iter()
-        .find(|known| *known == asked)
-        .ok_or_else(|| Error::Propagation {
-            mode: asked.to_owned(),
-        })
+    [
+        "rprivate", "private", "rshared", "shared", "rslave", "slave",
+    ]
+    .into_iter()
+    .find(|known| *known == asked)
+    .ok_or_else(|| Error::Propagation {
+        mode: asked.to_owned(),
+    })
 }
 
 fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Mount {

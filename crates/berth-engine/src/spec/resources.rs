@@ -14,8 +14,22 @@ const NANOS_PER_CPU: u64 = 1_000_000_000;
 
 /// setrlimit(2), as `--ulimit` names them.
 const ULIMITS: [&str; 16] = [
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
-    "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 pub(super) fn ulimit_names() -> String {
@@ -43,7 +57,10 @@ pub(super) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Resources
         }
     });
     // A default that an ordinary user's cgroup cannot hold is left out; what is asked for must hold.
-    let by_default = config.causes.get("pids").is_none_or(|cause| cause == "default");
+    let by_default = config
+        .causes
+        .get("pids")
+        .is_none_or(|cause| cause == "default");
     let pids = asked
         .pids
         .filter(|_| !(inputs.rootless && by_default))
@@ -118,10 +135,16 @@ pub(super) fn rlimits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<V
 pub(super) fn sysctls(config: &ContainerConfig, inputs: &SpecInputs) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
     if config.network == NetworkMode::None {
-        keys.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
+        keys.insert(
+            "net.ipv4.ip_unprivileged_port_start".to_owned(),
+            "0".to_owned(),
+        );
         if !inputs.rootless {
             // The range must lie within the ids that the user namespace has.
-            keys.insert("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned());
+            keys.insert(
+                "net.ipv4.ping_group_range".to_owned(),
+                "0 2147483647".to_owned(),
+            );
         }
     }
     keys

@@ -58,7 +58,10 @@ fn inputs() -> SpecInputs {
         task_dir: "/run/berth/tasks/x".into(),
         volumes: "/var/lib/berth/volumes".into(),
         runtime: "/usr/libexec/berth/berth-runtime".into(),
-        host_capabilities: ALL_CAPABILITIES.iter().map(|name| (*name).to_owned()).collect(),
+        host_capabilities: ALL_CAPABILITIES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
         masked_paths: vec!["/sys/devices/system/cpu/cpu0/thermal_throttle".into()],
         nofile_hard: 20_000,
         ..SpecInputs::default()
@@ -84,7 +87,8 @@ fn golden() {
     let made = serde_json::to_string_pretty(&build(&config(), &inputs())).unwrap() + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/spec/golden.json");
     if std::env::var_os("BERTH_BLESS").is_some() {
-        std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), made.as_bytes()).unwrap();
+        std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), made.as_bytes())
+            .unwrap();
     }
     assert_eq!(made, std::fs::read_to_string(&path).unwrap());
 }
@@ -107,7 +111,10 @@ fn capabilities_as_docker_gives_them() {
     set(&mut asked, &["ALL"], &["SYS_ADMIN"]);
     assert_eq!(given(&asked).len(), 40);
     set(&mut asked, &["NOPE"], &[]);
-    assert!(matches!(build_spec(&asked, &inputs()), Err(Error::Capability { .. })));
+    assert!(matches!(
+        build_spec(&asked, &inputs()),
+        Err(Error::Capability { .. })
+    ));
     let mut asked = config();
     asked.security.privileged = true;
     assert_eq!(given(&asked).len(), 41);
@@ -128,13 +135,19 @@ fn the_hosts_network_is_no_namespace() {
     let mut asked = config();
     let has = |asked: &ContainerConfig, kind| {
         let linux = build(asked, &inputs()).linux.unwrap();
-        linux.namespaces.iter().any(|namespace| namespace.kind == kind)
+        linux
+            .namespaces
+            .iter()
+            .any(|namespace| namespace.kind == kind)
     };
     assert!(has(&asked, NamespaceKind::Network) && has(&asked, NamespaceKind::Cgroup));
     asked.network = NetworkMode::Host;
     assert!(!has(&asked, NamespaceKind::Network) && has(&asked, NamespaceKind::Pid));
     let sysctl = build(&asked, &inputs()).linux.unwrap().sysctl;
-    assert!(sysctl.is_empty(), "the host's are not the container's to set");
+    assert!(
+        sysctl.is_empty(),
+        "the host's are not the container's to set"
+    );
 }
 
 #[test]
@@ -143,35 +156,57 @@ fn limits_in_the_kernels_units() {
     asked.resources.memory_bytes = Some(64 << 20);
     asked.resources.nano_cpus = Some(1_500_000_000);
     asked.resources.ulimits.insert("nofile".into(), (10, 20));
-    let with_swap = SpecInputs { swap_accounting: true, ..inputs() };
+    let with_swap = SpecInputs {
+        swap_accounting: true,
+        ..inputs()
+    };
     let spec = build(&asked, &with_swap);
     let resources = spec.linux.unwrap().resources.unwrap();
     let memory = resources.memory.unwrap();
-    assert_eq!((memory.limit, memory.swap), (Some(64 << 20), Some(128 << 20)));
+    assert_eq!(
+        (memory.limit, memory.swap),
+        (Some(64 << 20), Some(128 << 20))
+    );
     let cpu = resources.cpu.unwrap();
     assert_eq!((cpu.quota, cpu.period), (Some(150_000), Some(100_000)));
     assert_eq!(resources.pids.unwrap().limit, 4096);
     let rlimits = spec.process.unwrap().rlimits;
-    let nofile = rlimits.iter().find(|limit| limit.kind == "RLIMIT_NOFILE").unwrap();
+    let nofile = rlimits
+        .iter()
+        .find(|limit| limit.kind == "RLIMIT_NOFILE")
+        .unwrap();
     assert_eq!((nofile.soft, nofile.hard), (10, 20));
     asked.resources.ulimits.insert("nope".into(), (1, 1));
-    assert!(matches!(build_spec(&asked, &inputs()), Err(Error::Ulimit { .. })));
+    assert!(matches!(
+        build_spec(&asked, &inputs()),
+        Err(Error::Ulimit { .. })
+    ));
 }
 
 #[test]
 fn rootless_leaves_out_what_it_cannot_hold() {
-    let rootless = SpecInputs { rootless: true, ..inputs() };
+    let rootless = SpecInputs {
+        rootless: true,
+        ..inputs()
+    };
     let mut asked = config();
     asked.causes.insert("pids".into(), "default".into());
     asked.network = NetworkMode::Host;
     let spec = build(&asked, &rootless);
-    let sys = spec.mounts.iter().find(|mount| mount.destination == "/sys").unwrap();
+    let sys = spec
+        .mounts
+        .iter()
+        .find(|mount| mount.destination == "/sys")
+        .unwrap();
     assert_eq!(sys.kind.as_deref(), Some("bind"));
     let resources = spec.linux.unwrap().resources.unwrap();
     assert!(resources.pids.is_none() && resources.devices.is_empty());
     asked.causes.insert("pids".into(), "--pids-limit 9".into());
     let resources = build(&asked, &rootless).linux.unwrap().resources.unwrap();
-    assert!(resources.pids.is_some(), "what was asked for must hold, or fail");
+    assert!(
+        resources.pids.is_some(),
+        "what was asked for must hold, or fail"
+    );
 }
 
 #[test]
@@ -206,7 +241,10 @@ fn mounts_are_ordered_and_replace_defaults() {
     assert!(mounts[at("/a")].options.contains(&"rprivate".into()));
     // R17: nothing rides along.
     asked.mounts[1].propagation = Some("shared,dev".into());
-    assert!(matches!(build_spec(&asked, &inputs()), Err(Error::Propagation { .. })));
+    assert!(matches!(
+        build_spec(&asked, &inputs()),
+        Err(Error::Propagation { .. })
+    ));
 }
 
 #[test]
@@ -214,7 +252,14 @@ fn init_precedes_the_program() {
     let mut asked = config();
     asked.init = true;
     let spec = build(&asked, &inputs());
-    assert_eq!(spec.process.unwrap().args[..3], [INIT_PATH, "--", "/bin/sh"]);
-    let init = spec.mounts.iter().find(|mount| mount.destination == INIT_PATH).unwrap();
+    assert_eq!(
+        spec.process.unwrap().args[..3],
+        [INIT_PATH, "--", "/bin/sh"]
+    );
+    let init = spec
+        .mounts
+        .iter()
+        .find(|mount| mount.destination == INIT_PATH)
+        .unwrap();
     assert!(init.options.contains(&"ro".into()));
 }
