@@ -182,7 +182,7 @@ fn configure(
         init: request.init,
         stop_signal,
         stop_timeout_s: request.stop_timeout_s.unwrap_or(STOP_TIMEOUT_S),
-        log: request.log.unwrap_or_else(LogConfig::default),
+        log: request.log.unwrap_or_default(),
         image: ImageUsed {
             reference: image.reference,
             manifest: image.manifest.to_string(),
