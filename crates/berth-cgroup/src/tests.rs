@@ -1,1 +1,645 @@
-//! Placeholder replaced below.
+//! On the real host, as root: each test works below a parent of its own and leaves nothing.
+//! Conversions for v2, whose controllers a hybrid host does not have, are tested as values.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use berth_oci::spec::{Cpu, DeviceRule, Memory, Pids, Resources};
+
+use super::*;
+
+/// A parent cgroup that goes when the test ends, however it ends.
+struct Parent(String);
+
+impl Parent {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Parent(format!("/berth-test-{}-{number}", std::process::id()))
+    }
+
+    fn leaf(&self) -> String {
+        format!("{}/leaf", self.0)
+    }
+
+    /// Every directory of this parent that exists in any hierarchy.
+    fn dirs(&self) -> Vec<PathBuf> {
+        let layout = Layout::detect().unwrap();
+        let all = layout.v1.iter().chain(layout.unified.as_ref());
+        all.map(|h| h.mount.join(&self.0[1..]))
+            .filter(|p| p.exists())
+            .collect()
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        for dir in self.dirs() {
+            let cgroup = Cgroup::open(&[dir]).unwrap();
+            let _ = cgroup.kill();
+            let _ = cgroup.remove();
+        }
+    }
+}
+
+/// A process that is killed when the test ends.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start(script: &str) -> Self {
+        let child = Command::new("/bin/sh")
+            .args(["-c", script])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Sleeper(child)
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.id() as i32
+    }
+
+    fn wait(&mut self) -> std::process::ExitStatus {
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn create(parent: &Parent, resources: &Resources) -> Result<Cgroup> {
+    Cgroup::create(&parent.leaf(), resources, &Options::default())
+}
+
+fn limits() -> Resources {
+    Resources {
+        memory: Some(Memory {
+            limit: Some(64 << 20),
+            swap: Some(128 << 20),
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            shares: Some(512),
+            quota: Some(50_000),
+            period: Some(100_000),
+            ..Cpu::default()
+        }),
+        pids: Some(Pids { limit: 100 }),
+        devices: docker_devices(),
+        ..Resources::default()
+    }
+}
+
+fn docker_devices() -> Vec<DeviceRule> {
+    let rule = |allow, kind: &str, major, minor, access: &str| DeviceRule {
+        allow,
+        kind: Some(kind.into()),
+        major,
+        minor,
+        access: Some(access.into()),
+    };
+    vec![
+        rule(false, "a", None, None, "rwm"),
+        rule(true, "c", Some(1), Some(3), "rwm"),
+        rule(true, "c", Some(1), Some(5), "r"),
+    ]
+}
+
+fn limit(cgroup: &Cgroup, name: &str) -> Option<u64> {
+    cgroup
+        .limits()
+        .unwrap()
+        .into_iter()
+        .find(|l| l.name == name)
+        .and_then(|l| l.value)
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn limits_are_in_the_kernel_and_go_with_the_cgroup() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &limits()).expect("tests run as root");
+    assert_eq!(limit(&cgroup, "memory"), Some(64 << 20));
+    assert_eq!(limit(&cgroup, "pids"), Some(100));
+    let quota = cgroup
+        .limits()
+        .unwrap()
+        .into_iter()
+        .find(|l| l.name == "cpu-quota")
+        .unwrap();
+    assert!(quota.raw.starts_with("50000"), "{quota:?}");
+    let paths = cgroup.paths();
+    assert!(!paths.is_empty() && paths.iter().all(|p| p.exists()));
+    Cgroup::open(&paths).unwrap().remove().unwrap();
+    assert!(paths.iter().all(|p| !p.exists()));
+    cgroup.remove().expect("removing twice is fine");
+    assert!(Cgroup::open(&paths).unwrap().is_empty());
+}
+
+#[test]
+fn limits_can_be_raised_and_lowered() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &limits()).unwrap();
+    for mib in [256, 32] {
+        let memory = Memory {
+            limit: Some(mib << 20),
+            swap: Some(mib << 21),
+            ..Memory::default()
+        };
+        let resources = Resources {
+            memory: Some(memory),
+            ..Resources::default()
+        };
+        cgroup.update(&resources, &Options::default()).unwrap();
+        assert_eq!(limit(&cgroup, "memory"), Some((mib as u64) << 20));
+    }
+}
+
+#[test]
+fn a_refused_value_is_named_and_nothing_stays() {
+    let parent = Parent::new();
+    let mut resources = limits();
+    resources.cpu = Some(Cpu {
+        cpus: Some("7777".into()),
+        ..Cpu::default()
+    });
+    let error = create(&parent, &resources).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("7777") && text.contains("cpuset.cpus"),
+        "{text}"
+    );
+    assert_eq!(
+        parent.dirs(),
+        Vec::<PathBuf>::new(),
+        "parents that were made go too"
+    );
+}
+
+#[test]
+fn a_leaf_in_use_is_not_taken_and_an_empty_one_is() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &limits()).unwrap();
+    let sleeper = Sleeper::start("exec sleep 100");
+    cgroup.add(sleeper.pid()).unwrap();
+    let error = create(&parent, &limits()).unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error:?}");
+    drop(sleeper);
+    // Failing must not have taken the leaves away in the other hierarchies.
+    let again = create(&parent, &Resources::default()).unwrap();
+    assert_eq!(limit(&again, "pids"), None, "the old limits are gone");
+}
+
+#[test]
+fn kill_reaches_forks_and_what_is_frozen() {
+    for frozen in [false, true] {
+        let parent = Parent::new();
+        let cgroup = create(&parent, &Resources::default()).unwrap();
+        let mut sleeper = Sleeper::start("sleep 0.1; for i in 1 2 3; do sleep 100 & done; wait");
+        cgroup.add(sleeper.pid()).unwrap();
+        wait_for("three children and their parent", || {
+            cgroup.procs().unwrap().len() == 4
+        });
+        if frozen {
+            cgroup.freeze().unwrap();
+            assert!(cgroup.is_frozen().unwrap());
+        }
+        cgroup.kill().unwrap();
+        use std::os::unix::process::ExitStatusExt as _;
+        assert_eq!(sleeper.wait().signal(), Some(9));
+        cgroup.remove().unwrap();
+    }
+}
+
+#[test]
+fn freezing_stops_and_thawing_resumes() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &Resources::default()).unwrap();
+    let file = std::env::temp_dir().join(format!("berth-freeze-{}", std::process::id()));
+    let sleeper = Sleeper::start(&format!(
+        "sleep 0.1; while :; do echo x >> {}; done",
+        file.display()
+    ));
+    cgroup.add(sleeper.pid()).unwrap();
+    let size = || std::fs::metadata(&file).map(|m| m.len()).unwrap_or(0);
+    wait_for("it writes", || size() > 0);
+    cgroup.freeze().unwrap();
+    let before = size();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(size(), before);
+    cgroup.thaw().unwrap();
+    assert!(!cgroup.is_frozen().unwrap());
+    wait_for("it writes again", || size() > before);
+    cgroup.kill().unwrap();
+    drop(sleeper);
+    let _ = std::fs::remove_file(&file);
+    cgroup.remove().unwrap();
+}
+
+/// The v1 way, which a hybrid host takes only here.
+#[test]
+fn without_v2_the_freezer_kills() {
+    let parent = Parent::new();
+    let mut layout = Layout::detect().unwrap();
+    layout.unified = None;
+    if layout.v1.is_empty() {
+        // A pure v2 host has no v1 way.
+        return;
+    }
+    let cgroup =
+        Cgroup::create_in(&layout, &parent.leaf(), &limits(), &Options::default()).unwrap();
+    assert!(cgroup.unified_fd().is_none());
+    let mut sleeper = Sleeper::start("sleep 0.1; for i in 1 2 3; do sleep 100 & done; wait");
+    cgroup.add_v1(sleeper.pid()).unwrap();
+    wait_for("four processes", || cgroup.procs().unwrap().len() == 4);
+    cgroup.freeze().unwrap();
+    assert!(cgroup.is_frozen().unwrap());
+    cgroup.kill().unwrap();
+    sleeper.wait();
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn nested_cgroups_go_too() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &Resources::default()).unwrap();
+    for path in cgroup.paths() {
+        std::fs::create_dir_all(path.join("a/b")).unwrap();
+    }
+    cgroup.remove().unwrap();
+    assert!(cgroup.paths().iter().all(|p| !p.exists()));
+}
+
+#[test]
+fn join_v1_moves_the_calling_thread() {
+    let parent = Parent::new();
+    let layout = Layout::detect().unwrap();
+    let Some(pids) = layout.v1_of("pids").cloned() else {
+        return;
+    };
+    let cgroup = create(&parent, &Resources::default()).unwrap();
+    let leaf = parent.leaf();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            cgroup.join_v1().unwrap();
+            let own = std::fs::read_to_string("/proc/thread-self/cgroup").unwrap();
+            assert!(
+                own.lines()
+                    .any(|l| l.contains(":pids:") && l.ends_with(&leaf)),
+                "{own}"
+            );
+        });
+    });
+    assert!(pids.mount.join(&leaf[1..]).exists());
+    cgroup.remove().unwrap();
+}
+
+/// Runs a script in a cgroup; exit code 0 is true.
+fn succeeds(cgroup: &Cgroup, script: &str) -> bool {
+    let script = format!("read x; {script}");
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    cgroup.add(child.id() as i32).unwrap();
+    drop(child.stdin.take());
+    child.wait().unwrap().success()
+}
+
+fn devices_are_enforced(cgroup: &Cgroup) {
+    assert!(succeeds(cgroup, "echo x > /dev/null"), "1:3 rwm");
+    assert!(succeeds(cgroup, "head -c1 /dev/zero"), "1:5 r");
+    assert!(!succeeds(cgroup, "echo x > /dev/zero"), "1:5 has no w");
+    assert!(
+        !succeeds(cgroup, "head -c1 /dev/urandom"),
+        "1:9 has no rule"
+    );
+    let node = std::env::temp_dir().join(format!("berth-node-{}", std::process::id()));
+    let node = node.display();
+    assert!(succeeds(
+        cgroup,
+        &format!("mknod {node} c 1 3 && rm {node}")
+    ));
+    assert!(!succeeds(cgroup, &format!("mknod {node} c 1 5")));
+}
+
+#[test]
+fn device_rules_hold_whichever_version_keeps_them() {
+    let resources = Resources {
+        devices: docker_devices(),
+        ..Resources::default()
+    };
+    let parent = Parent::new();
+    let cgroup = create(&parent, &resources).unwrap();
+    devices_are_enforced(&cgroup);
+    cgroup.remove().unwrap();
+
+    // The eBPF program, on the unified hierarchy alone.
+    let mut layout = Layout::detect().unwrap();
+    layout.v1.clear();
+    let parent = Parent::new();
+    let cgroup =
+        Cgroup::create_in(&layout, &parent.leaf(), &resources, &Options::default()).unwrap();
+    devices_are_enforced(&cgroup);
+    let more = DeviceRule {
+        allow: true,
+        kind: Some("c".into()),
+        major: Some(1),
+        minor: Some(9),
+        access: Some("r".into()),
+    };
+    let mut devices = docker_devices();
+    devices.push(more);
+    let update = Resources {
+        devices,
+        ..Resources::default()
+    };
+    cgroup.update(&update, &Options::default()).unwrap();
+    assert!(
+        succeeds(&cgroup, "head -c1 /dev/urandom"),
+        "the old program is gone"
+    );
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn a_later_rule_takes_back_what_an_earlier_gave() {
+    let mut rules = docker_devices();
+    rules.push(DeviceRule {
+        allow: false,
+        kind: Some("c".into()),
+        major: Some(1),
+        minor: None,
+        access: Some("w".into()),
+    });
+    let resources = Resources {
+        devices: rules,
+        ..Resources::default()
+    };
+    let full = Layout::detect().unwrap();
+    let unified = Layout {
+        v1: Vec::new(),
+        ..full.clone()
+    };
+    for layout in [full, unified] {
+        let parent = Parent::new();
+        let cgroup =
+            Cgroup::create_in(&layout, &parent.leaf(), &resources, &Options::default()).unwrap();
+        assert!(!succeeds(&cgroup, "echo x > /dev/null"));
+        assert!(succeeds(&cgroup, "head -c1 /dev/zero"));
+        cgroup.remove().unwrap();
+    }
+}
+
+#[test]
+fn the_pids_limit_holds_and_is_counted() {
+    let parent = Parent::new();
+    let cgroup = create(
+        &parent,
+        &Resources {
+            pids: Some(Pids { limit: 3 }),
+            ..Resources::default()
+        },
+    )
+    .unwrap();
+    assert!(succeeds(&cgroup, "true"));
+    assert!(!succeeds(
+        &cgroup,
+        "sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait"
+    ));
+    // The sleepers outlive their shell.
+    wait_for("nothing runs", || cgroup.stats().unwrap().pids == Some(0));
+    let stats = cgroup.stats().unwrap();
+    assert!(stats.cpu.is_some_and(|t| t > Duration::ZERO), "{stats:?}");
+}
+
+#[test]
+fn the_memory_limit_kills_and_is_counted() {
+    let parent = Parent::new();
+    let memory = Memory {
+        limit: Some(16 << 20),
+        swap: Some(16 << 20),
+        ..Memory::default()
+    };
+    let cgroup = create(
+        &parent,
+        &Resources {
+            memory: Some(memory),
+            ..Resources::default()
+        },
+    )
+    .unwrap();
+    assert_eq!(cgroup.oom_kills().unwrap(), Some(0));
+    assert!(!succeeds(&cgroup, "head -c 100M /dev/zero | tail"));
+    // `tail` is what grew; the shell outlived it.
+    assert!(cgroup.oom_kills().unwrap() > Some(0));
+    assert!(cgroup.stats().unwrap().memory_peak_bytes > Some(8 << 20));
+}
+
+#[test]
+fn d35_release_agent_of_the_host_is_empty() {
+    // What a container could do with notify_on_release depends on it alone.
+    for hierarchy in Layout::detect().unwrap().v1 {
+        match std::fs::read_to_string(hierarchy.mount.join("release_agent")) {
+            Ok(text) => assert_eq!(text.trim(), "", "{}", hierarchy.mount.display()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+        }
+    }
+}
+
+#[test]
+fn paths_do_not_climb() {
+    for bad in ["", "/", "x", "/a/../b", "/./a", "/a\nb", "/a\0"] {
+        let error = Cgroup::create(bad, &Resources::default(), &Options::default()).unwrap_err();
+        assert!(matches!(error, Error::BadPath { .. }), "{bad:?}: {error:?}");
+    }
+}
+
+#[test]
+fn without_delegation_a_limit_is_refused_and_no_limit_is_no_error() {
+    let empty = Layout::default();
+    let rootless = Options { rootless: true };
+    let cgroup = Cgroup::create_in(&empty, "/berth/x", &Resources::default(), &rootless).unwrap();
+    assert!(cgroup.is_empty());
+    let asked = Resources {
+        pids: Some(Pids { limit: 9 }),
+        ..Resources::default()
+    };
+    let error = Cgroup::create_in(&empty, "/berth/x", &asked, &rootless).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::NoController {
+                controller: "pids",
+                rootless: true,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(error.kind(), berth_model::ErrorKind::Unsupported);
+    assert!(error.hint().unwrap().contains("Delegate"));
+}
+
+#[test]
+fn the_leaf_of_a_rootless_container_lies_below_the_callers_cgroup() {
+    // Root may write everywhere: its delegation begins at the root of each hierarchy.
+    let delegations = delegated_parent().unwrap();
+    assert!(
+        delegations.iter().all(|d| d.parent == "/"),
+        "{delegations:?}"
+    );
+    let name = format!("x{}", std::process::id());
+    let path = format!("/berth/{name}");
+    let cgroup = Cgroup::create(&path, &Resources::default(), &Options { rootless: true }).unwrap();
+    assert!(
+        cgroup
+            .paths()
+            .iter()
+            .all(|p| p.ends_with(format!("berth-{name}")))
+    );
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn of_process_finds_where_we_are() {
+    let cgroup = Cgroup::of_process(std::process::id() as i32).unwrap();
+    assert!(cgroup.paths().iter().all(|p| Path::new(p).exists()));
+    assert!(
+        cgroup
+            .procs()
+            .unwrap()
+            .contains(&(std::process::id() as i32))
+    );
+}
+
+fn written(resources: &Resources) -> Vec<(String, String)> {
+    v2::writes(resources)
+        .unwrap()
+        .into_iter()
+        .map(|w| (w.file, w.value))
+        .collect()
+}
+
+#[test]
+fn v2_words_for_v1_limits() {
+    let pair = |file: &str, value: &str| (file.to_owned(), value.to_owned());
+    let expected = [
+        pair("memory.swap.max", "67108864"),
+        pair("memory.max", "67108864"),
+        pair("cpu.weight", "59"),
+        pair("cpu.max", "50000 100000"),
+        pair("pids.max", "100"),
+    ];
+    assert_eq!(written(&limits()), expected);
+    let unlimited = Resources {
+        memory: Some(Memory {
+            limit: Some(-1),
+            swap: Some(-1),
+            reservation: Some(-1),
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            quota: Some(-1),
+            ..Cpu::default()
+        }),
+        pids: Some(Pids { limit: -1 }),
+        ..Resources::default()
+    };
+    assert!(
+        written(&unlimited).iter().all(|(_, value)| value == "max"),
+        "{:?}",
+        written(&unlimited)
+    );
+    let period = Resources {
+        cpu: Some(Cpu {
+            period: Some(20_000),
+            ..Cpu::default()
+        }),
+        ..Resources::default()
+    };
+    assert_eq!(written(&period), [pair("cpu.max", "max 20000")]);
+    let idle = Resources {
+        cpu: Some(Cpu {
+            idle: Some(1),
+            shares: Some(99),
+            burst: Some(5),
+            ..Cpu::default()
+        }),
+        ..Resources::default()
+    };
+    assert_eq!(
+        written(&idle),
+        [pair("cpu.idle", "1"), pair("cpu.max.burst", "5")]
+    );
+}
+
+#[test]
+fn v2_swap_needs_a_limit_below_it() {
+    for (limit, swap) in [(None, 1), (Some(10), 9)] {
+        let memory = Memory {
+            limit,
+            swap: Some(swap),
+            ..Memory::default()
+        };
+        let refused = v2::writes(&Resources {
+            memory: Some(memory),
+            ..Resources::default()
+        });
+        assert!(matches!(refused, Err(Error::BadValue { .. })));
+    }
+}
+
+#[test]
+fn v2_weights() {
+    for (shares, weight) in [
+        (0, 1),
+        (2, 1),
+        (1024, 100),
+        (262_144, 10_000),
+        (1 << 40, 10_000),
+    ] {
+        assert_eq!(v2::cpu_weight(shares), weight, "{shares}");
+    }
+    assert!(
+        (2..262_144)
+            .step_by(97)
+            .all(|s| v2::cpu_weight(s) <= v2::cpu_weight(s + 97))
+    );
+    for (weight, converted) in [(10, 1), (500, 4950), (1000, 10_000)] {
+        assert_eq!(v2::io_weight(weight), converted, "{weight}");
+    }
+}
+
+/// Not a benchmark, a print: this is on each container's way to its start.
+#[test]
+fn creating_and_removing_is_quick() {
+    let parent = Parent::new();
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..20 {
+        let start = Instant::now();
+        let cgroup = create(&parent, &limits()).unwrap();
+        let made = Instant::now();
+        cgroup.remove().unwrap();
+        best = [best[0].min(made - start), best[1].min(made.elapsed())];
+    }
+    eprintln!("create: {:?}, remove: {:?}", best[0], best[1]);
+    assert!(best[0] < Duration::from_millis(50));
+}
