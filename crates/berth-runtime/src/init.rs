@@ -100,9 +100,10 @@ impl Init<'_> {
         self.process.set_oom_score()?;
         hide_from_others()?;
         // The namespace's root is the cgroup that its maker is in: so this comes in between.
-        cgroup
-            .join_v1()
-            .map_err(|source| Error::Cgroup { source })?;
+        if !self.namespaces.new_user() {
+            let joined = cgroup.join_v1();
+            joined.map_err(|source| Error::Cgroup { source })?;
+        }
         if self.namespaces.new_cgroup {
             unshare(namespace::CGROUP).map_err(|source| Error::Step {
                 action: "make the cgroup namespace",

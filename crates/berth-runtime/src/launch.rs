@@ -174,6 +174,9 @@ impl Created {
         self.start_time = crate::pid::start_time(self.pid)?;
         if new_user {
             write_id_maps(self.pid, spec)?;
+            // As somebody else's root, init could not join them itself.
+            let joined = self.cgroup.add_v1(self.pid);
+            joined.map_err(|source| Error::Cgroup { source })?;
             self.sync.go()?;
         }
         loop {

@@ -343,3 +343,80 @@ fn a_killed_runtime_leaves_a_container_that_can_be_deleted() {
     assert_eq!(bundle.state()["status"], "running");
     bundle.call(&["delete", "-f", "c"]).ok();
 }
+
+#[test]
+fn a_user_namespace_of_its_own() {
+    let mut bundle =
+        Bundle::new("id -u; cat /proc/self/uid_map | tr -s ' '; head -c 1 /dev/zero | wc -c");
+    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
+    bundle.config["linux"]["uidMappings"] = map.clone();
+    bundle.config["linux"]["gidMappings"] = map;
+    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "user"}));
+    // The bundle must be within reach of the container's root.
+    std::fs::set_permissions(bundle.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for directory in ["dev/pts", "dev/shm", "dev/mqueue"] {
+        std::fs::create_dir_all(bundle.rootfs(directory)).unwrap();
+    }
+    assert_eq!(bundle.run().ok(), "0\n 0 100000 1000\n1");
+    bundle.config["process"]["args"] = json!(["sleep", "1000"]);
+    bundle.start();
+    let exec = bundle.call(&[
+        "exec",
+        "c",
+        "sh",
+        "-c",
+        "id -u; cat /proc/self/uid_map | tr -s ' '",
+    ]);
+    assert_eq!(exec.ok(), "0\n 0 100000 1000");
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+/// As an ordinary user: inside `unshare`, and with the user namespace in the configuration.
+#[test]
+fn rootless() {
+    let user = testkit::user::TestUser::get();
+    let mut bundle = Bundle::new(
+        "id -u; head -c 1 /dev/zero | wc -c; ls /sys/fs/cgroup; cat /proc/self/uid_map | wc -l",
+    );
+    bundle.config["linux"]
+        .as_object_mut()
+        .unwrap()
+        .remove("resources");
+    for directory in ["dev/pts", "dev/shm", "dev/mqueue", "sys/fs"] {
+        std::fs::create_dir_all(bundle.rootfs(directory)).unwrap();
+    }
+    let own = std::process::Command::new("chown")
+        .arg("-R")
+        .arg(format!("{}:{}", user.uid, user.gid))
+        .arg(bundle.path())
+        .status();
+    assert!(own.unwrap().success());
+    // The user may not reach the directory that the build is in.
+    let program = bundle.path().join("berth-runtime");
+    std::fs::copy(rig::runtime(), &program).unwrap();
+    let state = bundle.path().join("state");
+    let run = |words: &[&str]| {
+        std::fs::write(bundle.path().join("config.json"), bundle.config.to_string()).unwrap();
+        let mut command = std::process::Command::new("setpriv");
+        command.args([
+            &format!("--reuid={}", user.uid),
+            &format!("--regid={}", user.gid),
+            "--clear-groups",
+        ]);
+        command.arg(&program).args(words).current_dir(bundle.path());
+        testkit::Finished::run(&mut command, b"", std::time::Duration::from_secs(60))
+    };
+    let (program_text, state_text) = (program.to_str().unwrap(), state.to_str().unwrap());
+    let inside = run(&[
+        "unshare",
+        "--",
+        program_text,
+        "--root",
+        state_text,
+        "run",
+        "c",
+    ]);
+    assert_eq!(inside.ok(), "0\n1\n2");
+    std::fs::remove_dir(&state).unwrap();
+}

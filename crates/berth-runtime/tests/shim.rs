@@ -360,7 +360,19 @@ fn rootless_as_an_ordinary_user() {
         "container/work",
         "log",
     ] {
-        std::os::unix::fs::chown(task.path(name), Some(user.uid), Some(user.gid)).unwrap();
+        let owner = (
+            rustix::fs::Uid::from_raw(user.uid),
+            rustix::fs::Gid::from_raw(user.gid),
+        );
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::chownat(
+            rustix::fs::CWD,
+            task.path(name),
+            Some(owner.0),
+            Some(owner.1),
+            flags,
+        )
+        .unwrap();
     }
     let mut path = busybox();
     while let Some(parent) = path.parent() {
