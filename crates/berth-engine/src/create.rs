@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_fs::{Durability, Lock, LockMode, atomic_write};
-use berth_model::config::{
-    ImageUsed, LogConfig, MountConfig, MountKind, NetworkMode, ProcessConfig, SCHEMA,
-};
+use berth_model::config::{ImageUsed, MountConfig, MountKind, NetworkMode, ProcessConfig, SCHEMA};
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::digest::Digest;
 use berth_oci::image::{ImageConfig, RunConfig};

@@ -201,3 +201,23 @@ impl Default for LogConfig {
     }
 }
 
+
+/// The limits that `--ulimit` can name. Source: getrlimit(2).
+pub const ULIMITS: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];

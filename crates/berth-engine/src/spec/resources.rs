@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_model::ContainerConfig;
-use berth_model::config::NetworkMode;
+use berth_model::config::{NetworkMode, ULIMITS};
 use berth_oci::spec::{Cpu, DeviceRule, Memory, Pids, Resources, Rlimit};
 
 use super::{Error, SpecInputs};
@@ -11,26 +11,6 @@ use super::{Error, SpecInputs};
 /// Microseconds: the kernel's default, and Docker's.
 const CPU_PERIOD_US: u64 = 100_000;
 const NANOS_PER_CPU: u64 = 1_000_000_000;
-
-/// setrlimit(2), as `--ulimit` names them.
-const ULIMITS: [&str; 16] = [
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 pub(super) fn ulimit_names() -> String {
     ULIMITS.join(", ")

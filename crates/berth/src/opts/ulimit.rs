@@ -1,26 +1,8 @@
 //! `--ulimit name=soft[:hard]`.
 
-use super::Parsed;
+use berth_model::config::ULIMITS;
 
-/// Source: getrlimit(2).
-const NAMES: &[&str] = &[
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
+use super::Parsed;
 
 /// Name, soft limit, hard limit; `-1` and `unlimited` are `u64::MAX`.
 pub fn parse(text: &str) -> Parsed<(String, (u64, u64))> {
@@ -28,10 +10,10 @@ pub fn parse(text: &str) -> Parsed<(String, (u64, u64))> {
         .split_once('=')
         .ok_or_else(|| format!("`{text}` is not of the form name=soft[:hard]"))?;
     let name = name.trim().to_ascii_lowercase();
-    if !NAMES.contains(&name.as_str()) {
+    if !ULIMITS.contains(&name.as_str()) {
         return Err(format!(
             "`{name}` is not a limit; there are {}",
-            NAMES.join(", ")
+            ULIMITS.join(", ")
         ));
     }
     let (soft, hard) = limits
