@@ -24,7 +24,18 @@ pub fn engine(globals: &Globals) -> Result<Engine, Failure> {
         rootless: globals::rootless(),
         driver: None,
     };
-    Ok(Engine::open(options)?)
+    if globals.debug {
+        crate::cmd::note(&format!("debug: {options:?}\n"));
+    }
+    let began = std::time::Instant::now();
+    let engine = Engine::open(options)?;
+    if globals.debug {
+        crate::cmd::note(&format!(
+            "debug: opened the engine in {:?}\n",
+            began.elapsed()
+        ));
+    }
+    Ok(engine)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -189,7 +189,12 @@ pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
         Ok(globals) => globals,
         Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
     };
-    descend(&matches, &globals, table::all())
+    let began = std::time::Instant::now();
+    let outcome = descend(&matches, &globals, table::all());
+    if globals.debug {
+        cmd::note(&format!("debug: done in {:?}\n", began.elapsed()));
+    }
+    outcome
 }
 
 /// Help that was not asked for goes where errors go.

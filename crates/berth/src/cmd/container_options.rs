@@ -7,7 +7,7 @@ use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_model::config::{MountConfig, MountKind, NetworkMode};
 use clap::ArgAction::Append;
 
-use crate::opts::{self, env, mount, number, security, signal, ulimit};
+use crate::opts::{self, Asked, asked, env, mount, number, security, signal, ulimit};
 use crate::ui::diagnostic::Failure;
 
 /// When to pull, as written.
@@ -65,8 +65,8 @@ pub struct ContainerOptions {
     #[arg(long)]
     init: bool,
     /// Signal that stops the container
-    #[arg(long, value_name = "SIGNAL", value_parser = signal::parse)]
-    stop_signal: Option<i32>,
+    #[arg(long, value_name = "SIGNAL", value_parser = asked(signal::parse))]
+    stop_signal: Option<Asked<i32>>,
     /// Seconds that `stop` waits before it kills
     #[arg(long, value_name = "SECONDS")]
     stop_timeout: Option<u32>,
@@ -87,25 +87,25 @@ pub struct ContainerOptions {
     #[arg(long)]
     read_only: bool,
     /// Size of /dev/shm
-    #[arg(long, value_name = "SIZE", value_parser = number::bytes)]
-    shm_size: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = asked(number::bytes))]
+    shm_size: Option<Asked<u64>>,
 
     /// Network: none or host
-    #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = security::network)]
-    network: Option<NetworkMode>,
+    #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = asked(security::network))]
+    network: Option<Asked<NetworkMode>>,
 
     /// Limit of memory
-    #[arg(short, long, value_name = "SIZE", value_parser = number::memory)]
-    memory: Option<u64>,
+    #[arg(short, long, value_name = "SIZE", value_parser = asked(number::memory))]
+    memory: Option<Asked<u64>>,
     /// Number of CPUs
-    #[arg(long, value_name = "NUMBER", value_parser = number::nano_cpus)]
-    cpus: Option<u64>,
+    #[arg(long, value_name = "NUMBER", value_parser = asked(number::nano_cpus))]
+    cpus: Option<Asked<u64>>,
     /// Limit of processes and threads (-1: none)
-    #[arg(long, value_name = "NUMBER", value_parser = number::pids, allow_hyphen_values = true)]
-    pids_limit: Option<i64>,
+    #[arg(long, value_name = "NUMBER", value_parser = asked(number::pids), allow_hyphen_values = true)]
+    pids_limit: Option<Asked<i64>>,
     /// Resource limit of processes
-    #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = ulimit::parse, action = Append)]
-    ulimit: Vec<(String, (u64, u64))>,
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = asked(ulimit::parse), action = Append)]
+    ulimit: Vec<Asked<(String, (u64, u64))>>,
     /// Cgroup that holds the container's cgroup
     #[arg(long, value_name = "PATH")]
     cgroup_parent: Option<String>,
@@ -114,11 +114,11 @@ pub struct ContainerOptions {
     #[arg(long)]
     privileged: bool,
     /// Add a capability
-    #[arg(long, value_name = "CAPABILITY", value_parser = opts::capability, action = Append)]
-    cap_add: Vec<String>,
+    #[arg(long, value_name = "CAPABILITY", value_parser = asked(opts::capability), action = Append)]
+    cap_add: Vec<Asked<String>>,
     /// Drop a capability
-    #[arg(long, value_name = "CAPABILITY", value_parser = opts::capability, action = Append)]
-    cap_drop: Vec<String>,
+    #[arg(long, value_name = "CAPABILITY", value_parser = asked(opts::capability), action = Append)]
+    cap_drop: Vec<Asked<String>>,
     /// no-new-privileges, seccomp=FILE, seccomp=unconfined
     #[arg(long, value_name = "OPTION", action = Append)]
     security_opt: Vec<String>,
@@ -259,21 +259,15 @@ impl ContainerOptions {
 
     fn limits(&self, request: &mut CreateRequest, causes: &mut Causes, parent: Option<&str>) {
         let resources = &mut request.resources;
-        // The values are shown as the engine takes them: the kernel's own numbers stand beside them in `explain`.
         resources.memory_bytes = causes
-            .option("memory", "--memory", &self.memory)
+            .asked("memory", "--memory", self.memory.as_ref())
             .filter(|bytes| *bytes > 0);
-        resources.nano_cpus = self.cpus;
-        if let Some(nano) = self.cpus {
-            causes.add("cpus", format!("--cpus {}", nano as f64 / 1e9));
-        }
-        resources.pids = causes.option("pids", "--pids-limit", &self.pids_limit);
-        resources.shm_bytes = causes.option("shm", "--shm-size", &self.shm_size);
-        for (name, limits) in &self.ulimit {
-            causes.add(
-                &format!("ulimits.{name}"),
-                format!("--ulimit {name}={}:{}", shown(limits.0), shown(limits.1)),
-            );
+        resources.nano_cpus = causes.asked("cpus", "--cpus", self.cpus.as_ref());
+        resources.pids = causes.asked("pids", "--pids-limit", self.pids_limit.as_ref());
+        resources.shm_bytes = causes.asked("shm", "--shm-size", self.shm_size.as_ref());
+        for asked in &self.ulimit {
+            let (name, limits) = &asked.value;
+            causes.add(&format!("ulimits.{name}"), format!("--ulimit {asked}"));
             resources.ulimits.insert(name.clone(), *limits);
         }
         resources.cgroup_parent = match (&self.cgroup_parent, parent) {
@@ -292,10 +286,13 @@ impl ContainerOptions {
             ("--cap-add", &self.cap_add, &mut wanted.cap_add),
             ("--cap-drop", &self.cap_drop, &mut wanted.cap_drop),
         ] {
-            into.clone_from(list);
-            list.iter().for_each(|cap| {
-                causes.add(&format!("capabilities.{cap}"), format!("{flag} {cap}"))
-            });
+            for cap in list {
+                causes.add(
+                    &format!("capabilities.{}", cap.value),
+                    format!("{flag} {cap}"),
+                );
+                into.push(cap.value.clone());
+            }
         }
         for text in &self.security_opt {
             security::security(text, wanted).map_err(|e| bad("--security-opt", text, e))?;
@@ -310,27 +307,14 @@ impl ContainerOptions {
     }
 
     fn rest(&self, request: &mut CreateRequest, causes: &mut Causes) -> Result<(), Failure> {
-        request.network = self.network;
-        if let Some(network) = self.network {
-            let word = if network == NetworkMode::Host {
-                "host"
-            } else {
-                "none"
-            };
-            causes.add("network", format!("--network {word}"));
-        }
+        request.network = causes.asked("network", "--network", self.network.as_ref());
         request.read_only = causes.switch("read_only", "--read-only", self.read_only);
         request.init = causes.switch("init", "--init", self.init);
         causes.switch("auto_remove", "--rm", self.rm);
         causes.switch("tty", "--tty", self.tty);
         causes.switch("stdin", "--interactive", self.interactive);
-        request.stop_signal = self.stop_signal;
-        if let Some(number) = self.stop_signal {
-            causes.add(
-                "stop_signal",
-                format!("--stop-signal {}", signal::name(number)),
-            );
-        }
+        request.stop_signal =
+            causes.asked("stop_signal", "--stop-signal", self.stop_signal.as_ref());
         request.stop_timeout_s =
             causes.option("stop_timeout", "--stop-timeout", &self.stop_timeout);
         request.log = security::log(self.log_driver.as_deref(), &self.log_opt)
@@ -360,6 +344,17 @@ impl Causes {
         self.add(&format!("env.{name}"), format!("{flag} {name}"));
     }
 
+    fn asked<T: Clone>(
+        &mut self,
+        setting: &str,
+        flag: &str,
+        asked: Option<&Asked<T>>,
+    ) -> Option<T> {
+        let asked = asked?;
+        self.add(setting, format!("{flag} {asked}"));
+        Some(asked.value.clone())
+    }
+
     fn option<T: Clone + std::fmt::Display>(
         &mut self,
         setting: &str,
@@ -377,14 +372,6 @@ impl Causes {
             self.add(setting, flag.to_owned());
         }
         on
-    }
-}
-
-fn shown(limit: u64) -> String {
-    if limit == u64::MAX {
-        "-1".into()
-    } else {
-        limit.to_string()
     }
 }
 

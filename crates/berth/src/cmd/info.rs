@@ -6,7 +6,6 @@ use berth_model::Status;
 
 use crate::context;
 use crate::globals::{self, Globals};
-use crate::ui::diagnostic::Failure;
 use crate::ui::human;
 use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
@@ -24,11 +23,7 @@ impl Verb for Info {
         let engine = context::engine(globals)?;
         let all = engine.list()?;
         let count = |test: fn(&Status) -> bool| all.iter().filter(|one| test(&one.status)).count();
-        let refs = engine.store().refs().map_err(|error| Failure {
-            hint: error.hint(),
-            ..Failure::of(&error)
-        })?;
-        let images: BTreeSet<_> = refs.iter().map(|entry| &entry.descriptor.digest).collect();
+        let images: BTreeSet<_> = engine.images()?.into_iter().map(|row| row.id).collect();
         let rootless = globals::rootless();
         let uname = rustix::system::uname();
         let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();

@@ -87,13 +87,71 @@ fn pretty(values: &[Value]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&out).into_owned() + "\n")
 }
 
+/// A container of that name goes before an image.
 fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failure> {
-    let id = engine.find(name)?;
-    let container = engine.inspect(&id)?;
-    let _ = kind;
-    Ok(view::inspect::container(
-        &container,
-        engine.layout(),
-        "overlay2",
-    ))
+    if kind != Some(Kind::Image) {
+        match engine.find(name) {
+            Ok(id) => {
+                let container = engine.inspect(&id)?;
+                return Ok(view::inspect::container(
+                    &container,
+                    engine.layout(),
+                    DRIVER,
+                ));
+            }
+            Err(berth_engine::Error::NoContainer { .. }) if kind.is_none() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match engine.image_details(name) {
+        Ok(details) => Ok(view::image::inspect(&details, DRIVER)),
+        Err(berth_engine::image::Error::NoImage { .. }) if kind.is_none() => {
+            Err(Failure::new(format!("no such container or image: {name}"))
+                .hint("`berth ps -a` and `berth images` list all"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Docker's name of the storage driver.
+const DRIVER: &str = "overlay2";
+
+/// Show all that is known of images
+#[derive(Debug, clap::Args)]
+pub struct InspectImage {
+    /// Print with a Go template, or `json`
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Images, by name or id
+    #[arg(required = true, value_name = "IMAGE")]
+    names: Vec<String>,
+}
+
+impl Verb for InspectImage {
+    fn run(self, globals: &Globals) -> Outcome {
+        let engine = context::engine(globals)?;
+        print_all(&self.names, self.format.as_deref(), |name| {
+            look(&engine, name, Some(Kind::Image))
+        })
+    }
+}
+
+/// Show all that is known of containers
+#[derive(Debug, clap::Args)]
+pub struct InspectContainer {
+    /// Print with a Go template, or `json`
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Containers, by name or id
+    #[arg(required = true, value_name = "CONTAINER")]
+    names: Vec<String>,
+}
+
+impl Verb for InspectContainer {
+    fn run(self, globals: &Globals) -> Outcome {
+        let engine = context::engine(globals)?;
+        print_all(&self.names, self.format.as_deref(), |name| {
+            look(&engine, name, Some(Kind::Container))
+        })
+    }
 }

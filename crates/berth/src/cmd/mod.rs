@@ -1,17 +1,24 @@
 //! The verbs, one a file: options, one call into the engine, output.
 
 pub mod attach;
+pub mod bootstrap;
 pub mod completion;
 pub mod container_options;
 pub mod container_prune;
 pub mod create;
 pub mod exec;
+pub mod explain;
 pub mod foreground;
 pub mod fsck;
+pub mod gc;
+pub mod history;
+pub mod images;
+pub mod import;
 pub mod info;
 pub mod inspect;
 pub mod internal;
 pub mod kill;
+pub mod load;
 pub mod logs;
 pub mod pause;
 pub mod ps;
@@ -19,9 +26,13 @@ pub mod pull;
 pub mod rename;
 pub mod restart;
 pub mod rm;
+pub mod rmi;
 pub mod run;
+pub mod save;
 pub mod start;
 pub mod stop;
+pub mod tag;
+pub mod top;
 pub mod unpause;
 pub mod version;
 pub mod wait;

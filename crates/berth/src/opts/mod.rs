@@ -11,6 +11,32 @@ pub mod ulimit;
 /// What a parser says about a value that makes no sense.
 pub type Parsed<T> = Result<T, String>;
 
+/// A value with the text that the user wrote for it, which `explain` shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked<T> {
+    /// The value.
+    pub value: T,
+    text: String,
+}
+
+impl<T> std::fmt::Display for Asked<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Makes a parser keep the text.
+pub fn asked<T: 'static>(
+    parse: fn(&str) -> Parsed<T>,
+) -> impl Fn(&str) -> Parsed<Asked<T>> + Clone + Send + Sync + 'static {
+    move |text| {
+        parse(text).map(|value| Asked {
+            value,
+            text: text.to_owned(),
+        })
+    }
+}
+
 /// `KEY=value` or `KEY` (empty value), as `--label` takes it.
 pub fn label(text: &str) -> Parsed<(String, String)> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));

@@ -141,6 +141,15 @@ impl From<berth_engine::Error> for Failure {
     }
 }
 
+impl From<berth_engine::image::Error> for Failure {
+    fn from(error: berth_engine::image::Error) -> Self {
+        Failure {
+            hint: error.hint(),
+            ..Failure::of(&error)
+        }
+    }
+}
+
 impl From<berth_engine::attach::Error> for Failure {
     fn from(error: berth_engine::attach::Error) -> Self {
         Failure {

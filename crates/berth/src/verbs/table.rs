@@ -11,12 +11,26 @@ pub fn all() -> Vec<Entry> {
     entries.extend([
         verb::<cmd::ps::Ps>("ps", "List containers"),
         verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers and images"),
-        verb::<cmd::pull::Pull>("pull", "Fetch an image from its registry"),
+    ]);
+    entries.extend(on_images());
+    entries.extend([
+        verb::<cmd::images::Images>("images", "List images"),
+        verb::<cmd::rmi::Rmi>(
+            "rmi",
+            "Remove names of images, and with its last name the image",
+        ),
         group(
             "container",
             "Verbs on containers",
             containers_group,
             containers,
+        ),
+        group("image", "Verbs on images", images_group, images),
+        group(
+            "system",
+            "Verbs on the engine's state",
+            system_group,
+            system,
         ),
         verb::<cmd::info::Info>("info", "Show what the engine works with"),
         verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
@@ -33,6 +47,51 @@ pub fn all() -> Vec<Entry> {
     entries
 }
 
+/// The verbs on images that have the same name alone and behind `image`.
+fn on_images() -> Vec<Entry> {
+    vec![
+        verb::<cmd::pull::Pull>("pull", "Fetch an image from its registry"),
+        verb::<cmd::import::Import>("import", "Make an image of the tar of a root file system"),
+        verb::<cmd::load::Load>("load", "Take images from an archive"),
+        verb::<cmd::save::Save>("save", "Write images to an archive"),
+        verb::<cmd::tag::Tag>("tag", "Give an image one more name"),
+        verb::<cmd::history::History>("history", "Show how an image came about"),
+    ]
+}
+
+fn images_group(command: Command) -> Command {
+    with(command, images())
+}
+
+fn images() -> Vec<Entry> {
+    let mut entries = on_images();
+    entries.extend([
+        verb::<cmd::images::Images>("ls", "List images").alias(&["list"]),
+        verb::<cmd::rmi::Rmi>(
+            "rm",
+            "Remove names of images, and with its last name the image",
+        ),
+        verb::<cmd::inspect::InspectImage>("inspect", "Show all that is known of images"),
+        verb::<cmd::bootstrap::Bootstrap>(
+            "bootstrap",
+            "Make a base image of Debian's packages, without a registry",
+        ),
+        verb::<cmd::rmi::Prune>("prune", "Remove images that have no name"),
+    ]);
+    entries
+}
+
+fn system_group(command: Command) -> Command {
+    with(command, system())
+}
+
+fn system() -> Vec<Entry> {
+    vec![
+        verb::<cmd::info::Info>("info", "Show what the engine works with"),
+        verb::<cmd::gc::Gc>("gc", "Remove content that no image and no container needs"),
+    ]
+}
+
 /// The verbs on containers that have the same name alone and behind `container`.
 fn lifecycle() -> Vec<Entry> {
     vec![
@@ -47,6 +106,11 @@ fn lifecycle() -> Vec<Entry> {
         verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
         verb::<cmd::rm::Rm>("rm", "Remove containers"),
         verb::<cmd::rename::Rename>("rename", "Give a container another name"),
+        verb::<cmd::top::Top>("top", "Show the processes of a container"),
+        verb::<cmd::explain::Explain>(
+            "explain",
+            "Show each setting as the kernel has it, and what caused it",
+        ),
         verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
         verb::<cmd::attach::Attach>(
             "attach",
@@ -67,7 +131,7 @@ fn containers() -> Vec<Entry> {
     let mut entries = lifecycle();
     entries.extend([
         verb::<cmd::ps::Ps>("ls", "List containers").alias(&["ps", "list"]),
-        verb::<cmd::inspect::Inspect>("inspect", "Show all that is known of containers"),
+        verb::<cmd::inspect::InspectContainer>("inspect", "Show all that is known of containers"),
         verb::<cmd::container_prune::Prune>("prune", "Remove all containers that do not run"),
     ]);
     entries

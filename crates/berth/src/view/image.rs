@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth_engine::image::{Details, Row};
 use berth_oci::Digest;
 use berth_oci::image::ImageConfig;
 use berth_oci::reference::Reference;
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::filter::{self, Filters};
 use crate::ui::rows::{self, Listing};
-use crate::ui::template::{self, Value};
+use crate::ui::template::Value;
 use crate::ui::{human, table};
 
 /// How `images` prints.
@@ -52,32 +53,13 @@ pub const HISTORY: Listing<'_> = Listing {
 /// Longest shown instruction of a `history` line, in characters.
 const CREATED_BY_MAX: usize = 45;
 
-/// One name of an image; one without a name for an image that has none.
-#[derive(Debug, Clone)]
-pub struct Named {
-    /// The name.
-    pub reference: Option<Reference>,
-    /// Digest of the configuration: Docker's image id.
-    pub id: Digest,
-    /// The digest that a user would pin.
-    pub digest: Digest,
-    /// The configuration.
-    pub config: ImageConfig,
-    /// Bytes.
-    pub size_bytes: u64,
-    /// Containers made from it.
-    pub containers: usize,
-}
-
-impl Named {
-    /// When it was made; empty: unknown.
-    pub fn created(&self) -> &str {
-        self.config.created.as_deref().unwrap_or("")
-    }
+/// When it was made; empty: unknown.
+pub fn created(image: &Row) -> &str {
+    image.config.created.as_deref().unwrap_or("")
 }
 
 /// The fields that `--format` can ask for.
-pub fn row(image: &Named, now: Timestamp, truncate: bool) -> Value {
+pub fn row(image: &Row, now: Timestamp, truncate: bool) -> Value {
     let (repository, tag) = match &image.reference {
         Some(reference) => (
             reference.familiar_name(),
@@ -87,8 +69,8 @@ pub fn row(image: &Named, now: Timestamp, truncate: bool) -> Value {
     };
     Value::fields([
         ("Containers", image.containers.to_string().into()),
-        ("CreatedAt", human::timestamp(image.created()).into()),
-        ("CreatedSince", human::ago(image.created(), now).into()),
+        ("CreatedAt", human::timestamp(created(image)).into()),
+        ("CreatedSince", human::ago(created(image), now).into()),
         ("Digest", image.digest.to_string().into()),
         ("ID", short(&image.id, truncate).into()),
         ("Repository", rows::cell(&repository)),
@@ -109,7 +91,7 @@ fn short(digest: &Digest, truncate: bool) -> String {
 ///
 /// # Errors
 /// A value that cannot be.
-pub fn passes(image: &Named, filters: &Filters) -> Result<bool, String> {
+pub fn passes(image: &Row, filters: &Filters) -> Result<bool, String> {
     let dangling = filters.boolean("dangling")?;
     let matches = |pattern: &str| {
         image
@@ -198,29 +180,26 @@ pub struct HistoryOptions {
     pub human: bool,
 }
 
-/// The object that `inspect` prints. `names`: all names of the image, and the digests to pin.
-///
-/// # Errors
-/// The configuration cannot be shown.
-pub fn inspect(
-    image: &Named,
-    tags: &[String],
-    digests: &[String],
-) -> Result<Value, template::Error> {
-    let config = &image.config;
+/// The object that `inspect` prints.
+pub fn inspect(details: &Details, driver: &str) -> Value {
+    let config = &details.image.config;
     let layers = config
         .rootfs
         .diff_ids
         .iter()
         .map(|id| id.to_string().into())
         .collect();
+    let chain = details
+        .chain
+        .iter()
+        .map(|id| id.to_string().into())
+        .collect();
     let text = |text: Option<&str>| Value::from(text.unwrap_or(""));
-    let list =
-        |items: &[String]| Value::List(items.iter().map(|item| item.as_str().into()).collect());
-    Ok(Value::fields([
-        ("Id", image.id.to_string().into()),
-        ("RepoTags", list(tags)),
-        ("RepoDigests", list(digests)),
+    let size: u64 = details.layer_sizes.iter().sum();
+    Value::fields([
+        ("Id", details.image.id().to_string().into()),
+        ("RepoTags", list(&details.tags)),
+        ("RepoDigests", list(&details.digests)),
         ("Parent", "".into()),
         ("Comment", "".into()),
         ("Created", text(config.created.as_deref())),
@@ -229,7 +208,14 @@ pub fn inspect(
         ("Architecture", config.architecture.as_str().into()),
         ("Variant", text(config.variant.as_deref())),
         ("Os", config.os.as_str().into()),
-        ("Size", Value::Int(image.size_bytes.into())),
+        ("Size", Value::Int(size.into())),
+        (
+            "GraphDriver",
+            Value::fields([
+                ("Data", Value::fields([("LayerChain", Value::List(chain))])),
+                ("Name", driver.into()),
+            ]),
+        ),
         (
             "RootFS",
             Value::fields([("Type", "layers".into()), ("Layers", Value::List(layers))]),
@@ -238,7 +224,11 @@ pub fn inspect(
             "Metadata",
             Value::fields([("LastTagTime", "0001-01-01T00:00:00Z".into())]),
         ),
-    ]))
+    ])
+}
+
+fn list(items: &[String]) -> Value {
+    Value::List(items.iter().map(|item| item.as_str().into()).collect())
 }
 
 fn run_config(config: &ImageConfig) -> Value {

@@ -109,8 +109,9 @@ fn all_that_docker_users_type() {
     );
     assert_eq!(request.pull, PullPolicy::Never);
     for (setting, cause) in [
-        ("memory", "--memory 67108864"),
+        ("memory", "--memory 64m"),
         ("cpus", "--cpus 1.5"),
+        ("capabilities.CAP_NET_ADMIN", "--cap-add net_admin"),
         ("network", "--network none"),
         ("mounts./data", "--volume /tmp:/data:ro"),
         ("env.A", "--env A"),

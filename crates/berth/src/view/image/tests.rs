@@ -1,7 +1,7 @@
 use super::*;
 use crate::ui::template::Template;
 
-fn sample(reference: Option<&str>) -> Named {
+fn sample(reference: Option<&str>) -> Row {
     let config = serde_json::json!({
         "created": "2024-01-01T00:00:00Z", "architecture": "amd64", "os": "linux",
         "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"], "Labels": {"a": "1"}},
@@ -11,7 +11,7 @@ fn sample(reference: Option<&str>) -> Named {
             {"created": "2024-01-01T00:00:00Z", "created_by": "CMD [\"sh\"]\u{1b}[2J", "empty_layer": true},
         ],
     });
-    Named {
+    Row {
         reference: reference.map(|text| Reference::parse(text).expect("a reference")),
         id: Digest::parse(&format!("sha256:{}", "ab".repeat(32))).expect("a digest"),
         digest: Digest::parse(&format!("sha256:{}", "cd".repeat(32))).expect("a digest"),
@@ -49,7 +49,7 @@ fn the_table_is_dockers() {
 
 #[test]
 fn filters_narrow_the_list() {
-    let check = |image: &Named, text: &str| {
+    let check = |image: &Row, text: &str| {
         Filters::parse(&[text.to_owned()], FILTERS).and_then(|filters| passes(image, &filters))
     };
     let image = sample(Some("busybox:1.36"));
@@ -95,21 +95,14 @@ fn history_tells_the_latest_first() {
 }
 
 #[test]
-fn inspect_has_dockers_fields() {
-    let value =
-        inspect(&sample(Some("busybox")), &["busybox:latest".into()], &[]).expect("a value");
+fn run_configuration_has_dockers_fields() {
+    let value = run_config(&sample(Some("busybox")).config);
     let render = |text: &str| {
         Template::parse(text)
             .expect("a template")
             .render(&value)
             .expect("output")
     };
-    assert_eq!(
-        render("{{len .RootFS.Layers}} {{index .RepoTags 0}} {{.Architecture}}"),
-        "1 busybox:latest amd64"
-    );
-    assert_eq!(
-        render("{{json .Config.Cmd}} {{json .Config.Entrypoint}} {{json .Config.Volumes}}"),
-        "[\"sh\"] null null"
-    );
+    let text = "{{json .Cmd}} {{json .Entrypoint}} {{json .Volumes}} {{json .Labels}}";
+    assert_eq!(render(text), "[\"sh\"] null null {\"a\":\"1\"}");
 }

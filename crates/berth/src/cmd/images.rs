@@ -1,0 +1,95 @@
+//! `berth images`.
+
+use berth_engine::Engine;
+use berth_engine::image::Row;
+use jiff::Timestamp;
+
+use crate::context;
+use crate::filter::Filters;
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::ui::rows::Listing;
+use crate::verbs::{Outcome, Verb};
+use crate::view::image;
+
+/// List images
+#[derive(Debug, clap::Args)]
+pub struct Images {
+    /// Accepted for docker's sake: berth has no intermediate images
+    #[arg(short, long)]
+    all: bool,
+    /// Show the digests too
+    #[arg(long)]
+    digests: bool,
+    /// Narrow the list (dangling=true, reference=…, label=…, before=…, since=…)
+    #[arg(short, long, value_name = "KEY=VALUE", action = clap::ArgAction::Append)]
+    filter: Vec<String>,
+    /// Print with a Go template, `table TEMPLATE` or `json`
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Do not shorten ids
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// Only the images with this name (a pattern)
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<String>,
+}
+
+impl Verb for Images {
+    fn run(self, globals: &Globals) -> Outcome {
+        let filters = Filters::parse(&self.filter, image::FILTERS).map_err(Failure::usage)?;
+        let engine = context::engine(globals)?;
+        let all = engine.images()?;
+        let (before, since) = (
+            bound(&engine, &filters, "before")?,
+            bound(&engine, &filters, "since")?,
+        );
+        let mut shown = Vec::new();
+        for row in &all {
+            let created = image::created(row);
+            let inside = before.as_deref().is_none_or(|time| created < time)
+                && since.as_deref().is_none_or(|time| created > time);
+            let named = self.name.as_deref().is_none_or(|name| is_named(row, name));
+            if inside && named && image::passes(row, &filters).map_err(Failure::usage)? {
+                shown.push(row);
+            }
+        }
+        if self.quiet {
+            // One line an image, however many names it has.
+            let mut seen = std::collections::BTreeSet::new();
+            shown.retain(|row| seen.insert(&row.id));
+        }
+        let now = Timestamp::now();
+        let rows: Vec<_> = shown
+            .iter()
+            .map(|row| image::row(row, now, !self.no_trunc))
+            .collect();
+        let table = if self.digests {
+            image::TABLE_WITH_DIGESTS
+        } else {
+            image::LISTING.table
+        };
+        let listing = Listing {
+            table,
+            ..image::LISTING
+        };
+        super::print(&listing.print(self.format.as_deref(), self.quiet, &rows)?)?;
+        Ok(0)
+    }
+}
+
+fn is_named(row: &Row, pattern: &str) -> bool {
+    row.reference
+        .as_ref()
+        .is_some_and(|reference| image::matches_pattern(reference, pattern))
+}
+
+fn bound(engine: &Engine, filters: &Filters, key: &str) -> Result<Option<String>, Failure> {
+    match filters.values(key).last() {
+        Some(name) => Ok(engine.image_details(name)?.image.config.created),
+        None => Ok(None),
+    }
+}
