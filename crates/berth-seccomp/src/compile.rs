@@ -15,6 +15,8 @@
 //! call that the profile names get ENOSYS, so that programs fall back to older ones (as runc
 //! has done since 1.0.0-rc93).
 
+use std::rc::Rc;
+
 use berth_oci::spec::{Seccomp, SeccompRule};
 
 use crate::arch::{self, X32_BIT};
@@ -30,12 +32,16 @@ const ENOSYS: u32 = 38;
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
 
+/// A call's name and its numbers.
+pub(crate) type Known<'a> = (&'a str, &'static [u32; 5]);
+
 /// One rule with its words understood.
 pub(crate) struct Rule<'a> {
     pub(crate) action: Action,
     /// All must hold.
     pub(crate) conditions: Vec<Condition>,
-    pub(crate) names: &'a [String],
+    /// The calls that are known, with their row of the table: looked up once for all architectures.
+    pub(crate) calls: Rc<[Known<'a>]>,
 }
 
 /// Compiles a profile.
@@ -110,21 +116,28 @@ pub(crate) fn understand<'a>(profile: &'a Seccomp, default: Action) -> Result<Ve
                 why: "a rule names no system call",
             });
         }
-        if action.leniency() < default.leniency()
-            && let Some(name) = rule.names.iter().find(|n| arch::row(n).is_none())
-        {
-            return Err(Error::UnknownSyscall { name: name.clone() });
+        let mut calls = Vec::with_capacity(rule.names.len());
+        for name in &rule.names {
+            match arch::row(name) {
+                Some(row) => calls.push((name.as_str(), row)),
+                None if action.leniency() < default.leniency() => {
+                    return Err(Error::UnknownSyscall { name: name.clone() });
+                }
+                None => {}
+            }
         }
+        let calls: Rc<[Known<'_>]> = calls.into();
         if action == Action::NOTIFY && rule.names.iter().any(|n| n == "write") {
             return Err(Error::Contradiction {
                 why: "SCMP_ACT_NOTIFY for `write` would stop the runtime itself",
             });
         }
         for conditions in conditions(rule)? {
+            let calls = Rc::clone(&calls);
             rules.push(Rule {
                 action,
                 conditions,
-                names: &rule.names,
+                calls,
             });
         }
     }
@@ -212,9 +225,9 @@ fn calls_of<'a>(arch: Arch, rules: &'a [Rule<'a>]) -> Vec<Call<'a>> {
     let mut pairs: Vec<(u32, &str, &Rule<'_>)> = Vec::with_capacity(rules.len() * 16);
     for rule in rules {
         let numbers = rule
-            .names
+            .calls
             .iter()
-            .filter_map(|n| Some((arch::row(n)?[column], n.as_str(), rule)));
+            .map(|(name, row)| (row[column], *name, rule));
         pairs.extend(numbers.filter(|(number, ..)| *number != NONE));
     }
     // Stable: among equals, rules stay in the profile's order.

@@ -93,7 +93,7 @@ fn reference(profile: &Seccomp, call: &Call) -> u32 {
     let mut decided: Option<Action> = None;
     let mut greatest = None;
     for rule in &rules {
-        for name in rule.names {
+        for (name, _) in rule.calls.iter() {
             let Some(number) = number(name, *arch) else {
                 continue;
             };
