@@ -510,3 +510,44 @@ fn r29_exec_into_an_ending_container() {
         bundle.call(&["delete", "c"]).ok();
     }
 }
+
+/// R25: a profile with a word that is not known is an error, never a process without a filter.
+#[test]
+fn r25_seccomp_fails_closed() {
+    let mut bundle = Bundle::new(
+        "grep ^Seccomp: /proc/self/status; mkdir /tmp/x 2>&1 | grep -o 'not permitted'",
+    );
+    let arches = json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]);
+    let rule =
+        |names: &[&str], action: &str| json!([{"names": names, "action": action, "errnoRet": 1}]);
+    let good = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": arches, "syscalls": rule(&["mkdir", "mkdirat"], "SCMP_ACT_ERRNO")});
+    bundle.config["root"]["readonly"] = json!(false);
+    bundle.config["linux"]["seccomp"] = good.clone();
+    for protected in [true, false] {
+        bundle.config["process"]["noNewPrivileges"] = json!(protected);
+        assert_eq!(bundle.run().ok(), "Seccomp:\t2\nnot permitted");
+    }
+    bundle.config["process"]["args"] = json!(["sleep", "1000"]);
+    bundle.start();
+    let exec = bundle.call(&["exec", "c", "grep", "^Seccomp:", "/proc/self/status"]);
+    assert_eq!(exec.ok(), "Seccomp:\t2");
+    bundle.call(&["delete", "-f", "c"]).ok();
+
+    for (field, value) in [
+        ("defaultAction", json!("SCMP_ACT_WHAT")),
+        ("defaultAction", json!("")),
+        ("architectures", json!(["SCMP_ARCH_WHAT"])),
+        ("flags", json!(["SECCOMP_FILTER_FLAG_WHAT"])),
+        ("syscalls", rule(&["mkdir"], "SCMP_ACT_WHAT")),
+    ] {
+        let mut bad = good.clone();
+        bad[field] = value.clone();
+        bundle.config["linux"]["seccomp"] = bad;
+        let run = bundle.run();
+        assert_eq!(
+            (run.code(), run.stdout.as_str()),
+            (125, ""),
+            "{field} {value}"
+        );
+    }
+}
