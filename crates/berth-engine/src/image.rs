@@ -1,9 +1,13 @@
 //! The verbs on images, one a file.
 
 mod archive;
+mod bootstrap;
+mod change;
 mod error;
 mod find;
+mod import;
 mod inspect;
+mod layer;
 mod list;
 mod load;
 pub mod pull;
@@ -11,8 +15,10 @@ mod remove;
 mod save;
 mod tag;
 
+pub use bootstrap::BootstrapOptions;
 pub use error::Error;
 pub use find::{Found, all, find, pinned};
+pub use import::ImportOptions;
 pub use inspect::Details;
 pub use list::Row;
 pub use load::Loaded;
