@@ -285,7 +285,8 @@ impl Engine {
             }
             Ok(())
         };
-        self.store
+        let report = self
+            .store
             .gc(&roots, dry_run, gone)
             .map_err(|error| match error {
                 Collect::Store(source) => Error::Store {
@@ -293,7 +294,12 @@ impl Engine {
                     source,
                 },
                 Collect::Snapshot(source) => Error::Snapshot(source),
-            })
+            })?;
+        // Rootless, snapshots were only moved there.
+        if !dry_run {
+            self.empty_trash()?;
+        }
+        Ok(report)
     }
 
     fn throw(&self, path: &std::path::Path) -> Result<(), Error> {
