@@ -325,9 +325,9 @@ impl<'a> Mount<'a> {
             .find(|o| o.starts_with("size="))
             .map(|o| format!(" {o}"));
         let from = match self.kind {
-            "overlay" | "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue" | "cgroup2" | "cgroup"
-                if self.root == "/" =>
-            {
+            // Which cgroup it is stands among the limits.
+            "cgroup" | "cgroup2" => String::new(),
+            "overlay" | "proc" | "sysfs" | "tmpfs" | "devpts" | "mqueue" if self.root == "/" => {
                 String::new()
             }
             _ => format!(" {}:{}", self.source, unescape(self.root)),

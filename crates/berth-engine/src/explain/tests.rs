@@ -185,14 +185,14 @@ fn the_text_is_aligned_and_free_of_control_characters() {
         pid: Some(7),
         groups: vec![Group {
             title: "limits".into(),
-            source: "/x".into(),
+            source: format!("/x/{}/é", "0a".repeat(32)),
             rows: vec![
                 row("memory", "64 MiB", "--memory 64m"),
                 row("p\x1b[31m", "1", "default"),
             ],
         }],
     };
-    let expected = "web (aaaaaaaaaaaa), running, process 7 on the host\nimage busybox\n\nLIMITS  [/x]\n  \
+    let expected = "web (aaaaaaaaaaaa), running, process 7 on the host\nimage busybox\n\nLIMITS  [/x/0a0a0a0a0a0a…/é]\n  \
                     memory  64 MiB  --memory 64m\n  p\u{fffd}[31m  1       default\n";
     assert_eq!(explanation.render_text(), expected);
 }

@@ -39,7 +39,7 @@ fn table(group: &Group, out: &mut String) {
         .rows
         .iter()
         .filter(|row| row.cause != INHERITED || group.rows.len() < 10)
-        .map(|row| (row, wrap(&row.value)))
+        .map(|row| (row, wrap(&short(&row.value))))
         .collect();
     let hidden = group.rows.len() - shown.len();
     let names = shown
@@ -56,7 +56,7 @@ fn table(group: &Group, out: &mut String) {
     let from = if group.source.is_empty() {
         String::new()
     } else {
-        format!("  [{}]", group.source)
+        format!("  [{}]", short(&group.source))
     };
     let _ = writeln!(out, "{}{from}", group.title.to_uppercase());
     for (row, lines) in &shown {
@@ -77,6 +77,27 @@ fn table(group: &Group, out: &mut String) {
             "  … and {hidden} more, {INHERITED} from whoever started the container"
         );
     }
+}
+
+/// Ids and digests as people know them: of 64 hexadecimal digits in a row the first twelve.
+fn short(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let taken = if digits == 0 {
+            first.len_utf8()
+        } else {
+            digits
+        };
+        let (head, tail) = rest.split_at(taken);
+        out.push_str(if digits == 64 { &head[..12] } else { head });
+        if digits == 64 {
+            out.push('…');
+        }
+        rest = tail;
+    }
+    out
 }
 
 /// Control characters have no width and no place here: a mount's name is the container's word.
