@@ -12,8 +12,7 @@ use crate::ui::diagnostic::Failure;
 /// # Errors
 /// A helper program is missing; the state cannot be opened.
 pub fn engine(globals: &Globals) -> Result<Engine, Failure> {
-    let berth = std::env::current_exe()
-        .map_err(|e| Failure::of(&e).within("cannot find the running program"))?;
+    let berth = own_program()?;
     let options = Options {
         root: absolute(&globals.root_dir())?,
         run_dir: absolute(&globals.run_directory())?,
@@ -36,6 +35,19 @@ pub fn engine(globals: &Globals) -> Result<Engine, Failure> {
         ));
     }
     Ok(engine)
+}
+
+/// `berth-runtime`, for verbs that need no engine.
+///
+/// # Errors
+/// It is missing.
+pub fn runtime(globals: &Globals) -> Result<PathBuf, Failure> {
+    helper(globals, &own_program()?, "berth-runtime")
+}
+
+fn own_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::of(&error).within("cannot find the running program"))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

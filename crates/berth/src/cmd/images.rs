@@ -57,11 +57,6 @@ impl Verb for Images {
                 shown.push(row);
             }
         }
-        if self.quiet {
-            // One line an image, however many names it has.
-            let mut seen = std::collections::BTreeSet::new();
-            shown.retain(|row| seen.insert(&row.id));
-        }
         let now = Timestamp::now();
         let rows: Vec<_> = shown
             .iter()

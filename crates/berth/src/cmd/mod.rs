@@ -34,6 +34,7 @@ pub mod stop;
 pub mod tag;
 pub mod top;
 pub mod unpause;
+pub mod unshare;
 pub mod version;
 pub mod wait;
 

@@ -1,3 +1,3 @@
 //! Signal names and numbers: the model's.
 
-pub use berth_model::signal::{name, parse};
+pub use berth_model::signal::parse;

@@ -34,6 +34,10 @@ pub fn all() -> Vec<Entry> {
         ),
         verb::<cmd::info::Info>("info", "Show what the engine works with"),
         verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
+        verb::<cmd::unshare::Unshare>(
+            "unshare",
+            "Run a command in the user namespace of rootless containers",
+        ),
         verb::<cmd::version::Version>("version", "Show the versions of berth and its parts"),
         verb::<cmd::completion::Completion>("completion", "Print a shell's completion script"),
         group(

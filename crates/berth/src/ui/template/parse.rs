@@ -60,9 +60,9 @@ pub fn nodes(tokens: Vec<Token>) -> Result<Vec<Node>, String> {
     };
     let (nodes, end) = parser.list()?;
     match end {
-        End::Text => Ok(nodes),
-        End::End => Err("`{{end}}` without an opening".into()),
-        End::Else(_) => Err("`{{else}}` without an opening".into()),
+        Stop::Text => Ok(nodes),
+        Stop::Closed => Err("`{{end}}` without an opening".into()),
+        Stop::Else(_) => Err("`{{else}}` without an opening".into()),
     }
 }
 
@@ -76,9 +76,11 @@ struct Parser {
 }
 
 /// What ended a list of nodes.
-enum End {
+enum Stop {
+    /// The template itself.
     Text,
-    End,
+    /// `{{end}}`
+    Closed,
     /// With `if` or `with` and its pipeline: `{{else if …}}`.
     Else(Option<(String, Pipe)>),
 }
@@ -86,7 +88,7 @@ enum End {
 type Branches = (Vec<(Pipe, Vec<Node>)>, Vec<Node>);
 
 impl Parser {
-    fn list(&mut self) -> Result<(Vec<Node>, End), String> {
+    fn list(&mut self) -> Result<(Vec<Node>, Stop), String> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err("the template is nested too deep".into());
@@ -94,7 +96,7 @@ impl Parser {
         let mut nodes = Vec::new();
         let end = loop {
             match self.tokens.next() {
-                None => break End::Text,
+                None => break Stop::Text,
                 Some(Token::Text(text)) => nodes.push(Node::Text(text)),
                 Some(_) => {
                     if let Some(end) = self.action(&mut nodes)? {
@@ -107,7 +109,7 @@ impl Parser {
         Ok((nodes, end))
     }
 
-    fn action(&mut self, nodes: &mut Vec<Node>) -> Result<Option<End>, String> {
+    fn action(&mut self, nodes: &mut Vec<Node>) -> Result<Option<Stop>, String> {
         let keyword = match self.tokens.peek() {
             Some(Token::Word(word)) if KEYWORDS.contains(&word.as_str()) => word.clone(),
             Some(Token::Close) => return Err("an action is empty".into()),
@@ -119,7 +121,7 @@ impl Parser {
         };
         self.tokens.next();
         match keyword.as_str() {
-            "end" => return self.close("end").map(|()| Some(End::End)),
+            "end" => return self.close("end").map(|()| Some(Stop::Closed)),
             "else" => return self.else_branch().map(Some),
             "if" | "with" => {
                 let pipe = self.pipe(&Token::Close)?;
@@ -155,12 +157,12 @@ impl Parser {
         }
     }
 
-    fn else_branch(&mut self) -> Result<End, String> {
+    fn else_branch(&mut self) -> Result<Stop, String> {
         match self.tokens.next() {
-            Some(Token::Close) => Ok(End::Else(None)),
+            Some(Token::Close) => Ok(Stop::Else(None)),
             Some(Token::Word(word)) if word == "if" || word == "with" => {
                 let pipe = self.pipe(&Token::Close)?;
-                Ok(End::Else(Some((word, pipe))))
+                Ok(Stop::Else(Some((word, pipe))))
             }
             _ => Err("unexpected words after `else`".into()),
         }
@@ -173,20 +175,20 @@ impl Parser {
             let (body, end) = self.list()?;
             branches.push((pipe, body));
             match end {
-                End::End => return Ok((branches, Vec::new())),
-                End::Text => return Err(format!("`{keyword}` is not closed with `{{{{end}}}}`")),
-                End::Else(Some((word, next))) if word == keyword => pipe = next,
-                End::Else(Some((word, _))) => return Err(format!("`else {word}` in `{keyword}`")),
-                End::Else(None) => return self.last_branch(keyword).map(|rest| (branches, rest)),
+                Stop::Closed => return Ok((branches, Vec::new())),
+                Stop::Text => return Err(format!("`{keyword}` is not closed with `{{{{end}}}}`")),
+                Stop::Else(Some((word, next))) if word == keyword => pipe = next,
+                Stop::Else(Some((word, _))) => return Err(format!("`else {word}` in `{keyword}`")),
+                Stop::Else(None) => return self.last_branch(keyword).map(|rest| (branches, rest)),
             }
         }
     }
 
     fn last_branch(&mut self, keyword: &str) -> Result<Vec<Node>, String> {
         match self.list()? {
-            (rest, End::End) => Ok(rest),
-            (_, End::Text) => Err(format!("`{keyword}` is not closed with `{{{{end}}}}`")),
-            (_, End::Else(_)) => Err(format!("`{keyword}` has an `else` after its last `else`")),
+            (rest, Stop::Closed) => Ok(rest),
+            (_, Stop::Text) => Err(format!("`{keyword}` is not closed with `{{{{end}}}}`")),
+            (_, Stop::Else(_)) => Err(format!("`{keyword}` has an `else` after its last `else`")),
         }
     }
 
@@ -195,10 +197,10 @@ impl Parser {
         let (body, end) = self.list()?;
         self.loops -= 1;
         match end {
-            End::End => Ok(Node::Range(pipe, body, Vec::new())),
-            End::Else(None) => Ok(Node::Range(pipe, body, self.last_branch("range")?)),
-            End::Else(Some(_)) => Err("`else if` in `range`".into()),
-            End::Text => Err("`range` is not closed with `{{end}}`".into()),
+            Stop::Closed => Ok(Node::Range(pipe, body, Vec::new())),
+            Stop::Else(None) => Ok(Node::Range(pipe, body, self.last_branch("range")?)),
+            Stop::Else(Some(_)) => Err("`else if` in `range`".into()),
+            Stop::Text => Err("`range` is not closed with `{{end}}`".into()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 
-/// A method of a row: `.Label "x"`; also one without arguments, computed only when it is used.
+/// A method of a row: `.Label "x"`.
 pub type Method = Rc<dyn Fn(&[Value]) -> Result<Value, String>>;
 
 /// A value.
@@ -43,11 +43,6 @@ impl Value {
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
         )
-    }
-
-    /// A field that is computed when it is used.
-    pub fn lazy(make: impl Fn() -> Value + 'static) -> Value {
-        Value::Method(Rc::new(move |_| Ok(make())))
     }
 
     /// Whether `if` takes it as true.
