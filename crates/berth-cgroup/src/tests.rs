@@ -542,8 +542,8 @@ fn written(resources: &Resources) -> Vec<(String, String)> {
 fn v2_words_for_v1_limits() {
     let pair = |file: &str, value: &str| (file.to_owned(), value.to_owned());
     let expected = [
-        pair("memory.swap.max", "67108864"),
         pair("memory.max", "67108864"),
+        pair("memory.swap.max", "67108864"),
         pair("cpu.weight", "59"),
         pair("cpu.max", "50000 100000"),
         pair("pids.max", "100"),

@@ -212,6 +212,15 @@ fn push(
 }
 
 fn memory_writes(memory: &Memory, list: &mut Vec<Write>) -> Result<()> {
+    if let Some(limit) = memory.limit.filter(|l| *l != 0) {
+        push(
+            list,
+            "memory.max",
+            number_or_max(limit),
+            "memory",
+            "memory.limit",
+        );
+    }
     if let Some(swap) = memory.swap.filter(|s| *s != 0) {
         let value = match (swap, memory.limit) {
             (..0, _) => "max".to_owned(),
@@ -225,15 +234,6 @@ fn memory_writes(memory: &Memory, list: &mut Vec<Write>) -> Result<()> {
             }
         };
         push(list, "memory.swap.max", value, "memory", "memory.swap");
-    }
-    if let Some(limit) = memory.limit.filter(|l| *l != 0) {
-        push(
-            list,
-            "memory.max",
-            number_or_max(limit),
-            "memory",
-            "memory.limit",
-        );
     }
     if let Some(reservation) = memory.reservation.filter(|r| *r != 0) {
         push(

@@ -73,7 +73,7 @@ impl Process {
                 "user" => user.to_owned(),
                 _ => "default".to_owned(),
             };
-            let value = format!("{whose:<21}{}", inode(&own.to_string_lossy()));
+            let value = format!("{whose} ({})", inode(&own.to_string_lossy()));
             rows.push(self.row(kind, value, &link, cause));
         }
         Ok(Group {
@@ -345,6 +345,9 @@ fn mount_cause(mount: &Mount<'_>, causes: &Causes<'_>) -> String {
     let config = causes.config;
     match mount.point.as_str() {
         "/" => causes.of("read_only", &format!("image {}", config.image.reference)),
+        point if point == "/sys" || point.starts_with("/sys/fs/cgroup") => {
+            causes.of_privilege(&format!("mounts.{point}"), "default")
+        }
         "/dev/shm" => causes.of("shm", &causes.of("mounts./dev/shm", "default")),
         "/sbin/docker-init" => causes.of("init", "default"),
         "/dev/console" => causes.of("tty", "default"),

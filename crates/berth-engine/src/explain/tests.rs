@@ -96,7 +96,7 @@ fn a_process_of_the_host_shares_everything() {
         .unwrap();
     assert_eq!(net.cause, "--network host");
     let link = std::fs::read_link("/proc/self/ns/net").unwrap();
-    let inode = net.value.split_whitespace().last().unwrap();
+    let inode = net.value.rsplit(['(', ')']).nth(1).unwrap();
     assert!(link.to_string_lossy().contains(inode));
     assert_eq!(process.rlimits(&causes).unwrap().rows.len(), 16);
     let privileges = process.privileges(&causes);
