@@ -1,3 +1,5 @@
+//! Option lines as users type them → requests.
+
 use clap::{Args, Command, FromArgMatches};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Templates and what docker prints for them.
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

@@ -1,3 +1,5 @@
+//! Rows of `ps`, states in words, filters.
+
 use berth_model::ContainerId;
 use berth_model::config::{ContainerConfig, ImageUsed, LogConfig, ProcessConfig, SCHEMA};
 use berth_model::status::Exit;

@@ -1,3 +1,5 @@
+//! Rows of `images`, lines of `history`, filters.
+
 use super::*;
 use crate::ui::template::Template;
 

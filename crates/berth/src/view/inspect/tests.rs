@@ -1,3 +1,5 @@
+//! What users ask `inspect` for.
+
 use super::*;
 use crate::ui::template::Template;
 use crate::view::container::tests::sample;
