@@ -102,6 +102,8 @@ fn duplicate_and_look_alike_keys_are_refused() {
     assert!(parse_document(huge.as_bytes(), None).is_err());
     let negative = manifest("").replace(r#""size":7"#, r#""size":-1"#);
     assert!(parse_document(negative.as_bytes(), None).is_err());
+    let text = manifest("").replace(r#""size":7"#, r#""size":"7""#);
+    assert!(parse_document(text.as_bytes(), None).is_err());
     let digest = manifest("").replace(SHA, "sha256:../../x");
     assert!(parse_document(digest.as_bytes(), None).is_err());
 }

@@ -179,7 +179,7 @@ fn clean(path: &[u8]) -> &[u8] {
 
 fn is_left_out(path: &[u8], kind: Kind) -> bool {
     let below = |dir: &&str| path.starts_with(dir.as_bytes());
-    let in_emptied = EMPTIED.iter().any(|dir| below(dir));
+    let in_emptied = EMPTIED.iter().any(below);
     // Packages rely on some directories in there, such as var/cache/apt/archives/partial.
     if in_emptied && !(kind == Kind::Dir && path.starts_with(b"var/")) {
         return true;

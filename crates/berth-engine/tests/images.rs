@@ -1,0 +1,687 @@
+//! Images as users have them: bootstrapped, imported, saved and loaded; skopeo and umoci read our
+//! store and our archives, and we read theirs.
+//!
+//! This program is also the unpacking child (`internal unpack`). Runs as root. Needs skopeo, umoci,
+//! busybox-static; the test of debian needs mmdebstrap and the network that the host's apt uses, and
+//! runs only when asked for by name (`debian`).
+
+#![allow(clippy::unwrap_used, reason = "a test without the harness")]
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use berth_engine::image::{BootstrapOptions, Error, ImportOptions, Removed};
+use berth_engine::{Engine, Options};
+use berth_layer::tar::{Entry, Kind, Writer};
+use berth_model::ErrorKind;
+use berth_oci::Digest;
+
+const TESTS: &[(&str, fn())] = &[
+    ("bootstrap_busybox_twice", bootstrap_busybox_twice),
+    ("import_with_changes", import_with_changes),
+    ("names_come_and_go", names_come_and_go),
+    ("saved_images_load_again", saved_images_load_again),
+    ("skopeo_reads_ours", skopeo_reads_ours),
+    ("umoci_unpacks_ours", umoci_unpacks_ours),
+    ("we_load_skopeos", we_load_skopeos),
+    ("we_load_old_docker_archives", we_load_old_docker_archives),
+    ("bad_archives_leave_nothing", bad_archives_leave_nothing),
+    ("unusual_archives", unusual_archives),
+];
+
+/// Only by name.
+const LONG: &[(&str, fn())] = &[("debian_is_reproducible", debian_is_reproducible)];
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == "internal") {
+        return berth_layer::child::main(args.into_iter().skip(2));
+    }
+    let filter = args
+        .iter()
+        .filter_map(|arg| arg.to_str())
+        .find(|arg| !arg.starts_with('-'));
+    let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
+    let long = LONG
+        .iter()
+        .filter(|(name, _)| filter.is_some() && wanted(name));
+    for (name, test) in TESTS.iter().filter(|(name, _)| wanted(name)).chain(long) {
+        test();
+        println!("test {name} ... ok");
+    }
+    for (name, _) in LONG.iter().filter(|_| filter.is_none()) {
+        println!("test {name} ... skipped: downloads; ask for it by name");
+    }
+    ExitCode::SUCCESS
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    engine: Engine,
+}
+
+fn new_engine() -> Bench {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "these tests need root"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let exe = std::env::current_exe().unwrap();
+    let engine = Engine::open(Options {
+        root: dir.path().join("root"),
+        run_dir: dir.path().join("run"),
+        cgroup_parent: None,
+        berth: exe.clone(),
+        runtime: exe.clone(),
+        monitor: exe,
+        rootless: false,
+        driver: None,
+    });
+    Bench {
+        dir,
+        engine: engine.unwrap(),
+    }
+}
+
+impl Bench {
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn root(&self) -> String {
+        self.path("root").display().to_string()
+    }
+
+    fn save(&self, names: &[&str], file: &str) -> PathBuf {
+        let path = self.path(file);
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.engine
+            .save_images(&names, File::create(&path).unwrap())
+            .unwrap();
+        path
+    }
+
+    fn clean(&self) {
+        let report = self.engine.store().verify().unwrap();
+        assert!(report.is_clean(), "{report:?}");
+    }
+}
+
+fn run(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn busybox(engine: &Engine) -> Digest {
+    engine
+        .bootstrap_image("busybox", &BootstrapOptions::default())
+        .unwrap()
+        .id
+}
+
+/// A root file system with a few files of its own.
+fn rootfs(marker: &str) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for dir in ["etc", "tmp"] {
+        writer
+            .append(&Entry::new(dir, Kind::Dir), &mut std::io::empty())
+            .unwrap();
+    }
+    let entry = Entry {
+        size: marker.len() as u64,
+        ..Entry::new("etc/marker", Kind::File)
+    };
+    writer.append(&entry, &mut marker.as_bytes()).unwrap();
+    writer.finish().unwrap()
+}
+
+fn import(engine: &Engine, name: &str, marker: &str) -> Digest {
+    let options = ImportOptions {
+        name: Some(name.to_owned()),
+        created_s: Some(1_700_000_000),
+        ..ImportOptions::default()
+    };
+    engine
+        .import_image(&rootfs(marker)[..], &options)
+        .unwrap()
+        .id
+}
+
+fn bootstrap_busybox_twice() {
+    let (one, two) = (new_engine(), new_engine());
+    let id = busybox(&one.engine);
+    assert_eq!(busybox(&one.engine), id);
+    assert_eq!(busybox(&two.engine), id);
+    let digest = |b: &Bench| b.engine.images().unwrap()[0].digest.clone();
+    assert_eq!(digest(&one), digest(&two));
+    assert_eq!(one.engine.images().unwrap().len(), 1);
+
+    let details = one.engine.image_details("busybox").unwrap();
+    assert_eq!(details.tags, ["busybox:latest"]);
+    assert_eq!(details.image.config.config.cmd.as_ref().unwrap(), &["sh"]);
+    assert!(
+        details.image.config.history[0]
+            .created_by
+            .contains("busybox-static")
+    );
+    let snapshots = one.engine.snapshots().lowers(&details.chain).unwrap();
+    let root = &snapshots[0];
+    assert!(root.join("bin/busybox").is_file());
+    assert_eq!(
+        std::fs::read_link(root.join("bin/sh")).unwrap(),
+        Path::new("/bin/busybox")
+    );
+    use std::os::unix::fs::MetadataExt as _;
+    assert_eq!(
+        std::fs::metadata(root.join("tmp")).unwrap().mode() & 0o7777,
+        0o1777
+    );
+    // It really is a root file system.
+    let out = run(
+        "chroot",
+        &[
+            root.to_str().unwrap(),
+            "/bin/sh",
+            "-c",
+            "id -u; cat /etc/passwd",
+        ],
+    );
+    assert!(out.starts_with("0\nroot:x:0:0"), "{out}");
+    one.clean();
+}
+
+fn import_with_changes() {
+    let b = new_engine();
+    let options = ImportOptions {
+        name: Some("mine:1".to_owned()),
+        changes: vec!["CMD [\"/x\"]".to_owned(), "ENV A=b".to_owned()],
+        message: "by hand".to_owned(),
+        source: "-".to_owned(),
+        ..ImportOptions::default()
+    };
+    let tar = rootfs("hello");
+    let loaded = b.engine.import_image(&tar[..], &options).unwrap();
+    let details = b.engine.image_details(&loaded.id.to_string()).unwrap();
+    assert_eq!(details.tags, ["mine:1"]);
+    assert_eq!(details.image.config.config.env, ["A=b"]);
+    assert_eq!(details.image.config.rootfs.diff_ids, [Digest::of(&tar)]);
+    assert_eq!(details.image.config.history[0].comment, "by hand");
+    let root = &b.engine.snapshots().lowers(&details.chain).unwrap()[0];
+    assert_eq!(
+        std::fs::read_to_string(root.join("etc/marker")).unwrap(),
+        "hello"
+    );
+
+    let bad = ImportOptions {
+        changes: vec!["RUN x".to_owned()],
+        ..options.clone()
+    };
+    let error = b.engine.import_image(&tar[..], &bad).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    for bad in [&b"no tar"[..], &tar[..tar.len() - 1500], b"\x1f\x8bnothing"] {
+        assert!(b.engine.import_image(bad, &options).is_err());
+    }
+    assert_eq!(b.engine.images().unwrap().len(), 1);
+    b.clean();
+}
+
+fn names_come_and_go() {
+    let b = new_engine();
+    let one = import(&b.engine, "one", "1");
+    let two = import(&b.engine, "two", "2");
+    assert_ne!(one, two);
+    b.engine
+        .tag_image("one", "host.example:5000/a/b:c")
+        .unwrap();
+    b.engine.tag_image(one.short(), "three").unwrap();
+    assert_eq!(b.engine.image_details("three").unwrap().tags.len(), 3);
+    assert_eq!(b.engine.images().unwrap().len(), 4);
+    for bad in ["UPPER", "a b", "x@sha256:0000"] {
+        assert_eq!(
+            b.engine.tag_image("one", bad).unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
+    }
+    assert!(matches!(
+        b.engine.tag_image("none", "x"),
+        Err(Error::NoImage { .. })
+    ));
+
+    let remove = |text: &str, force| b.engine.remove_image(text, force);
+    assert!(matches!(
+        remove(one.short(), false),
+        Err(Error::ManyNames { .. })
+    ));
+    assert_eq!(
+        remove("three", false).unwrap(),
+        [Removed::Untagged("three:latest".into())]
+    );
+    let removed = remove(one.short(), true).unwrap();
+    assert_eq!(removed.len(), 3);
+    assert_eq!(removed[2], Removed::Deleted(one.clone()));
+    assert!(matches!(remove("one", false), Err(Error::NoImage { .. })));
+    let removed = remove("two", false).unwrap();
+    assert_eq!(
+        removed,
+        [
+            Removed::Untagged("two:latest".into()),
+            Removed::Deleted(two)
+        ]
+    );
+    // The last blob and the last layer went with it.
+    assert_eq!(
+        std::fs::read_dir(b.path("root/blobs/sha256"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert!(b.engine.snapshots().list().unwrap().is_empty());
+    b.clean();
+}
+
+fn saved_images_load_again() {
+    let b = new_engine();
+    let id = busybox(&b.engine);
+    let other = import(&b.engine, "other:1", "x");
+    b.engine.tag_image("busybox", "second:name").unwrap();
+    let tar = b.save(&["busybox", "second:name", "other:1"], "all.tar");
+    let again = b.save(&["busybox", "second:name", "other:1"], "again.tar");
+    assert_eq!(std::fs::read(&tar).unwrap(), std::fs::read(again).unwrap());
+
+    let fresh = new_engine();
+    let loaded = fresh.engine.load_images(File::open(&tar).unwrap()).unwrap();
+    assert_eq!(loaded.len(), 2);
+    assert_eq!(loaded[0].id, id);
+    assert_eq!(loaded[0].names.len(), 2);
+    assert_eq!(loaded[1].id, other);
+    let digest = |b: &Bench| {
+        b.engine
+            .image_details("busybox")
+            .unwrap()
+            .image
+            .descriptor
+            .digest
+    };
+    assert_eq!(digest(&fresh), digest(&b));
+    fresh.clean();
+
+    // By its id it has no name; compressed it loads too.
+    let tar = b.save(&[id.short()], "unnamed.tar");
+    run("gzip", &["-k", tar.to_str().unwrap()]);
+    run("zstd", &["-q", tar.to_str().unwrap()]);
+    for name in ["unnamed.tar", "unnamed.tar.gz", "unnamed.tar.zst"] {
+        let fresh = new_engine();
+        let loaded = fresh
+            .engine
+            .load_images(File::open(b.path(name)).unwrap())
+            .unwrap();
+        assert!(loaded[0].names.is_empty());
+        assert_eq!(fresh.engine.images().unwrap()[0].reference, None);
+        assert_eq!(
+            fresh.engine.image_details(id.short()).unwrap().image.id(),
+            &id
+        );
+        fresh.clean();
+    }
+}
+
+fn skopeo_reads_ours() {
+    let b = new_engine();
+    let id = busybox(&b.engine);
+    let name = "docker.io/library/busybox:latest";
+    let target = |name: &str| format!("dir:{}", b.path(name).display());
+    let store = format!("oci:{}:{name}", b.root());
+    run("skopeo", &["copy", "-q", &store, &target("from-store")]);
+    let manifest = std::fs::read(b.path("from-store/manifest.json")).unwrap();
+    let ours = b
+        .engine
+        .image_details("busybox")
+        .unwrap()
+        .image
+        .descriptor
+        .digest;
+    assert_eq!(Digest::of(&manifest), ours);
+
+    let tar = b.save(&["busybox"], "busybox.tar");
+    let tar = tar.display();
+    run(
+        "skopeo",
+        &[
+            "copy",
+            "-q",
+            &format!("docker-archive:{tar}"),
+            &target("from-docker"),
+        ],
+    );
+    run(
+        "skopeo",
+        &[
+            "copy",
+            "-q",
+            &format!("oci-archive:{tar}:{name}"),
+            &target("from-oci"),
+        ],
+    );
+    let inspected = run(
+        "skopeo",
+        &["inspect", "--raw", &format!("docker-archive:{tar}:{name}")],
+    );
+    assert!(inspected.contains(id.hex()), "{inspected}");
+    assert!(b.path("from-oci").join(id.hex()).exists());
+    b.clean();
+}
+
+fn umoci_unpacks_ours() {
+    let b = new_engine();
+    busybox(&b.engine);
+    let bundle = b.path("bundle");
+    let image = format!("{}:docker.io/library/busybox:latest", b.root());
+    // It locks the layout and writes nothing to it.
+    run(
+        "umoci",
+        &["unpack", "--image", &image, bundle.to_str().unwrap()],
+    );
+    assert!(bundle.join("rootfs/bin/busybox").is_file());
+    assert!(bundle.join("config.json").is_file());
+    b.clean();
+}
+
+fn we_load_skopeos() {
+    let b = new_engine();
+    let id = busybox(&b.engine);
+    let store = format!("oci:{}:docker.io/library/busybox:latest", b.root());
+    for (form, file, name) in [
+        ("docker-archive", "d.tar", "made/by:skopeo"),
+        ("oci-archive", "o.tar", "made/by:skopeo"),
+    ] {
+        let path = b.path(file);
+        run(
+            "skopeo",
+            &[
+                "copy",
+                "-q",
+                &store,
+                &format!("{form}:{}:{name}", path.display()),
+            ],
+        );
+        let fresh = new_engine();
+        let loaded = fresh
+            .engine
+            .load_images(File::open(&path).unwrap())
+            .unwrap();
+        assert_eq!(loaded.len(), 1, "{form}");
+        assert_eq!(loaded[0].names[0].familiar(), name, "{form}");
+        assert_eq!(loaded[0].id, id, "{form}");
+        fresh.clean();
+    }
+    // Straight into our store, under a name that is not one of ours: visible, removable by its id.
+    let fresh = new_engine();
+    run(
+        "skopeo",
+        &[
+            "copy",
+            "-q",
+            &store,
+            &format!("oci:{}:latest", fresh.root()),
+        ],
+    );
+    let images = fresh.engine.images().unwrap();
+    assert_eq!((images.len(), &images[0].id), (1, &id));
+    assert_eq!(images[0].reference, None);
+    fresh.engine.tag_image(id.short(), "named").unwrap();
+    fresh.engine.remove_image("named", false).unwrap();
+    fresh.clean();
+}
+
+/// As `docker save` wrote them before version 25, `layer.tar` by `layer.tar`.
+fn docker_archive(layers: &[(&str, &[u8])], tags: &str, diff_ids: &[Digest]) -> Vec<u8> {
+    let ids: Vec<String> = diff_ids.iter().map(|id| format!("\"{id}\"")).collect();
+    let config = format!(
+        r#"{{"os":"linux","architecture":"amd64","config":{{"Cmd":["x"],"Env":null}},"rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
+        ids.join(",")
+    );
+    let paths: Vec<String> = layers
+        .iter()
+        .map(|(path, _)| format!("\"{path}\""))
+        .collect();
+    let manifest = format!(
+        r#"[{{"Config":"c.json","RepoTags":{tags},"Layers":[{}]}}]"#,
+        paths.join(",")
+    );
+    let mut writer = Writer::new(Vec::new());
+    let mut add = |path: &str, bytes: &[u8]| {
+        let entry = Entry {
+            size: bytes.len() as u64,
+            ..Entry::new(path, Kind::File)
+        };
+        writer.append(&entry, &mut &bytes[..]).unwrap();
+    };
+    for (path, bytes) in layers {
+        add(&path.replace("link", "real"), bytes);
+    }
+    add("c.json", config.as_bytes());
+    add("manifest.json", manifest.as_bytes());
+    for (path, _) in layers.iter().filter(|(path, _)| path.contains("link")) {
+        let mut entry = Entry::new(*path, Kind::Symlink);
+        entry.link = format!("../{}", path.replace("link", "real")).into_bytes();
+        writer.append(&entry, &mut std::io::empty()).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn we_load_old_docker_archives() {
+    let b = new_engine();
+    let (one, two) = (rootfs("one"), rootfs("two"));
+    // Large enough not to be kept in memory.
+    let big = rootfs(&"big ".repeat(600_000));
+    let ids = [Digest::of(&one), Digest::of(&two), Digest::of(&big)];
+    let layers = [
+        ("1/layer.tar", &one[..]),
+        ("link/layer.tar", &two),
+        ("3/layer.tar", &big),
+    ];
+    let tar = docker_archive(&layers, r#"["old:1","old:2"]"#, &ids);
+    let loaded = b.engine.load_images(&tar[..]).unwrap();
+    assert_eq!(loaded[0].names.len(), 2);
+    let details = b.engine.image_details("old:2").unwrap();
+    assert_eq!(details.image.manifest.layers.len(), 3);
+    b.clean();
+    // Without names.
+    let tar = docker_archive(&layers, "null", &ids);
+    assert!(b.engine.load_images(&tar[..]).unwrap()[0].names.is_empty());
+    assert_eq!(b.engine.images().unwrap().len(), 2);
+}
+
+fn bad_archives_leave_nothing() {
+    let b = new_engine();
+    let layer = rootfs("x");
+    let id = Digest::of(&layer);
+    let layers = [("1/layer.tar", &layer[..])];
+    let good = docker_archive(&layers, r#"["a"]"#, std::slice::from_ref(&id));
+    // T16: diff ids that are not the layers'.
+    let lie = docker_archive(&layers, r#"["a"]"#, &[Digest::of(b"lie")]);
+    // T19: another number of layers.
+    let count = docker_archive(&layers, r#"["a"]"#, &[id.clone(), id.clone()]);
+    let name = docker_archive(&layers, r#"["A B"]"#, std::slice::from_ref(&id));
+    let missing = docker_archive(&[], r#"["a"]"#, &[]);
+    let missing = String::from_utf8_lossy(&missing).replace("\"Layers\":[]", "\"Layers\":[1]");
+    let cut = &good[..good.len() - 3000];
+    let plain = rootfs("no image");
+    for (what, bytes) in [
+        ("diff id", &lie[..]),
+        ("count", &count),
+        ("name", &name),
+        ("layers are no paths", missing.as_bytes()),
+        ("cut off", cut),
+        ("no image", &plain),
+        ("nothing", b""),
+        ("text", b"hello"),
+    ] {
+        assert!(b.engine.load_images(bytes).is_err(), "{what}");
+        assert!(b.engine.images().unwrap().is_empty(), "{what}");
+    }
+    let error = b.engine.load_images(&plain[..]).unwrap_err();
+    assert!(error.hint().unwrap().contains("import"));
+    // A layer with a hostile entry is refused when it is unpacked, before the image has a name.
+    let mut writer = Writer::new(Vec::new());
+    let mut entry = Entry::new("a", Kind::Symlink);
+    entry.link = b"/etc".to_vec();
+    writer.append(&entry, &mut std::io::empty()).unwrap();
+    let entry = Entry {
+        size: 1,
+        ..Entry::new("../../canary", Kind::File)
+    };
+    writer.append(&entry, &mut &b"x"[..]).unwrap();
+    let evil = writer.finish().unwrap();
+    let tar = docker_archive(&[("1/layer.tar", &evil)], r#"["a"]"#, &[Digest::of(&evil)]);
+    assert!(b.engine.load_images(&tar[..]).is_err());
+    assert!(b.engine.images().unwrap().is_empty());
+    assert!(b.engine.load_images(&good[..]).is_ok());
+    b.engine.collect_garbage(false).unwrap();
+    b.clean();
+}
+
+fn unusual_archives() {
+    let b = new_engine();
+    busybox(&b.engine);
+    let name = "docker.io/library/busybox:latest";
+    // A layout with an index of images in it, as `skopeo copy --all` writes.
+    let store = format!("oci:{}:{name}", b.root());
+    let layout = b.path("layout");
+    run(
+        "skopeo",
+        &[
+            "copy",
+            "-q",
+            "--all",
+            &store,
+            &format!("oci:{}:x:1", layout.display()),
+        ],
+    );
+    run(
+        "tar",
+        &[
+            "-C",
+            layout.to_str().unwrap(),
+            "-cf",
+            b.path("l.tar").to_str().unwrap(),
+            ".",
+        ],
+    );
+    let fresh = new_engine();
+    let loaded = fresh
+        .engine
+        .load_images(File::open(b.path("l.tar")).unwrap())
+        .unwrap();
+    assert_eq!(loaded[0].names[0].familiar(), "x:1");
+
+    // A blob that is not what its name says.
+    let manifest = std::fs::read_dir(layout.join("blobs/sha256"))
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    let blob = manifest
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let mut bytes = std::fs::read(&blob).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    #[allow(clippy::disallowed_methods, reason = "a test spoils a file")]
+    std::fs::write(&blob, bytes).unwrap();
+    run(
+        "tar",
+        &[
+            "-C",
+            layout.to_str().unwrap(),
+            "-cf",
+            b.path("bad.tar").to_str().unwrap(),
+            ".",
+        ],
+    );
+    let fresh = new_engine();
+    let error = fresh
+        .engine
+        .load_images(File::open(b.path("bad.tar")).unwrap())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(fresh.engine.images().unwrap().is_empty());
+    // The same name twice.
+    let mut writer = Writer::new(Vec::new());
+    for _ in 0..2 {
+        let entry = Entry {
+            size: 1,
+            ..Entry::new("x", Kind::File)
+        };
+        writer.append(&entry, &mut &b"x"[..]).unwrap();
+    }
+    let twice = writer.finish().unwrap();
+    let error = fresh.engine.load_images(&twice[..]).unwrap_err();
+    assert!(matches!(error, Error::TwiceInArchive { .. }));
+}
+
+fn debian_is_reproducible() {
+    let suite = "trixie";
+    let recipe = format!("debian:{suite}");
+    let (one, two) = (new_engine(), new_engine());
+    let started = std::time::Instant::now();
+    let first = one
+        .engine
+        .bootstrap_image(&recipe, &BootstrapOptions::default())
+        .unwrap();
+    println!("{recipe}: {:.1} s", started.elapsed().as_secs_f64());
+    // Another second, another day would show the same.
+    let second = two
+        .engine
+        .bootstrap_image(&recipe, &BootstrapOptions::default())
+        .unwrap();
+    let keep = one.save(&[&recipe], "d1.tar");
+    let other = two.save(&[&recipe], "d2.tar");
+    if first.id != second.id {
+        std::mem::forget((one, two));
+        panic!("not the same: {} {}", keep.display(), other.display());
+    }
+    let details = one.engine.image_details(&recipe).unwrap();
+    let root = &one.engine.snapshots().lowers(&details.chain).unwrap()[0];
+    let sources = root.join("etc/apt/sources.list.d/debian.sources");
+    assert!(
+        std::fs::read_to_string(sources)
+            .unwrap()
+            .contains("deb.debian.org")
+    );
+    let host = run(
+        "sh",
+        &[
+            "-c",
+            "sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources",
+        ],
+    );
+    for uri in host.lines().filter(|uri| !uri.contains("deb.debian.org")) {
+        let server = uri.split('/').nth(2).unwrap();
+        let found = Command::new("grep")
+            .args(["-rqF", server])
+            .arg(root.join("etc"))
+            .status();
+        assert!(
+            !found.unwrap().success(),
+            "the image knows the mirror {server}"
+        );
+    }
+    let out = run(
+        "chroot",
+        &[
+            root.to_str().unwrap(),
+            "/bin/bash",
+            "-c",
+            ". /etc/os-release; echo $VERSION_CODENAME",
+        ],
+    );
+    assert_eq!(out.trim(), suite);
+    let error = one
+        .engine
+        .bootstrap_image("debian:nosuchsuite", &BootstrapOptions::default());
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    one.clean();
+}
