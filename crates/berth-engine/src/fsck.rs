@@ -70,6 +70,7 @@ impl Engine {
             problems: Vec::new(),
             repair,
         };
+        self.wait_for_removals()?;
         self.check_staged(&mut findings)?;
         self.check_containers(&mut findings)?;
         self.check_names(&mut findings)?;
@@ -77,6 +78,7 @@ impl Engine {
         self.check_volumes(&mut findings)?;
         self.check_images(&mut findings)?;
         // Last: repairs fill it.
+        self.wait_for_removals()?;
         let trash = read_names(self.layout.trash())?;
         if !trash.is_empty() {
             findings.found(format!("{} things in the trash", trash.len()), || {
@@ -84,6 +86,13 @@ impl Engine {
             })?;
         }
         Ok(findings.problems)
+    }
+
+    /// Returns once nobody is in the middle of a removal that began before.
+    fn wait_for_removals(&self) -> Result<(), Error> {
+        Lock::dir(&self.layout.tasks(), LockMode::Exclusive)
+            .map(drop)
+            .map_err(files("wait for removals"))
     }
 
     fn check_staged(&self, findings: &mut Findings) -> Result<(), Error> {

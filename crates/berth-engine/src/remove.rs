@@ -2,7 +2,7 @@
 //! either a container that can be removed again, or garbage that `fsck` knows.
 
 use berth_cgroup::Cgroup;
-use berth_fs::Durability;
+use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::MountKind;
 use berth_model::{ContainerConfig, ContainerId, Status};
 
@@ -65,6 +65,9 @@ impl Engine {
         config: Option<&ContainerConfig>,
         volumes: bool,
     ) -> Result<(), Error> {
+        // So that `fsck` can wait for what is half removed instead of taking it for garbage.
+        let _at_work = Lock::dir(&self.layout.tasks(), LockMode::Shared)
+            .map_err(files("lock the tasks"))?;
         self.remove_cgroups(id)?;
         let durable = config.map_or(Durability::Durable, durability);
         let names = self.names_of(id, config)?;
