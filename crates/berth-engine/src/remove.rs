@@ -66,8 +66,8 @@ impl Engine {
         volumes: bool,
     ) -> Result<(), Error> {
         // So that `fsck` can wait for what is half removed instead of taking it for garbage.
-        let _at_work = Lock::dir(&self.layout.tasks(), LockMode::Shared)
-            .map_err(files("lock the tasks"))?;
+        let _at_work =
+            Lock::dir(&self.layout.tasks(), LockMode::Shared).map_err(files("lock the tasks"))?;
         self.remove_cgroups(id)?;
         let durable = config.map_or(Durability::Durable, durability);
         let names = self.names_of(id, config)?;

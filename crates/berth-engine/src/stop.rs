@@ -29,7 +29,11 @@ impl Engine {
             path: format!("/proc/{}", pid.pid).into(),
             source: errno.into(),
         })?;
-        if sent { Ok(()) } else { Err(not_running(id, "kill")) }
+        if sent {
+            Ok(())
+        } else {
+            Err(not_running(id, "kill"))
+        }
     }
 
     /// Asks the container to end, and after `timeout` kills it. That it does not run is fine.
