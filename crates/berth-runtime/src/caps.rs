@@ -101,20 +101,25 @@ impl Sets {
     }
 
     /// Sets the other four. What the caller does not have itself (a runtime with few capabilities)
-    /// cannot be given, and is left out as other runtimes do.
+    /// cannot be given, and is left out as other runtimes do. `keep_admin` keeps CAP_SYS_ADMIN, too,
+    /// until the exec.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn apply(&self) -> Result<()> {
+    pub fn apply(&self, keep_admin: bool) -> Result<()> {
         let own =
             rustix::thread::capabilities(None).map_err(|e| step("read the capabilities", e))?;
         let have = own.permitted.bits();
         let permitted = self.permitted & have;
         // Inheritable ones may come from the bounding set only when permitted: the kernel's rule.
         let inheritable = self.inheritable & (have | own.inheritable.bits());
+        let kept = match keep_admin {
+            true => CapabilitySet::SYS_ADMIN.bits() & have,
+            false => 0,
+        };
         let sets = CapabilitySets {
-            effective: CapabilitySet::from_bits_retain(self.effective & permitted),
-            permitted: CapabilitySet::from_bits_retain(permitted),
+            effective: CapabilitySet::from_bits_retain(self.effective & permitted | kept),
+            permitted: CapabilitySet::from_bits_retain(permitted | kept),
             inheritable: CapabilitySet::from_bits_retain(inheritable),
         };
         rustix::thread::set_capabilities(None, sets)

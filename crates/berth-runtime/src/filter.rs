@@ -65,6 +65,11 @@ impl Filter {
         })
     }
 
+    /// Whether somebody is to be asked about some system calls.
+    pub fn notifies(&self) -> bool {
+        self.listener
+    }
+
     /// Puts the filter on this process; the listener, if any, goes to the parent.
     ///
     /// # Errors

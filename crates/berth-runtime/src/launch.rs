@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use berth_cgroup::Cgroup;
 use berth_model::task::RootfsMount;
 use berth_oci::spec::{IdMapping, Spec, State};
-use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
+use berth_sys::process::{Child, CloneOptions, Forked, exit_now};
 use berth_sys::signals;
 use berth_sys::userns::{IdMap, write_maps, write_maps_by_helpers};
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
@@ -278,7 +278,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
     };
     let init = Init {
         spec,
-        state: hooks::state_of(spec, &options.id, &options.bundle, "creating", None),
+        state: hooks::state_of(spec, &options.id, &options.bundle, "created", None),
         bundle: options.bundle,
         rootfs,
         namespaces,
@@ -300,9 +300,7 @@ fn make_process(init: &mut Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
         cgroup: cgroup.unified_fd(),
         parent: false,
     };
-    let forked = init
-        .namespaces
-        .with_pid_namespace(|| clone3(options).map_err(|source| Error::Clone { source }))?;
+    let forked = init.namespaces.fork(options)?;
     match forked {
         Forked::Parent(child) => Ok((child, ours)),
         Forked::Child => {

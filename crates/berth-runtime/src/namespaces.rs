@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use berth_oci::spec::{Namespace, NamespaceKind};
-use berth_sys::process::namespace;
+use berth_sys::process::{CloneOptions, Forked, clone3, namespace};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, Result};
@@ -95,21 +95,23 @@ impl Plan {
         self.joins.iter().try_for_each(Join::enter)
     }
 
-    /// Runs `make` such that the children it makes are in the pid namespace to be joined.
+    /// Makes init's process in the pid namespace to be joined.
     ///
     /// # Errors
-    /// [`Error::JoinNamespace`], those of `make`.
-    pub fn with_pid_namespace<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// [`Error::JoinNamespace`], [`Error::Clone`].
+    pub fn fork(&self, options: CloneOptions<'_>) -> Result<Forked> {
+        let fork = || clone3(options).map_err(|source| Error::Clone { source });
         let Some(join) = &self.join_pid else {
-            return make();
+            return fork();
         };
-        let own = Path::new("/proc/self/ns/pid");
-        let back = open(NamespaceKind::Pid, own)?;
+        let back = open(NamespaceKind::Pid, Path::new("/proc/self/ns/pid"))?;
         join.enter()?;
-        let made = make();
-        // In the child this is a no-op: it is in the namespace already.
-        back.enter()?;
-        made
+        let forked = fork();
+        // For the caller's next children. The child itself is in, and could not leave.
+        if !matches!(forked, Ok(Forked::Child)) {
+            back.enter()?;
+        }
+        forked
     }
 
     fn join(&mut self, kind: NamespaceKind, path: &Path) -> Result<bool> {

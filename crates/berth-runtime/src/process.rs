@@ -2,8 +2,9 @@
 //! prepared (strings, filters, sets) is prepared before the process is made.
 //!
 //! The order is what makes it safe: limits and the bounding set while we may, then the user, then
-//! capabilities exactly as asked, then the filter, then every descriptor but 0, 1, 2 is closed by the
-//! exec itself (security: P3, R5, R6, R11, R19).
+//! capabilities exactly as asked, then the filter; every descriptor but 0, 1, 2 is closed by the exec
+//! itself (security: P3, R5, R6, R11, R19). The filter is the last step, so that a profile need not
+//! allow what this runtime does, but only what the program does.
 //!
 //! Source: config.md "Process"; credentials(7), capabilities(7).
 
@@ -146,14 +147,11 @@ impl Prepared {
         own_stdio(process.user.uid)?;
         if process.no_new_privileges {
             rustix::thread::set_no_new_privs(true).map_err(|e| step("set no_new_privs", e))?;
-        } else if let Some(filter) = &self.filter {
-            // Without no_new_privs it takes the privilege that is about to go.
-            filter.install(sync)?;
         }
         let early = self.change_dir();
         self.caps.drop_bounding()?;
         self.change_user()?;
-        self.caps.apply()?;
+        self.caps.apply(self.filter_needs_privilege())?;
         if early.is_err() {
             // A directory that root may not enter (a user's, on a network file system).
             self.change_dir()?;
@@ -162,7 +160,27 @@ impl Prepared {
         rustix::process::umask(Mode::from_raw_mode(
             process.user.umask.unwrap_or(0o022) & 0o777,
         ));
-        self.find_program()
+        let program = self.find_program()?;
+        close_on_exec_from(3 + self.preserve_fds).map_err(|source| Error::Step {
+            action: "mark the descriptors close-on-exec",
+            source,
+        })?;
+        // Whoever takes the listener is there only as long as the container is being made.
+        self.install_filter(sync, true)?;
+        Ok(program)
+    }
+
+    /// Without no_new_privs a filter takes CAP_SYS_ADMIN. It is kept until then, and ends with the exec:
+    /// what a program gets does not come from its maker's permitted set. Source: capabilities(7).
+    fn filter_needs_privilege(&self) -> bool {
+        self.filter.is_some() && !self.process.no_new_privileges
+    }
+
+    fn install_filter(&self, sync: &Sync, listener: bool) -> Result<()> {
+        match &self.filter {
+            Some(filter) if filter.notifies() == listener => filter.install(sync),
+            _ => Ok(()),
+        }
     }
 
     /// Becomes the program; returns only the failure.
@@ -181,15 +199,7 @@ impl Prepared {
         berth_sys::signals::reset_all();
         rustix::process::set_parent_process_death_signal(None)
             .map_err(|e| step("clear the death signal", e))?;
-        if self.process.no_new_privileges
-            && let Some(filter) = &self.filter
-        {
-            filter.install(sync)?;
-        }
-        close_on_exec_from(3 + self.preserve_fds).map_err(|source| Error::Step {
-            action: "mark the descriptors close-on-exec",
-            source,
-        })
+        self.install_filter(sync, false)
     }
 
     fn change_dir(&self) -> Result<()> {

@@ -7,6 +7,8 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 
+use std::path::Path;
+
 use rig::Bundle;
 use serde_json::json;
 use testkit::eventually;
@@ -245,10 +247,10 @@ fn hooks_run_at_their_points() {
     assert_eq!(
         lines,
         [
-            "prestart creating",
-            "createRuntime creating",
-            "createContainer creating",
-            "startContainer creating",
+            "prestart created",
+            "createRuntime created",
+            "createContainer created",
+            "startContainer created",
             "poststart running",
             "poststop stopped"
         ]
@@ -370,6 +372,35 @@ fn a_user_namespace_of_its_own() {
     ]);
     assert_eq!(exec.ok(), "0\n 0 100000 1000");
     bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+/// The namespaces of another container, as those of a pod.
+#[test]
+fn namespaces_of_another_container() {
+    let first = Bundle::new("sleep 1000");
+    first.start();
+    let pid = first.state()["pid"].to_string();
+    let mut second = Bundle::new(
+        "for n in pid net ipc uts mnt; do readlink /proc/self/ns/$n; done; ps | grep -c 'sleep 1000$'",
+    );
+    for namespace in second.config["linux"]["namespaces"].as_array_mut().unwrap() {
+        let file = match namespace["type"].as_str().unwrap() {
+            "network" => "net",
+            "mount" | "cgroup" => continue,
+            same => same,
+        };
+        namespace["path"] = json!(format!("/proc/{pid}/ns/{file}"));
+    }
+    second.config.as_object_mut().unwrap().remove("hostname");
+    let run = second.run();
+    let lines: Vec<&str> = run.ok().lines().collect();
+    let of_first = |file: &str| std::fs::read_link(format!("/proc/{pid}/ns/{file}")).unwrap();
+    for (number, file) in ["pid", "net", "ipc", "uts"].iter().enumerate() {
+        assert_eq!(Path::new(lines[number]), of_first(file), "{file}");
+    }
+    assert_ne!(Path::new(lines[4]), of_first("mnt"));
+    assert_eq!(lines[5], "1", "the first container's process is seen");
+    first.call(&["delete", "-f", "c"]).ok();
 }
 
 /// As an ordinary user: inside `unshare`, and with the user namespace in the configuration.

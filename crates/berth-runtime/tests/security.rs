@@ -551,3 +551,63 @@ fn r25_seccomp_fails_closed() {
         );
     }
 }
+
+/// The filter is the last step before the program: a profile need not know what the runtime calls.
+#[test]
+fn a_profile_allows_only_what_the_program_calls() {
+    let mut bundle = Bundle::new("");
+    // What a static busybox calls to print a word; no faccessat2, capset, setresuid, chdir, poll ….
+    let names = [
+        "arch_prctl",
+        "brk",
+        "execve",
+        "exit_group",
+        "fstat",
+        "getrandom",
+        "getuid",
+        "ioctl",
+        "mmap",
+        "mprotect",
+        "munmap",
+        "newfstatat",
+        "prctl",
+        "prlimit64",
+        "readlink",
+        "readlinkat",
+        "rseq",
+        "set_robust_list",
+        "set_tid_address",
+        "uname",
+        "write",
+    ];
+    bundle.config["linux"]["seccomp"] = json!({
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64"],
+        "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}],
+    });
+    bundle.config["process"]["args"] = json!(["echo", "allowed"]);
+    for (uid, protected) in [(0, false), (0, true), (1000, false), (1000, true)] {
+        bundle.config["process"]["user"] = json!({"uid": uid, "gid": uid});
+        bundle.config["process"]["noNewPrivileges"] = json!(protected);
+        assert_eq!(bundle.run().ok(), "allowed", "{uid} {protected}");
+    }
+    // What is kept to install the filter ends with the exec.
+    bundle.config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW"});
+    bundle.config["process"]["noNewPrivileges"] = json!(false);
+    bundle.config["process"]["args"] = json!(["grep", "^Cap", "/proc/self/status"]);
+    for uid in [0, 1000] {
+        bundle.config["process"]["user"] = json!({"uid": uid, "gid": uid});
+        bundle.caps(&["CAP_CHOWN"]);
+        let run = bundle.run();
+        let sets = run
+            .ok()
+            .lines()
+            .map(|line| line.split_once(":\t").unwrap().1);
+        let sets: Vec<u64> = sets
+            .map(|set| u64::from_str_radix(set, 16).unwrap())
+            .collect();
+        // Inheritable, permitted, effective, bounding, ambient.
+        let own = if uid == 0 { 1 } else { 0 };
+        assert_eq!(sets, [0, own, own, 1, 0], "{uid}");
+    }
+}
