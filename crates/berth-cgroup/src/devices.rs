@@ -6,8 +6,6 @@
 //!
 //! Source: Documentation/admin-guide/cgroup-v1/devices.rst.
 
-use std::collections::BTreeMap;
-
 use berth_oci::spec::DeviceRule;
 
 use crate::error::{Error, Result};
@@ -83,13 +81,16 @@ impl Rule {
 /// Kind, major, minor of an exception.
 type Key = (u8, Option<u32>, Option<u32>);
 
+/// Exceptions and what they give, in the order of the rules: `devices.list` shows that order.
+type Exceptions = Vec<(Key, u32)>;
+
 /// The writes, as (file, value), that make a fresh or used v1 devices cgroup obey the rules.
 ///
 /// # Errors
 /// A rule that makes no sense, or a list that a default with exceptions cannot express.
 pub(crate) fn v1_writes(rules: &[DeviceRule]) -> Result<Vec<(&'static str, String)>> {
     let mut default_allow = true;
-    let mut exceptions: BTreeMap<Key, u32> = BTreeMap::new();
+    let mut exceptions = Exceptions::new();
     for rule in rules {
         let rule = Rule::check(rule)?;
         if rule.is_everything() {
@@ -102,7 +103,10 @@ pub(crate) fn v1_writes(rules: &[DeviceRule]) -> Result<Vec<(&'static str, Strin
             if rule.allow == default_allow {
                 retract(&mut exceptions, key, rule.access)?;
             } else {
-                *exceptions.entry(key).or_default() |= rule.access;
+                match exceptions.iter_mut().find(|(held, _)| *held == key) {
+                    Some((_, bits)) => *bits |= rule.access,
+                    None => exceptions.push((key, rule.access)),
+                }
             }
         }
     }
@@ -121,7 +125,7 @@ pub(crate) fn v1_writes(rules: &[DeviceRule]) -> Result<Vec<(&'static str, Strin
 }
 
 /// A rule that agrees with the default takes back what exceptions it covers.
-fn retract(exceptions: &mut BTreeMap<Key, u32>, rule: Key, bits: u32) -> Result<()> {
+fn retract(exceptions: &mut Exceptions, rule: Key, bits: u32) -> Result<()> {
     let covers = |rule: Option<u32>, other: Option<u32>| rule.is_none() || rule == other;
     let meets = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
     for (key, held) in exceptions.iter_mut() {
@@ -138,7 +142,7 @@ fn retract(exceptions: &mut BTreeMap<Key, u32>, rule: Key, bits: u32) -> Result<
             });
         }
     }
-    exceptions.retain(|_, held| *held != 0);
+    exceptions.retain(|(_, held)| *held != 0);
     Ok(())
 }
 
@@ -188,8 +192,8 @@ mod tests {
         let writes = v1_writes(&rules).unwrap();
         let expected = [
             ("devices.deny", "a"),
-            ("devices.allow", "b 8:* r"),
             ("devices.allow", "c 1:3 rwm"),
+            ("devices.allow", "b 8:* r"),
         ];
         assert_eq!(writes, expected.map(|(f, v)| (f, v.to_owned())));
     }
