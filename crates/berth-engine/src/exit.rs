@@ -119,7 +119,9 @@ fn watch(
         }
         let second = Duration::from_secs(1);
         let pause = deadline.map_or(second, |deadline| {
-            deadline.saturating_duration_since(Instant::now()).min(second)
+            deadline
+                .saturating_duration_since(Instant::now())
+                .min(second)
         });
         let pause = Timespec {
             tv_sec: pause.as_secs() as i64,

@@ -197,10 +197,13 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        LogConfig { driver: "json-file".into(), max_bytes: 10 << 20, max_files: 3 }
+        LogConfig {
+            driver: "json-file".into(),
+            max_bytes: 10 << 20,
+            max_files: 3,
+        }
     }
 }
-
 
 /// The limits that `--ulimit` can name. Source: getrlimit(2).
 pub const ULIMITS: [&str; 16] = [

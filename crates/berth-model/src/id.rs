@@ -24,7 +24,9 @@ impl ContainerId {
         if text.len() == 64 && text.bytes().all(hex) {
             Ok(ContainerId(text.to_owned()))
         } else {
-            Err(format!("`{text}` is not a container id (64 hexadecimal digits)"))
+            Err(format!(
+                "`{text}` is not a container id (64 hexadecimal digits)"
+            ))
         }
     }
 
@@ -74,7 +76,15 @@ mod tests {
     #[test]
     fn only_64_hex_digits_are_an_id() {
         assert!(ContainerId::parse(&"a".repeat(64)).is_ok());
-        for bad in ["", "..", "a/b", "a\0b", &"A".repeat(64), &"a".repeat(65), &"é".repeat(32)] {
+        for bad in [
+            "",
+            "..",
+            "a/b",
+            "a\0b",
+            &"A".repeat(64),
+            &"a".repeat(65),
+            &"é".repeat(32),
+        ] {
             assert!(ContainerId::parse(bad).is_err(), "{bad:?}");
         }
     }

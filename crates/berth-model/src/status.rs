@@ -73,7 +73,10 @@ impl Status {
 
     /// Whether init's process exists.
     pub fn is_alive(&self) -> bool {
-        matches!(self, Status::Running | Status::Paused | Status::Exiting | Status::Orphaned)
+        matches!(
+            self,
+            Status::Running | Status::Paused | Status::Exiting | Status::Orphaned
+        )
     }
 }
 
@@ -98,15 +101,32 @@ mod tests {
     use super::*;
 
     fn exit(code: i32) -> Exit {
-        Exit { code, oom_killed: false, finished_at: "2026-01-01T00:00:00Z".into(), error: None, lost: false }
+        Exit {
+            code,
+            oom_killed: false,
+            finished_at: "2026-01-01T00:00:00Z".into(),
+            error: None,
+            lost: false,
+        }
     }
 
     #[test]
     fn each_row_of_the_table() {
-        let row = |monitor_alive, init_recorded, init_alive, frozen, should_run, code: Option<i32>| {
-            derive(&Facts { monitor_alive, init_recorded, init_alive, frozen, should_run, exit: code.map(exit) })
-        };
-        assert_eq!(row(false, false, false, false, false, None), Status::Created);
+        let row =
+            |monitor_alive, init_recorded, init_alive, frozen, should_run, code: Option<i32>| {
+                derive(&Facts {
+                    monitor_alive,
+                    init_recorded,
+                    init_alive,
+                    frozen,
+                    should_run,
+                    exit: code.map(exit),
+                })
+            };
+        assert_eq!(
+            row(false, false, false, false, false, None),
+            Status::Created
+        );
         assert_eq!(row(true, false, false, false, true, None), Status::Starting);
         assert_eq!(row(true, true, true, false, true, None), Status::Running);
         assert_eq!(row(true, true, true, true, true, None), Status::Paused);
@@ -114,7 +134,13 @@ mod tests {
         assert_eq!(row(false, true, true, false, true, None), Status::Orphaned);
         assert_eq!(row(false, true, false, false, true, None), Status::Lost);
         assert_eq!(row(false, false, false, false, true, None), Status::Lost);
-        assert_eq!(row(false, true, false, false, true, Some(3)), Status::Exited(exit(3)));
-        assert_eq!(row(true, true, false, false, false, Some(3)), Status::Exited(exit(3)));
+        assert_eq!(
+            row(false, true, false, false, true, Some(3)),
+            Status::Exited(exit(3))
+        );
+        assert_eq!(
+            row(true, true, false, false, false, Some(3)),
+            Status::Exited(exit(3))
+        );
     }
 }

@@ -48,7 +48,11 @@ fn bpf(command: libc::c_long, attr: &mut Attr) -> io::Result<libc::c_long> {
     // SAFETY: `attr` is a live, writable, zero-padded buffer of more than ATTR_BYTES bytes; the
     // pointers inside it were put there by the callers below and outlive the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, attr.as_mut_ptr(), ATTR_BYTES) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 fn owned(result: libc::c_long) -> OwnedFd {
@@ -108,7 +112,11 @@ pub fn cgroup_device_programs(cgroup: BorrowedFd<'_>) -> io::Result<Vec<OwnedFd>
     attr[2] = ids.as_mut_ptr() as u64;
     attr[3] = word(MAX_ATTACHED as u32, 0);
     bpf(BPF_PROG_QUERY, &mut attr)?;
-    let count = if cfg!(target_endian = "little") { attr[3] as u32 } else { (attr[3] >> 32) as u32 };
+    let count = if cfg!(target_endian = "little") {
+        attr[3] as u32
+    } else {
+        (attr[3] >> 32) as u32
+    };
     ids[..(count as usize).min(MAX_ATTACHED)]
         .iter()
         .map(|id| {
@@ -130,16 +138,32 @@ mod tests {
     #[test]
     fn a_program_loads_and_the_verifier_refuses_nonsense() {
         let allow = [
-            Insn { code: MOV_R0, regs: 0, off: 0, imm: 1 },
-            Insn { code: EXIT, regs: 0, off: 0, imm: 0 },
+            Insn {
+                code: MOV_R0,
+                regs: 0,
+                off: 0,
+                imm: 1,
+            },
+            Insn {
+                code: EXIT,
+                regs: 0,
+                off: 0,
+                imm: 0,
+            },
         ];
         load_cgroup_device(&allow).expect("tests run as root");
-        assert!(load_cgroup_device(&allow[1..]).is_err(), "r0 is not set at the exit");
+        assert!(
+            load_cgroup_device(&allow[1..]).is_err(),
+            "r0 is not set at the exit"
+        );
     }
 
     #[test]
     fn attach_query_detach() {
-        let path = format!("/sys/fs/cgroup/unified/berth-bpf-test-{}", std::process::id());
+        let path = format!(
+            "/sys/fs/cgroup/unified/berth-bpf-test-{}",
+            std::process::id()
+        );
         let path = if std::path::Path::new("/sys/fs/cgroup/unified").exists() {
             path
         } else {
@@ -148,8 +172,18 @@ mod tests {
         std::fs::create_dir(&path).expect("tests run as root");
         let cgroup = std::fs::File::open(&path).unwrap();
         let allow = [
-            Insn { code: MOV_R0, regs: 0, off: 0, imm: 1 },
-            Insn { code: EXIT, regs: 0, off: 0, imm: 0 },
+            Insn {
+                code: MOV_R0,
+                regs: 0,
+                off: 0,
+                imm: 1,
+            },
+            Insn {
+                code: EXIT,
+                regs: 0,
+                off: 0,
+                imm: 0,
+            },
         ];
         let program = load_cgroup_device(&allow).unwrap();
         let before = cgroup_device_programs(cgroup.as_fd()).unwrap().len();
