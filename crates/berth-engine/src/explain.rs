@@ -2,10 +2,11 @@
 //!
 //! The configuration is asked for causes only (a flag, the image, a default); every value is read
 //! from `/proc` and the cgroup files, so that what somebody changed behind our back shows.
-//! `kernel` reads and parses, `limits` names the cgroup's files, `text` lays it out for people.
+//! `kernel` and `mounts` read and parse, `limits` names the cgroup's files, `text` lays it out for people.
 
 mod kernel;
 mod limits;
+mod mounts;
 mod text;
 
 #[cfg(test)]

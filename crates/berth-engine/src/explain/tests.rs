@@ -134,8 +134,8 @@ fn id_maps_in_words() {
 
 #[test]
 fn layers_are_split_as_overlay_does() {
-    assert_eq!(kernel::split_layers("/a:/b"), ["/a", "/b"]);
-    assert_eq!(kernel::split_layers("/a\\134:x:/b\\040c"), ["/a:x", "/b c"]);
+    assert_eq!(mounts::split_layers("/a:/b"), ["/a", "/b"]);
+    assert_eq!(mounts::split_layers("/a\\134:x:/b\\040c"), ["/a:x", "/b c"]);
 }
 
 #[test]
