@@ -48,7 +48,7 @@ impl Init<'_> {
     ///
     /// # Errors
     /// The first step that failed.
-    pub fn run(&mut self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
+    pub fn run(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
         self.settle(sync, cgroup)?;
         let root = self.make_root()?;
         let slave = self.terminal(&root, sync)?;
@@ -196,14 +196,15 @@ impl Init<'_> {
         Ok(())
     }
 
-    fn wait_for_start(&mut self, sync: &Sync) -> Result<()> {
+    fn wait_for_start(&self, sync: &Sync) -> Result<()> {
         if self.fifo.is_some() {
             // From here on the container lives without its maker.
             rustix::process::set_parent_process_death_signal(None)
                 .map_err(|e| step("live without the runtime", e))?;
         }
         sync.send(b'R')?;
-        let Some(fifo) = self.fifo.take() else {
+        // It stays open until the exec: `start` waits for that.
+        let Some(fifo) = &self.fifo else {
             return sync.wait_go();
         };
         loop {
@@ -212,7 +213,7 @@ impl Init<'_> {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(step("wait for the start", errno)),
             }
-            match rustix::io::read(&fifo, &mut [0; 1]) {
+            match rustix::io::read(fifo, &mut [0; 1]) {
                 Ok(1..) => return Ok(()),
                 // Somebody opened it and wrote nothing: poll would now report that for ever.
                 Ok(0) => std::thread::sleep(std::time::Duration::from_millis(10)),

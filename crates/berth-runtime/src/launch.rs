@@ -82,7 +82,7 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     let cgroup =
         Cgroup::create(&path, &resources, &limits).map_err(|source| Error::Cgroup { source })?;
     init.cgroup_paths = cgroup.paths();
-    let made = make_process(&mut init, &cgroup);
+    let made = make_process(&init, &cgroup);
     let (child, sync) = match made {
         Ok(made) => made,
         Err(error) => {
@@ -293,7 +293,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
     Ok((init, path))
 }
 
-fn make_process(init: &mut Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
+fn make_process(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
     let (ours, theirs) = Sync::pair()?;
     let options = CloneOptions {
         namespaces: init.namespaces.new,

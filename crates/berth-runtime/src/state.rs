@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use berth_cgroup::Cgroup;
 use berth_fs::Durability;
 use berth_oci::spec::{Spec, State};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +173,27 @@ impl Root {
     }
 }
 
+/// The writing end of the fifo: init has the other one, and loses it in the exec of its program.
+#[derive(Debug)]
+pub struct Released(OwnedFd);
+
+impl Released {
+    /// Waits until the program runs, or init has ended.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn wait_for_exec(self) -> Result<()> {
+        let mut wanted = [PollFd::new(&self.0, PollFlags::empty())];
+        // A fifo that nobody reads is in error, which poll always tells.
+        rustix::io::retry_on_intr(|| poll(&mut wanted, None))
+            .map(drop)
+            .map_err(|errno| Error::Step {
+                action: "wait for the program",
+                source: errno.into(),
+            })
+    }
+}
+
 /// One container's directory.
 #[derive(Debug)]
 pub struct Dir {
@@ -207,11 +229,12 @@ impl Dir {
         rustix::fs::open(&path, flags, Mode::empty()).map_err(fail)
     }
 
-    /// Lets init go on. The fifo is removed after that: without it the container counts as running.
+    /// Lets init go on. The fifo is removed with that: without it the container counts as running.
+    /// Init keeps its end open until its exec, so an error on the returned one says that this is done.
     ///
     /// # Errors
     /// [`Error::WrongState`] when there is no fifo or nobody reads it.
-    pub fn release_init(&self) -> Result<()> {
+    pub fn release_init(&self) -> Result<OwnedFd> {
         let path = self.path.join(FIFO);
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let wrong = |status| Error::WrongState {
@@ -229,9 +252,8 @@ impl Dir {
         })?;
         // Whoever unlinks it is the one who starts: of two at once, one loses.
         rustix::fs::unlink(&path).map_err(|_| wrong("running"))?;
-        rustix::io::write(&fifo, b"s")
-            .map(drop)
-            .map_err(|_| wrong("stopped"))
+        rustix::io::write(&fifo, b"s").map_err(|_| wrong("stopped"))?;
+        Ok(fifo)
     }
 
     /// Writes the record and a copy of the configuration.
@@ -411,8 +433,13 @@ mod tests {
         let root = Root::new(Some(dir.path().to_owned()));
         let state = root.make("x").unwrap();
         let fifo = state.make_fifo().unwrap();
-        state.release_init().unwrap();
+        let released = state.release_init().unwrap();
         assert_eq!(rustix::io::read(&fifo, &mut [0; 4]), Ok(1));
+        let waiting = std::thread::spawn(move || released.wait_for_exec().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!waiting.is_finished(), "init has not lost its end");
+        drop(fifo);
+        waiting.join().unwrap();
         assert!(matches!(
             state.release_init(),
             Err(Error::WrongState {

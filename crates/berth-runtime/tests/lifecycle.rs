@@ -275,6 +275,36 @@ fn a_failed_hook_undoes_the_container() {
     }
 }
 
+/// The hooks of `start` itself: `poststart` runs once the program does, and its failure ends that.
+#[test]
+fn poststart_follows_the_program() {
+    let mut bundle = Bundle::new("");
+    bundle.config["process"]["args"] = json!(["/bin/sleep", "1000"]);
+    let seen = bundle.path().join("seen");
+    let hook = |script: &str| json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+    bundle.config["hooks"]["startContainer"] = hook("sleep 0.3");
+    for (ends, status) in [("exit 0", "running"), ("exit 1", "stopped")] {
+        let script = format!(
+            "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); cat /proc/$pid/cmdline > {}; {ends}",
+            seen.display()
+        );
+        bundle.config["hooks"]["poststart"] = hook(&script);
+        let create = bundle
+            .command(&["create", "c"])
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(create.unwrap().success());
+        let start = bundle.call(&["start", "c"]);
+        assert_eq!(start.code() == 0, status == "running", "{}", start.stderr);
+        assert_eq!(
+            std::fs::read_to_string(&seen).unwrap(),
+            "/bin/sleep\x001000\0"
+        );
+        assert_eq!(bundle.state()["status"], status);
+        bundle.call(&["delete", "-f", "c"]).ok();
+    }
+}
+
 #[test]
 fn limits_are_the_kernels() {
     let mut bundle = Bundle::new(

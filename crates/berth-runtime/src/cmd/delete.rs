@@ -53,7 +53,10 @@ fn wrong(id: String, status: Status) -> Error {
 }
 
 /// Kills init and all others, and waits until init has ended.
-fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Cgroup`], [`Error::Step`].
+pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
     if let Some(init) = pid::open(record.pid, record.start_time)? {
         let _ = berth_sys::signals::send(&init, 9);
         cgroup.kill().map_err(|source| Error::Cgroup { source })?;

@@ -21,6 +21,8 @@ pub fn runtime() -> PathBuf {
 pub struct Bundle {
     pub dir: tempfile::TempDir,
     pub config: Value,
+    /// The binary that [`Bundle::command`] runs.
+    pub program: PathBuf,
     mark: Mark,
     before: Ledger,
 }
@@ -57,6 +59,7 @@ impl Bundle {
         Bundle {
             dir,
             config,
+            program: runtime(),
             mark,
             before,
         }
@@ -105,7 +108,7 @@ impl Bundle {
     /// A command of the runtime on this bundle's state root.
     pub fn command(&self, args: &[&str]) -> Command {
         std::fs::write(self.path().join("config.json"), self.config.to_string()).unwrap();
-        let mut command = Command::new(runtime());
+        let mut command = Command::new(&self.program);
         command
             .arg("--root")
             .arg(self.path().join("state"))
