@@ -229,12 +229,11 @@ impl Dir {
         rustix::fs::open(&path, flags, Mode::empty()).map_err(fail)
     }
 
-    /// Lets init go on. The fifo is removed with that: without it the container counts as running.
-    /// Init keeps its end open until its exec, so an error on the returned one says that this is done.
+    /// Lets init go on. The fifo is removed after that: without it the container counts as running.
     ///
     /// # Errors
     /// [`Error::WrongState`] when there is no fifo or nobody reads it.
-    pub fn release_init(&self) -> Result<OwnedFd> {
+    pub fn release_init(&self) -> Result<Released> {
         let path = self.path.join(FIFO);
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let wrong = |status| Error::WrongState {
@@ -253,7 +252,7 @@ impl Dir {
         // Whoever unlinks it is the one who starts: of two at once, one loses.
         rustix::fs::unlink(&path).map_err(|_| wrong("running"))?;
         rustix::io::write(&fifo, b"s").map_err(|_| wrong("stopped"))?;
-        Ok(fifo)
+        Ok(Released(fifo))
     }
 
     /// Writes the record and a copy of the configuration.

@@ -1,9 +1,5 @@
 //! `start`: lets a created container run its program.
 
-use std::os::fd::AsFd as _;
-
-use rustix::event::{PollFd, PollFlags, poll};
-
 use berth_cgroup::Cgroup;
 
 use super::args::{Args, unknown};
@@ -26,17 +22,17 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             status: status.word(),
         });
     }
-    let fifo = dir.release_init()?;
-    // Until the program runs: a signal sent after `start` finds it, not the runtime.
-    let mut wanted = [PollFd::from_borrowed_fd(fifo.as_fd(), PollFlags::empty())];
-    rustix::io::retry_on_intr(|| poll(&mut wanted, None)).map_err(|errno| Error::Step {
-        action: "wait for the program",
-        source: errno.into(),
-    })?;
     let spec = dir.spec()?;
+    // Until the program runs: a signal sent after `start` finds it, not the runtime.
+    dir.release_init()?.wait_for_exec()?;
     if let Some(all) = spec.hooks.as_ref().filter(|all| !all.poststart.is_empty()) {
         let state = hooks::state_of(&spec, &id, &record.bundle, "running", Some(record.pid));
-        hooks::run_all("poststart", &all.poststart, &state)?;
+        if let Err(error) = hooks::run_all("poststart", &all.poststart, &state) {
+            // Source: runtime.md "Lifecycle", 9. The rest of it is for `delete`.
+            let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source });
+            let _ = cgroup.and_then(|cgroup| delete::kill(&record, &cgroup));
+            return Err(error);
+        }
     }
     Ok(0)
 }
