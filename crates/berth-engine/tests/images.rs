@@ -13,15 +13,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use berth_engine::image::{BootstrapOptions, Error, ImportOptions, Removed};
+use berth_engine::request::CreateRequest;
 use berth_engine::{Engine, Options};
 use berth_layer::tar::{Entry, Kind, Writer};
 use berth_model::ErrorKind;
-use berth_oci::Digest;
+use berth_oci::{Digest, Platform};
 
 const TESTS: &[(&str, fn())] = &[
     ("bootstrap_busybox_twice", bootstrap_busybox_twice),
     ("import_with_changes", import_with_changes),
     ("names_come_and_go", names_come_and_go),
+    ("a_used_image_stays", a_used_image_stays),
     ("saved_images_load_again", saved_images_load_again),
     ("skopeo_reads_ours", skopeo_reads_ours),
     ("umoci_unpacks_ours", umoci_unpacks_ours),
@@ -29,6 +31,8 @@ const TESTS: &[(&str, fn())] = &[
     ("we_load_old_docker_archives", we_load_old_docker_archives),
     ("bad_archives_leave_nothing", bad_archives_leave_nothing),
     ("unusual_archives", unusual_archives),
+    ("a_full_disk_is_told", a_full_disk_is_told),
+    ("killed_at_each_step", killed_at_each_step),
 ];
 
 /// Only by name.
@@ -38,6 +42,10 @@ fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     if args.first().is_some_and(|arg| arg == "internal") {
         return berth_layer::child::main(args.into_iter().skip(2));
+    }
+    if args.first().is_some_and(|arg| arg == "crash-child") {
+        crash_child(Path::new(&args[1]));
+        return ExitCode::SUCCESS;
     }
     let filter = args
         .iter()
@@ -62,27 +70,29 @@ struct Bench {
     engine: Engine,
 }
 
-fn new_engine() -> Bench {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "these tests need root"
-    );
-    let dir = tempfile::tempdir().unwrap();
+fn open(dir: &Path) -> Engine {
     let exe = std::env::current_exe().unwrap();
-    let engine = Engine::open(Options {
-        root: dir.path().join("root"),
-        run_dir: dir.path().join("run"),
+    let options = Options {
+        root: dir.join("root"),
+        run_dir: dir.join("run"),
         cgroup_parent: None,
         berth: exe.clone(),
         runtime: exe.clone(),
         monitor: exe,
         rootless: false,
         driver: None,
-    });
-    Bench {
-        dir,
-        engine: engine.unwrap(),
-    }
+    };
+    Engine::open(options).unwrap()
+}
+
+fn new_engine() -> Bench {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "these tests need root"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let engine = open(dir.path());
+    Bench { dir, engine }
 }
 
 impl Bench {
@@ -280,6 +290,46 @@ fn names_come_and_go() {
         0
     );
     assert!(b.engine.snapshots().list().unwrap().is_empty());
+    b.clean();
+}
+
+fn a_used_image_stays() {
+    let b = new_engine();
+    let id = busybox(&b.engine);
+    let request = CreateRequest {
+        image: "busybox".to_owned(),
+        ..CreateRequest::default()
+    };
+    let host = Platform::host();
+    let (ready, lease) = b.engine.ready_image("busybox", &host).unwrap().unwrap();
+    let container = b.engine.create(request, ready).unwrap();
+    drop(lease);
+    assert_eq!(b.engine.images().unwrap()[0].containers, 1);
+    for text in ["busybox", id.short()] {
+        let error = b.engine.remove_image(text, false).unwrap_err();
+        assert!(
+            matches!(error, Error::InUse { running: false, .. }),
+            "{error}"
+        );
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+    }
+    b.engine.tag_image("busybox", "other").unwrap();
+    let removed = b.engine.remove_image("other", false).unwrap();
+    assert_eq!(removed, [Removed::Untagged("other:latest".into())]);
+    // By force its names go; the container keeps what it stands on.
+    let removed = b.engine.remove_image("busybox", true).unwrap();
+    assert_eq!(removed.last(), Some(&Removed::Deleted(id)));
+    assert!(b.engine.images().unwrap().is_empty());
+    assert_eq!(b.engine.snapshots().list().unwrap().len(), 1);
+    b.engine.remove(&container, false, false).unwrap();
+    b.engine.collect_garbage(false).unwrap();
+    assert!(b.engine.snapshots().list().unwrap().is_empty());
+    assert_eq!(
+        std::fs::read_dir(b.path("root/blobs/sha256"))
+            .unwrap()
+            .count(),
+        0
+    );
     b.clean();
 }
 
@@ -684,4 +734,147 @@ fn debian_is_reproducible() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     one.clean();
+}
+
+/// N10.
+fn a_full_disk_is_told() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "these tests need root"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    rustix::mount::mount("tmpfs", dir.path(), "tmpfs", flags, c"size=6m").unwrap();
+    let result = std::panic::catch_unwind(|| {
+        let engine = open(dir.path());
+        import(&engine, "small", "x");
+        // Content that does not compress: digests of digests.
+        let mut noise = vec![b"seed".to_vec()];
+        for _ in 0..250_000 {
+            let next = Digest::of(noise.last().unwrap()).hex().as_bytes()[..32].to_vec();
+            noise.push(next);
+        }
+        let noise = String::from_utf8(noise.concat()).unwrap();
+        let options = ImportOptions {
+            name: Some("big".to_owned()),
+            ..ImportOptions::default()
+        };
+        let error = engine
+            .import_image(&rootfs(&noise)[..], &options)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains("free space")),
+            "{error:?}"
+        );
+        let layer = rootfs(&noise);
+        let tar = docker_archive(&[("l.tar", &layer)], r#"["big"]"#, &[Digest::of(&layer)]);
+        let error = engine.load_images(&tar[..]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(
+            error.hint().is_some_and(|hint| hint.contains("free space")),
+            "{error:?}"
+        );
+        assert_eq!(engine.images().unwrap().len(), 1);
+        engine.collect_garbage(false).unwrap();
+        assert!(engine.store().verify().unwrap().is_clean());
+        import(&engine, "small2", "y");
+    });
+    rustix::mount::unmount(dir.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    result.unwrap();
+}
+
+fn crash_child(dir: &Path) {
+    let engine = open(dir);
+    let tar = std::fs::read(dir.join("../image.tar")).unwrap();
+    engine.load_images(&tar[..]).unwrap();
+    import(&engine, "imported", "x");
+    engine.tag_image("imported", "again").unwrap();
+    engine.remove_image("imported", false).unwrap();
+    engine.remove_image("loaded", false).unwrap();
+}
+
+/// N4 for load, import, tag and rmi: after each death what is visible is whole, and the same work
+/// can be done to its end.
+fn killed_at_each_step() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let layer = rootfs("loaded");
+    let tar = docker_archive(
+        &[("l/layer.tar", &layer)],
+        r#"["loaded"]"#,
+        &[Digest::of(&layer)],
+    );
+    let mut file = File::create(dir.path().join("image.tar")).unwrap();
+    std::io::Write::write_all(&mut file, &tar).unwrap();
+    let log = dir.path().join("steps");
+    let child = |root: &Path, key: &str, value: &std::ffi::OsStr| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .arg("crash-child")
+            .arg(root)
+            .env(key, value)
+            .status()
+            .unwrap()
+    };
+    let at = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
+    };
+    let end = |root: &Path| {
+        let engine = open(root);
+        assert!(engine.store().verify().unwrap().is_clean());
+        let images = engine.images().unwrap();
+        assert_eq!(images.len(), 1);
+        assert_eq!(
+            images[0].reference.as_ref().unwrap().familiar(),
+            "again:latest"
+        );
+        assert_eq!(
+            std::fs::read_dir(root.join("root/blobs/sha256"))
+                .unwrap()
+                .count(),
+            3
+        );
+        assert_eq!(engine.snapshots().list().unwrap().len(), 1);
+    };
+    let root = at("whole");
+    assert!(child(&root, "BERTH_FP_LOG", log.as_os_str()).success());
+    end(&root);
+    let steps = std::fs::read_to_string(&log).unwrap();
+    let count = steps.lines().count();
+    assert!(count > 60, "{count}");
+    for step in 1..=count {
+        let name = steps.lines().nth(step - 1).unwrap();
+        let root = at(&step.to_string());
+        let status = child(&root, "BERTH_FP", format!("#{step}").as_ref());
+        assert_eq!(
+            status.signal(),
+            Some(9),
+            "step {step} ({name}) was not reached"
+        );
+        let engine = open(&root);
+        assert!(
+            engine.store().verify().unwrap().is_clean(),
+            "step {step} ({name})"
+        );
+        for entry in engine.store().refs().unwrap() {
+            let image = engine.store().image_here(&entry.descriptor).unwrap();
+            assert!(
+                image
+                    .manifest
+                    .layers
+                    .iter()
+                    .all(|l| engine.store().has(&l.digest))
+            );
+        }
+        drop(engine);
+        assert!(
+            child(&root, "NOTHING", "".as_ref()).success(),
+            "step {step} ({name})"
+        );
+        end(&root);
+    }
+    println!("killed at each of {count} steps");
 }

@@ -143,6 +143,9 @@ impl Error {
                 Some("for the tar of a root file system use `berth import`".into())
             }
             Error::Unpack(source) => source.hint(),
+            Error::WriteLayer { source } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("the disk is full: free space, or remove images and containers".into())
+            }
             Error::BadChange { .. } => Some(
                 "changes are CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME and WORKDIR, as in a Dockerfile"
                     .into(),
