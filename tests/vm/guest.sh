@@ -4,7 +4,7 @@ if [ ! -e /moved ]; then
     # The initramfs cannot be pivoted away from, a tmpfs can.
     /bin/busybox mkdir /new
     /bin/busybox mount -t tmpfs -o mode=755,size=90% none /new
-    for part in bin lib lib64 usr etc berth berth-runtime berth-monitor overlay.ko image.tar init; do
+    for part in bin lib lib64 usr etc berth berth-runtime berth-monitor overlay.ko image.tar layers.tar init; do
         [ ! -e "/$part" ] || /bin/busybox cp -a "/$part" /new/
     done
     /bin/busybox mkdir -p /new/proc /new/sys /new/dev /new/tmp /new/run /new/var /new/root
@@ -37,6 +37,7 @@ inside() { berth run --rm --network none "$@"; }
 leaf() { echo "/sys/fs/cgroup/berth/$(berth inspect -f '{{.Id}}' "$1")"; }
 limit() { cat "$(leaf cc)/$1"; }
 
+echo # the firmware's line ends here
 check import sha256: berth import /image.tar box:1
 check run hello inside box:1 echo hello
 berth run -d --name cc --network none --memory 64m --cpus 0.5 --pids-limit 20 box:1 sleep 1000
@@ -45,6 +46,8 @@ check memory.max 67108864 limit memory.max
 check cpu.max "50000 100000" limit cpu.max
 check pids.max 20 limit pids.max
 check cgroup-namespace "0::/ " berth exec cc cat /proc/self/cgroup
+berth load -q -i /layers.tar >/dev/null
+check many-layers "first last" inside layers:1 cat /1 /40
 check explain "--memory 64m" berth explain cc
 check fork-bomb "can't fork" inside --pids-limit 8 box:1 sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait'
 check device-refused "Operation not permitted" inside box:1 sh -c 'mknod /tmp/mem c 1 1 && head -c 1 /tmp/mem'
@@ -58,6 +61,6 @@ check kill-all cc berth rm -f cc
 check nothing-runs "" berth ps -q
 check remove-eater eater berth rm eater
 check cgroups-are-gone "none" sh -c 'find /sys/fs/cgroup/berth -mindepth 1 -type d 2>/dev/null | grep . || echo none'
-check fsck "" berth fsck
+check fsck "all is well" berth fsck
 echo end
 poweroff -f

@@ -7,8 +7,8 @@
 //! Source: mount_namespaces(7), pivot_root(2), fsmount(2).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use berth_model::task::RootfsMount;
 use berth_sys::mount::{self as sys_mount, Change, Propagation};
@@ -262,21 +262,46 @@ fn detached(mount: &RootfsMount) -> Result<OwnedFd> {
 }
 
 fn overlay(
-    lower: &[std::path::PathBuf],
+    lower: &[PathBuf],
     upper: &Path,
     work: &Path,
     userxattr: bool,
 ) -> std::result::Result<OwnedFd, Errno> {
+    let make = |fs: &OwnedFd| overlay_of(fs, upper, work, userxattr);
+    let fs = open_overlay()?;
+    let each = lower
+        .iter()
+        .try_for_each(|layer| fsconfig_set_string(&fs, "lowerdir+", layer));
+    match each.and_then(|()| make(&fs)) {
+        // Before Linux 6.8 there is no such option, and before 6.5 only the making refuses it.
+        Err(Errno::INVAL) => with_lower(lower, |value| {
+            let fs = open_overlay()?;
+            fsconfig_set_string(&fs, "lowerdir", value)?;
+            make(&fs)
+        }),
+        done => done,
+    }
+}
+
+fn open_overlay() -> std::result::Result<OwnedFd, Errno> {
     let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(&fs, "source", "overlay")?;
-    add_layers(&fs, lower)?;
-    fsconfig_set_string(&fs, "upperdir", upper)?;
-    fsconfig_set_string(&fs, "workdir", work)?;
+    Ok(fs)
+}
+
+fn overlay_of(
+    fs: &OwnedFd,
+    upper: &Path,
+    work: &Path,
+    userxattr: bool,
+) -> std::result::Result<OwnedFd, Errno> {
+    fsconfig_set_string(fs, "upperdir", upper)?;
+    fsconfig_set_string(fs, "workdir", work)?;
     if userxattr {
-        fsconfig_set_flag(&fs, "userxattr")?;
+        fsconfig_set_flag(fs, "userxattr")?;
     }
-    fsconfig_create(&fs)?;
-    let root = fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    fsconfig_create(fs)?;
+    let root = fsmount(fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
     // Overlay falls back to a read-only mount when it cannot make its scratch files.
     if rustix::fs::fstatvfs(&root)?
         .f_flag
@@ -287,22 +312,37 @@ fn overlay(
     Ok(root)
 }
 
-/// One option a layer (Linux 6.8: no escaping, no limit of a page); before that, one for all.
-fn add_layers(fs: &OwnedFd, lower: &[std::path::PathBuf]) -> std::result::Result<(), Errno> {
-    for (number, layer) in lower.iter().enumerate() {
-        match fsconfig_set_string(fs, "lowerdir+", layer) {
-            Err(Errno::INVAL) if number == 0 => {
-                let escaped = lower.iter().map(|l| {
-                    l.to_string_lossy()
-                        .replace('\\', "\\\\")
-                        .replace(':', "\\:")
-                });
-                return fsconfig_set_string(fs, "lowerdir", escaped.collect::<Vec<_>>().join(":"));
-            }
-            other => other?,
-        }
+/// What a string given to fsconfig(2) may be long, without its NUL.
+const VALUE_BYTES: usize = 255;
+
+/// Calls `make` with all layers in one value. Where their paths are too long for it, their descriptors stand
+/// in, in a working directory that knows them by number: that makes some eighty layers.
+fn with_lower<T>(
+    lower: &[PathBuf],
+    make: impl FnOnce(String) -> std::result::Result<T, Errno>,
+) -> std::result::Result<T, Errno> {
+    let escaped = lower.iter().map(|layer| {
+        layer
+            .to_string_lossy()
+            .replace('\\', "\\\\")
+            .replace(':', "\\:")
+    });
+    let paths = escaped.collect::<Vec<_>>().join(":");
+    if paths.len() <= VALUE_BYTES {
+        return make(paths);
     }
-    Ok(())
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = |path: &Path| rustix::fs::open(path, flags, Mode::empty());
+    let before = open(Path::new("."))?;
+    let layers = lower
+        .iter()
+        .map(|layer| open(layer))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let numbers = layers.iter().map(|fd| fd.as_raw_fd().to_string());
+    rustix::process::chdir("/proc/self/fd")?;
+    let made = make(numbers.collect::<Vec<_>>().join(":"));
+    rustix::process::fchdir(&before)?;
+    made
 }
 
 fn rootfs(action: &'static str, errno: Errno) -> Error {
