@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use berth_oci::{Descriptor, Digest, Platform, Reference, media};
 use berth_registry::{
-    Client, Config, Credentials, Error, Login, Patience, Registries, Registry, Secret,
+    Client, Config, Credentials, Error, Login, Patience, Proxies, Registries, Registry, Secret,
 };
 use testkit::evil_registry::{Content, EvilRegistry, Length, Recorded, Reply};
 use testkit::secure_registry::{LOGIN, Options, SecureRegistry};
@@ -655,6 +655,65 @@ fn mirrors_are_asked_first_and_may_fail() {
     for request in broken.requests().iter().chain(&good.requests()) {
         assert!(request.header("authorization").is_none());
     }
+}
+
+/// G1: a mirror in plain HTTP gets no login, unless its host is insecure.
+#[test]
+fn plain_mirrors_get_no_login() {
+    for insecure in [false, true] {
+        let image = image(big());
+        let content = image.content.clone();
+        let mirror = EvilRegistry::start(move |request| match request.header("authorization") {
+            Some(_) => content.reply(request),
+            None => Reply::challenge("Basic realm=x"),
+        });
+        let host = mirror.host();
+        let registries = format!(
+            "[[registry]]\nhost = \"r.test\"\nblocked = true\nmirrors = [\"http://{host}\"]\n\
+             [[registry]]\nhost = \"{host}\"\ninsecure = {insecure}"
+        );
+        let client = Client::new(Config {
+            registries: Registries::parse(&registries).unwrap(),
+            ..logged_in(&host)
+        });
+        let result = run(client.fetch_manifest(&reference("r.test", "team/app:1")));
+        assert_eq!(result.is_ok(), insecure, "{result:?}");
+        let sent = mirror
+            .requests()
+            .iter()
+            .any(|r| r.header("authorization").is_some());
+        assert_eq!(sent, insecure);
+    }
+}
+
+/// A proxy gets the whole URL and its own login; this machine is never asked through it.
+#[test]
+fn proxies_are_used() {
+    let image = image(big());
+    let content = image.content.clone();
+    let proxy = EvilRegistry::start(move |request| {
+        let mut request = request.clone();
+        request.path = request.path.replace("http://r.test:5000", "");
+        content.reply(&request)
+    });
+    let url = format!("http://name:word@{}", proxy.host());
+    let registries = "[[registry]]\nhost = \"r.test:5000\"\nmirrors = [\"http://r.test:5000\"]";
+    let client = Client::new(Config {
+        registries: Registries::parse(registries).unwrap(),
+        proxies: Proxies::new(Some(&url), None, "").unwrap(),
+        ..logged_in("r.test:5000")
+    });
+    let name = reference("r.test:5000", "team/app:1");
+    run(client.fetch_manifest(&name)).unwrap();
+    let seen = proxy.requests();
+    assert_eq!(seen[0].path, "http://r.test:5000/v2/team/app/manifests/1");
+    assert_eq!(
+        seen[0].header("proxy-authorization"),
+        Some("Basic bmFtZTp3b3Jk")
+    );
+    let local = serve(&image, |_, honest| honest);
+    run(client.fetch_manifest(&reference(&local.host(), "team/app:1"))).unwrap();
+    assert_eq!(proxy.requests().len(), seen.len());
 }
 
 /// An image layout with one layer, made by hand; `oci:DIRECTORY:app` for skopeo.
