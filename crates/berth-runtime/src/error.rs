@@ -38,7 +38,7 @@ pub enum Error {
     )]
     InvalidId { id: String },
     /// There is no such container.
-    #[error("find the container `{id}`")]
+    #[error("find the container `{id}`: it does not exist")]
     NoContainer { id: String },
     /// The id is taken.
     #[error("create the container `{id}`: it exists already")]

@@ -1,4 +1,5 @@
-//! A small reader of command lines: `--key value`, `--key=value`, `-k value`, flags, `--`.
+//! A small reader of command lines: `--key value`, `--key=value`, `-k value`, flags, `--`. Where no
+//! command follows, options may come after operands, too.
 
 use std::collections::VecDeque;
 
@@ -8,6 +9,9 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Args {
     rest: VecDeque<String>,
+    /// Operands that were passed over on the way to an option.
+    passed: VecDeque<String>,
+    permute: bool,
     /// From `--key=value`.
     pending: Option<String>,
     option: String,
@@ -18,12 +22,20 @@ impl Args {
     pub fn new(arguments: Vec<String>) -> Args {
         Args {
             rest: arguments.into(),
+            passed: VecDeque::new(),
+            permute: false,
             pending: None,
             option: String::new(),
         }
     }
 
-    /// The next option; `None` before the first operand, or after `--`.
+    /// From here on options are looked for among the operands as well, up to `--`.
+    pub fn permute(&mut self) {
+        self.permute = true;
+    }
+
+    /// The next option; `None` before the first operand (or the end, when they are permuted), or after
+    /// `--`.
     ///
     /// # Errors
     /// The option before was given a value and has none.
@@ -31,12 +43,18 @@ impl Args {
         if self.pending.is_some() {
             return Err(usage(format!("the option {} takes no value", self.option)));
         }
+        while self.permute
+            && let Some(word) = self.rest.pop_front_if(|word| !is_option(word))
+        {
+            self.passed.push_back(word);
+        }
         match self.rest.front() {
             Some(word) if word == "--" => {
                 self.rest.pop_front();
+                self.permute = false;
                 Ok(None)
             }
-            Some(word) if word.len() > 1 && word.starts_with('-') => {
+            Some(word) if is_option(word) => {
                 let word = self.rest.pop_front().unwrap_or_default();
                 let (name, value) = match word.split_once('=') {
                     Some((name, value)) if name.starts_with("--") => {
@@ -88,7 +106,7 @@ impl Args {
 
     /// The next operand.
     pub fn next_operand(&mut self) -> Option<String> {
-        self.rest.pop_front()
+        self.passed.pop_front().or_else(|| self.rest.pop_front())
     }
 
     /// The one operand that is left.
@@ -108,7 +126,7 @@ impl Args {
     /// # Errors
     /// Something is.
     pub fn end(&self) -> Result<()> {
-        match self.rest.front() {
+        match self.passed.front().or(self.rest.front()) {
             Some(word) => Err(usage(format!("`{word}` is too much"))),
             None => Ok(()),
         }
@@ -123,6 +141,11 @@ impl Args {
     pub fn set_verb(&mut self, verb: &str) {
         self.rest = VecDeque::from([verb.to_owned()]);
     }
+}
+
+/// `-` alone is an operand.
+fn is_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
 }
 
 /// An option that the verb does not have.
@@ -156,6 +179,21 @@ mod tests {
         assert_eq!(args.next_option().unwrap(), None);
         assert_eq!(args.next_operand().unwrap(), "run");
         assert_eq!(args.rest(), ["-x"]);
+    }
+
+    #[test]
+    fn options_may_follow_operands_where_no_command_does() {
+        let mut a = args(&["id", "--bundle", "b", "TERM", "-a", "--", "-x"]);
+        a.permute();
+        assert_eq!(a.next_option().unwrap().unwrap(), "--bundle");
+        assert_eq!(a.value().unwrap(), "b");
+        assert_eq!(a.next_option().unwrap().unwrap(), "-a");
+        assert_eq!(a.next_option().unwrap(), None);
+        for operand in ["id", "TERM", "-x"] {
+            assert!(a.end().is_err());
+            assert_eq!(a.next_operand().unwrap(), operand);
+        }
+        a.end().unwrap();
     }
 
     #[test]

@@ -19,13 +19,6 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let id = args
         .next_operand()
         .ok_or_else(|| usage("the container's id is missing".to_owned()))?;
-    // Callers write `kill ID --all TERM`, too.
-    while let Some(option) = args.next_option()? {
-        match option.as_str() {
-            "-a" | "--all" => all = true,
-            other => return Err(unknown(other)),
-        }
-    }
     let name = args.next_operand().unwrap_or_else(|| "TERM".to_owned());
     args.end()?;
     let number = berth_model::signal::parse(&name).map_err(usage)?;

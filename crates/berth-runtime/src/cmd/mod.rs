@@ -123,6 +123,9 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
     {
         sealed::ensure()?;
     }
+    if !matches!(verb.as_str(), "exec" | "shim" | "unshare" | "init") {
+        args.permute();
+    }
     match verb.as_str() {
         "create" => create::main(global, args),
         "start" => start::main(global, args),
