@@ -20,8 +20,8 @@ finish() {
     set +e
     # A contender that was not started has nothing to remove.
     "$berth" ps -aq | xargs -r "$berth" rm -f
-    [ ! -f "$work/podman" ] || podman rm -fa -t 0
-    [ ! -S "$work/docker.sock" ] || docker ps -aq | xargs -r $docker_command rm -f
+    [ ! -f "$work/podman" ] || $podman_command rm -fa -t 0
+    [ ! -S "$work/docker.sock" ] || $docker_command ps -aq | xargs -r $docker_command rm -f
     for pid in "${started[@]}"; do kill "$pid"; done
     for pid in "${started[@]}"; do wait "$pid"; done
     grep -o " $work[^ ]*" /proc/self/mountinfo | sort -ru | xargs -r umount -l
@@ -50,7 +50,6 @@ start_without_unified() {
     until [ -s "$work/namespace" ]; do sleep 0.01; done
 }
 without_unified="nsenter --mount --wd=. --target"
-crun() { $without_unified "$namespace" crun "$@"; }
 
 start_docker() {
     dockerd --host "unix://$work/docker.sock" --data-root "$work/docker" --exec-root "$work/docker-run" \
@@ -66,17 +65,17 @@ start_docker() {
     return 1
 }
 docker_command="docker -H unix://$work/docker.sock"
-docker() { command docker -H "unix://$work/docker.sock" "$@"; }
 
-# Its CLI options differ from docker's by what this needs; storage is private.
+# Storage is private. Limits are named, or podman would raise them, which not every root may.
 start_podman() {
     [ -n "${namespace:-}" ] || start_without_unified
+    printf '[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]\n' >"$work/containers.conf"
+    export CONTAINERS_CONF=$work/containers.conf
     podman_command="nsenter --mount --wd=. --target $namespace podman --root $work/podman-root \
 --runroot $work/podman-run --storage-driver overlay --cgroup-manager cgroupfs --events-backend file \
 --runtime crun --log-level error"
     touch "$work/podman"
 }
-podman() { $podman_command "$@"; }
 
 start_registry() {
     registry=127.0.0.1:$((20000 + RANDOM % 20000))

@@ -7,8 +7,8 @@ make_rootfs
 start_docker
 start_podman
 "$berth" import "$work/rootfs.tar" bench:1 >/dev/null
-docker import "$work/rootfs.tar" bench:1 >/dev/null
-podman import -q "$work/rootfs.tar" bench:1 >/dev/null
+$docker_command import "$work/rootfs.tar" bench:1 >/dev/null
+$podman_command import -q "$work/rootfs.tar" bench:1 >/dev/null
 
 for command in "$berth" "$docker_command" "$podman_command"; do
     for n in $(seq "$containers"); do

@@ -21,15 +21,15 @@ index=0
         echo "COPY $index /$index"
     done
 } >"$work/context/Dockerfile"
-DOCKER_BUILDKIT=0 docker build -q -t "$image" "$work/context" >/dev/null
-docker push -q "$image" >/dev/null
+DOCKER_BUILDKIT=0 $docker_command build -q -t "$image" "$work/context" >/dev/null
+$docker_command push -q "$image" >/dev/null
 echo "$index layers, $(du -sm "$work/context" | cut -f1) MiB unpacked, $(du -sm "$work/registry" | cut -f1) MiB in the registry"
 mkdir -p "$work/root"
 
 for round in $(seq "${ROUNDS:-5}"); do
     "$berth" rmi -f "$image" >/dev/null 2>&1 || true
     once berth "$berth" pull -q "$image"
-    docker rmi -f "$image" >/dev/null
+    $docker_command rmi -f "$image" >/dev/null
     once docker $docker_command pull -q "$image"
 done
 table "pull of a multi-layer image, cold store" ms

@@ -5,8 +5,8 @@ make_rootfs
 start_docker
 start_podman
 "$berth" import "$work/rootfs.tar" bench:1 >/dev/null
-docker import "$work/rootfs.tar" bench:1 >/dev/null
-podman import -q "$work/rootfs.tar" bench:1 >/dev/null
+$docker_command import "$work/rootfs.tar" bench:1 >/dev/null
+$podman_command import -q "$work/rootfs.tar" bench:1 >/dev/null
 
 run="run --rm --network none bench:1 true"
 race "berth=$berth $run" "docker=$docker_command $run" "podman=$podman_command $run"
@@ -16,8 +16,8 @@ run="run -d --network none bench:1 sleep 1000"
 rounds=2 race "berth=$berth $run" "docker=$docker_command $run" "podman=$podman_command $run"
 table "run -d --network none IMAGE sleep" ms
 "$berth" ps -aq | xargs -r "$berth" rm -f >/dev/null
-docker ps -aq | xargs -r $docker_command rm -f >/dev/null
-podman rm -fa -t 0 >/dev/null
+$docker_command ps -aq | xargs -r $docker_command rm -f >/dev/null
+$podman_command rm -fa -t 0 >/dev/null
 
 for command in "$berth" "$docker_command" "$podman_command"; do
     $command run -d --name idle --network none bench:1 sleep 1000 >/dev/null
