@@ -170,3 +170,67 @@ both! {
         }
     }
 }
+
+both! {
+    /// D35, CVE-2022-0492: no way to a cgroup hierarchy that one could write to.
+    fn a_container_cannot_mount_or_write_cgroups(s) {
+        let inside = |script: &str| s.berth(&["run", "--rm", "busybox", "sh", "-c", script]);
+        for script in ["mount -t cgroup -o memory none /tmp", "mount -t cgroup2 none /tmp"] {
+            let done = inside(script);
+            assert!(done.code() != 0 && done.stderr.contains("permission denied"), "{done}");
+        }
+        let files = inside("find /sys/fs/cgroup -name release_agent").ok().to_owned();
+        assert_eq!(files, "", "only the root of a hierarchy has one");
+        let writable = inside("find /sys/fs/cgroup -type f -name 'cgroup.procs' | while read f; do \
+            (echo 0 >$f) 2>/dev/null && echo $f; done; true");
+        assert_eq!(writable.ok(), "", "{writable}");
+    }
+}
+
+/// R4, R12, CVE-2021-30465 and CVE-2024-45310: somebody exchanges a directory of a volume for a link while
+/// mounts are made below it. Nothing appears outside, and nothing is mounted on the host.
+#[test]
+fn a_volume_that_changes_under_the_mounts_leads_nowhere() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let s = Sandbox::root().with_busybox();
+    let (volume, canary) = (s.folder("volume"), s.folder("canary"));
+    let (real, link) = (volume.join("a"), volume.join("link"));
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&canary, &link).unwrap();
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let ours = |text: String| {
+        let mark = s.path().display().to_string();
+        text.lines().filter(|line| line.contains(&mark)).count()
+    };
+    let before = ours(mounts());
+    let rounds = if std::env::var_os("BERTH_TEST_FULL").is_some() {
+        2000
+    } else {
+        100
+    };
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                renameat_with(CWD, &real, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        let bind = format!("{}:/v", volume.display());
+        for round in 0..rounds {
+            // Succeeding and failing are both right; a mount that goes astray is not.
+            let fresh = format!("/v/a/new{round}");
+            s.berth(&[
+                "run", "--rm", "-v", &bind, "--tmpfs", &fresh, "busybox", "true",
+            ]);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(
+        std::fs::read_dir(&canary).unwrap().count(),
+        0,
+        "made through the link"
+    );
+    assert_eq!(ours(mounts()), before, "mounted on the host");
+}
