@@ -467,6 +467,8 @@ fn r28_a_reused_pid_is_not_signalled() {
     let mut record: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&state).unwrap()).unwrap();
     let real = record.clone();
+    // Start times count in ticks of 10 ms; a number cannot come round again within one.
+    std::thread::sleep(std::time::Duration::from_millis(30));
     let mut decoy = std::process::Command::new("sleep")
         .arg("1000")
         .spawn()
