@@ -23,7 +23,7 @@ test:
 
 # The long sweeps, races and fuzzers too.
 test-full:
-	@tools/install-debian build demo test vm
+	@tools/install-debian build demo test vm fuzz
 	@tools/test full
 
 # Beside Debian's docker, podman, crun and runc, in turn, in one run each.

@@ -159,3 +159,42 @@ fn a_changed_blob_is_found_by_fsck() {
         "{done}"
     );
 }
+
+#[test]
+#[ignore = "downloads a Debian twice: part of make test-full"]
+fn another_debian_than_the_hosts_is_the_same_each_time_and_runs() {
+    let s = Sandbox::root();
+    let host = fs::read_to_string("/etc/os-release").unwrap();
+    let suite = if host.contains("VERSION_CODENAME=bookworm") {
+        "trixie"
+    } else {
+        "bookworm"
+    };
+    let image = format!("debian:{suite}");
+    let bootstrap = |_: ()| {
+        let mut command = s.berth_command(&["image", "bootstrap", &image]);
+        Finished::run(&mut command, b"", std::time::Duration::from_secs(600))
+            .ok()
+            .to_owned()
+    };
+    let first = bootstrap(());
+    let script = "grep -h VERSION_CODENAME /etc/os-release; cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>&-; true";
+    let done = s.berth(&["run", "--rm", &image, "sh", "-c", script]);
+    assert!(
+        done.ok().starts_with(&format!("VERSION_CODENAME={suite}")),
+        "{done}"
+    );
+    let hosts = done
+        .ok()
+        .lines()
+        .filter_map(|line| line.split("://").nth(1));
+    assert!(hosts.clone().count() > 0, "{done}");
+    assert!(
+        hosts
+            .clone()
+            .all(|host| host.starts_with("deb.debian.org/")),
+        "{done}"
+    );
+    s.berth(&["rmi", &image]).ok();
+    assert_eq!(bootstrap(()), first);
+}
