@@ -19,10 +19,13 @@ use rustix::net::{
 use serde_json::{Value, json};
 use testkit::eventually;
 
-/// The monitor's executable, built by its own command.
+/// The monitor's executable: the one in BERTH_BIN_DIR, or built by its own command.
 pub fn monitor() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
+        if let Some(dir) = std::env::var_os("BERTH_BIN_DIR") {
+            return Path::new(&dir).join("berth-monitor");
+        }
         let built = Command::new(env!("CARGO"))
             .args([
                 "build",
