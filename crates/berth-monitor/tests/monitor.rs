@@ -587,7 +587,14 @@ fn a_killed_monitor_leaves_whole_records_and_a_free_lock() {
         options,
     );
     let lock = fs::File::open(rig.dir.path().join("shim.lock")).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let log = rig.dir.path().join("log.json");
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while fs::metadata(&log).map_or(0, |found| found.len()) == 0 {
+        assert!(std::time::Instant::now() < end, "nothing is logged");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // So that it is killed in the middle of its work.
+    std::thread::sleep(Duration::from_millis(100));
     assert!(lock.try_lock().is_err(), "held while it lives");
     rig.monitor.kill().unwrap();
     assert_eq!(rig.wait().signal(), Some(9));
