@@ -155,20 +155,13 @@ impl Content {
             None => Reply::ok(media_type, bytes.clone()),
             Some(start) if start < bytes.len() => {
                 let (last, total) = (bytes.len() - 1, bytes.len());
-                Reply::ok(media_type, &bytes[start..])
-                    .with_status(206)
+                Reply::status(206)
+                    .header("content-type", media_type)
                     .header("content-range", &format!("bytes {start}-{last}/{total}"))
+                    .body(&bytes[start..])
             }
             Some(_) => Reply::status(416),
         }
-    }
-}
-
-impl Reply {
-    /// The same with another status.
-    pub fn with_status(mut self, status: u16) -> Reply {
-        self.status = status;
-        self
     }
 }
 
@@ -187,18 +180,7 @@ impl EvilRegistry {
     /// # Panics
     /// When there is no free port.
     pub fn start(script: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> EvilRegistry {
-        EvilRegistry::start_at("127.0.0.1:0", script)
-    }
-
-    /// As [`EvilRegistry::start`], at this address.
-    ///
-    /// # Panics
-    /// When it is taken.
-    pub fn start_at(
-        address: &str,
-        script: impl Fn(&Recorded) -> Reply + Send + Sync + 'static,
-    ) -> EvilRegistry {
-        let listener = TcpListener::bind(address).expect("a free port");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));

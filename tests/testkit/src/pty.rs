@@ -134,11 +134,6 @@ impl Session {
         set_size(&self.master, rows, columns);
     }
 
-    /// The pid of the program.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits for the program's end.
     ///
     /// # Panics
