@@ -88,9 +88,7 @@ fn only_the_monitor() {
             .berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"])
             .ok()
             .to_owned();
-        let text = std::fs::read(s.run_dir().join("tasks").join(&id).join("pid.json")).unwrap();
-        let pids: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        s.shell(&format!("kill -9 {}", pids["shim_pid"])).ok();
+        s.shell(&format!("kill -9 {}", s.monitor(&id))).ok();
         repaired(&s, "monitor killed");
         assert_eq!(
             s.berth(&["inspect", "-f", "{{.State.Status}}", "cc"]).ok(),

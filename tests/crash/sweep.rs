@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use testkit::registry::Registry;
-use testkit::{Finished, Sandbox};
+use testkit::registry::Options;
+use testkit::{Finished, Registry, Sandbox};
 
 /// Runs `line` killed at its first step, then at its second, … until it runs to its end. `prepare` makes
 /// the state that it starts from; `check` looks at what is left after the repair.
@@ -198,8 +198,7 @@ fn whole_or_absent(s: &Sandbox, image: &str, end: &Killed<'_>) {
         assert_eq!(list, [image], "{}", end.place);
     }
     if list.is_empty() {
-        let blobs = s.state().join("blobs/sha256");
-        let left = fs::read_dir(&blobs).map(Iterator::count).unwrap_or(0);
+        let left = s.count("blobs/sha256");
         assert_eq!(left, 0, "{}: blobs that nobody needs", end.place);
     } else {
         s.berth(&["run", "--rm", image, "true"]).ok();
@@ -223,13 +222,9 @@ fn bootstrap() {
 fn pull() {
     let source = Sandbox::root().with_busybox();
     let s = Sandbox::root();
-    let registry = Registry::start(s.path());
-    registry.push(
-        &format!("oci:{}:{}", source.state().display(), source.store_name()),
-        "b:1",
-        &[],
-    );
-    let image = format!("{}/b:1", registry.host);
+    let registry = Registry::start(Options::default());
+    registry.push(&format!("oci:{}", source.stored_image()), "b:1", &[]);
+    let image = format!("{}/b:1", registry.host());
     sweep(&s, &["pull", "-q", &image], remove_images, |s, end| {
         whole_or_absent(s, &image, &end)
     });
@@ -239,12 +234,7 @@ fn pull() {
 fn load() {
     let s = Sandbox::root().with_busybox();
     let archive = s.home().join("a.tar");
-    let from = format!("oci:{}:{}", s.state().display(), s.store_name());
-    let copy = format!(
-        "skopeo --insecure-policy copy -q {from} docker-archive:{}:b:1",
-        archive.display()
-    );
-    s.shell(&copy).ok();
+    s.export(&format!("docker-archive:{}:b:1", archive.display()));
     sweep(
         &s,
         &["load", "-q", "-i", archive.to_str().unwrap()],

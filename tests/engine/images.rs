@@ -45,10 +45,7 @@ both! {
         s.berth(&["rm", "-f", "cc"]).ok();
         s.berth(&["rmi", "busybox"]).ok();
         // Blobs and unpacked layers went with it.
-        let blobs = s.state().join("blobs/sha256");
-        assert_eq!(fs::read_dir(blobs).map(Iterator::count).unwrap_or(0), 0);
-        let snapshots = s.state().join("snapshots");
-        assert_eq!(fs::read_dir(snapshots).map(Iterator::count).unwrap_or(0), 0);
+        assert_eq!((s.count("blobs/sha256"), s.count("snapshots")), (0, 0));
     }
 }
 
@@ -69,26 +66,21 @@ both! {
 
 both! {
     fn skopeo_reads_our_store_and_we_read_its_archives(s) {
-        let layout = format!("oci:{}", s.state().display());
         for (kind, file) in [("docker-archive", "d.tar"), ("oci-archive", "o.tar")] {
-            let target = format!("{kind}:{}:new/{}:1", s.home().join(file).display(), &kind[..3]);
-            let name = s.store_name();
-            let mut copy = s.command("skopeo");
-            copy.args(["--insecure-policy", "copy", "-q", &format!("{layout}:{name}"), &target]);
-            Finished::run(&mut copy, b"", testkit::wait::PATIENCE).ok();
+            s.export(&format!("{kind}:{}:new/{}:1", s.home().join(file).display(), &kind[..3]));
             s.berth(&["load", "-i", s.home().join(file).to_str().unwrap()]).ok();
             let image = format!("new/{}:1", &kind[..3]);
             assert_eq!(s.berth(&["run", "--rm", &image, "echo", "loaded"]).ok(), "loaded", "{kind}");
         }
         // The layer is stored and unpacked once.
-        assert_eq!(fs::read_dir(s.state().join("snapshots")).unwrap().count(), 1);
+        assert_eq!(s.count("snapshots"), 1);
     }
 }
 
 #[test]
 fn umoci_unpacks_our_store() {
     let s = Sandbox::root().with_busybox();
-    let image = format!("{}:{}", s.state().display(), s.store_name());
+    let image = s.stored_image();
     let bundle = s.home().join("bundle");
     let mut command = s.command("umoci");
     command.args(["unpack", "--image", &image]).arg(&bundle);
@@ -98,12 +90,8 @@ fn umoci_unpacks_our_store() {
 
 both! {
     fn load_reads_standard_input_and_compressed_archives(s) {
-        let name = s.store_name();
         let archive = s.home().join("o.tar");
-        let mut copy = s.command("skopeo");
-        let source = format!("oci:{}:{name}", s.state().display());
-        copy.args(["--insecure-policy", "copy", "-q", &source, &format!("oci-archive:{}:x:1", archive.display())]);
-        Finished::run(&mut copy, b"", testkit::wait::PATIENCE).ok();
+        s.export(&format!("oci-archive:{}:x:1", archive.display()));
         for tool in ["cat", "gzip -c", "zstd -qc"] {
             let done = s.shell(&format!("{tool} {} | berth load", archive.display()));
             assert!(done.ok().contains("Loaded image"), "{tool}: {done}");
@@ -113,12 +101,8 @@ both! {
 
 both! {
     fn damaged_archives_are_refused_and_leave_nothing(s) {
-        let name = s.store_name();
         let archive = s.home().join("o.tar");
-        let mut copy = s.command("skopeo");
-        let source = format!("oci:{}:{name}", s.state().display());
-        copy.args(["--insecure-policy", "copy", "-q", &source, &format!("oci-archive:{}:x:1", archive.display())]);
-        Finished::run(&mut copy, b"", testkit::wait::PATIENCE).ok();
+        s.export(&format!("oci-archive:{}:x:1", archive.display()));
         s.berth(&["rmi", "busybox"]).ok();
         let whole = fs::read(&archive).unwrap();
         let mut flipped = whole.clone();
@@ -128,9 +112,8 @@ both! {
             let done = s.berth_with_input(&["load"], bytes);
             assert!(done.code() != 0 && done.stderr.starts_with("error: "), "{what}: {done}");
             assert_eq!(s.berth(&["images", "-q"]).ok(), "", "{what}");
-            let blobs = s.state().join("blobs/sha256");
             s.berth(&["fsck", "--repair"]).ok();
-            assert_eq!(fs::read_dir(blobs).map(Iterator::count).unwrap_or(0), 0, "{what}");
+            assert_eq!(s.count("blobs/sha256"), 0, "{what}");
         }
     }
 }

@@ -150,9 +150,7 @@ both! {
     fn a_killed_monitor_loses_nothing_acknowledged(s) {
         let id = s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", "echo written; sleep 100"]).ok().to_owned();
         eventually("it wrote", || s.berth(&["logs", "cc"]).ok().contains("written").then_some(()));
-        let text = std::fs::read_to_string(s.run_dir().join("tasks").join(&id).join("pid.json")).unwrap();
-        let pids: serde_json::Value = serde_json::from_str(&text).unwrap();
-        s.shell(&format!("kill -9 {}", pids["shim_pid"])).ok();
+        s.shell(&format!("kill -9 {}", s.monitor(&id))).ok();
         s.berth(&["fsck", "--repair"]).ok();
         assert_eq!(s.berth(&["logs", "cc"]).ok(), "written");
         assert_eq!(state(s, "cc"), "exited");

@@ -2,19 +2,15 @@
 
 use std::fs;
 
-use testkit::Sandbox;
-use testkit::registry::{DyingProxy, Registry};
+use testkit::registry::Options;
+use testkit::{DyingProxy, Registry, Sandbox};
 
 /// A registry with `bench/busybox:1`, pushed from another sandbox's store.
-fn registry(s: &Sandbox, options: &[&str]) -> Registry {
+fn registry(options: &[&str]) -> Registry {
     let source = Sandbox::root().with_busybox();
-    let name = source.store_name();
-    let registry = Registry::start(s.path());
-    registry.push(
-        &format!("oci:{}:{name}", source.state().display()),
-        "bench/busybox:1",
-        options,
-    );
+    let registry = Registry::start(Options::default());
+    let image = format!("oci:{}", source.stored_image());
+    registry.push(&image, "bench/busybox:1", options);
     registry
 }
 
@@ -23,10 +19,7 @@ fn nothing_is_visible(s: &Sandbox) {
     assert_eq!(s.berth(&["images", "-aq"]).ok(), "");
     s.berth(&["fsck", "--repair"]).ok();
     for place in ["leases", "blobs/sha256", "snapshots"] {
-        let left = fs::read_dir(s.state().join(place))
-            .map(Iterator::count)
-            .unwrap_or(0);
-        assert_eq!(left, 0, "{place}");
+        assert_eq!(s.count(place), 0, "{place}");
     }
     for entry in fs::read_dir(s.state().join("ingest")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -35,8 +28,8 @@ fn nothing_is_visible(s: &Sandbox) {
 }
 
 fn pulls(s: &Sandbox, options: &[&str]) {
-    let registry = registry(s, options);
-    let image = format!("{}/bench/busybox:1", registry.host);
+    let registry = registry(options);
+    let image = format!("{}/bench/busybox:1", registry.host());
     let done = s.berth(&["pull", &image]);
     assert!(done.ok().contains(&image), "{done}");
     assert_eq!(
@@ -56,7 +49,7 @@ fn pulls(s: &Sandbox, options: &[&str]) {
         .ok()
         .to_owned();
     s.berth(&["rmi", &image]).ok();
-    let by_digest = format!("{}/bench/busybox@{digest}", registry.host);
+    let by_digest = format!("{}/bench/busybox@{digest}", registry.host());
     s.berth(&["pull", &by_digest]).ok();
     assert_eq!(
         s.berth(&["run", "--rm", &by_digest, "echo", "by digest"])
@@ -88,15 +81,15 @@ fn dockers_schema() {
 #[test]
 fn what_is_not_there_is_said() {
     let s = Sandbox::root();
-    let registry = registry(&s, &[]);
+    let registry = registry(&[]);
     for (name, word) in [
         ("bench/busybox:2", "bench/busybox:2"),
         ("no/such:1", "no/such:1"),
     ] {
-        let done = s.berth(&["pull", "-q", &format!("{}/{name}", registry.host)]);
+        let done = s.berth(&["pull", "-q", &format!("{}/{name}", registry.host())]);
         assert!(done.fails(1).contains(word), "{done}");
     }
-    let host = registry.host.clone();
+    let host = registry.host();
     drop(registry);
     let done = s.berth(&["pull", "-q", &format!("{host}/bench/busybox:1")]);
     assert!(done.fails(1).starts_with("error: "), "{done}");
@@ -106,33 +99,33 @@ fn what_is_not_there_is_said() {
 #[test]
 fn a_registry_that_dies_in_the_middle_leaves_nothing() {
     let s = Sandbox::root();
-    let registry = registry(&s, &[]);
+    let registry = registry(&[]);
     for bytes in [10, 1500, 100_000, 600_000] {
-        let proxy = DyingProxy::start(&registry.host, bytes);
+        let proxy = DyingProxy::start(&registry.host(), bytes);
         let done = s.berth(&["pull", "-q", &format!("{}/bench/busybox:1", proxy.host)]);
         assert!(proxy.is_dead(), "{bytes}: {done}");
         assert!(done.fails(1).starts_with("error: "), "{bytes}: {done}");
         nothing_is_visible(&s);
     }
-    s.berth(&["pull", &format!("{}/bench/busybox:1", registry.host)])
+    s.berth(&["pull", &format!("{}/bench/busybox:1", registry.host())])
         .ok();
 }
 
 #[test]
 fn a_changed_blob_in_the_registry_is_refused() {
     let s = Sandbox::root();
-    let registry = registry(&s, &[]);
+    let registry = registry(&[]);
     // The largest file is the layer.
     let find = format!(
-        "find {}/registry -name data -type f -printf '%s %p\\n' | sort -n | tail -n 1 | cut -d' ' -f2",
-        s.path().display()
+        "find {} -name data -type f -printf '%s %p\\n' | sort -n | tail -n 1 | cut -d' ' -f2",
+        registry.storage().display()
     );
     let layer = s.shell(&find).ok().to_owned();
     let mut bytes = fs::read(&layer).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&layer, &bytes).unwrap();
-    let image = format!("{}/bench/busybox:1", registry.host);
+    let image = format!("{}/bench/busybox:1", registry.host());
     let done = s.berth(&["pull", &image]);
     assert!(done.fails(1).contains("sha256:"), "{done}");
     nothing_is_visible(&s);
@@ -145,10 +138,10 @@ fn a_changed_blob_in_the_registry_is_refused() {
 #[test]
 fn mirrors_are_asked_first() {
     let s = Sandbox::root();
-    let registry = registry(&s, &[]);
+    let registry = registry(&[]);
     let text = format!(
         "[[registry]]\nhost = \"registry.invalid\"\nmirrors = [\"http://{}\"]\n",
-        registry.host
+        registry.host()
     );
     let config = s.file("registries.toml", text);
     let mut command = s.berth_command(&["pull", "registry.invalid/bench/busybox:1"]);

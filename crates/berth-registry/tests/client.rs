@@ -12,7 +12,7 @@ use berth_registry::{
     Client, Config, Credentials, Error, Login, Patience, Proxies, Registries, Registry, Secret,
 };
 use testkit::evil_registry::{Content, EvilRegistry, Length, Recorded, Reply};
-use testkit::secure_registry::{LOGIN, Options, SecureRegistry};
+use testkit::registry::{LOGIN, Options};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -766,13 +766,14 @@ fn layout(directory: &std::path::Path, layer: &[u8]) -> Descriptor {
 fn tls_and_login() {
     let directory = tempfile::tempdir().unwrap();
     let layer = layout(directory.path(), &[5; 100_000]);
-    let server = SecureRegistry::start(Options {
+    let server = testkit::Registry::start(Options {
         tls: true,
         login: true,
     });
     server.push(
         &format!("oci:{}:app", directory.path().display()),
         "team/app:1",
+        &["--preserve-digests"],
     );
     let name = reference(&server.host(), "team/app:1");
     let with_ca = |insecure| {

@@ -1,11 +1,11 @@
 //! For integration tests: a place of one's own for a berth ([`Sandbox`]), what may not be left behind
-//! ([`Ledger`]), a terminal session ([`Session`]), registries that are honest
-//! ([`Registry`], [`SecureRegistry`]) or not ([`EvilRegistry`]), an ordinary user ([`TestUser`]), and a root file
-//! system.
+//! ([`Ledger`]), a terminal session ([`Session`]), registries that are honest ([`Registry`]), die
+//! ([`DyingProxy`]) or lie ([`EvilRegistry`]), an ordinary user ([`TestUser`]), and a root file system.
 //!
 //! Tests run as root, and say so instead of passing silently when they do not.
 
 pub mod busybox;
+pub mod dying_proxy;
 pub mod evil_registry;
 pub mod finished;
 pub mod ledger;
@@ -13,16 +13,15 @@ pub mod programs;
 pub mod pty;
 pub mod registry;
 pub mod sandbox;
-pub mod secure_registry;
 pub mod user;
 pub mod wait;
 
+pub use dying_proxy::DyingProxy;
 pub use evil_registry::EvilRegistry;
 pub use finished::Finished;
 pub use ledger::Ledger;
 pub use pty::Session;
 pub use registry::Registry;
 pub use sandbox::Sandbox;
-pub use secure_registry::SecureRegistry;
 pub use user::TestUser;
 pub use wait::eventually;

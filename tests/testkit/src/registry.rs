@@ -1,158 +1,168 @@
-//! A registry on loopback: Debian's docker-registry on a port that was free, and a proxy before it that dies.
+//! Debian's docker-registry on a free port of 127.0.0.1, plain or with TLS, a login, or both; its content goes
+//! with it.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
-use crate::wait::eventually;
+use crate::Finished;
 
-/// A running registry, plain HTTP. Ends when dropped.
+/// Name and password of a registry that wants a login.
+pub const LOGIN: (&str, &str) = ("user", "secret");
+/// The same as a line of htpasswd (bcrypt; the salt is nobody's secret).
+const HTPASSWD: &str = "user:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
+
+/// How the registry is to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// HTTPS, with a certificate of its own authority: [`Registry::authority`].
+    pub tls: bool,
+    /// It wants [`LOGIN`].
+    pub login: bool,
+}
+
+/// The registry; it is killed when dropped.
 pub struct Registry {
-    /// `127.0.0.1:PORT`, as it stands in references.
-    pub host: String,
-    server: Child,
+    child: Child,
+    directory: tempfile::TempDir,
+    port: u16,
+    options: Options,
 }
 
 impl Registry {
-    /// Starts one that keeps its data below `directory`.
+    /// As `options` say.
     ///
     /// # Panics
-    /// When docker-registry is not installed or does not answer.
-    pub fn start(directory: &Path) -> Registry {
-        // Another process may take the port in between: try again.
-        for _ in 0..5 {
-            let host = format!("127.0.0.1:{}", free_port());
-            let config = directory.join("registry.yml");
-            let text = format!(
-                "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: \"{host}\"}}\n",
-                directory.join("registry").display()
-            );
-            fs::write(&config, text).expect("our own directory");
-            let mut command = Command::new("docker-registry");
-            command
-                .arg("serve")
-                .arg(&config)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
-            let mut server = command
-                .env_clear()
-                .spawn()
-                .expect("docker-registry is installed");
-            let up = eventually("the registry answers or ends", || {
-                if server.try_wait().expect("our own child").is_some() {
-                    return Some(false);
-                }
-                TcpStream::connect(&host).is_ok().then_some(true)
-            });
-            if up {
-                return Registry { host, server };
-            }
+    /// When docker-registry (or openssl, for TLS) is not installed or does not start.
+    pub fn start(options: Options) -> Registry {
+        let directory = tempfile::Builder::new()
+            .prefix("berth-registry.")
+            .tempdir()
+            .expect("a temporary directory");
+        let config = configure(directory.path(), options);
+        let mut child = Command::new("docker-registry")
+            .args(["serve", &config.to_string_lossy()])
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("docker-registry is installed");
+        let port = listening(&mut child);
+        Registry {
+            child,
+            directory,
+            port,
+            options,
         }
-        panic!("no free port for a registry");
     }
 
-    /// Copies an image into it with skopeo: `from` as skopeo names it, `to` as `name:tag`.
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate authority's file, of a registry with TLS.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// Where it keeps its content.
+    pub fn storage(&self) -> PathBuf {
+        self.directory.path().join("storage")
+    }
+
+    /// Copies an image into it with skopeo: `from` as skopeo names it, `to` as `repository:tag`.
     ///
     /// # Panics
-    /// When skopeo fails.
+    /// When skopeo is not installed or fails.
     pub fn push(&self, from: &str, to: &str, options: &[&str]) {
+        let to = format!("docker://{}/{to}", self.host());
         let mut command = Command::new("skopeo");
         command
             .args(["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"])
             .args(options);
-        command
-            .arg(from)
-            .arg(format!("docker://{}/{to}", self.host));
-        let output = command.output().expect("skopeo is installed");
-        assert!(
-            output.status.success(),
-            "skopeo: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        if self.options.login {
+            command.arg(format!("--dest-creds={}:{}", LOGIN.0, LOGIN.1));
+        }
+        Finished::run(command.args([from, &to]), b"", Duration::from_secs(120)).ok();
     }
 }
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-/// A server that passes on what another says, up to a number of bytes; then it dies: no answer to anybody.
-pub struct DyingProxy {
-    /// `127.0.0.1:PORT`.
-    pub host: String,
-    dead: Arc<AtomicBool>,
+fn configure(directory: &Path, options: Options) -> PathBuf {
+    let at = |name: &str| directory.join(name).display().to_string();
+    let mut text = format!(
+        "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
+         storage: {{filesystem: {{rootdirectory: {}}}}}\n\
+         http:\n  addr: 127.0.0.1:0\n",
+        at("storage")
+    );
+    if options.tls {
+        certify(directory);
+        text += &format!(
+            "  tls: {{certificate: {}, key: {}}}\n",
+            at("server.pem"),
+            at("server.key")
+        );
+    }
+    if options.login {
+        std::fs::write(directory.join("htpasswd"), HTPASSWD).expect("our own directory");
+        text += &format!(
+            "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+            at("htpasswd")
+        );
+    }
+    let path = directory.join("config.yml");
+    std::fs::write(&path, text).expect("our own directory");
+    path
 }
 
-impl DyingProxy {
-    /// Before `host`; dies after `bytes` of its answers.
-    ///
-    /// # Panics
-    /// When it cannot listen.
-    pub fn start(host: &str, bytes: u64) -> DyingProxy {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let own = listener.local_addr().expect("it listens").to_string();
-        let dead = Arc::new(AtomicBool::new(false));
-        let (left, upstream) = (Arc::new(AtomicU64::new(bytes)), host.to_owned());
-        let state = Arc::clone(&dead);
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if state.load(Ordering::SeqCst) {
-                    return;
-                }
-                let Ok(server) = TcpStream::connect(&upstream) else {
-                    return;
-                };
-                let (up, down) = (client.try_clone(), server.try_clone());
-                let (left, state) = (Arc::clone(&left), Arc::clone(&state));
-                std::thread::spawn(move || {
-                    pass(
-                        up.expect("a socket"),
-                        server,
-                        &AtomicU64::new(u64::MAX),
-                        None,
-                    )
-                });
-                std::thread::spawn(move || {
-                    pass(down.expect("a socket"), client, &left, Some(&state))
-                });
-            }
-        });
-        DyingProxy { host: own, dead }
-    }
-
-    /// Whether it came to that.
-    pub fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::SeqCst)
-    }
+/// An authority and a certificate for 127.0.0.1 that it signed.
+fn certify(directory: &Path) {
+    let script = "set -e
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=berth test CA' \
+            -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign' \
+            -keyout ca.key -out ca.pem
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=registry' \
+            -keyout server.key -out server.csr
+        printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n' > extensions
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+            -extfile extensions -out server.pem";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).current_dir(directory);
+    Finished::run(&mut command, b"", Duration::from_secs(60)).ok();
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, left: &AtomicU64, dead: Option<&AtomicBool>) {
-    let mut bytes = [0; 16384];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        let allowed = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| {
-            Some(n.saturating_sub(count as u64))
-        });
-        let allowed = allowed.unwrap_or(0).min(count as u64) as usize;
-        if to.write_all(&bytes[..allowed]).is_err() || allowed < count {
-            if let (true, Some(dead)) = (allowed < count, dead) {
-                dead.store(true, Ordering::SeqCst);
-            }
-            break;
+/// Waits until the registry says where it listens; its later output is thrown away.
+fn listening(child: &mut Child) -> u16 {
+    let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            let _ = sender.send(line);
         }
+    });
+    let mut output = String::new();
+    while let Ok(line) = receiver.recv_timeout(Duration::from_secs(30)) {
+        let port = line
+            .split_once("listening on 127.0.0.1:")
+            .map(|(_, rest)| rest);
+        let digits = port.map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+        if let Some(port) = digits.flatten().and_then(|digits| digits.parse().ok()) {
+            return port;
+        }
+        output += &line;
+        output.push('\n');
     }
-    let _ = to.shutdown(std::net::Shutdown::Both);
-    let _ = from.shutdown(std::net::Shutdown::Both);
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("it listens").port()
+    let _ = child.kill();
+    panic!("docker-registry does not listen:\n{output}");
 }

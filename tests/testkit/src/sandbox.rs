@@ -248,15 +248,40 @@ impl Sandbox {
         self
     }
 
-    /// What `index.json` calls the first image: skopeo's and umoci's name for it in an OCI layout.
+    /// The store's first image as umoci names it (`LAYOUT:NAME`), and skopeo behind `oci:`.
     ///
     /// # Panics
     /// When there is none.
-    pub fn store_name(&self) -> String {
+    pub fn stored_image(&self) -> String {
         let text = fs::read(self.state().join("index.json")).expect("the store has an index");
         let index: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
         let name = &index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"];
-        name.as_str().expect("an image with a name").to_owned()
+        let name = name.as_str().expect("an image with a name");
+        format!("{}:{name}", self.state().display())
+    }
+
+    /// Writes the store's first image with skopeo, as berth's user, to what skopeo calls `target`.
+    pub fn export(&self, target: &str) {
+        let mut copy = self.command("skopeo");
+        copy.args(["--insecure-policy", "copy", "-q"]);
+        copy.arg(format!("oci:{}", self.stored_image())).arg(target);
+        Finished::run(&mut copy, b"", PATIENCE).ok();
+    }
+
+    /// How many entries a directory of the state has; 0 if it is not there.
+    pub fn count(&self, directory: &str) -> usize {
+        fs::read_dir(self.state().join(directory)).map_or(0, Iterator::count)
+    }
+
+    /// The pid of a running container's monitor, by the container's whole id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn monitor(&self, id: &str) -> u64 {
+        let text = fs::read(self.run_dir().join("tasks").join(id).join("pid.json"));
+        let pids: serde_json::Value =
+            serde_json::from_slice(&text.expect("it runs")).expect("it is JSON");
+        pids["shim_pid"].as_u64().expect("a pid")
     }
 
     /// Processes that belong to this sandbox: monitors, containers.
