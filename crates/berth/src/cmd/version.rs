@@ -1,9 +1,9 @@
 //! `berth version`.
 
-use serde::Serialize;
+use berth_oci::Platform;
 
 use crate::globals::Globals;
-use crate::ui::template::{self, Template};
+use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
 
 /// The Docker API whose shapes the output follows.
@@ -17,75 +17,43 @@ pub struct Version {
     format: Option<String>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Report {
-    client: Part,
-    server: Part,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Part {
-    version: &'static str,
-    api_version: &'static str,
-    os: &'static str,
-    arch: &'static str,
-    kernel_version: String,
-}
-
 impl Verb for Version {
     fn run(self, _: &Globals) -> Outcome {
-        let report = report();
         let text = match self.format.as_deref() {
-            None => plain(&report),
-            Some("json") => serde_json::to_string(&report).unwrap_or_default() + "\n",
-            Some(format) => Template::parse(format)?.render(&template::to_value(&report)?)? + "\n",
+            None => Template::parse(PLAIN)?.render(&report())?,
+            Some("json") => serde_json::to_string(&report()).unwrap_or_default() + "\n",
+            Some(format) => Template::parse(format)?.render(&report())? + "\n",
         };
         super::print(&text)?;
         Ok(0)
     }
 }
 
-fn report() -> Report {
-    let part = || Part {
-        version: env!("CARGO_PKG_VERSION"),
-        api_version: API_VERSION,
-        os: "linux",
-        arch: arch(),
-        kernel_version: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
-    };
-    Report {
-        client: part(),
-        server: part(),
-    }
+fn report() -> Value {
+    let host = Platform::host();
+    let kernel = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    let part = Value::fields([
+        ("Version", env!("CARGO_PKG_VERSION").into()),
+        ("ApiVersion", API_VERSION.into()),
+        ("Os", host.os.into()),
+        ("Arch", host.architecture.into()),
+        ("KernelVersion", kernel.into()),
+    ]);
+    Value::fields([("Client", part.clone()), ("Server", part)])
 }
 
-/// Go's name of the machine's architecture.
-pub fn arch() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-}
+const PLAIN: &str = "\
+Client: berth
+ Version:           {{.Client.Version}}
+ API version:       {{.Client.ApiVersion}}
+ OS/Arch:           {{.Client.Os}}/{{.Client.Arch}}
 
-fn plain(report: &Report) -> String {
-    let (client, server) = (&report.client, &report.server);
-    format!(
-        "Client: berth\n Version:           {}\n API version:       {}\n OS/Arch:           {}/{}\n\n\
-         Engine: berth (in the same process)\n Version:          {}\n API version:      {}\n OS/Arch:          {}/{}\n Kernel version:   {}\n",
-        client.version,
-        client.api_version,
-        client.os,
-        client.arch,
-        server.version,
-        server.api_version,
-        server.os,
-        server.arch,
-        server.kernel_version,
-    )
-}
+Engine: berth (in the same process)
+ Version:          {{.Server.Version}}
+ API version:      {{.Server.ApiVersion}}
+ OS/Arch:          {{.Server.Os}}/{{.Server.Arch}}
+ Kernel version:   {{.Server.KernelVersion}}
+";

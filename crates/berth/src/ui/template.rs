@@ -6,7 +6,7 @@
 //! truncate`. Missing: `define`, `template`, `block`.
 //!
 //! `lex` cuts the text into tokens, `parse` makes nodes of them, `exec` runs those over a
-//! [`value::Value`], which `ser` makes from anything that serde can write.
+//! [`value::Value`].
 //!
 //! Source: Go, package text/template; docker/cli `templates/templates.go`.
 
@@ -15,10 +15,8 @@ mod funcs;
 mod lex;
 mod parse;
 mod printf;
-mod ser;
 pub mod value;
 
-pub use ser::to_value;
 pub use value::Value;
 
 use std::fmt;

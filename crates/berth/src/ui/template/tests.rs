@@ -3,50 +3,22 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use super::*;
 
-#[derive(Serialize)]
-struct State {
-    #[serde(rename = "Status")]
-    status: &'static str,
-    #[serde(rename = "ExitCode")]
-    exit_code: i32,
-}
-
-#[derive(Serialize)]
-struct Container {
-    #[serde(rename = "Id")]
-    id: &'static str,
-    #[serde(rename = "State")]
-    state: State,
-    #[serde(rename = "Labels")]
-    labels: BTreeMap<&'static str, &'static str>,
-    #[serde(rename = "Args")]
-    args: Vec<&'static str>,
-    #[serde(rename = "Running")]
-    running: bool,
-    #[serde(rename = "Size")]
-    size: u64,
-    #[serde(rename = "Nothing")]
-    nothing: Option<u8>,
-}
-
 fn data() -> Value {
-    let container = Container {
-        id: "abcdef",
-        state: State {
-            status: "running",
-            exit_code: 3,
-        },
-        labels: BTreeMap::from([("b", "2"), ("com.x/a", "1")]),
-        args: vec!["-c", "echo \"hi\""],
-        running: true,
-        size: 2048,
-        nothing: None,
-    };
-    to_value(&container).expect("a value")
+    let labels = [("b", "2"), ("com.x/a", "1")].map(|(k, v)| (k.to_owned(), v.into()));
+    Value::fields([
+        ("Id", "abcdef".into()),
+        (
+            "State",
+            Value::fields([("Status", "running".into()), ("ExitCode", Value::Int(3))]),
+        ),
+        ("Labels", Value::Map(BTreeMap::from(labels))),
+        ("Args", Value::List(vec!["-c".into(), "echo \"hi\"".into()])),
+        ("Running", true.into()),
+        ("Size", Value::Int(2048)),
+        ("Nothing", Value::Nil),
+    ])
 }
 
 fn render(text: &str) -> Result<String, String> {
