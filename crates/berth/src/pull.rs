@@ -2,11 +2,11 @@
 
 use berth_engine::Engine;
 use berth_engine::image::RegistryConfig;
-use berth_engine::image::pull::{LayerStep, PullEvent, Pulled};
+use berth_engine::image::pull::{PullEvent, Pulled};
 use berth_oci::{Platform, Reference};
 
 use crate::ui::diagnostic::Failure;
-use crate::ui::progress::{Progress, Step};
+use crate::ui::progress::Progress;
 
 /// Pulls `reference`.
 ///
@@ -33,13 +33,7 @@ pub fn pull(
             step,
         } = event
         {
-            let step = match step {
-                LayerStep::Exists => Step::Exists,
-                LayerStep::Downloading(bytes) => Step::Downloading(bytes),
-                LayerStep::Downloaded => Step::Downloaded,
-                LayerStep::Unpacked => Step::Unpacked,
-            };
-            progress.layer(&digest.to_string(), step, Some(size_bytes));
+            progress.layer(&digest, step, size_bytes);
         }
     });
     let pulled = pulled.map_err(|error| Failure {

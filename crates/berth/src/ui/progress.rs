@@ -1,35 +1,23 @@
 //! Progress of a pull: one line a layer that changes in place on a terminal; elsewhere one line each time
 //! a layer's state changes. On standard error, so that standard output holds the result only.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
+
+use berth_engine::image::pull::LayerStep;
+use berth_oci::Digest;
 
 use super::human;
 
 /// Redrawing more often than this only costs.
 const REDRAW_MIN: Duration = Duration::from_millis(100);
 
-/// What is happening to a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// It is in the store already.
-    Exists,
-    /// It is on its way: bytes so far.
-    Downloading(u64),
-    /// All of it is here, and its digest is right.
-    Downloaded,
-    /// It is unpacked: done.
-    Unpacked,
-}
-
 /// Draws the progress.
 pub struct Progress {
     out: Box<dyn Write + Send>,
     mode: Mode,
-    /// In the order of the first sign of life.
-    order: Vec<String>,
-    layers: BTreeMap<String, (Step, Option<u64>)>,
+    /// Digest, step and size, in the order of the first sign of life.
+    layers: Vec<(Digest, LayerStep, u64)>,
     lines_drawn: usize,
     drawn_at: Option<Instant>,
 }
@@ -58,8 +46,7 @@ impl Progress {
         Progress {
             out,
             mode,
-            order: Vec::new(),
-            layers: BTreeMap::new(),
+            layers: Vec::new(),
             lines_drawn: 0,
             drawn_at: None,
         }
@@ -76,22 +63,23 @@ impl Progress {
         self.draw();
     }
 
-    /// A layer moved on; `total`: its size in bytes, if known.
-    pub fn layer(&mut self, digest: &str, step: Step, total: Option<u64>) {
-        let id = short(digest);
-        let before = self
-            .layers
-            .insert(id.clone(), (step, total))
-            .map(|(step, _)| step);
-        if before.is_none() {
-            self.order.push(id.clone());
-        }
-        let changed = before
-            .is_none_or(|before| std::mem::discriminant(&before) != std::mem::discriminant(&step));
+    /// A layer of `total` bytes moved on.
+    pub fn layer(&mut self, digest: &Digest, step: LayerStep, total: u64) {
+        let known = self.layers.iter_mut().find(|(d, ..)| d == digest);
+        let changed = match known {
+            Some((_, before, _)) => {
+                let before = std::mem::replace(before, step);
+                std::mem::discriminant(&before) != std::mem::discriminant(&step)
+            }
+            None => {
+                self.layers.push((digest.clone(), step, total));
+                true
+            }
+        };
         match self.mode {
             Mode::Quiet => {}
             Mode::Plain if changed => {
-                let _ = writeln!(self.out, "{id}: {}", word(step));
+                let _ = writeln!(self.out, "{}: {}", digest.short(), word(step));
             }
             Mode::Plain => {}
             Mode::Terminal => {
@@ -107,7 +95,7 @@ impl Progress {
     pub fn finish(&mut self) {
         self.erase();
         self.draw();
-        self.order.clear();
+        self.layers.clear();
         self.lines_drawn = 0;
     }
 
@@ -123,45 +111,35 @@ impl Progress {
             return;
         }
         let mut text = String::new();
-        for id in &self.order {
-            if let Some((step, total)) = self.layers.get(id) {
-                text.push_str(&format!("{id}: {}{}\n", word(*step), bar(*step, *total)));
-            }
+        for (digest, step, total) in &self.layers {
+            let (id, word, bar) = (digest.short(), word(*step), bar(*step, *total));
+            text.push_str(&format!("{id}: {word}{bar}\n"));
         }
-        self.lines_drawn = self.order.len();
+        self.lines_drawn = self.layers.len();
         self.drawn_at = Some(Instant::now());
         let _ = self.out.write_all(text.as_bytes());
         let _ = self.out.flush();
     }
 }
 
-fn short(digest: &str) -> String {
-    digest
-        .split_once(':')
-        .map_or(digest, |(_, hex)| hex)
-        .chars()
-        .take(12)
-        .collect()
-}
-
-fn word(step: Step) -> &'static str {
+fn word(step: LayerStep) -> &'static str {
     match step {
-        Step::Exists => "Already exists",
-        Step::Downloading(_) => "Downloading",
-        Step::Downloaded => "Download complete",
-        Step::Unpacked => "Pull complete",
+        LayerStep::Exists => "Already exists",
+        LayerStep::Downloading(_) => "Downloading",
+        LayerStep::Downloaded => "Download complete",
+        LayerStep::Unpacked => "Pull complete",
     }
 }
 
-fn bar(step: Step, total: Option<u64>) -> String {
+fn bar(step: LayerStep, total: u64) -> String {
     const WIDTH: u64 = 30;
-    match (step, total) {
-        (Step::Downloading(done), Some(total)) if total > 0 => {
+    match step {
+        LayerStep::Downloading(done) if total > 0 => {
             let filled = (done.min(total) * WIDTH / total) as usize;
             let line = "=".repeat(filled) + ">" + &" ".repeat(WIDTH as usize - filled);
             format!(" [{line}] {}/{}", human::size(done), human::size(total))
         }
-        (Step::Downloading(done), _) => format!(" {}", human::size(done)),
+        LayerStep::Downloading(done) => format!(" {}", human::size(done)),
         _ => String::new(),
     }
 }
@@ -184,19 +162,23 @@ mod tests {
         }
     }
 
+    fn digest(sixteen: &str) -> Digest {
+        Digest::parse(&format!("sha256:{}", sixteen.repeat(4))).expect("a digest")
+    }
+
     fn drive(mode: Mode) -> String {
         let sink = Sink::default();
         let mut progress = Progress::new(Box::new(sink.clone()), mode);
         progress.say("latest: Pulling from library/busybox");
         for step in [
-            Step::Downloading(0),
-            Step::Downloading(500),
-            Step::Downloaded,
-            Step::Unpacked,
+            LayerStep::Downloading(0),
+            LayerStep::Downloading(500),
+            LayerStep::Downloaded,
+            LayerStep::Unpacked,
         ] {
-            progress.layer("sha256:0123456789abcdef", step, Some(1000));
+            progress.layer(&digest("0123456789abcdef"), step, 1000);
         }
-        progress.layer("sha256:fedcba9876543210", Step::Exists, None);
+        progress.layer(&digest("fedcba9876543210"), LayerStep::Exists, 1000);
         let bytes = sink.0.lock().expect("a lock").clone();
         String::from_utf8(bytes).expect("text")
     }
