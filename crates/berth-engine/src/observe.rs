@@ -6,7 +6,7 @@ use berth_fs::{Lock, LockMode};
 use berth_model::status::{self, Facts};
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
-use rustix::process::{Pid as KernelPid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::io::Errno;
 
 use crate::{Engine, Error, exit};
 
@@ -121,43 +121,20 @@ impl Engine {
 
 /// Whether that very process lives (a zombie does not).
 pub(crate) fn is_alive(pid: &Pid) -> bool {
-    start_time(pid.pid) == Some(pid.start_time)
+    berth_sys::pid::is_alive(pid.pid, pid.start_time)
 }
 
 /// Sends a signal to that very process, never to another that got its number (security: R28). `false`: it
 /// is gone.
-pub(crate) fn signal(pid: &Pid, signal: i32) -> Result<bool, rustix::io::Errno> {
-    let Some(kernel_pid) = KernelPid::from_raw(pid.pid) else {
+pub(crate) fn signal(pid: &Pid, signal: i32) -> Result<bool, Errno> {
+    let Some(process) = berth_sys::pid::open(pid.pid, pid.start_time)? else {
         return Ok(false);
     };
-    let handle = match pidfd_open(kernel_pid, PidfdFlags::empty()) {
-        Ok(handle) => handle,
-        Err(rustix::io::Errno::SRCH) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    // The handle is fixed now; if its process has our start time, it is ours.
-    if !is_alive(pid) {
-        return Ok(false);
-    }
-    let signal = Signal::from_named_raw(signal).ok_or(rustix::io::Errno::INVAL)?;
-    match pidfd_send_signal(&handle, signal) {
+    match berth_sys::signals::send(&process, signal) {
         Ok(()) => Ok(true),
-        Err(rustix::io::Errno::SRCH) => Ok(false),
+        Err(Errno::SRCH) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Field 22 of `/proc/PID/stat`; `None` when there is no such process, or only its zombie.
-/// Source: proc_pid_stat(5).
-pub(crate) fn start_time(pid: i32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name may hold anything, also `)`.
-    let mut fields = text.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    if matches!(state, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }
 
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
@@ -184,7 +161,7 @@ mod tests {
     #[test]
     fn a_process_is_known_by_number_and_start() {
         let me = std::process::id() as i32;
-        let start = start_time(me).unwrap();
+        let start = berth_sys::pid::start_time(me).unwrap();
         let mut pid = Pid {
             pid: me,
             start_time: start,
@@ -193,9 +170,27 @@ mod tests {
             cgroups: Vec::new(),
         };
         assert!(is_alive(&pid));
-        assert!(signal(&pid, 0).is_err() || is_alive(&pid));
+        assert_eq!(signal(&pid, 0), Ok(true));
         pid.start_time += 1;
         assert!(!is_alive(&pid));
         assert_eq!(signal(&pid, 9), Ok(false), "somebody else's number");
+    }
+
+    /// `SIGRTMIN+3` is what systemd wants to be stopped with.
+    #[test]
+    fn real_time_signals_are_sent_too() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn();
+        let child = child.as_mut().unwrap();
+        let pid = Pid {
+            pid: child.id() as i32,
+            start_time: berth_sys::pid::start_time(child.id() as i32).unwrap(),
+            shim_pid: 0,
+            started_at: String::new(),
+            cgroups: Vec::new(),
+        };
+        assert_eq!(signal(&pid, 37), Ok(true));
+        assert_eq!(child.wait().unwrap().signal(), Some(37));
+        assert_eq!(signal(&pid, 37), Ok(false));
     }
 }

@@ -9,6 +9,7 @@ pub mod keyring;
 pub mod landlock;
 pub mod mount;
 pub mod net;
+pub mod pid;
 pub mod process;
 pub mod pty;
 pub mod seccomp;
