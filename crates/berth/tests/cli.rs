@@ -135,6 +135,30 @@ fn failures_of_the_engine_are_125_for_run_and_1_else() {
 }
 
 #[test]
+fn a_file_for_the_id_stays_only_with_an_id_in_it() {
+    let berth = Berth::new();
+    let file = berth.state.path().join("cid");
+    let run = || {
+        let file = file.to_string_lossy();
+        berth.run(&["run", "--rm", "--cidfile", &file, "--pull", "never", "none"])
+    };
+    let output = run();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(stderr(&output).contains("no such image: none"));
+    assert!(!file.exists());
+    // Somebody else's is left alone.
+    std::fs::write(&file, "mine").expect("a file");
+    let output = run();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(
+        stderr(&output).contains("--cidfile needs a file that does not exist yet"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), "mine");
+}
+
+#[test]
 fn rm_force_of_nothing_is_no_failure() {
     let output = Berth::new().run(&["rm", "-f", "nope"]);
     assert_eq!(output.status.code(), Some(0));

@@ -322,9 +322,6 @@ impl ContainerOptions {
         if request.log.is_some() {
             causes.add("log", "--log-driver, --log-opt".into());
         }
-        if self.rm && self.cidfile.as_ref().is_some_and(|file| file.exists()) {
-            return Err(Failure::usage("the file of --cidfile exists already"));
-        }
         Ok(())
     }
 }

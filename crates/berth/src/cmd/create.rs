@@ -50,20 +50,18 @@ pub fn create(
     quiet: bool,
     cidfile: Option<&Path>,
 ) -> Result<ContainerId, Failure> {
-    // First, so that a file that is there already costs no container; it is left empty if the making fails.
+    // First, so that a file that is there already costs no container.
     let mut cid = cidfile.map(open_new).transpose()?;
-    let (ready, _lease) = image::ready(engine, &request, quiet)?;
-    let made = engine.create(request, ready);
-    let id = match made {
-        Ok(id) => id,
-        Err(error) => {
-            if let Some(path) = cidfile {
-                // Empty: it names nothing.
-                let _ = std::fs::remove_file(path);
-            }
-            return Err(error.into());
-        }
+    let make = || {
+        let (ready, _lease) = image::ready(engine, &request, quiet)?;
+        Ok(engine.create(request, ready)?)
     };
+    let made: Result<ContainerId, Failure> = make();
+    if let (Err(_), Some(path)) = (&made, cidfile) {
+        // Empty: it names nothing, and would be in the next one's way.
+        let _ = std::fs::remove_file(path);
+    }
+    let id = made?;
     if let Some(file) = &mut cid {
         file.write_all(id.as_str().as_bytes())
             .map_err(|e| Failure::of(&e).within("cannot write the file of --cidfile"))?;
