@@ -146,8 +146,11 @@ pub struct ContainerOptions {
 }
 
 impl ContainerOptions {
-    /// Whether the container is to stay when its client goes (`-d` and `create`): `stdin_once` is for the rest.
-    pub fn request(&self, attached: bool, parent: Option<&str>) -> Result<CreateRequest, Failure> {
+    /// What the options ask for. `attached`: standard input ends with the client, which `-d` and `create` have not.
+    ///
+    /// # Errors
+    /// A value that makes no sense, or a file that cannot be read.
+    pub fn request(&self, attached: bool) -> Result<CreateRequest, Failure> {
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let mut causes = Causes::default();
         let mut request = CreateRequest {
@@ -167,7 +170,7 @@ impl ContainerOptions {
         };
         self.process(&mut request, &mut causes)?;
         self.mounts(&mut request, &mut causes, &cwd)?;
-        self.limits(&mut request, &mut causes, parent);
+        self.limits(&mut request, &mut causes);
         self.privileges(&mut request, &mut causes)?;
         self.rest(&mut request, &mut causes)?;
         request.causes = causes.0;
@@ -257,7 +260,7 @@ impl ContainerOptions {
         Ok(())
     }
 
-    fn limits(&self, request: &mut CreateRequest, causes: &mut Causes, parent: Option<&str>) {
+    fn limits(&self, request: &mut CreateRequest, causes: &mut Causes) {
         let resources = &mut request.resources;
         resources.memory_bytes = causes
             .asked("memory", "--memory", self.memory.as_ref())
@@ -270,10 +273,8 @@ impl ContainerOptions {
             causes.add(&format!("ulimits.{name}"), format!("--ulimit {asked}"));
             resources.ulimits.insert(name.clone(), *limits);
         }
-        resources.cgroup_parent = match (&self.cgroup_parent, parent) {
-            (Some(_), _) => causes.option("cgroup_parent", "--cgroup-parent", &self.cgroup_parent),
-            (None, parent) => parent.map(str::to_owned),
-        };
+        resources.cgroup_parent =
+            causes.option("cgroup_parent", "--cgroup-parent", &self.cgroup_parent);
     }
 
     fn privileges(&self, request: &mut CreateRequest, causes: &mut Causes) -> Result<(), Failure> {

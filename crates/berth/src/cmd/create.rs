@@ -27,7 +27,7 @@ impl Verb for Create {
     const USAGE: Option<&'static str> = Some("berth create [OPTIONS] IMAGE [COMMAND] [ARG]...");
 
     fn run(self, globals: &Globals) -> Outcome {
-        let request = self.container.request(false, None)?;
+        let request = self.container.request(false)?;
         let engine = context::engine(globals)?;
         let id = create(
             &engine,

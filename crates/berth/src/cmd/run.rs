@@ -33,7 +33,7 @@ impl Verb for Run {
 
     fn run(self, globals: &Globals) -> Outcome {
         let options = &self.container;
-        let request = options.request(!self.detach, None)?;
+        let request = options.request(!self.detach)?;
         let engine = context::engine(globals)?;
         let id = create(&engine, request, options.quiet, options.cidfile.as_deref())?;
         let outcome = if self.detach {

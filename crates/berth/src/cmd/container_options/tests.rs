@@ -10,7 +10,7 @@ fn parse(words: &[&str]) -> Result<CreateRequest, String> {
         .try_get_matches_from(std::iter::once("run").chain(words.iter().copied()))
         .map_err(|e| e.to_string())?;
     let options = ContainerOptions::from_arg_matches(&matches).map_err(|e| e.to_string())?;
-    options.request(true, None).map_err(|e| e.to_string())
+    options.request(true).map_err(|e| e.to_string())
 }
 
 fn good(words: &[&str]) -> CreateRequest {
