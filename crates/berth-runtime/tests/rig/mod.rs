@@ -107,7 +107,10 @@ impl Bundle {
 
     /// A command of the runtime on this bundle's state root.
     pub fn command(&self, args: &[&str]) -> Command {
-        std::fs::write(self.path().join("config.json"), self.config.to_string()).unwrap();
+        // In one step: a command that was started before may be reading it.
+        let new = self.path().join("config.json.new");
+        std::fs::write(&new, self.config.to_string()).unwrap();
+        std::fs::rename(new, self.path().join("config.json")).unwrap();
         let mut command = Command::new(&self.program);
         command
             .arg("--root")
