@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_model::config::{MountConfig, MountKind, NetworkMode};
+use berth_model::signal;
 use clap::ArgAction::Append;
 
-use crate::opts::{self, Asked, asked, env, mount, number, security, signal, ulimit};
+use crate::opts::{self, Asked, asked, env, mount, number, security, ulimit};
 use crate::ui::diagnostic::Failure;
 
 /// When to pull, as written.

@@ -1,8 +1,9 @@
 //! `berth kill`.
 
+use berth_model::signal;
+
 use crate::context;
 use crate::globals::Globals;
-use crate::opts::signal;
 use crate::verbs::{Outcome, Verb};
 
 /// Send a signal to containers, SIGKILL by default

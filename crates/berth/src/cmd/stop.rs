@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use berth_model::signal;
+
 use crate::context;
 use crate::globals::Globals;
-use crate::opts::signal;
 use crate::verbs::{Outcome, Verb};
 
 /// Ask containers to end, and kill those that do not

@@ -5,8 +5,9 @@ pub mod env;
 pub mod mount;
 pub mod number;
 pub mod security;
-pub mod signal;
 pub mod ulimit;
+
+use berth_engine::spec::ALL_CAPABILITIES;
 
 /// What a parser says about a value that makes no sense.
 pub type Parsed<T> = Result<T, String>;
@@ -53,56 +54,12 @@ pub fn capability(text: &str) -> Parsed<String> {
     if bare == "ALL" {
         return Ok("ALL".into());
     }
-    if CAPABILITIES.contains(&bare) {
-        return Ok(format!("CAP_{bare}"));
+    let name = format!("CAP_{bare}");
+    if ALL_CAPABILITIES.contains(&name.as_str()) {
+        return Ok(name);
     }
     Err(format!("`{text}` is not a capability"))
 }
-
-/// Source: capabilities(7), Linux 6.18.
-const CAPABILITIES: &[&str] = &[
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
-];
 
 #[cfg(test)]
 mod tests {
