@@ -18,7 +18,10 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// Settings of the specification that this runtime does not have, by their path. To ignore one would be
 /// to forget a limit or a promise, so they are refused by name.
-const UNSUPPORTED: [&str; 20] = [
+///
+/// Not here, for the kernel does just that: `memory.useHierarchy` (always, since Linux 5.11) and
+/// `memory.checkBeforeUpdate` (there is no update).
+const UNSUPPORTED: [&str; 26] = [
     "freebsd",
     "solaris",
     "vm",
@@ -34,8 +37,14 @@ const UNSUPPORTED: [&str; 20] = [
     "linux.resources.rdma",
     "linux.resources.cpu.realtimePeriod",
     "linux.resources.cpu.realtimeRuntime",
+    "linux.resources.memory.kernel",
+    "linux.resources.memory.kernelTCP",
+    "linux.resources.blockIO.leafWeight",
     "linux.resources.blockIO.weightDevice",
     "linux.resources.blockIO.throttleReadBpsDevice",
+    "linux.resources.blockIO.throttleReadIOPSDevice",
+    "linux.resources.blockIO.throttleWriteBpsDevice",
+    "linux.resources.blockIO.throttleWriteIOPSDevice",
     "process.execCPUAffinity",
     "process.ioPriority",
     "process.scheduler",
@@ -46,15 +55,18 @@ const UNSUPPORTED: [&str; 20] = [
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`], [`Error::InvalidSpec`].
 pub fn load(bundle: &Path) -> Result<Spec> {
-    let path = bundle.join("config.json");
-    let bytes = read_capped(&path)?;
-    let mut unsupported = None;
-    let spec: Spec = parse(&path, &bytes, &mut unsupported)?;
-    if let Some(field) = unsupported {
-        return invalid(format!("{field} is not supported"));
-    }
+    let spec: Spec = read_supported(&bundle.join("config.json"), "")?;
     validate(&spec)?;
     Ok(spec)
+}
+
+/// Reads a process to be started in a container: a file of its own, with what a `config.json` has below
+/// `process`. Who starts it checks it.
+///
+/// # Errors
+/// [`Error::ReadFile`], [`Error::ParseJson`], [`Error::InvalidSpec`].
+pub fn load_process(path: &Path) -> Result<Process> {
+    read_supported(path, "process")
 }
 
 /// Reads a JSON file strictly: capped, duplicate keys refused.
@@ -62,27 +74,33 @@ pub fn load(bundle: &Path) -> Result<Spec> {
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`].
 pub fn read_json<T: de::DeserializeOwned>(path: &Path) -> Result<T> {
-    parse(path, &read_capped(path)?, &mut None)
+    parse(path, "").map(|(value, _)| value)
 }
 
-/// Parses strictly; an unsupported setting of a `config.json` that is met on the way is noted.
-fn parse<T: de::DeserializeOwned>(
-    path: &Path,
-    bytes: &[u8],
-    unsupported: &mut Option<String>,
-) -> Result<T> {
+/// As [`read_json`], for what is at `place` of a `config.json`: its settings must be supported.
+fn read_supported<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<T> {
+    match parse(path, place)? {
+        (value, None) => Ok(value),
+        (_, Some(field)) => invalid(format!("{field} is not supported")),
+    }
+}
+
+/// Parses strictly; notes the first unsupported setting that is met on the way.
+fn parse<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<(T, Option<String>)> {
+    let bytes = read_capped(path)?;
     let fail = |source| Error::ParseJson {
         path: path.to_owned(),
         source,
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let mut path = String::new();
+    let mut unsupported = None;
     let strict = Strict {
-        path: &mut path,
-        unsupported,
+        path: &mut place.to_owned(),
+        unsupported: &mut unsupported,
     };
+    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
     strict.deserialize(&mut deserializer).map_err(fail)?;
-    serde_json::from_slice(bytes).map_err(fail)
+    let value = serde_json::from_slice(&bytes).map_err(fail)?;
+    Ok((value, unsupported))
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>> {
@@ -377,17 +395,55 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused_unless_empty() {
-        let limits = |value: &str| {
+        let resources = |inside: &str| {
             check(&format!(
-                r#"{{"ociVersion":"1.0.0","linux":{{"namespaces":[{{"type":"mount"}}],"resources":{{"hugepageLimits":{value}}}}}}}"#
+                r#"{{"ociVersion":"1.0.0","linux":{{"namespaces":[{{"type":"mount"}}],"resources":{{{inside}}}}}}}"#
             ))
         };
-        limits("[]").unwrap();
-        limits("null").unwrap();
+        resources(r#""hugepageLimits":[]"#).unwrap();
+        resources(r#""hugepageLimits":null"#).unwrap();
+        resources(r#""blockIO":{"weight":100,"throttleReadBpsDevice":[]}"#).unwrap();
+        resources(r#""memory":{"limit":1,"useHierarchy":true,"checkBeforeUpdate":true}"#).unwrap();
+        let device = r#"[{"major":8,"minor":0,"rate":600}]"#;
+        for (group, field, value) in [
+            ("blockIO", "leafWeight", "10"),
+            ("blockIO", "weightDevice", device),
+            ("blockIO", "throttleReadBpsDevice", device),
+            ("blockIO", "throttleReadIOPSDevice", device),
+            ("blockIO", "throttleWriteBpsDevice", device),
+            ("blockIO", "throttleWriteIOPSDevice", device),
+            ("cpu", "realtimePeriod", "1"),
+            ("cpu", "realtimeRuntime", "1"),
+            ("memory", "kernel", "1"),
+            ("memory", "kernelTCP", "1"),
+        ] {
+            let refusal = resources(&format!(r#""{group}":{{"{field}":{value}}}"#)).unwrap_err();
+            assert!(
+                refusal.contains(&format!("linux.resources.{group}.{field} ")),
+                "{refusal}"
+            );
+        }
         assert!(
-            limits(r#"[{"pageSize":"2MB","limit":1}]"#)
+            resources(r#""hugepageLimits":[{"pageSize":"2MB","limit":1}]"#)
                 .unwrap_err()
                 .contains("linux.resources.hugepageLimits")
         );
+    }
+
+    #[test]
+    fn a_process_of_its_own_promises_no_more_than_a_containers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("process.json");
+        let load = |more: &str| {
+            let text = format!(r#"{{"cwd":"/","args":["x"],"user":{{"uid":5,"gid":0}}{more}}}"#);
+            std::fs::write(&path, text).unwrap();
+            load_process(&path).map_err(|e| e.to_string())
+        };
+        assert_eq!(load("").unwrap().user.uid, 5);
+        for field in ["scheduler", "ioPriority", "execCPUAffinity"] {
+            let refusal = load(&format!(r#","{field}":{{"x":1}}"#)).unwrap_err();
+            assert!(refusal.contains(&format!("process.{field} ")), "{refusal}");
+        }
+        load(r#","cwd":"/""#).unwrap_err();
     }
 }

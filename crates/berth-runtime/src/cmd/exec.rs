@@ -174,7 +174,7 @@ fn process(options: &Options, spec: &Spec, command: Vec<String>) -> Result<Proce
         if !command.is_empty() {
             return Err(usage("either --process or a command".into()));
         }
-        return bundle::read_json(path);
+        return bundle::load_process(path);
     }
     if command.is_empty() {
         return Err(usage("the command is missing".into()));
