@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use berth_model::config::{LogConfig, MountConfig, NetworkMode, ResourceConfig, SecurityConfig};
+use berth_oci::Platform;
 
 /// When to look for an image in its registry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub struct CreateRequest {
     pub image: String,
     /// Name; `None`: one is made up.
     pub name: Option<String>,
-    /// `os/arch[/variant]`; `None`: the host's.
-    pub platform: Option<String>,
+    /// `None`: the host's.
+    pub platform: Option<Platform>,
     /// When to pull.
     pub pull: PullPolicy,
     /// Replaces the image's entrypoint (and with it the image's command); `Some([])` clears it.

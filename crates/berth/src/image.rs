@@ -18,7 +18,8 @@ pub fn ready(
     quiet: bool,
 ) -> Result<(ReadyImage, impl Sized + use<>), Failure> {
     let name = &request.image;
-    let platform = platform(request.platform.as_deref())?;
+    let wanted = request.platform.as_ref();
+    let platform = wanted.cloned().unwrap_or_else(Platform::host);
     if request.pull != PullPolicy::Always
         && let Some(found) = engine.ready_image(name, &platform)?
     {
@@ -35,22 +36,6 @@ pub fn ready(
             reference.familiar()
         ));
     }
-    pull::pull(
-        engine,
-        &reference,
-        request.platform.is_some().then_some(&platform),
-        quiet,
-    )?;
+    pull::pull(engine, &reference, wanted, quiet)?;
     engine.ready_image(name, &platform)?.ok_or_else(missing)
-}
-
-/// The platform asked for, or the host's.
-///
-/// # Errors
-/// It is not a platform.
-pub fn platform(text: Option<&str>) -> Result<Platform, Failure> {
-    match text {
-        Some(text) => Platform::parse(text).map_err(|error| Failure::of(&error)),
-        None => Ok(Platform::host()),
-    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_model::config::{MountConfig, MountKind, NetworkMode};
 use berth_model::signal;
+use berth_oci::Platform;
 use clap::ArgAction::Append;
 
 use crate::opts::{self, Asked, asked, env, mount, number, security, ulimit};
@@ -136,7 +137,7 @@ pub struct ContainerOptions {
     pull: Pull,
     /// Platform of the image, such as linux/arm64
     #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
-    platform: Option<String>,
+    platform: Option<Platform>,
     /// Do not show the progress of a pull
     #[arg(short, long)]
     pub quiet: bool,

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use berth_engine::image::ImportOptions;
+use berth_oci::Platform;
 
 use super::load::input;
 use crate::context;
 use crate::globals::Globals;
-use crate::image;
 use crate::opts::security;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
@@ -23,7 +23,7 @@ pub struct Import {
     message: String,
     /// What it runs on, such as linux/arm64
     #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
-    platform: Option<String>,
+    platform: Option<Platform>,
     /// The archive; `-` is standard input
     file: String,
     /// The image's name
@@ -44,11 +44,7 @@ impl Verb for Import {
             changes: self.change,
             message: self.message,
             source: self.file,
-            platform: self
-                .platform
-                .as_deref()
-                .map(|text| image::platform(Some(text)))
-                .transpose()?,
+            platform: self.platform,
             created_s: source_date()?,
         };
         let loaded = context::engine(globals)?.import_image(input, &options)?;

@@ -1,10 +1,9 @@
 //! `berth pull`.
 
-use berth_oci::Reference;
+use berth_oci::{Platform, Reference};
 
 use crate::context;
 use crate::globals::Globals;
-use crate::image;
 use crate::opts::security;
 use crate::pull;
 use crate::ui::diagnostic::Failure;
@@ -15,7 +14,7 @@ use crate::verbs::{Outcome, Verb};
 pub struct Pull {
     /// Platform of the image, such as linux/arm64
     #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
-    platform: Option<String>,
+    platform: Option<Platform>,
     /// Print the image's name only
     #[arg(short, long)]
     quiet: bool,
@@ -26,11 +25,6 @@ pub struct Pull {
 impl Verb for Pull {
     fn run(self, globals: &Globals) -> Outcome {
         let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
-        let platform = self
-            .platform
-            .as_deref()
-            .map(|text| image::platform(Some(text)))
-            .transpose()?;
         let engine = context::engine(globals)?;
         if reference.digest().is_none()
             && !self.quiet
@@ -38,7 +32,7 @@ impl Verb for Pull {
         {
             super::note("Using default tag: latest\n");
         }
-        let pulled = pull::pull(&engine, &reference, platform.as_ref(), self.quiet)?;
+        let pulled = pull::pull(&engine, &reference, self.platform.as_ref(), self.quiet)?;
         super::print(&format!("{}\n", pulled.reference))?;
         Ok(0)
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use berth_model::config::{LogConfig, NetworkMode, SeccompChoice, SecurityConfig};
+use berth_oci::Platform;
 
 use super::{Parsed, number};
 
@@ -95,19 +96,10 @@ pub fn log(driver: Option<&str>, options: &[String]) -> Parsed<Option<LogConfig>
     Ok(Some(log))
 }
 
-/// `os/arch[/variant]`, lower case.
-pub fn platform(text: &str) -> Parsed<String> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let word = |part: &&str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.')
-    };
-    if (2..=3).contains(&parts.len()) && parts.iter().all(word) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    Err(format!("`{text}` is not a platform (such as linux/arm64)"))
+/// `os/arch[/variant]`.
+pub fn platform(text: &str) -> Parsed<Platform> {
+    let parsed = Platform::parse(text).ok().filter(|_| text.contains('/'));
+    parsed.ok_or_else(|| format!("`{text}` is not a platform (such as linux/arm64)"))
 }
 
 /// A host name: labels of letters, digits and hyphens, at most 64 bytes.
