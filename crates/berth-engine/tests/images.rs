@@ -3,7 +3,7 @@
 //!
 //! This program is also the unpacking child (`internal unpack`). Runs as root. Needs skopeo, umoci,
 //! busybox-static; the test of debian needs mmdebstrap and the network that the host's apt uses, and
-//! runs only when asked for by name (`debian`).
+//! runs only among the long ones (`--ignored`).
 
 #![allow(clippy::unwrap_used, reason = "a test without the harness")]
 
@@ -18,25 +18,26 @@ use berth_engine::{Engine, Options};
 use berth_layer::tar::{Entry, Kind, Writer};
 use berth_model::ErrorKind;
 use berth_oci::{Digest, Platform};
+use testkit::harness::{self, Test};
 
-const TESTS: &[(&str, fn())] = &[
-    ("bootstrap_busybox_twice", bootstrap_busybox_twice),
-    ("import_with_changes", import_with_changes),
-    ("names_come_and_go", names_come_and_go),
-    ("a_used_image_stays", a_used_image_stays),
-    ("saved_images_load_again", saved_images_load_again),
-    ("skopeo_reads_ours", skopeo_reads_ours),
-    ("umoci_unpacks_ours", umoci_unpacks_ours),
-    ("we_load_skopeos", we_load_skopeos),
-    ("we_load_old_docker_archives", we_load_old_docker_archives),
-    ("bad_archives_leave_nothing", bad_archives_leave_nothing),
-    ("unusual_archives", unusual_archives),
-    ("a_full_disk_is_told", a_full_disk_is_told),
-    ("killed_at_each_step", killed_at_each_step),
+const TESTS: &[Test] = testkit::tests![
+    bootstrap_busybox_twice,
+    import_with_changes,
+    names_come_and_go,
+    a_used_image_stays,
+    saved_images_load_again,
+    skopeo_reads_ours,
+    umoci_unpacks_ours,
+    we_load_skopeos,
+    we_load_old_docker_archives,
+    bad_archives_leave_nothing,
+    unusual_archives,
+    a_full_disk_is_told,
+    killed_at_each_step,
 ];
 
-/// Only by name.
-const LONG: &[(&str, fn())] = &[("debian_is_reproducible", debian_is_reproducible)];
+/// Downloads.
+const LONG: &[Test] = testkit::tests![debian_is_reproducible,];
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -47,22 +48,7 @@ fn main() -> ExitCode {
         crash_child(Path::new(&args[1]));
         return ExitCode::SUCCESS;
     }
-    let filter = args
-        .iter()
-        .filter_map(|arg| arg.to_str())
-        .find(|arg| !arg.starts_with('-'));
-    let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
-    let long = LONG
-        .iter()
-        .filter(|(name, _)| filter.is_some() && wanted(name));
-    for (name, test) in TESTS.iter().filter(|(name, _)| wanted(name)).chain(long) {
-        test();
-        println!("test {name} ... ok");
-    }
-    for (name, _) in LONG.iter().filter(|_| filter.is_none()) {
-        println!("test {name} ... skipped: downloads; ask for it by name");
-    }
-    ExitCode::SUCCESS
+    harness::run(TESTS, LONG)
 }
 
 struct Bench {

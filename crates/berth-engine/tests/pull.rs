@@ -20,22 +20,17 @@ use berth_registry::{Config, Patience};
 use berth_snapshot::{Driver, Snapshots};
 use berth_store::Store;
 use testkit::evil_registry::{Content, EvilRegistry, Recorded, Reply};
+use testkit::harness::{self, Test};
 
-const TESTS: &[(&str, fn())] = &[
-    ("an_image_is_pulled_once", an_image_is_pulled_once),
-    ("an_index_gives_the_platform", an_index_gives_the_platform),
-    ("a_dying_registry_is_resumed", a_dying_registry_is_resumed),
-    (
-        "rubbish_in_the_ingest_is_replaced",
-        rubbish_in_the_ingest_is_replaced,
-    ),
-    ("t16_lies_leave_nothing", t16_lies_leave_nothing),
-    (
-        "a_hostile_layer_leaves_nothing",
-        a_hostile_layer_leaves_nothing,
-    ),
-    ("two_pulls_share_the_work", two_pulls_share_the_work),
-    ("a_new_image_takes_the_name", a_new_image_takes_the_name),
+const TESTS: &[Test] = testkit::tests![
+    an_image_is_pulled_once,
+    an_index_gives_the_platform,
+    a_dying_registry_is_resumed,
+    rubbish_in_the_ingest_is_replaced,
+    t16_lies_leave_nothing,
+    a_hostile_layer_leaves_nothing,
+    two_pulls_share_the_work,
+    a_new_image_takes_the_name,
 ];
 
 fn main() -> ExitCode {
@@ -53,15 +48,7 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
-    testkit::programs::need_root();
-    let filter = words.iter().find(|word| !word.starts_with('-'));
-    for (name, test) in TESTS {
-        if filter.is_none_or(|filter| name.contains(filter)) {
-            test();
-            println!("test {name} ... ok");
-        }
-    }
-    ExitCode::SUCCESS
+    harness::run(TESTS, &[])
 }
 
 /// A store and its snapshots.

@@ -18,16 +18,14 @@ use berth_model::ErrorKind;
 use berth_oci::digest::Digest;
 use berth_oci::media;
 use berth_snapshot::{Driver, Snapshots};
+use testkit::harness::{self, Test};
 
-const TESTS: &[(&str, fn())] = &[
-    ("an_image_is_unpacked_once", an_image_is_unpacked_once),
-    (
-        "t16_a_wrong_diff_id_leaves_nothing",
-        t16_a_wrong_diff_id_leaves_nothing,
-    ),
-    ("a_bad_layer_leaves_nothing", a_bad_layer_leaves_nothing),
-    ("a_child_that_dies_is_told", a_child_that_dies_is_told),
-    ("rootless", rootless),
+const TESTS: &[Test] = testkit::tests![
+    an_image_is_unpacked_once,
+    t16_a_wrong_diff_id_leaves_nothing,
+    a_bad_layer_leaves_nothing,
+    a_child_that_dies_is_told,
+    rootless,
 ];
 
 fn main() -> ExitCode {
@@ -42,17 +40,7 @@ fn main() -> ExitCode {
         ["as-user", dir] => return as_user(Path::new(dir)),
         _ => {}
     }
-    let filter = args
-        .iter()
-        .filter_map(|arg| arg.to_str())
-        .find(|arg| !arg.starts_with('-'));
-    for (name, test) in TESTS {
-        if filter.is_none_or(|filter| name.contains(filter)) {
-            test();
-            println!("test {name} ... ok");
-        }
-    }
-    ExitCode::SUCCESS
+    harness::run(TESTS, &[])
 }
 
 fn options() -> UnpackOptions {

@@ -16,13 +16,14 @@ use berth_layer::apply::Form;
 use berth_layer::child::{Outcome, Request, Unpacked};
 use berth_layer::tar::{Entry, Kind, Writer};
 use berth_oci::digest::Digest;
+use testkit::harness::{self, Test};
 
-const TESTS: &[(&str, fn())] = &[
-    ("unpacks_and_reports", unpacks_and_reports),
-    ("what_the_child_cannot_do", what_the_child_cannot_do),
-    ("failures_are_typed", failures_are_typed),
-    ("a_bomb_is_stopped_early", a_bomb_is_stopped_early),
-    ("purges_in_its_own_process", purges_in_its_own_process),
+const TESTS: &[Test] = testkit::tests![
+    unpacks_and_reports,
+    what_the_child_cannot_do,
+    failures_are_typed,
+    a_bomb_is_stopped_early,
+    purges_in_its_own_process,
 ];
 
 fn main() -> ExitCode {
@@ -37,17 +38,7 @@ fn main() -> ExitCode {
         ["probe", target, lower, outside] => return probe(target, lower, outside),
         _ => {}
     }
-    let filter = args
-        .iter()
-        .filter_map(|arg| arg.to_str())
-        .find(|arg| !arg.starts_with('-'));
-    for (name, test) in TESTS {
-        if filter.is_none_or(|filter| name.contains(filter)) {
-            test();
-            println!("test {name} ... ok");
-        }
-    }
-    ExitCode::SUCCESS
+    harness::run(TESTS, &[])
 }
 
 struct World {

@@ -5,24 +5,21 @@
 #![allow(clippy::unwrap_used)] // a test program: a panic is its way to fail
 
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use berth_oci::{Descriptor, ImageConfig, Manifest, Reference, media};
 use berth_store::{Error, Expected, GcRoots, Lease, Store};
+use testkit::harness;
 
-fn main() {
+fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     if let [_, mode, root] = &args[..]
         && mode == "child"
     {
-        return work(Path::new(root));
+        work(Path::new(root));
+        return ExitCode::SUCCESS;
     }
-    // What cargo and nextest ask of a test program.
-    if args.iter().any(|arg| arg == "--list") {
-        println!("crash_sweep: test");
-        return;
-    }
-    sweep();
+    harness::run(testkit::tests![crash_sweep], &[])
 }
 
 fn put_image(lease: &Lease, layer: &[u8]) -> Descriptor {
@@ -105,7 +102,7 @@ fn check_end(root: &Path) {
     assert_eq!(leftovers.count(), 0);
 }
 
-fn sweep() {
+fn crash_sweep() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("steps");
     let log_text = log.to_str().unwrap();

@@ -5,24 +5,27 @@
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitCode;
 
 use berth_sys::process::{self, CloneOptions, Forked, Strings, namespace};
 use berth_sys::userns::{IdMap, write_maps};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use testkit::harness::{self, Test};
 
-fn main() {
-    if std::env::args().any(|a| a == "--list") {
-        return; // asked by test runners, which then find nothing to pick from
-    }
+const TESTS: &[Test] = testkit::tests![
+    child_is_pid_1_of_its_namespaces,
+    child_is_born_in_a_cgroup,
+    user_namespace_gets_its_maps,
+    exec_replaces_and_closes,
+    a_descriptor_is_inherited,
+    signals_are_reset,
+    unshare_makes_a_namespace,
+    threads_forbid_clone3,
+];
+
+fn main() -> ExitCode {
     assert!(process::is_single_threaded());
-    child_is_pid_1_of_its_namespaces();
-    child_is_born_in_a_cgroup();
-    user_namespace_gets_its_maps();
-    exec_replaces_and_closes();
-    a_descriptor_is_inherited();
-    signals_are_reset();
-    unshare_makes_a_namespace();
-    threads_forbid_clone3();
+    harness::run(TESTS, &[])
 }
 
 /// Runs `inside` in a child and returns its exit code.

@@ -8,6 +8,7 @@ pub mod busybox;
 pub mod dying_proxy;
 pub mod evil_registry;
 pub mod finished;
+pub mod harness;
 pub mod ledger;
 pub mod programs;
 pub mod pty;
