@@ -77,3 +77,13 @@ impl Error {
         }
     }
 }
+
+/// For errors that name the path themselves: only the cause is left.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        match error.errno() {
+            Some(errno) => errno.into(),
+            None => std::io::Error::other(error.to_string()),
+        }
+    }
+}

@@ -16,6 +16,6 @@ pub use atomic::{Durability, atomic_write, atomic_write_at};
 pub use dirs::{ensure_dir, fsync_dir, open_dir, remove_file, rename, rename_new};
 pub use error::Error;
 pub use lock::{Lock, LockMode};
-pub use resolve::{create_dir_all_in_root, resolve_in_root};
+pub use resolve::{create_dir_all_in_root, open_in_root_no_links, resolve_in_root};
 pub use trash::Trash;
 pub use tree::remove_tree_at;

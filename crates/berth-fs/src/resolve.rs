@@ -25,8 +25,30 @@ pub fn resolve_in_root(
     flags: OFlags,
     mode: Mode,
 ) -> Result<OwnedFd, Error> {
-    let path = path.as_ref();
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    open_at(root, path.as_ref(), flags, mode, ResolveFlags::empty())
+}
+
+/// As [`resolve_in_root`], where no component may be a symbolic link (`ELOOP`).
+///
+/// # Errors
+/// [`Error::Open`].
+pub fn open_in_root_no_links(
+    root: BorrowedFd<'_>,
+    path: impl AsRef<Path>,
+    flags: OFlags,
+) -> Result<OwnedFd, Error> {
+    let mode = Mode::empty();
+    open_at(root, path.as_ref(), flags, mode, ResolveFlags::NO_SYMLINKS)
+}
+
+fn open_at(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlags,
+    mode: Mode,
+    more: ResolveFlags,
+) -> Result<OwnedFd, Error> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
     let mut tries = 0;
     loop {
         match rustix::fs::openat2(root, path, flags | OFlags::CLOEXEC, mode, resolve) {
@@ -129,6 +151,9 @@ mod tests {
         assert_eq!(read("../../../../etc/passwd").unwrap(), "inside");
         assert!(read("out").is_err());
         assert!(read("magic/etc/passwd").is_err());
+        let plain = |path| open_in_root_no_links(fd.as_fd(), path, OFlags::RDONLY);
+        plain("etc/passwd").unwrap();
+        assert_eq!(plain("abs/passwd").unwrap_err().errno(), Some(Errno::LOOP));
     }
 
     #[test]

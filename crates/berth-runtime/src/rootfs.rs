@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use berth_model::task::RootfsMount;
 use berth_sys::mount::{self as sys_mount, Change, Propagation};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
@@ -21,9 +21,6 @@ use rustix::mount::{
 };
 
 use crate::error::{Error, Result};
-
-/// The kernel asks to try again when a rename happened meanwhile.
-const MAX_TRIES: u32 = 128;
 
 /// The container's root, by descriptor.
 #[derive(Debug)]
@@ -78,7 +75,13 @@ impl Root {
     /// # Errors
     /// The kernel's.
     pub fn open(&self, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
-        self.open_with(path.as_ref(), flags, ResolveFlags::empty())
+        let mode = Mode::empty();
+        Ok(berth_fs::resolve_in_root(
+            self.0.as_fd(),
+            path,
+            flags,
+            mode,
+        )?)
     }
 
     /// Opens `path` inside; no component may be a symbolic link.
@@ -86,24 +89,11 @@ impl Root {
     /// # Errors
     /// The kernel's; `ELOOP` for a link.
     pub fn open_no_links(&self, path: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
-        self.open_with(path.as_ref(), flags, ResolveFlags::NO_SYMLINKS)
-    }
-
-    fn open_with(&self, path: &Path, flags: OFlags, more: ResolveFlags) -> io::Result<OwnedFd> {
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
-        for _ in 0..MAX_TRIES {
-            match rustix::fs::openat2(
-                &self.0,
-                path,
-                flags | OFlags::CLOEXEC,
-                Mode::empty(),
-                resolve,
-            ) {
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                other => return Ok(other?),
-            }
-        }
-        Err(Errno::AGAIN.into())
+        Ok(berth_fs::open_in_root_no_links(
+            self.0.as_fd(),
+            path,
+            flags,
+        )?)
     }
 
     /// Opens the directory `path` inside (O_PATH), made with its parents where missing.
@@ -112,10 +102,11 @@ impl Root {
     /// The kernel's.
     pub fn make_dir(&self, path: &str) -> io::Result<OwnedFd> {
         let mode = Mode::from_raw_mode(0o755);
-        berth_fs::create_dir_all_in_root(self.0.as_fd(), path, mode).map_err(|e| {
-            e.errno()
-                .map_or_else(|| io::Error::other(e.to_string()), io::Error::from)
-        })
+        Ok(berth_fs::create_dir_all_in_root(
+            self.0.as_fd(),
+            path,
+            mode,
+        )?)
     }
 
     /// Opens the file `path` inside (O_PATH), made empty where missing.

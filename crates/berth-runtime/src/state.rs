@@ -283,12 +283,7 @@ impl Dir {
             source,
         };
         let json = serde_json::to_vec(value).map_err(|e| fail(e.into()))?;
-        berth_fs::atomic_write(&path, &json, Durability::Volatile).map_err(|e| {
-            fail(
-                e.errno()
-                    .map_or_else(|| io::Error::other(e.to_string()), io::Error::from),
-            )
-        })
+        berth_fs::atomic_write(&path, &json, Durability::Volatile).map_err(|e| fail(e.into()))
     }
 
     /// Reads the record; `None` while the container is being made.

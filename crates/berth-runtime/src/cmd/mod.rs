@@ -182,19 +182,11 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
 
 /// Writes a pid where the caller asked for it, whole or not at all.
 pub(crate) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
-    let fail = |source| Error::WriteFile {
-        path: path.to_owned(),
-        source,
-    };
-    berth_fs::atomic_write(
-        path,
-        pid.to_string().as_bytes(),
-        berth_fs::Durability::Volatile,
-    )
-    .map_err(|e| {
-        fail(e.errno().map_or_else(
-            || std::io::Error::other(e.to_string()),
-            std::io::Error::from,
-        ))
+    let text = pid.to_string();
+    berth_fs::atomic_write(path, text.as_bytes(), berth_fs::Durability::Volatile).map_err(|e| {
+        Error::WriteFile {
+            path: path.to_owned(),
+            source: e.into(),
+        }
     })
 }

@@ -35,13 +35,7 @@ pub fn write(task_dir: &Path, created: &Created) -> Result<Pid> {
         source,
     };
     let text = serde_json::to_vec(&pid).map_err(|error| fail(error.into()))?;
-    berth_fs::atomic_write(&path, &text, Durability::Volatile).map_err(|error| {
-        fail(
-            error
-                .errno()
-                .map_or_else(|| io::Error::other(error), io::Error::from),
-        )
-    })?;
+    berth_fs::atomic_write(&path, &text, Durability::Volatile).map_err(|e| fail(e.into()))?;
     Ok(pid)
 }
 
