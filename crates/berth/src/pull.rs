@@ -18,11 +18,8 @@ pub fn pull(
     platform: Option<&Platform>,
     quiet: bool,
 ) -> Result<Pulled, Failure> {
-    let config =
-        RegistryConfig::from_env(|name| std::env::var(name).ok()).map_err(|error| Failure {
-            hint: error.hint(),
-            ..Failure::of(&error)
-        })?;
+    let config = RegistryConfig::from_env(|name| std::env::var(name).ok())
+        .map_err(|error| Failure::hinted(&error, error.hint()))?;
     let mut progress = Progress::stderr(quiet);
     let tag = reference.tag().unwrap_or("the digest");
     progress.say(&format!("{tag}: Pulling from {}", reference.path()));
@@ -36,10 +33,7 @@ pub fn pull(
             progress.layer(&digest, step, size_bytes);
         }
     });
-    let pulled = pulled.map_err(|error| Failure {
-        hint: error.hint(),
-        ..Failure::of(&error)
-    })?;
+    let pulled = pulled.map_err(|error| Failure::hinted(&error, error.hint()))?;
     progress.finish();
     progress.say(&format!("Digest: {}", pulled.descriptor.digest));
     let what = if pulled.changed {

@@ -76,6 +76,14 @@ impl Failure {
         }
     }
 
+    /// An error with what it knows of a way out.
+    pub fn hinted(error: &dyn Error, hint: Option<String>) -> Self {
+        Failure {
+            hint,
+            ..Failure::of(error)
+        }
+    }
+
     /// With a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -129,8 +137,7 @@ impl From<std::io::Error> for Failure {
 
 impl From<berth_engine::Error> for Failure {
     fn from(error: berth_engine::Error) -> Self {
-        let mut failure = Failure::of(&error);
-        failure.hint = error.hint();
+        let mut failure = Failure::hinted(&error, error.hint());
         if let berth_engine::Error::Start {
             failure: report, ..
         } = &error
@@ -143,19 +150,13 @@ impl From<berth_engine::Error> for Failure {
 
 impl From<berth_engine::image::Error> for Failure {
     fn from(error: berth_engine::image::Error) -> Self {
-        Failure {
-            hint: error.hint(),
-            ..Failure::of(&error)
-        }
+        Failure::hinted(&error, error.hint())
     }
 }
 
 impl From<berth_engine::attach::Error> for Failure {
     fn from(error: berth_engine::attach::Error) -> Self {
-        Failure {
-            hint: error.hint(),
-            ..Failure::of(&error)
-        }
+        Failure::hinted(&error, error.hint())
     }
 }
 
@@ -165,10 +166,7 @@ impl From<berth_engine::logs::Error> for Failure {
         if reader_went {
             return Failure::exit(FAILED);
         }
-        Failure {
-            hint: error.hint(),
-            ..Failure::of(&error)
-        }
+        Failure::hinted(&error, error.hint())
     }
 }
 

@@ -233,8 +233,6 @@ fn list(items: &[String]) -> Value {
 
 fn run_config(config: &ImageConfig) -> Value {
     let run = &config.config;
-    let list =
-        |items: &[String]| Value::List(items.iter().map(|item| item.as_str().into()).collect());
     let optional =
         |items: &Option<Vec<String>>| items.as_ref().map_or(Value::Nil, |items| list(items));
     let set = |keys: Vec<&String>| match keys.is_empty() {

@@ -183,9 +183,7 @@ impl Exec {
             return Err("a command is empty".into());
         };
         if let Operand::Function(name) = first {
-            if let ("and" | "or", Some(value)) =
-                (name.as_str(), self.short_circuit(name, rest, dot)?)
-            {
+            if let Some(value) = self.short_circuit(name, rest, dot)? {
                 return Ok(value);
             }
             let mut args = self.args(rest, dot)?;
@@ -207,7 +205,7 @@ impl Exec {
         walk(start, fields, &args)
     }
 
-    /// `and` and `or` stop at the first argument that decides.
+    /// `and` and `or` stop at the first argument that decides; `None`: none does, or another function.
     fn short_circuit(
         &mut self,
         name: &str,
