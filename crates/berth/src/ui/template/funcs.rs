@@ -18,14 +18,8 @@ pub fn exists(name: &str) -> bool {
 /// Calls `name`.
 pub fn call(name: &str, args: &[Value]) -> Result<Value, String> {
     match name {
-        // Reached only when no argument decided: the last one is the result.
-        "and" | "or" => {
-            let decided = args.iter().find(|value| value.is_true() == (name == "or"));
-            decided
-                .or(args.last())
-                .cloned()
-                .ok_or_else(|| wrong_number(name))
-        }
+        // Reached only when none before the last decided: that is the result.
+        "and" | "or" => args.last().cloned().ok_or_else(|| wrong_number(name)),
         "not" => Ok(Value::Bool(!one(name, args)?.is_true())),
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" => compare(name, args),
         "len" => length(one(name, args)?),
@@ -68,8 +62,7 @@ fn text_function(name: &str, args: &[Value]) -> Result<Value, String> {
             .join(by)
             .into()),
         ("join", [Value::Nil | Value::Missing, Value::Str(_)]) => Ok(Value::Str(String::new())),
-        ("pad", [Value::Str(text), Value::Int(before), Value::Int(after)]) if text.is_empty() => {
-            let _ = (before, after);
+        ("pad", [Value::Str(text), Value::Int(_), Value::Int(_)]) if text.is_empty() => {
             Ok(Value::Str(String::new()))
         }
         ("pad", [Value::Str(text), Value::Int(before), Value::Int(after)]) => {
@@ -231,28 +224,27 @@ fn slice(args: &[Value]) -> Result<Value, String> {
         [value, bounds @ ..] if bounds.len() <= 2 => (value, bounds),
         _ => return Err(wrong_number("slice")),
     };
-    let length = match value {
-        Value::Str(text) => text.len(),
-        Value::List(items) => items.len(),
-        other => return Err(format!("can't slice a {}", other.kind())),
+    let range = |length: usize| {
+        let bound = |at: usize, default: usize| match bounds.get(at) {
+            None => Ok(default),
+            Some(Value::Int(n)) => usize::try_from(*n)
+                .ok()
+                .filter(|n| *n <= length)
+                .ok_or_else(|| format!("index {n} is out of range")),
+            Some(other) => Err(format!("cannot slice with a {}", other.kind())),
+        };
+        let (from, to) = (bound(0, 0)?, bound(1, length)?);
+        if from > to {
+            return Err(format!("invalid slice index: {from} > {to}"));
+        }
+        Ok(from..to)
     };
-    let bound = |at: usize, default: usize| match bounds.get(at) {
-        None => Ok(default),
-        Some(Value::Int(n)) => usize::try_from(*n)
-            .ok()
-            .filter(|n| *n <= length)
-            .ok_or_else(|| format!("index {n} is out of range")),
-        Some(other) => Err(format!("cannot slice with a {}", other.kind())),
-    };
-    let (from, to) = (bound(0, 0)?, bound(1, length)?);
-    if from > to {
-        return Err(format!("invalid slice index: {from} > {to}"));
-    }
     match value {
-        Value::Str(text) => Ok(String::from_utf8_lossy(&text.as_bytes()[from..to])
-            .into_owned()
-            .into()),
-        Value::List(items) => Ok(Value::List(items[from..to].to_vec())),
-        _ => Err("can't slice".into()),
+        Value::Str(text) => {
+            let part = &text.as_bytes()[range(text.len())?];
+            Ok(String::from_utf8_lossy(part).into_owned().into())
+        }
+        Value::List(items) => Ok(Value::List(items[range(items.len())?].to_vec())),
+        other => Err(format!("can't slice a {}", other.kind())),
     }
 }

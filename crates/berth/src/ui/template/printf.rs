@@ -107,25 +107,9 @@ fn one(verb: char, spec: &Spec, value: &Value) -> String {
         ('v', other) => other.to_string(),
         ('s', Value::List(_) | Value::Map(_) | Value::Struct(_)) => value.to_string(),
         ('q', Value::Str(text)) => quote(&truncate(text, spec.precision)),
-        ('q', Value::List(items)) => {
-            format!(
-                "[{}]",
-                items
-                    .iter()
-                    .map(|item| one('q', &Spec::default(), item))
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            )
-        }
-        ('d', Value::List(items)) => {
-            format!(
-                "[{}]",
-                items
-                    .iter()
-                    .map(|item| one('d', &Spec::default(), item))
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            )
+        ('q' | 'd', Value::List(items)) => {
+            let items = items.iter().map(|item| one(verb, &Spec::default(), item));
+            format!("[{}]", items.collect::<Vec<_>>().join(" "))
         }
         ('x', Value::Int(n)) => format!("{}{n:x}", if spec.sharp { "0x" } else { "" }),
         ('X', Value::Int(n)) => format!("{}{n:X}", if spec.sharp { "0X" } else { "" }),
