@@ -55,7 +55,10 @@ pub enum Error {
     StateDir { path: PathBuf, source: io::Error },
     /// A cgroup operation failed.
     #[error("set up the cgroup")]
-    Cgroup { source: berth_cgroup::Error },
+    Cgroup {
+        #[from]
+        source: berth_cgroup::Error,
+    },
     /// The seccomp profile was refused.
     #[error("compile the seccomp profile")]
     Seccomp { source: berth_seccomp::Error },

@@ -71,11 +71,8 @@ pub fn exec(
     let mut prepared = Prepared::new(process, target.linux.seccomp.as_ref())?;
     prepared.preserve_fds = preserve_fds;
     let init = pid::open(target.pid, target.start_time)?.ok_or_else(stopped)?;
-    let cgroup = Cgroup::open(target.cgroups).map_err(|source| Error::Cgroup { source })?;
-    if cgroup
-        .is_frozen()
-        .map_err(|source| Error::Cgroup { source })?
-    {
+    let cgroup = Cgroup::open(target.cgroups)?;
+    if cgroup.is_frozen()? {
         return Err(Error::WrongState {
             verb: "exec in",
             id: target.id.to_owned(),
@@ -142,9 +139,7 @@ impl Entry {
             .map_err(|e| step("ask to die with the runtime", e))?;
         self.prepared.set_oom_score()?;
         hide_from_others()?;
-        std::mem::take(&mut self.cgroup)
-            .join_v1()
-            .map_err(|source| Error::Cgroup { source })?;
+        std::mem::take(&mut self.cgroup).join_v1()?;
         // After this nothing of the host's is open, but the streams and the socket.
         if let Some(init) = self.init.take() {
             rustix::thread::move_into_thread_name_spaces(init.as_fd(), self.namespaces).map_err(

@@ -101,8 +101,7 @@ impl Init<'_> {
         hide_from_others()?;
         // The namespace's root is the cgroup that its maker is in: so this comes in between.
         if !self.namespaces.new_user() {
-            let joined = cgroup.join_v1();
-            joined.map_err(|source| Error::Cgroup { source })?;
+            cgroup.join_v1()?;
         }
         if self.namespaces.new_cgroup {
             unshare(namespace::CGROUP).map_err(|source| Error::Step {

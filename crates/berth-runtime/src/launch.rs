@@ -79,8 +79,7 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
         .unwrap_or_default();
     resources.devices = devices::with_default_rules(resources.devices);
     let limits = berth_cgroup::Options { rootless };
-    let cgroup =
-        Cgroup::create(&path, &resources, &limits).map_err(|source| Error::Cgroup { source })?;
+    let cgroup = Cgroup::create(&path, &resources, &limits)?;
     init.cgroup_paths = cgroup.paths();
     let made = make_process(&init, &cgroup);
     let (child, sync) = match made {
@@ -175,8 +174,7 @@ impl Created {
         if new_user {
             write_id_maps(self.pid, spec)?;
             // As somebody else's root, init could not join them itself.
-            let joined = self.cgroup.add_v1(self.pid);
-            joined.map_err(|source| Error::Cgroup { source })?;
+            self.cgroup.add_v1(self.pid)?;
             self.sync.go()?;
         }
         loop {

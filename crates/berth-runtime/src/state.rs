@@ -322,10 +322,8 @@ impl Dir {
         if self.path.join(FIFO).exists() {
             return Ok(Status::Created);
         }
-        let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
-        let frozen = cgroup
-            .is_frozen()
-            .map_err(|source| Error::Cgroup { source })?;
+        let cgroup = Cgroup::open(&record.cgroups)?;
+        let frozen = cgroup.is_frozen()?;
         Ok(if frozen {
             Status::Paused
         } else {

@@ -31,7 +31,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         };
     };
     let status = dir.status(Some(&record))?;
-    let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+    let cgroup = Cgroup::open(&record.cgroups)?;
     if status != Status::Stopped {
         // As other runtimes: what never ran may go without force.
         if !force && status != Status::Created {
@@ -59,7 +59,7 @@ fn wrong(id: String, status: Status) -> Error {
 pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
     if let Some(init) = pid::open(record.pid, record.start_time)? {
         let _ = berth_sys::signals::send(&init, 9);
-        cgroup.kill().map_err(|source| Error::Cgroup { source })?;
+        cgroup.kill()?;
         let wanted = rustix::event::PollFd::new(&init, rustix::event::PollFlags::IN);
         let limit = rustix::event::Timespec {
             tv_sec: 10,
@@ -81,10 +81,7 @@ pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
 pub(super) fn clean_up(dir: Dir, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
     let state = dir.state();
     // Without a pid namespace of its own, processes outlive init.
-    let cgroup = cgroup
-        .kill()
-        .and_then(|()| cgroup.remove())
-        .map_err(|source| Error::Cgroup { source });
+    let cgroup = cgroup.kill().and_then(|()| cgroup.remove());
     let removed = dir.remove();
     if let (Some(all), Ok(state)) = (&spec.hooks, state) {
         // One that fails does not keep the others from running. Source: runtime.md "Lifecycle", 13.
@@ -94,5 +91,6 @@ pub(super) fn clean_up(dir: Dir, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
             }
         }
     }
-    cgroup.and(removed)
+    cgroup?;
+    removed
 }

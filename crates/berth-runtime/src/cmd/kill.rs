@@ -25,7 +25,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.find(&id)?;
     let (record, status) = dir.known("kill")?;
     if all {
-        let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
+        let cgroup = Cgroup::open(&record.cgroups)?;
         return to_all(&cgroup, number).map(|()| 0);
     }
     let stopped = || Error::WrongState {
@@ -46,18 +46,17 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     })?;
     if number == 9 && status == Status::Paused {
         // A frozen v1 cgroup keeps even SIGKILL waiting.
-        let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
-        cgroup.thaw().map_err(|source| Error::Cgroup { source })?;
+        let cgroup = Cgroup::open(&record.cgroups)?;
+        cgroup.thaw()?;
     }
     Ok(0)
 }
 
 fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
-    let fail = |source| Error::Cgroup { source };
     if number == 9 {
-        return cgroup.kill().map_err(fail);
+        return Ok(cgroup.kill()?);
     }
-    for pid in cgroup.procs().map_err(fail)? {
+    for pid in cgroup.procs()? {
         let Some(pid) = rustix::process::Pid::from_raw(pid) else {
             continue;
         };
@@ -66,11 +65,7 @@ fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
             continue;
         };
         // Still in the cgroup after it is held: it is the one that was listed, or another of the same.
-        if cgroup
-            .procs()
-            .map_err(fail)?
-            .contains(&pid.as_raw_nonzero().get())
-        {
+        if cgroup.procs()?.contains(&pid.as_raw_nonzero().get()) {
             let _ = berth_sys::signals::send(&pidfd, number);
         }
     }

@@ -26,12 +26,11 @@ pub(super) fn main(global: &Global, mut args: Args, freeze: bool) -> Result<i32>
             status: status.word(),
         });
     }
-    let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
-    let done = if freeze {
-        cgroup.freeze()
+    let cgroup = Cgroup::open(&record.cgroups)?;
+    if freeze {
+        cgroup.freeze()?;
     } else {
-        cgroup.thaw()
-    };
-    done.map_err(|source| Error::Cgroup { source })?;
+        cgroup.thaw()?;
+    }
     Ok(0)
 }

@@ -4,7 +4,7 @@ use berth_cgroup::Cgroup;
 
 use super::args::{Args, unknown};
 use super::{Global, print, print_json};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let mut json = false;
@@ -16,8 +16,8 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let id = args.only_operand("the container's id")?;
     let (record, _) = global.root.find(&id)?.known("list the processes of")?;
-    let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source })?;
-    let pids = cgroup.procs().map_err(|source| Error::Cgroup { source })?;
+    let cgroup = Cgroup::open(&record.cgroups)?;
+    let pids = cgroup.procs()?;
     if json {
         print_json(&pids)?;
     } else {

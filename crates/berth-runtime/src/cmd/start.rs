@@ -29,8 +29,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         let state = hooks::state_of(&spec, &id, &record.bundle, "running", Some(record.pid));
         if let Err(error) = hooks::run_all("poststart", &all.poststart, &state) {
             // Source: runtime.md "Lifecycle", 9. The rest of it is for `delete`.
-            let cgroup = Cgroup::open(&record.cgroups).map_err(|source| Error::Cgroup { source });
-            let _ = cgroup.and_then(|cgroup| delete::kill(&record, &cgroup));
+            if let Ok(cgroup) = Cgroup::open(&record.cgroups) {
+                let _ = delete::kill(&record, &cgroup);
+            }
             return Err(error);
         }
     }
