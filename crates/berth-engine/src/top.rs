@@ -11,6 +11,7 @@ use std::time::Duration;
 use berth_cgroup::Cgroup;
 use berth_model::ContainerId;
 
+use crate::logs::print::steers;
 use crate::{Engine, Error};
 
 /// Columns by default, those of `ps -ef`.
@@ -283,10 +284,10 @@ fn clock(time: Duration) -> String {
     format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
 }
 
-/// A process names itself: no control characters reach a terminal (security: D31).
+/// A process names itself.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
+        .map(|c| if steers(c) { '?' } else { c })
         .collect()
 }
 
@@ -325,13 +326,14 @@ mod tests {
         let stat =
             "42 (a) b\x1b(x) S 7 42 42 34816 42 4194560 1 0 0 0 150 50 0 0 20 0 1 0 12345 1 1";
         let status = "Name:\tx\nUid:\t0\t1000\t0\t0\nVmSize:\t  100 kB\nVmRSS:\t   40 kB\n";
-        let process = Process::parse(42, stat, status, b"sleep\x00\x1b[31m\x001\x00").unwrap();
+        let args = "sleep\x00\x1b[31m\u{202e}\x001\x00".as_bytes();
+        let process = Process::parse(42, stat, status, args).unwrap();
         assert_eq!(process.cell("comm"), "a) b?(x");
         assert_eq!(process.cell("ppid"), "7");
         assert_eq!(process.cell("uid"), "1000");
         assert_eq!(process.cell("tty"), "pts/0");
         assert_eq!(process.cell("time"), "00:00:02");
-        assert_eq!(process.cell("cmd"), "sleep ?[31m 1");
+        assert_eq!(process.cell("cmd"), "sleep ?[31m? 1");
         assert_eq!(process.cell("rss"), "40");
         assert_eq!(process.started, Duration::from_millis(123_450));
     }

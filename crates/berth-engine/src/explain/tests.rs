@@ -188,12 +188,12 @@ fn the_text_is_aligned_and_free_of_control_characters() {
             source: format!("/x/{}/é", "0a".repeat(32)),
             rows: vec![
                 row("memory", "64 MiB", "--memory 64m"),
-                row("p\x1b[31m", "1", "default"),
+                row("p\x1b[31m", "1\u{202e}", "default"),
             ],
         }],
     };
     let expected = "web (aaaaaaaaaaaa), running, process 7 on the host\nimage busybox\n\nLIMITS  [/x/0a0a0a0a0a0a…/é]\n  \
-                    memory  64 MiB  --memory 64m\n  p\u{fffd}[31m  1       default\n";
+                    memory  64 MiB  --memory 64m\n  p\u{fffd}[31m  1\u{fffd}      default\n";
     assert_eq!(explanation.render_text(), expected);
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Explanation, Group, INHERITED, Row};
+use crate::logs::print::steers;
 
 /// Columns of a value before it is broken.
 const VALUE_WIDTH: usize = 68;
@@ -100,10 +101,10 @@ fn short(text: &str) -> String {
     out
 }
 
-/// Control characters have no width and no place here: a mount's name is the container's word.
+/// A mount's name is the container's word.
 fn clean(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if steers(c) { '\u{fffd}' } else { c })
         .collect()
 }
 

@@ -83,7 +83,7 @@ impl<'a> Printer<'a> {
 /// Leaves out control characters but line feed and tab. Colours stay: `ESC [ … m` steers nothing.
 pub fn sanitize(text: &str, clean: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.find(is_steering) {
+    while let Some(at) = rest.find(|c| steers(c) && c != '\n' && c != '\t') {
         clean.push_str(&rest[..at]);
         rest = &rest[at..];
         let keep = colour(rest);
@@ -98,10 +98,10 @@ pub fn sanitize(text: &str, clean: &mut String) {
     clean.push_str(rest);
 }
 
-/// C0, DEL and C1, and the characters that reorder text (Unicode TR 9).
-fn is_steering(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// What no text of a container may do to a terminal (security: D31): C0, DEL and C1, and the characters
+/// that reorder text (Unicode TR 9).
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The length of the colour sequence (SGR) at the start of `text`; 0: there is none.
