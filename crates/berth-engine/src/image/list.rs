@@ -36,7 +36,7 @@ impl Engine {
             let size_bytes = inspect::layer_sizes(&self.snapshots, &found.image)
                 .iter()
                 .sum();
-            let containers = used.iter().filter(|user| user.image == *id).count();
+            let containers = used.iter().filter(|(_, image)| image == id).count();
             for entry in &found.entries {
                 rows.push(Row {
                     reference: entry.reference.clone(),

@@ -5,6 +5,7 @@
 //! uses is not removed, unless by force and if the container does not run; the container goes on
 //! working, because it keeps its layers.
 
+use berth_model::ContainerId;
 use berth_oci::{Digest, Reference};
 use berth_store::Entry;
 
@@ -22,9 +23,8 @@ pub enum Removed {
     Deleted(Digest),
 }
 
-/// A container and the id of its image.
-pub(crate) struct User {
-    pub(crate) image: Digest,
+/// A container that uses an image.
+struct User {
     container: String,
     running: bool,
 }
@@ -52,28 +52,18 @@ impl Engine {
         Ok(removed)
     }
 
-    /// Containers and their images.
-    pub(crate) fn images_in_use(&self) -> Result<Vec<User>, Error> {
-        let failed = |source| Error::Containers {
+    /// The containers, each with the id of its image.
+    pub(crate) fn images_in_use(&self) -> Result<Vec<(ContainerId, Digest)>, Error> {
+        let ids = self.ids().map_err(|source| Error::Containers {
             source: Box::new(source),
+        })?;
+        // One that is being removed, or damaged, uses nothing.
+        let of = |id: ContainerId| {
+            let config = self.config(&id).ok()?;
+            let image = Digest::parse(&config.image.config).ok()?;
+            Some((id, image))
         };
-        let mut users = Vec::new();
-        for id in self.ids().map_err(failed)? {
-            // One that is being removed, or damaged, uses nothing.
-            let Ok(config) = self.config(&id) else {
-                continue;
-            };
-            let Ok(image) = Digest::parse(&config.image.config) else {
-                continue;
-            };
-            let running = self.status(&id).is_ok_and(|status| status.is_alive());
-            users.push(User {
-                image,
-                container: id.short().to_owned(),
-                running,
-            });
-        }
-        Ok(users)
+        Ok(ids.into_iter().filter_map(of).collect())
     }
 
     fn entry_named(&self, text: &str) -> Result<Option<(Reference, Entry)>, Error> {
@@ -159,9 +149,13 @@ impl Engine {
     }
 
     fn users(&self, found: &Found) -> Result<Vec<User>, Error> {
-        let mut users = self.images_in_use()?;
-        users.retain(|user| user.image == *found.image.id());
-        Ok(users)
+        let mut used = self.images_in_use()?;
+        used.retain(|(_, image)| image == found.image.id());
+        let user = |(id, _): (ContainerId, Digest)| User {
+            container: id.short().to_owned(),
+            running: self.status(&id).is_ok_and(|status| status.is_alive()),
+        };
+        Ok(used.into_iter().map(user).collect())
     }
 }
 
