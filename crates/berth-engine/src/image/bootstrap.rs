@@ -51,24 +51,20 @@ impl Engine {
         recipe: &str,
         options: &BootstrapOptions,
     ) -> Result<Loaded, Error> {
-        let default_name = match recipe.split_once(':') {
-            None if recipe == "busybox" => "busybox:latest",
-            Some(("busybox", _)) | None => {
+        // `None`: busybox.
+        let suite = match recipe.split_once(':') {
+            None if recipe == "busybox" => None,
+            Some(("debian", suite)) => Some(suite),
+            _ => {
                 return Err(Error::NoRecipe {
                     text: recipe.to_owned(),
                 });
             }
-            Some(_) => recipe,
         };
-        let name = new_name(options.name.as_deref().unwrap_or(default_name))?;
+        let name = new_name(options.name.as_deref().unwrap_or(recipe))?;
         let lease = self.store.lease().map_err(store("hold the image"))?;
-        let made = match recipe.split_once(':') {
-            Some(("debian", suite)) => debian::make(self, &lease, suite, options)?,
-            Some(_) => {
-                return Err(Error::NoRecipe {
-                    text: recipe.to_owned(),
-                });
-            }
+        let made = match suite {
+            Some(suite) => debian::make(self, &lease, suite, options)?,
             None => busybox::make(self, &lease, options)?,
         };
         let created = timestamp(made.epoch_s);
@@ -87,19 +83,7 @@ impl Engine {
             ..ImageConfig::default()
         };
         let descriptor = one_layer_image(&lease, made.layer, config)?;
-        let image = self
-            .store
-            .image_here(&descriptor)
-            .map_err(store("read the image"))?;
-        self.unpack_image(&image)?;
-        let id = image.id().clone();
-        let loaded = Loaded {
-            names: vec![name],
-            id,
-            descriptor,
-        };
-        self.show(&loaded)?;
-        Ok(loaded)
+        self.admit(descriptor, vec![name])
     }
 }
 

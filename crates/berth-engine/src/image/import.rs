@@ -63,19 +63,7 @@ impl Engine {
 
         let layer = copy_archive(LayerWriter::new(&lease)?, input)?.finish()?;
         let descriptor = one_layer_image(&lease, layer, config)?;
-        let image = self
-            .store
-            .image_here(&descriptor)
-            .map_err(store("read the image"))?;
-        self.unpack_image(&image)?;
-        let id = image.id().clone();
-        let loaded = Loaded {
-            names: names.into_iter().collect(),
-            id,
-            descriptor,
-        };
-        self.show(&loaded)?;
-        Ok(loaded)
+        self.admit(descriptor, names.into_iter().collect())
     }
 }
 

@@ -60,28 +60,43 @@ impl Engine {
         } else {
             return Err(Error::NoImageInArchive);
         };
-        let mut loaded = Vec::new();
-        for (descriptor, names) in found {
-            let image = self
-                .store
-                .image_here(&descriptor)
-                .map_err(store("read the image"))?;
-            self.unpack_image(&image)?;
-            let id = image.id().clone();
-            loaded.push(Loaded {
-                names,
-                id,
-                descriptor,
-            });
-        }
+        let loaded = found
+            .into_iter()
+            .map(|(descriptor, names)| self.unpack_new(descriptor, names))
+            .collect::<Result<Vec<_>, _>>()?;
         for image in &loaded {
             self.show(image)?;
         }
         Ok(loaded)
     }
 
+    /// Makes an image, whose content the store has, visible under these names.
+    pub(crate) fn admit(
+        &self,
+        descriptor: Descriptor,
+        names: Vec<Reference>,
+    ) -> Result<Loaded, Error> {
+        let loaded = self.unpack_new(descriptor, names)?;
+        self.show(&loaded)?;
+        Ok(loaded)
+    }
+
+    /// Unpacks an image that is about to get these names.
+    fn unpack_new(&self, descriptor: Descriptor, names: Vec<Reference>) -> Result<Loaded, Error> {
+        let image = self
+            .store
+            .image_here(&descriptor)
+            .map_err(store("read the image"))?;
+        self.unpack_image(&image)?;
+        Ok(Loaded {
+            names,
+            id: image.id().clone(),
+            descriptor,
+        })
+    }
+
     /// Writes the names of an image, or an entry without a name: the moment it becomes visible.
-    pub(crate) fn show(&self, image: &Loaded) -> Result<(), Error> {
+    fn show(&self, image: &Loaded) -> Result<(), Error> {
         let mut descriptor = image.descriptor.clone();
         // What the archive called it must not be mistaken for a name of ours.
         descriptor.annotations.clear();
@@ -123,15 +138,7 @@ fn from_layout(lease: &Lease, contents: &Contents) -> Result<FoundImages, Error>
     };
     let bytes = contents.bytes(lease, "index.json", MAX_MANIFEST_BYTES)?;
     let index = image::parse_index(&bytes, None).map_err(document)?;
-    if index.manifests.len() > MAX_IMAGES {
-        let (what, items, count) = ("the archive", "images", index.manifests.len());
-        return Err(document(berth_oci::Error::TooMany {
-            what,
-            items,
-            count,
-            limit: MAX_IMAGES,
-        }));
-    }
+    check_count(index.manifests.len()).map_err(document)?;
     let mut found: FoundImages = Vec::new();
     for descriptor in index.manifests {
         bring_document(lease, contents, &descriptor, MAX_NESTING)?;
@@ -145,6 +152,18 @@ fn from_layout(lease: &Lease, contents: &Contents) -> Result<FoundImages, Error>
         }
     }
     Ok(found)
+}
+
+fn check_count(images: usize) -> Result<(), berth_oci::Error> {
+    if images <= MAX_IMAGES {
+        return Ok(());
+    }
+    Err(berth_oci::Error::TooMany {
+        what: "the archive",
+        items: "images",
+        count: images,
+        limit: MAX_IMAGES,
+    })
 }
 
 /// containerd's annotation is a full name; the specification's may be one, or only a tag.
@@ -214,15 +233,7 @@ fn from_docker(lease: &Lease, contents: &Contents) -> Result<FoundImages, Error>
     let document = |source| Error::Document { what, source };
     let bytes = contents.bytes(lease, "manifest.json", MAX_MANIFEST_BYTES)?;
     let images: Vec<DockerImage> = image::parse_strict(what, &bytes).map_err(document)?;
-    if images.len() > MAX_IMAGES {
-        let (what, items, count) = ("the archive", "images", images.len());
-        return Err(document(berth_oci::Error::TooMany {
-            what,
-            items,
-            count,
-            limit: MAX_IMAGES,
-        }));
-    }
+    check_count(images.len()).map_err(document)?;
     let mut found = FoundImages::new();
     for image in images {
         let names = image
