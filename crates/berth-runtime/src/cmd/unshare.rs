@@ -22,19 +22,21 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
     let Some((program, rest)) = command.split_first() else {
         return Err(usage("the command is missing".to_owned()));
     };
-    if !rustix::process::geteuid().is_root() {
+    if rustix::process::geteuid().is_root() {
+        unshare(namespace::MOUNT).map_err(|source| Error::Clone { source })?;
+        let slave = Change {
+            propagation: Some(Propagation::Slave),
+            recursive: true,
+            ..Change::default()
+        };
+        set_at(CWD, c"/", &slave).map_err(|source| Error::Rootfs {
+            action: "set the propagation of /",
+            source,
+        })?;
+    } else {
+        // In a mount namespace that is the host's slave already.
         rootless::become_root()?;
     }
-    unshare(namespace::MOUNT).map_err(|source| Error::Clone { source })?;
-    let slave = Change {
-        propagation: Some(Propagation::Slave),
-        recursive: true,
-        ..Change::default()
-    };
-    set_at(CWD, c"/", &slave).map_err(|source| Error::Rootfs {
-        action: "set the propagation of /",
-        source,
-    })?;
     let source = Command::new(program).args(rest).exec();
     Err(match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound {
