@@ -1,5 +1,6 @@
 //! `create`: everything but the container's program. Its init waits for `start`.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use berth_oci::spec::Spec;
@@ -37,6 +38,30 @@ impl Options {
         Ok(true)
     }
 
+    /// How a container of this bundle is made.
+    pub(super) fn launch(
+        &self,
+        id: String,
+        bundle: &Path,
+        terminal: bool,
+        fifo: Option<OwnedFd>,
+    ) -> LaunchOptions {
+        LaunchOptions {
+            id,
+            bundle: bundle.to_owned(),
+            rootfs: None,
+            stdio: if terminal {
+                Stdio::Terminal
+            } else {
+                Stdio::Inherit
+            },
+            console_size: None,
+            fifo,
+            preserve_fds: self.preserve_fds,
+            no_pivot: self.no_pivot,
+        }
+    }
+
     /// Reads the bundle.
     pub(super) fn load(&self) -> Result<(PathBuf, Spec)> {
         let path = if self.bundle.as_os_str().is_empty() {
@@ -69,21 +94,8 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.make(&id)?;
     let made = (|| -> Result<()> {
         let fifo = dir.make_fifo()?;
-        let launch_options = LaunchOptions {
-            id: id.clone(),
-            bundle: bundle.clone(),
-            rootfs: None,
-            stdio: if wants_terminal {
-                Stdio::Terminal
-            } else {
-                Stdio::Inherit
-            },
-            console_size: None,
-            fifo: Some(fifo),
-            preserve_fds: options.preserve_fds,
-            no_pivot: options.no_pivot,
-        };
-        let created = launch::create(&spec, launch_options)?;
+        let how = options.launch(id, &bundle, wants_terminal, Some(fifo));
+        let created = launch::create(&spec, how)?;
         finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .map_err(|error| abandon(created, error))
     })();

@@ -1,5 +1,7 @@
 //! `delete`: removes a stopped container's cgroups and state; with `-f` kills it first.
 
+use std::path::Path;
+
 use berth_cgroup::Cgroup;
 use berth_oci::spec::Spec;
 
@@ -40,7 +42,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         kill(&record, &cgroup)?;
     }
     let spec = dir.spec()?;
-    clean_up(dir, &spec, &cgroup)?;
+    clean_up(dir, &spec, &record.bundle, &cgroup)?;
     Ok(0)
 }
 
@@ -78,17 +80,15 @@ pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
 ///
 /// # Errors
 /// The first that failed; the others are tried all the same.
-pub(super) fn clean_up(dir: Dir, spec: &Spec, cgroup: &Cgroup) -> Result<()> {
-    let state = dir.state();
+pub(super) fn clean_up(dir: Dir, spec: &Spec, bundle: &Path, cgroup: &Cgroup) -> Result<()> {
+    let state = hooks::state_of(spec, dir.id(), bundle, Status::Stopped.word(), None);
     // Without a pid namespace of its own, processes outlive init.
     let cgroup = cgroup.kill().and_then(|()| cgroup.remove());
     let removed = dir.remove();
-    if let (Some(all), Ok(state)) = (&spec.hooks, state) {
+    for hook in spec.hooks.iter().flat_map(|all| &all.poststop) {
         // One that fails does not keep the others from running. Source: runtime.md "Lifecycle", 13.
-        for hook in &all.poststop {
-            if let Err(error) = hooks::run_all("poststop", std::slice::from_ref(hook), &state) {
-                eprintln!("warning: {error}");
-            }
+        if let Err(error) = hooks::run_all("poststop", std::slice::from_ref(hook), &state) {
+            eprintln!("warning: {error}");
         }
     }
     cgroup?;

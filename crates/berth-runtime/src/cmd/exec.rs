@@ -7,9 +7,9 @@ use berth_model::task::Pid;
 use berth_oci::spec::{Capabilities, Linux, Process, Spec};
 
 use super::args::{Args, unknown, usage};
-use super::run::{WINCH, follow};
+use super::run::{follow, listen};
 use super::{Global, terminal, write_pid_file};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{Executed, Target, exec};
 use crate::process::Stdio;
 use crate::{bundle, launch};
@@ -65,11 +65,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         cgroups: &container.cgroups,
         linux: container.spec.linux.as_ref().unwrap_or(&none),
     };
-    let all: Vec<i32> = FORWARDED.into_iter().chain([WINCH]).collect();
-    let signals = berth_sys::signals::listen(&all).map_err(|source| Error::Step {
-        action: "listen for signals",
-        source,
-    })?;
+    let signals = listen(&FORWARDED)?;
     let stdio = if process.terminal {
         Stdio::Terminal
     } else {

@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use berth_oci::spec::Spec;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::args::{Args, unknown, usage};
@@ -10,15 +9,13 @@ use super::create::{Options, abandon, finish};
 use super::terminal::Relay;
 use super::{Global, delete};
 use crate::error::{Error, Result};
-use crate::launch::{self, Created, LaunchOptions};
-use crate::process::Stdio;
-use crate::state::Dir;
+use crate::launch;
 
 /// Signals that are the container's while it is in the foreground. SIGCHLD and the job control of
 /// this process stay its own.
 const FORWARDED: [i32; 9] = [1, 2, 3, 10, 12, 13, 14, 15, 18];
 /// SIGWINCH.
-pub(super) const WINCH: i32 = 28;
+const WINCH: i32 = 28;
 
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let (mut options, mut detach, mut keep) = (Options::default(), false, false);
@@ -40,23 +37,10 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         ));
     }
     // Before the container is there: no signal is lost.
-    let signals = if detach { None } else { Some(listen()?) };
+    let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
-    let launch_options = LaunchOptions {
-        id,
-        bundle: bundle.clone(),
-        rootfs: None,
-        stdio: if wants_terminal {
-            Stdio::Terminal
-        } else {
-            Stdio::Inherit
-        },
-        console_size: None,
-        fifo: None,
-        preserve_fds: options.preserve_fds,
-        no_pivot: options.no_pivot,
-    };
-    let started = launch::create(&spec, launch_options).and_then(|mut created| {
+    let how = options.launch(id, &bundle, wants_terminal, None);
+    let started = launch::create(&spec, how).and_then(|mut created| {
         let begun = finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .and_then(|()| created.start(&spec));
         match begun {
@@ -64,7 +48,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             Err(error) => Err(abandon(created, error)),
         }
     });
-    let created = match started {
+    let mut created = match started {
         Ok(created) => created,
         Err(error) => {
             let _ = dir.remove();
@@ -73,34 +57,27 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     };
     match signals {
         None => Ok(0),
-        Some(signals) => foreground(created, &signals, &spec, dir, keep),
+        Some(signals) => {
+            let terminal = created.terminal.take();
+            let code = follow(&created.pidfd, &signals, terminal);
+            // A wait that failed is told after the container is gone.
+            let waited = created.wait();
+            if !keep {
+                delete::clean_up(dir, &spec, &bundle, created.cgroup())?;
+            }
+            code?;
+            waited
+        }
     }
 }
 
-fn listen() -> Result<OwnedFd> {
-    let all: Vec<i32> = FORWARDED.into_iter().chain([WINCH]).collect();
+/// Takes over the signals that are passed on, and the one that tells of a new size of the terminal.
+pub(super) fn listen(forwarded: &[i32]) -> Result<OwnedFd> {
+    let all = [forwarded, &[WINCH]].concat();
     berth_sys::signals::listen(&all).map_err(|source| Error::Step {
         action: "listen for signals",
         source,
     })
-}
-
-fn foreground(
-    mut created: Created,
-    signals: &OwnedFd,
-    spec: &Spec,
-    dir: Dir,
-    keep: bool,
-) -> Result<i32> {
-    let terminal = created.terminal.take();
-    let code = follow(&created.pidfd, signals, terminal);
-    // A wait that failed is told after the container is gone.
-    let waited = created.wait();
-    if !keep {
-        delete::clean_up(dir, spec, created.cgroup())?;
-    }
-    code?;
-    waited
 }
 
 /// Relays signals and the terminal until the process ends. Its status is left for the wait.
