@@ -14,9 +14,6 @@ use berth_model::ContainerId;
 use crate::logs::print::steers;
 use crate::{Engine, Error};
 
-/// Columns by default, those of `ps -ef`.
-pub const COLUMNS: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
-
 /// All columns that can be asked for, with the word for `-o`.
 const KNOWN: [(&str, &str); 14] = [
     ("uid", "UID"),
@@ -73,15 +70,18 @@ impl Engine {
             // Rootless without a cgroup of its own: who shares init's pid namespace.
             pids = same_namespace(pid.pid);
         }
-        let boot = boot_time();
-        let rows = pids.iter().filter_map(|pid| Process::read(*pid, boot));
+        let now = Now::read();
+        let rows = pids.iter().filter_map(|pid| Process::read(*pid));
         Ok(Top {
             titles: wanted
                 .iter()
                 .map(|(_, title)| (*title).to_owned())
                 .collect(),
             rows: rows
-                .map(|process| wanted.iter().map(|(word, _)| process.cell(word)).collect())
+                .map(|process| {
+                    let cells = wanted.iter().map(|(word, _)| process.cell(word, &now));
+                    cells.collect()
+                })
                 .collect(),
         })
     }
@@ -137,12 +137,29 @@ struct Process {
     ppid: i32,
     tty: u32,
     cpu: Duration,
+    /// After the boot.
     started: Duration,
-    age: Duration,
     vsz_kib: u64,
     rss_kib: u64,
     args: String,
-    boot: Option<Duration>,
+}
+
+/// The time by both clocks.
+struct Now {
+    /// Since the boot.
+    uptime: Duration,
+    wall: jiff::ZonedDateTime,
+}
+
+impl Now {
+    fn read() -> Now {
+        let boottime = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Now {
+            // Neither is ever negative.
+            uptime: Duration::new(boottime.tv_sec as u64, boottime.tv_nsec as u32),
+            wall: jiff::ZonedDateTime::now(),
+        }
+    }
 }
 
 /// Clock ticks a second in `/proc`: fixed for user space on every architecture that berth runs on.
@@ -150,7 +167,7 @@ const TICKS: u64 = 100;
 
 impl Process {
     /// `None` when it is gone.
-    fn read(pid: i32, boot: Option<Duration>) -> Option<Process> {
+    fn read(pid: i32) -> Option<Process> {
         let dir = format!("/proc/{pid}");
         let dir = Path::new(&dir);
         let stat = std::fs::read(dir.join("stat")).ok()?;
@@ -158,12 +175,7 @@ impl Process {
         let status = std::fs::read(dir.join("status")).ok()?;
         let status = String::from_utf8_lossy(&status);
         let cmdline = std::fs::read(dir.join("cmdline")).unwrap_or_default();
-        let mut process = Process::parse(pid, &stat, &status, &cmdline)?;
-        process.boot = boot;
-        let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
-        let uptime: f64 = uptime.split(' ').next()?.parse().ok()?;
-        process.age = Duration::from_secs_f64(uptime).saturating_sub(process.started);
-        Some(process)
+        Process::parse(pid, &stat, &status, &cmdline)
     }
 
     fn parse(pid: i32, stat: &str, status: &str, cmdline: &[u8]) -> Option<Process> {
@@ -200,20 +212,18 @@ impl Process {
             tty: number(7)? as u32,
             cpu: ticks(number(14)? + number(15)?),
             started: ticks(number(22)?),
-            age: Duration::ZERO,
             vsz_kib: kib("VmSize:"),
             rss_kib: kib("VmRSS:"),
-            boot: None,
         })
     }
 
-    fn cell(&self, word: &str) -> String {
+    fn cell(&self, word: &str, now: &Now) -> String {
         match word {
             "uid" | "user" => self.uid_name(),
             "pid" => self.pid.to_string(),
             "ppid" => self.ppid.to_string(),
-            "c" => self.percent().to_string(),
-            "stime" => self.stime(),
+            "c" => self.percent(now).to_string(),
+            "stime" => self.stime(now),
             "tty" => self.tty_name(),
             "time" => clock(self.cpu),
             "cmd" | "args" => self.args.clone(),
@@ -234,25 +244,20 @@ impl Process {
         }
     }
 
+    fn age(&self, now: &Now) -> Duration {
+        now.uptime.saturating_sub(self.started)
+    }
+
     /// Share of one CPU over its life, in percent.
-    fn percent(&self) -> u64 {
-        let age = self.age.as_millis().max(1);
+    fn percent(&self, now: &Now) -> u64 {
+        let age = self.age(now).as_millis().max(1);
         (self.cpu.as_millis() * 100 / age).min(99) as u64
     }
 
     /// `HH:MM` today, else the day.
-    fn stime(&self) -> String {
-        let Some(boot) = self.boot else {
-            return "?".to_owned();
-        };
-        let zone = jiff::tz::TimeZone::system();
-        let at = |since: Duration| {
-            let time = jiff::Timestamp::from_second(since.as_secs() as i64).unwrap_or_default();
-            time.to_zoned_datetime(zone.clone())
-        };
-        let started = at(boot + self.started);
-        let now = jiff::Timestamp::now().to_zoned_datetime(zone.clone());
-        let form = if started.date() == now.date() {
+    fn stime(&self, now: &Now) -> String {
+        let started = now.wall.saturating_sub(self.age(now));
+        let form = if started.date() == now.wall.date() {
             "%H:%M"
         } else {
             "%b%d"
@@ -291,13 +296,6 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Seconds since the epoch at which the machine was started.
-fn boot_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/stat").ok()?;
-    let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
-}
-
 /// Processes in the pid namespace of `init` (not those of namespaces below it).
 fn same_namespace(init: i32) -> Vec<i32> {
     let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
@@ -328,23 +326,24 @@ mod tests {
         let status = "Name:\tx\nUid:\t0\t1000\t0\t0\nVmSize:\t  100 kB\nVmRSS:\t   40 kB\n";
         let args = "sleep\x00\x1b[31m\u{202e}\x001\x00".as_bytes();
         let process = Process::parse(42, stat, status, args).unwrap();
-        assert_eq!(process.cell("comm"), "a) b?(x");
-        assert_eq!(process.cell("ppid"), "7");
-        assert_eq!(process.cell("uid"), "1000");
-        assert_eq!(process.cell("tty"), "pts/0");
-        assert_eq!(process.cell("time"), "00:00:02");
-        assert_eq!(process.cell("cmd"), "sleep ?[31m? 1");
-        assert_eq!(process.cell("rss"), "40");
+        let now = Now::read();
+        assert_eq!(process.cell("comm", &now), "a) b?(x");
+        assert_eq!(process.cell("ppid", &now), "7");
+        assert_eq!(process.cell("uid", &now), "1000");
+        assert_eq!(process.cell("tty", &now), "pts/0");
+        assert_eq!(process.cell("time", &now), "00:00:02");
+        assert_eq!(process.cell("cmd", &now), "sleep ?[31m? 1");
+        assert_eq!(process.cell("rss", &now), "40");
         assert_eq!(process.started, Duration::from_millis(123_450));
     }
 
     #[test]
     fn this_process_is_found() {
         let me = std::process::id() as i32;
-        let process = Process::read(me, boot_time()).unwrap();
-        assert_eq!(process.cell("pid"), me.to_string());
+        let (process, now) = (Process::read(me).unwrap(), Now::read());
+        assert_eq!(process.cell("pid", &now), me.to_string());
         assert!(same_namespace(me).contains(&me));
-        assert!(process.age < Duration::from_secs(3600));
+        assert!(process.age(&now) < Duration::from_secs(3600));
     }
 
     #[test]
@@ -353,8 +352,9 @@ mod tests {
             let args: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
             columns(&args).map(|c| c.iter().map(|(_, title)| *title).collect::<Vec<_>>())
         };
-        assert_eq!(titles("").unwrap(), COLUMNS);
-        assert_eq!(titles("-ef").unwrap(), COLUMNS);
+        let of_ps = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
+        assert_eq!(titles("").unwrap(), of_ps);
+        assert_eq!(titles("-ef").unwrap(), of_ps);
         assert_eq!(titles("-o pid,comm").unwrap(), ["PID", "COMMAND"]);
         assert_eq!(titles("-eo pid").unwrap(), ["PID"]);
         assert_eq!(titles("aux").unwrap()[0], "USER");
