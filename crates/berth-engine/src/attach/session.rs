@@ -154,7 +154,7 @@ impl Run<'_> {
             self.read_stdin()?;
         }
         if ready(at_stream) {
-            self.send_input()?;
+            self.send_input();
             if idle && self.outcome.is_none() {
                 self.receive()?;
             }
@@ -209,17 +209,17 @@ impl Run<'_> {
                 });
             }
         }
-        self.send_input()
+        self.send_input();
+        Ok(())
     }
 
-    fn send_input(&mut self) -> Result<(), Error> {
+    fn send_input(&mut self) {
         if self.try_send_input().is_err() {
             // The monitor is gone; what it still said is there to be read.
             self.typed.clear();
             (self.ending, self.resizing) = (false, false);
             self.session.stdin = None;
         }
-        Ok(())
     }
 
     fn try_send_input(&mut self) -> Result<(), Error> {

@@ -51,10 +51,7 @@ impl AttachStream {
             SocketFlags::CLOEXEC,
             None,
         );
-        let (ours, theirs) = pair.map_err(|source| Error::Talk {
-            action: "reach",
-            source,
-        })?;
+        let (ours, theirs) = pair.map_err(talk("reach"))?;
         let stream = AttachStream::over(ours);
         stream.send(&packet::attach(wants))?;
         Ok((stream, theirs))
@@ -70,10 +67,7 @@ impl AttachStream {
                 task_dir: task_dir.to_owned(),
                 source,
             },
-            source => Error::Talk {
-                action: "reach",
-                source,
-            },
+            source => talk("reach")(source),
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(task_dir, flags, Mode::empty()).map_err(not_running)?;
@@ -105,24 +99,6 @@ impl AttachStream {
         }
     }
 
-    /// Waits for what comes next.
-    ///
-    /// # Errors
-    /// [`Error::Talk`], [`Error::Protocol`].
-    pub fn receive(&mut self) -> Result<Event<'_>, Error> {
-        // The answer to `foreground`'s attaching comes first; it tells nothing.
-        self.await_answer()?;
-        Ok(event(self.parse()?))
-    }
-
-    fn await_answer(&mut self) -> Result<(), Error> {
-        loop {
-            if self.receive_packet(RecvFlags::empty())? != Some(FromMonitor::Attached) {
-                return Ok(());
-            }
-        }
-    }
-
     /// What came, if anything did: `None` when it would have to wait.
     ///
     /// # Errors
@@ -148,12 +124,7 @@ impl AttachStream {
                 Err(Errno::INTR) => {}
                 // A monitor that died with our packets unread.
                 Err(Errno::CONNRESET) => break 0,
-                Err(source) => {
-                    return Err(Error::Talk {
-                        action: "read from",
-                        source,
-                    });
-                }
+                Err(source) => return Err(talk("read from")(source)),
             }
         };
         self.packet.truncate(length);
@@ -169,34 +140,17 @@ impl AttachStream {
             .ok_or(Error::Protocol)
     }
 
-    /// Sends standard input; waits while the container does not read.
-    ///
-    /// # Errors
-    /// [`Error::Talk`]: the monitor is gone.
-    pub fn write_stdin(&self, data: &[u8]) -> Result<(), Error> {
-        data.chunks(packet::MAX_DATA)
-            .try_for_each(|chunk| self.send(&stdin_packet(chunk)))
-    }
-
     /// Sends a first part of `data`, if that can be done without waiting; how many bytes.
     ///
     /// # Errors
     /// [`Error::Talk`]: the monitor is gone.
     pub fn try_write_stdin(&self, data: &[u8]) -> Result<usize, Error> {
         let chunk = &data[..data.len().min(packet::MAX_DATA)];
-        let sent = self.try_send(&stdin_packet(chunk))?;
+        let sent = self.try_send(&[&[packet::STDIN], chunk].concat())?;
         Ok(if sent { chunk.len() } else { 0 })
     }
 
-    /// Ends standard input (half close).
-    ///
-    /// # Errors
-    /// [`Error::Talk`]: the monitor is gone.
-    pub fn close_stdin(&self) -> Result<(), Error> {
-        self.send(&[packet::STDIN_END])
-    }
-
-    /// As [`Self::close_stdin`], if that can be done without waiting; `false`: try again.
+    /// Ends standard input (half close), if that can be done without waiting; `false`: try again.
     ///
     /// # Errors
     /// [`Error::Talk`]: the monitor is gone.
@@ -231,10 +185,7 @@ impl AttachStream {
         ) {
             Ok(_) => Ok(true),
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
-            Err(source) => Err(Error::Talk {
-                action: "write to",
-                source,
-            }),
+            Err(source) => Err(talk("write to")(source)),
         }
     }
 
@@ -243,12 +194,7 @@ impl AttachStream {
             match send(&self.socket, packet, SendFlags::NOSIGNAL) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
-                Err(source) => {
-                    return Err(Error::Talk {
-                        action: "write to",
-                        source,
-                    });
-                }
+                Err(source) => return Err(talk("write to")(source)),
             }
         }
     }
@@ -273,8 +219,8 @@ fn event(packet: Option<FromMonitor<'_>>) -> Event<'_> {
     }
 }
 
-fn stdin_packet(data: &[u8]) -> Vec<u8> {
-    [&[packet::STDIN], data].concat()
+fn talk(action: &'static str) -> impl Fn(Errno) -> Error {
+    move |source| Error::Talk { action, source }
 }
 
 fn raw(fd: &OwnedFd) -> i32 {

@@ -298,8 +298,12 @@ fn a_task_of_a_long_path_is_attached_to() {
             drop(accept(&listener).unwrap());
         });
         let mut stream = AttachStream::connect(&task, ALL).unwrap();
-        assert_eq!(stream.receive().unwrap(), Event::Stdout(b"hello"));
-        assert_eq!(stream.receive().unwrap(), Event::End);
+        let mut receive = |event| {
+            poll(&mut [PollFd::new(&stream, PollFlags::IN)], None).unwrap();
+            assert_eq!(stream.try_receive().unwrap(), Some(event));
+        };
+        receive(Event::Stdout(b"hello"));
+        receive(Event::End);
         let refused = AttachStream::connect(&task, ALL);
         assert!(matches!(refused, Err(Error::Refused)));
     });
