@@ -137,8 +137,8 @@ fn cpus(quota: &str, period: Option<&str>) -> String {
     }
 }
 
-/// `64 MiB (67108864)`.
-pub(super) fn bytes(n: u64) -> String {
+/// `64 MiB`.
+fn bytes(n: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut value, mut unit) = (n as f64, 0);
     while value >= 1024.0 && unit + 1 < units.len() {

@@ -3,7 +3,7 @@
 //! Rotation only ever moves a file to a higher number. So they are opened from the newest up: a file
 //! that moves meanwhile is met again (and known by its inode), never missed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -40,8 +40,7 @@ pub fn open_all(path: &Path) -> Result<Vec<LogFile>, Error> {
         match File::open(&name) {
             Ok(file) => {
                 missing = 0;
-                let metadata = file.metadata().map_err(read_error)?;
-                let identity = (metadata.dev(), metadata.ino());
+                let identity = identity(&file.metadata().map_err(read_error)?);
                 if !files.iter().any(|known| known.identity == identity) {
                     files.push(LogFile {
                         file,
@@ -61,6 +60,10 @@ pub fn open_all(path: &Path) -> Result<Vec<LogFile>, Error> {
     }
     files.reverse();
     Ok(files)
+}
+
+pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {

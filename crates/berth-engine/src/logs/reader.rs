@@ -115,7 +115,7 @@ fn newer(path: &Path, current: Option<&Tail>) -> Result<Vec<LogFile>, Error> {
         return files::open_all(path);
     };
     let newest = std::fs::metadata(path);
-    if newest.is_ok_and(|metadata| identity(&metadata) == current.file.identity) {
+    if newest.is_ok_and(|metadata| files::identity(&metadata) == current.file.identity) {
         return Ok(Vec::new());
     }
     let mut files = files::open_all(path)?;
@@ -123,11 +123,6 @@ fn newer(path: &Path, current: Option<&Tail>) -> Result<Vec<LogFile>, Error> {
         .iter()
         .position(|file| file.identity == current.file.identity);
     Ok(files.split_off(known.map_or(0, |at| at + 1)))
-}
-
-fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
 }
 
 /// A file read as far as it goes.
