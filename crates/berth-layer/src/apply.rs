@@ -16,7 +16,7 @@
 mod finish;
 mod nodes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::CString;
 use std::io::BufRead;
 use std::os::fd::{AsFd, OwnedFd};
@@ -97,8 +97,9 @@ struct Applier {
     report: Report,
     /// Times of directories, set at the end because filling a directory changes its time. Later ones win.
     dir_times: Vec<(Vec<u8>, Time)>,
-    /// Directories that entries lie in, but that no entry describes; true for those that this layer made.
-    implicit: HashMap<Vec<u8>, bool>,
+    /// Directories that entries lie in, but that no entry describes; true for those that this layer made. In the
+    /// order of their paths, so that neighbours are looked at together.
+    implicit: BTreeMap<Vec<u8>, bool>,
     /// For `Form::Plain`: what this layer made or used.
     created: HashSet<Vec<u8>>,
     whiteouts: Vec<Vec<u8>>,
@@ -117,7 +118,7 @@ impl Applier {
             options,
             report: Report::default(),
             dir_times: Vec::new(),
-            implicit: HashMap::new(),
+            implicit: BTreeMap::new(),
             created: HashSet::new(),
             whiteouts: Vec::new(),
             opaques: Vec::new(),
@@ -187,6 +188,8 @@ impl Applier {
         self.report.dropped_xattrs += dropped;
         self.remember(path)?;
         self.dir_times.push((path.to_vec(), entry.mtime));
+        // Archives have a directory's content after it.
+        self.parent = Some((path.to_vec(), fd));
         Ok(())
     }
 
@@ -206,9 +209,7 @@ impl Applier {
             return Ok(true);
         }
         self.clear(path)?;
-        // The file hid what the layers below have here, and so does the directory that takes its place.
-        self.remember(path)?;
-        self.opaques.push(path.to_vec());
+        self.hides_below(path)?;
         let parent = self.parent(dir)?;
         rustix::fs::mkdirat(parent, &name, Mode::RWXU)
             .map_err(|errno| failed("create", path, errno))?;
@@ -283,20 +284,33 @@ impl Applier {
     /// The directory at this clean path, made where it is missing.
     fn parent(&mut self, dir: &[u8]) -> Result<&OwnedFd, Error> {
         if self.parent.as_ref().is_none_or(|(path, _)| path != dir) {
-            let fd = match lookup::open_dir(self.target.as_fd(), dir, OFlags::PATH) {
-                Ok(fd) => {
-                    self.mark_used(dir)?;
-                    fd
-                }
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => self.make_parents(dir)?,
-                Err(errno) => return Err(failed("open", dir, errno)),
-            };
+            let fd = self.open_or_make(dir)?;
             self.parent = Some((dir.to_vec(), fd));
         }
         match &self.parent {
             Some((_, fd)) => Ok(fd),
             None => Ok(&self.target),
         }
+    }
+
+    /// Goes up to what is there, and down again making what is not.
+    fn open_or_make(&mut self, dir: &[u8]) -> Result<OwnedFd, Error> {
+        let (mut there, mut missing) = (dir, Vec::new());
+        let mut fd = loop {
+            match lookup::open_dir(self.target.as_fd(), there, OFlags::PATH) {
+                Ok(fd) => break fd,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !there.is_empty() => {
+                    missing.push(there);
+                    there = path::split(there).0;
+                }
+                Err(errno) => return Err(failed("open", there, errno)),
+            }
+        };
+        self.mark_used(there)?;
+        while let Some(path) = missing.pop() {
+            fd = self.make_implicit(&fd, path)?;
+        }
+        Ok(fd)
     }
 
     /// `Form::Plain`: directories of the layers below that this layer puts something into.
@@ -325,39 +339,18 @@ impl Applier {
         Ok(())
     }
 
-    fn make_parents(&mut self, dir: &[u8]) -> Result<OwnedFd, Error> {
-        let root = self.target.as_fd();
-        let mut fd = lookup::open_dir(root, b"", OFlags::PATH)
-            .map_err(|errno| failed("open", b"", errno))?;
-        for prefix in path::prefixes(dir) {
-            let name = component(prefix, path::split(prefix).1)?;
-            fd = match lookup::open_dir(fd.as_fd(), name.as_bytes(), OFlags::PATH) {
-                Ok(next) => {
-                    self.mark_used(prefix)?;
-                    next
-                }
-                Err(Errno::NOENT) => self.make_implicit(&fd, &name, prefix)?,
-                Err(Errno::NOTDIR | Errno::LOOP) => {
-                    rustix::fs::unlinkat(&fd, &name, AtFlags::empty())
-                        .map_err(|errno| failed("replace", prefix, errno))?;
-                    self.remember(prefix)?;
-                    self.opaques.push(prefix.to_vec());
-                    self.make_implicit(&fd, &name, prefix)?
-                }
-                Err(errno) => return Err(failed("open", prefix, errno)),
-            };
+    /// Makes a directory that no entry describes (yet), in place of whatever else was there.
+    fn make_implicit(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Error> {
+        let name = component(path, path::split(path).1)?;
+        let make = || rustix::fs::mkdirat(parent, &name, Mode::from_raw_mode(0o755));
+        let mut made = make();
+        if made == Err(Errno::EXIST) {
+            rustix::fs::unlinkat(parent, &name, AtFlags::empty())
+                .map_err(|errno| failed("replace", path, errno))?;
+            self.hides_below(path)?;
+            made = make();
         }
-        Ok(fd)
-    }
-
-    fn make_implicit(
-        &mut self,
-        parent: &OwnedFd,
-        name: &CString,
-        path: &[u8],
-    ) -> Result<OwnedFd, Error> {
-        rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))
-            .map_err(|errno| failed("create", path, errno))?;
+        made.map_err(|errno| failed("create", path, errno))?;
         self.remember(path)?;
         self.implicit.insert(path.to_vec(), true);
         if self.options.form == Form::Plain {
@@ -365,6 +358,14 @@ impl Applier {
         }
         lookup::open_dir(parent.as_fd(), name.as_bytes(), OFlags::PATH)
             .map_err(|errno| failed("open", path, errno))
+    }
+
+    /// The file or link at `path` hid what the layers below have there, and so does the directory that takes
+    /// its place.
+    fn hides_below(&mut self, path: &[u8]) -> Result<(), Error> {
+        self.remember(path)?;
+        self.opaques.push(path.to_vec());
+        Ok(())
     }
 
     fn remember(&mut self, path: &[u8]) -> Result<(), Error> {

@@ -39,8 +39,8 @@ pub fn read_merged(
         let clean = at.join(&b'/');
         match view.find(&clean)? {
             None => return Ok(None),
-            Some(Found::Dir(_)) if ahead.is_empty() => return Err(Errno::INVAL),
-            Some(Found::Dir(_)) => {}
+            Some(Found::Dir) if ahead.is_empty() => return Err(Errno::INVAL),
+            Some(Found::Dir) => {}
             Some(Found::Other(dir, stat)) => {
                 let (_, name) = split(&clean);
                 match FileType::from_raw_mode(stat.st_mode) {

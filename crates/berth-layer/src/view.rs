@@ -5,104 +5,132 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::lookup;
 use crate::metadata::{is_opaque, is_whiteout};
-use crate::path::split;
+use crate::path::{prefixes, split};
 
-/// The lower layers, topmost first.
+/// One layer's directory, opened for reading, of those that are merged.
+pub(crate) type Part = Rc<OwnedFd>;
+
+/// Most descriptors that are kept on the way, unless one directory alone has more.
+const KEPT: usize = 256;
+
+/// The lower layers.
 pub(crate) struct View {
-    lowers: Vec<OwnedFd>,
-    /// The directory looked at last: neighbours are asked for one after the other.
-    last: Option<(Vec<u8>, Vec<OwnedFd>)>,
+    /// Topmost first.
+    lowers: Vec<Part>,
+    /// The directories down to the one looked at last, each by the length of its path: neighbours are asked for
+    /// one after the other. Some of the upper ones may be missing; one without parts is the last.
+    way: Vec<(usize, Vec<Part>)>,
+    /// The path that was asked for last.
+    last: Vec<u8>,
 }
 
 /// What a path is in the view.
 pub(crate) enum Found {
-    /// A directory: its parts, topmost (whose metadata shows) first. Opened for reading.
-    Dir(Vec<OwnedFd>),
+    /// A directory.
+    Dir,
     /// Anything else: the directory it lies in, and its `stat`.
-    Other(OwnedFd, Box<Stat>),
+    Other(Part, Box<Stat>),
 }
 
 impl View {
+    /// The view of these layers, topmost first.
     pub fn new(lowers: Vec<OwnedFd>) -> View {
-        View { lowers, last: None }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.lowers.is_empty()
+        View {
+            lowers: lowers.into_iter().map(Rc::new).collect(),
+            way: Vec::new(),
+            last: Vec::new(),
+        }
     }
 
     /// Looks a clean path up.
     pub fn find(&mut self, path: &[u8]) -> Result<Option<Found>, Errno> {
         if path.is_empty() {
-            return Ok(Some(Found::Dir(reopen(&self.lowers)?)));
+            return Ok(Some(Found::Dir));
         }
         let (dir, name) = split(path);
-        if self.last.as_ref().is_none_or(|(last, _)| last != dir) {
-            let parts = self.walk(dir)?;
-            self.last = Some((dir.to_vec(), parts));
-        }
-        match &self.last {
-            Some((_, parts)) => find_in(parts, name),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether something is at this clean path.
-    pub fn exists(&mut self, path: &[u8]) -> Result<bool, Errno> {
-        Ok(!self.lowers.is_empty() && self.find(path)?.is_some())
-    }
-
-    /// The parts of the directory at a clean path; none if it is no directory.
-    fn walk(&self, path: &[u8]) -> Result<Vec<OwnedFd>, Errno> {
-        let mut parts = reopen(&self.lowers)?;
-        for name in path
-            .split(|byte| *byte == b'/')
-            .filter(|name| !name.is_empty())
-        {
-            parts = match find_in(&parts, name)? {
-                Some(Found::Dir(parts)) => parts,
-                _ => return Ok(Vec::new()),
+        for part in self.dir(dir)? {
+            let Some(stat) = lookup::stat(part, name)? else {
+                continue;
             };
+            return Ok(
+                if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                    Some(Found::Dir)
+                } else if is_whiteout(&stat) {
+                    None
+                } else {
+                    Some(Found::Other(part.clone(), Box::new(stat)))
+                },
+            );
         }
-        Ok(parts)
+        Ok(None)
+    }
+
+    /// The parts of the directory at a clean path, topmost (whose metadata shows) first; none if it is no
+    /// directory.
+    pub fn dir(&mut self, path: &[u8]) -> Result<&[Part], Errno> {
+        let stays = |(length, _): &(usize, _)| {
+            let rest = path.strip_prefix(&self.last[..*length]);
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+        };
+        self.way.truncate(self.way.partition_point(stays));
+        self.last = path.to_vec();
+        let from = self.way.last().map_or(0, |(length, _)| *length);
+        for prefix in prefixes(path).filter(|prefix| prefix.len() > from) {
+            if self.lowest().is_empty() {
+                break;
+            }
+            let parts = step(self.lowest(), split(prefix).1)?;
+            self.way.push((prefix.len(), parts));
+            self.forget_some();
+        }
+        Ok(self.lowest())
+    }
+
+    /// The end of the way.
+    fn lowest(&self) -> &[Part] {
+        self.way.last().map_or(&self.lowers, |(_, parts)| parts)
+    }
+
+    /// Drops directories near the root while too many descriptors are open.
+    fn forget_some(&mut self) {
+        let open = |way: &[(usize, Vec<Part>)]| way.iter().map(|(_, parts)| parts.len()).sum();
+        while self.way.len() > 1 && KEPT < open(&self.way) {
+            self.way.remove(0);
+        }
     }
 }
 
-/// One step down from the parts of a directory.
-pub(crate) fn find_in(parts: &[OwnedFd], name: &[u8]) -> Result<Option<Found>, Errno> {
-    let mut found = Vec::new();
+/// The parts of the directory `name` in a directory of these parts.
+fn step(parts: &[Part], name: &[u8]) -> Result<Vec<Part>, Errno> {
+    let mut found: Vec<Part> = Vec::new();
     for part in parts {
-        let Some(stat) = lookup::stat(part, name)? else {
-            continue;
+        let dir = match lookup::open_dir(part.as_fd(), name, OFlags::RDONLY) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => continue,
+            // A whiteout, or whatever else is no directory, hides what is below.
+            Err(Errno::NOTDIR | Errno::LOOP) => break,
+            Err(errno) => return Err(errno),
         };
-        if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            let dir = lookup::open_dir(part.as_fd(), name, OFlags::RDONLY)?;
-            let opaque = is_opaque(&dir)?;
-            found.push(dir);
-            if opaque {
-                break;
-            }
-            continue;
+        // A mark matters only now that there is something for it to hide.
+        if let Some(above) = found.last()
+            && is_opaque(above)?
+        {
+            break;
         }
-        if found.is_empty() && !is_whiteout(&stat) {
-            return Ok(Some(Found::Other(
-                part.try_clone().map_err(|_| Errno::MFILE)?,
-                Box::new(stat),
-            )));
-        }
-        break;
+        found.push(Rc::new(dir));
     }
-    Ok((!found.is_empty()).then_some(Found::Dir(found)))
+    Ok(found)
 }
 
 /// The names in a directory's parts; true for those that are directories.
-pub(crate) fn names(parts: &[OwnedFd]) -> Result<BTreeMap<Vec<u8>, bool>, Errno> {
+pub(crate) fn names(parts: &[Part]) -> Result<BTreeMap<Vec<u8>, bool>, Errno> {
     let mut merged: BTreeMap<Vec<u8>, Option<bool>> = BTreeMap::new();
     for part in parts {
         for entry in Dir::read_from(part)? {
@@ -131,8 +159,85 @@ pub(crate) fn names(parts: &[OwnedFd]) -> Result<BTreeMap<Vec<u8>, bool>, Errno>
         .collect())
 }
 
-fn reopen(dirs: &[OwnedFd]) -> Result<Vec<OwnedFd>, Errno> {
-    dirs.iter()
-        .map(|dir| lookup::open_dir(dir.as_fd(), b"", OFlags::RDONLY))
-        .collect()
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn view(layers: &[&tempfile::TempDir]) -> View {
+        let open = |dir: &&tempfile::TempDir| fs::File::open(dir.path()).unwrap().into();
+        View::new(layers.iter().map(open).collect())
+    }
+
+    fn found(view: &mut View, path: &str) -> (String, usize) {
+        let what = match view.find(path.as_bytes()).unwrap() {
+            None => "nothing".to_owned(),
+            Some(Found::Dir) => "directory".to_owned(),
+            Some(Found::Other(_, stat)) => format!("{} bytes", stat.st_size),
+        };
+        (what, view.dir(path.as_bytes()).unwrap().len())
+    }
+
+    /// What was looked at before must not matter.
+    #[test]
+    fn any_order_finds_the_same() {
+        let [top, middle, low] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        for (layer, dirs) in [
+            (&top, &["a/b", "c", "ab"][..]),
+            (&middle, &["a/b/x", "c", "ab/x"]),
+            (&low, &["a/b/x/y", "c/hidden", "d/e"]),
+        ] {
+            for dir in dirs {
+                fs::create_dir_all(layer.path().join(dir)).unwrap();
+            }
+        }
+        fs::write(middle.path().join("a/file"), "12").unwrap();
+        fs::write(low.path().join("a/b/file"), "1").unwrap();
+        // Hides what `low` has, not what `middle` has itself.
+        let mark = middle.path().join("c");
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(mark, "trusted.overlay.opaque", b"y", flags).unwrap();
+        fs::write(middle.path().join("d"), "123").unwrap();
+        let expected = [
+            ("", "directory", 3),
+            ("a", "directory", 3),
+            ("a/b", "directory", 3),
+            ("a/b/x", "directory", 2),
+            ("a/b/x/y", "directory", 1),
+            ("a/b/x/z", "nothing", 0),
+            ("a/b/file", "1 bytes", 0),
+            ("a/file", "2 bytes", 0),
+            ("ab", "directory", 2),
+            ("ab/x", "directory", 1),
+            ("c", "directory", 2),
+            ("c/hidden", "nothing", 0),
+            ("d", "3 bytes", 0),
+            ("d/e", "nothing", 0),
+            ("none/at/all", "nothing", 0),
+        ];
+        let layers = [&top, &middle, &low];
+        let mut asked = view(&layers);
+        for (first, ..) in expected {
+            for (path, what, parts) in expected {
+                asked.dir(first.as_bytes()).unwrap();
+                let wanted = (what.to_owned(), parts);
+                assert_eq!(found(&mut asked, path), wanted, "{path} after {first}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_deep_tree_needs_few_descriptors() {
+        let layers = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let path = vec!["d"; 500].join("/");
+        for layer in &layers {
+            fs::create_dir_all(layer.path().join(&path)).unwrap();
+        }
+        let mut view = view(&[&layers[0], &layers[1]]);
+        assert_eq!(found(&mut view, &path), ("directory".to_owned(), 2));
+        let open: usize = view.way.iter().map(|(_, parts)| parts.len()).sum();
+        assert!(open <= KEPT, "{open}");
+        assert_eq!(found(&mut view, "d/d"), ("directory".to_owned(), 2));
+    }
 }

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 
@@ -23,6 +23,7 @@ const TESTS: &[Test] = testkit::tests![
     what_the_child_cannot_do,
     failures_are_typed,
     a_bomb_is_stopped_early,
+    a_deep_tree_over_a_deep_tree,
     purges_in_its_own_process,
 ];
 
@@ -383,6 +384,30 @@ fn a_bomb_is_stopped_early() {
         .unwrap()
         .len();
     assert!(written < 100 << 20, "{written} bytes were written");
+}
+
+/// The child may have 1024 files open.
+fn a_deep_tree_over_a_deep_tree() {
+    let world = World::new();
+    let deep = |name: &str| {
+        let path = format!("{}{name}", "d/".repeat(1500));
+        let mut writer = Writer::new(Vec::new());
+        let entry = Entry::new(path, Kind::File);
+        writer.append(&entry, &mut std::io::empty()).unwrap();
+        writer.finish().unwrap()
+    };
+    let lowest = Request {
+        target: world.dir.path().join("lower"),
+        lowers: Vec::new(),
+        ..world.request()
+    };
+    for (request, archive) in [(lowest, deep("low")), (world.request(), deep(".wh.low"))] {
+        let outcome = world.unpack(&request, &archive);
+        assert!(matches!(outcome, Outcome::Unpacked(_)), "{outcome:?}");
+    }
+    let hidden = world.dir.path().join("target").join("d/".repeat(1500));
+    let whiteout = fs::metadata(hidden.join("low")).unwrap();
+    assert!(whiteout.file_type().is_char_device() && whiteout.rdev() == 0);
 }
 
 fn purges_in_its_own_process() {

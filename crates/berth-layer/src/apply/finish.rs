@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::{Applier, Form, Report, component, failed, remove_tree};
 use crate::metadata::{self, Metadata};
-use crate::view::{self, Found};
+use crate::view;
 use crate::{Error, lookup, path};
 
 /// What this layer has at a path.
@@ -36,18 +36,25 @@ impl Applier {
                 (Form::Plain, true) => self.remove_content(path)?,
             }
         }
-        self.describe_implicit(&whiteouts, &opaques)?;
         for (path, time) in std::mem::take(&mut self.dir_times) {
-            let fd = match lookup::open_dir(self.target.as_fd(), &path, OFlags::RDONLY) {
-                Ok(fd) => fd,
-                // A later entry replaced the directory.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
-                Err(errno) => return Err(failed("open", &path, errno)),
+            // A later entry may have replaced the directory.
+            let Some(fd) = self.reopen(&path)? else {
+                continue;
             };
             metadata::set_time(fd.as_fd(), time)
                 .map_err(|(step, errno)| failed(step, &path, errno))?;
         }
+        self.describe_implicit(&whiteouts, &opaques)?;
         Ok(self.report)
+    }
+
+    /// The directory that this layer has at `path`.
+    fn reopen(&self, path: &[u8]) -> Result<Option<OwnedFd>, Error> {
+        match lookup::open_dir(self.target.as_fd(), path, OFlags::RDONLY) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(failed("open", path, errno)),
+        }
     }
 
     /// Overlay: hides what the lower layers have at `path`, unless this layer has something there itself.
@@ -64,18 +71,14 @@ impl Applier {
     fn hide_content(&mut self, path: &[u8]) -> Result<(), Error> {
         let mut work = vec![path.to_vec()];
         while let Some(dir) = work.pop() {
-            let below = self
-                .view
-                .find(&dir)
-                .map_err(|errno| failed("look at", &dir, errno))?;
-            let Some(Found::Dir(parts)) = below else {
-                continue;
-            };
             if matches!(self.here(&dir)?, Here::Other) {
                 continue;
             }
-            let names = view::names(&parts).map_err(|errno| failed("read", &dir, errno))?;
-            drop(parts);
+            let below = self
+                .view
+                .dir(&dir)
+                .map_err(|errno| failed("look at", &dir, errno))?;
+            let names = view::names(below).map_err(|errno| failed("read", &dir, errno))?;
             for (name, is_dir) in names {
                 let child = path::join(&dir, &name);
                 match self.here(&child)? {
@@ -131,10 +134,8 @@ impl Applier {
     fn remove_content(&mut self, path: &[u8]) -> Result<(), Error> {
         let mut work = vec![path.to_vec()];
         while let Some(dir) = work.pop() {
-            let fd = match lookup::open_dir(self.target.as_fd(), &dir, OFlags::RDONLY) {
-                Ok(fd) => fd,
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
-                Err(errno) => return Err(failed("open", &dir, errno)),
+            let Some(fd) = self.reopen(&dir)? else {
+                continue;
             };
             let mut names = Vec::new();
             for entry in Dir::read_from(&fd).map_err(|errno| failed("read", &dir, errno))? {
@@ -165,7 +166,7 @@ impl Applier {
         opaques: &HashSet<Vec<u8>>,
     ) -> Result<(), Error> {
         for (path, fresh) in std::mem::take(&mut self.implicit) {
-            let Here::Dir(_) = self.here(&path)? else {
+            let Some(fd) = self.reopen(&path)? else {
                 continue;
             };
             let (above, _) = path::split(&path);
@@ -179,38 +180,29 @@ impl Applier {
                 Form::Overlay => Some(self.below(&path)?.unwrap_or_else(Metadata::default_dir)),
             };
             let Some(metadata) = metadata else { continue };
-            let fd = lookup::open_dir(self.target.as_fd(), &path, OFlags::RDONLY)
-                .map_err(|errno| failed("open", &path, errno))?;
-            metadata::set_owner_xattrs_mode(fd.as_fd(), &metadata)
+            metadata::set(fd.as_fd(), &metadata)
                 .map_err(|(step, errno)| failed(step, &path, errno))?;
-            self.dir_times.push((path, metadata.mtime));
         }
         Ok(())
     }
 
     /// Metadata of the directory that the lower layers show at `path`.
     fn below(&mut self, path: &[u8]) -> Result<Option<Metadata>, Error> {
-        if self.view.is_empty() {
-            return Ok(None);
-        }
-        match self
+        let parts = self
             .view
-            .find(path)
-            .map_err(|errno| failed("look at", path, errno))?
-        {
-            Some(Found::Dir(parts)) => match parts.first() {
-                Some(top) => Metadata::of(top.as_fd())
-                    .map(Some)
-                    .map_err(|errno| failed("read the metadata of", path, errno)),
-                None => Ok(None),
-            },
-            _ => Ok(None),
-        }
+            .dir(path)
+            .map_err(|errno| failed("look at", path, errno))?;
+        parts
+            .first()
+            .map(|top| Metadata::of(top.as_fd()))
+            .transpose()
+            .map_err(|errno| failed("read the metadata of", path, errno))
     }
 
     fn exists_below(&mut self, path: &[u8]) -> Result<bool, Error> {
         self.view
-            .exists(path)
+            .find(path)
+            .map(|found| found.is_some())
             .map_err(|errno| failed("look at", path, errno))
     }
 

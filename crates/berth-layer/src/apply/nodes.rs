@@ -77,7 +77,7 @@ impl Applier {
             .map_err(|errno| failed("look at", &target, errno))?
         {
             Some(Found::Other(dir, stat)) => self.copy_up(path, &target, &dir, &stat),
-            Some(Found::Dir(_)) => Err(refused(path, "a hard link to a directory")),
+            Some(Found::Dir) => Err(refused(path, "a hard link to a directory")),
             None => Err(refused(path, "a hard link to a file that does not exist")),
         }
     }

@@ -130,13 +130,10 @@ fn list_plain(root: &Path, dir: &str, found: &mut BTreeMap<String, String>) {
 }
 
 fn list_view(view: &mut View, dir: &[u8], found: &mut BTreeMap<String, String>) {
-    let Some(crate::view::Found::Dir(parts)) = view.find(dir).unwrap() else {
-        panic!()
-    };
-    for (name, is_dir) in crate::view::names(&parts).unwrap() {
+    for (name, is_dir) in crate::view::names(view.dir(dir).unwrap()).unwrap() {
         let path = path::join(dir, &name);
         let real = match view.find(&path).unwrap().unwrap() {
-            crate::view::Found::Dir(parts) => real_path(&parts[0]),
+            crate::view::Found::Dir => real_path(&view.dir(&path).unwrap()[0]),
             crate::view::Found::Other(dir, _) => {
                 real_path(&dir).join(std::str::from_utf8(&name).unwrap())
             }
