@@ -205,6 +205,47 @@ fn a_terminal_reaches_the_console_socket() {
     bundle.call(&["delete", "c"]).ok();
 }
 
+/// The kernel reports a terminal without a program at every look.
+#[test]
+fn a_terminal_that_nobody_has_open_is_no_work() {
+    let mut bundle = Bundle::new(
+        "exec </dev/null >/dev/null 2>&1; touch /tmp/quiet; sleep 2; echo again > /dev/console",
+    );
+    bundle.config["process"]["terminal"] = json!(true);
+    bundle.config["root"]["readonly"] = json!(false);
+    let mut child = bundle
+        .command(&["run", "c"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("the terminal is closed", || {
+        bundle.rootfs("tmp/quiet").exists().then_some(())
+    });
+    // Fields 14 and 15: time in user and kernel mode, in hundredths of a second.
+    let used = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11);
+        fields
+            .take(2)
+            .map(|n| n.parse::<u64>().unwrap())
+            .sum::<u64>()
+    };
+    let before = used();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let ticks = used() - before;
+    let mut said = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(ticks <= 10, "{ticks} ticks of a second");
+    assert!(said.contains("again"), "it may be opened again: {said:?}");
+}
+
 #[test]
 fn a_terminal_in_the_foreground_is_relayed() {
     let mut bundle = Bundle::new("tty; read line; echo got $line");

@@ -95,7 +95,8 @@ pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedF
         if let Some(relay) = &relay {
             relay.watch(&mut wanted);
         }
-        rustix::io::retry_on_intr(|| poll(&mut wanted, None)).map_err(fail)?;
+        let patience = relay.as_ref().and_then(Relay::patience);
+        rustix::io::retry_on_intr(|| poll(&mut wanted, patience)).map_err(fail)?;
         let ready: Vec<bool> = wanted.iter().map(|w| !w.revents().is_empty()).collect();
         drop(wanted);
         if ready[1] {

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::termios::{
     OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
@@ -33,7 +33,15 @@ pub(super) struct Relay {
     master: OwnedFd,
     saved: Option<Termios>,
     input_open: bool,
+    /// No program has it open, which poll reports at every look: it is left out of the next one.
+    hung_up: bool,
 }
+
+/// How long a terminal that hung up is left out. A program may open it again.
+const PAUSE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 10_000_000,
+};
 
 impl Relay {
     pub(super) fn new(master: OwnedFd) -> Result<Relay> {
@@ -55,6 +63,7 @@ impl Relay {
             master,
             saved,
             input_open: true,
+            hung_up: false,
         };
         relay.resize();
         Ok(relay)
@@ -69,7 +78,9 @@ impl Relay {
 
     /// Adds what it waits for: the master, then standard input.
     pub(super) fn watch<'a>(&'a self, wanted: &mut Vec<PollFd<'a>>) {
-        wanted.push(PollFd::from_borrowed_fd(self.master.as_fd(), PollFlags::IN));
+        if !self.hung_up {
+            wanted.push(PollFd::from_borrowed_fd(self.master.as_fd(), PollFlags::IN));
+        }
         if self.input_open {
             wanted.push(PollFd::from_borrowed_fd(
                 rustix::stdio::stdin(),
@@ -78,12 +89,19 @@ impl Relay {
         }
     }
 
-    /// Copies what is ready.
+    /// How long to wait at most.
+    pub(super) fn patience(&self) -> Option<&'static Timespec> {
+        self.hung_up.then_some(&PAUSE)
+    }
+
+    /// Copies what is ready, of what [`Relay::watch`] added.
     pub(super) fn pump(&mut self, ready: &[bool]) {
-        if ready.first() == Some(&true) {
-            self.output();
+        let mut ready = ready.iter();
+        let watched = !std::mem::take(&mut self.hung_up);
+        if watched && ready.next() == Some(&true) {
+            self.hung_up = !self.output();
         }
-        if ready.get(1) == Some(&true) {
+        if self.input_open && ready.next() == Some(&true) {
             self.input();
         }
     }
@@ -94,15 +112,15 @@ impl Relay {
         while self.output() {}
     }
 
+    /// Whether there was anything to read.
     fn output(&mut self) -> bool {
         let mut buffer = [0; 8192];
         match rustix::io::read(&self.master, &mut buffer) {
-            Ok(0) | Err(_) => {
-                // Nobody has the other side open: input would wake us for ever.
-                false
-            }
+            Ok(0) | Err(_) => false,
             Ok(length) => {
-                berth_fs::atomic::write_all(rustix::stdio::stdout(), &buffer[..length]).is_ok()
+                // Who reads no more must not stop the program.
+                let _ = berth_fs::atomic::write_all(rustix::stdio::stdout(), &buffer[..length]);
+                true
             }
         }
     }
