@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use berth_cgroup::Cgroup;
 use berth_model::task::RootfsMount;
-use berth_oci::spec::{Hooks, Spec, State};
+use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{namespace, unshare};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
@@ -28,13 +28,14 @@ use crate::{devices, hooks, masks, sysctl};
 #[derive(Debug)]
 pub struct Init<'a> {
     pub(crate) spec: &'a Spec,
+    /// Of the spec.
+    pub(crate) linux: &'a Linux,
     pub(crate) bundle: PathBuf,
     pub(crate) rootfs: RootfsMount,
     pub(crate) namespaces: Plan,
     pub(crate) process: Prepared,
     pub(crate) stdio: Stdio,
     pub(crate) console_size: Option<(u16, u16)>,
-    pub(crate) cgroup_paths: Vec<PathBuf>,
     pub(crate) in_user_namespace: bool,
     pub(crate) no_pivot: bool,
     /// Wait until somebody writes here.
@@ -50,11 +51,11 @@ impl Init<'_> {
     /// The first step that failed.
     pub fn run(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
         self.settle(sync, cgroup)?;
-        let root = self.make_root()?;
+        let root = self.make_root(cgroup)?;
         let slave = self.terminal(&root, sync)?;
         self.hooks_outside(sync)?;
         self.enter(root)?;
-        sysctl::apply(&self.linux().sysctl, self.namespaces.own)?;
+        sysctl::apply(&self.linux.sysctl, self.namespaces.own)?;
         match &slave {
             Some(slave) => place_terminal(slave.as_fd())?,
             None => place_stdio(&self.stdio)?,
@@ -62,25 +63,10 @@ impl Init<'_> {
         drop(slave);
         let program = self.process.become_user(sync)?;
         self.wait_for_start(sync)?;
-        hooks::run_all("startContainer", &self.hooks().start_container, &self.state)?;
+        if let Some(all) = &self.spec.hooks {
+            hooks::run_all("startContainer", &all.start_container, &self.state)?;
+        }
         Err(self.process.exec(&program, sync))
-    }
-
-    fn linux(&self) -> &berth_oci::spec::Linux {
-        // Checked by the launcher: no container is without.
-        static NONE: std::sync::OnceLock<berth_oci::spec::Linux> = std::sync::OnceLock::new();
-        self.spec
-            .linux
-            .as_ref()
-            .unwrap_or_else(|| NONE.get_or_init(Default::default))
-    }
-
-    fn hooks(&self) -> &Hooks {
-        static NONE: std::sync::OnceLock<Hooks> = std::sync::OnceLock::new();
-        self.spec
-            .hooks
-            .as_ref()
-            .unwrap_or_else(|| NONE.get_or_init(Default::default))
     }
 
     /// Identity, cgroups, namespaces, names.
@@ -132,12 +118,12 @@ impl Init<'_> {
         Ok(())
     }
 
-    fn make_root(&self) -> Result<Root> {
-        let propagation = root_propagation(self.linux().rootfs_propagation.as_deref())?;
+    fn make_root(&self, cgroup: &Cgroup) -> Result<Root> {
+        let propagation = root_propagation(self.linux.rootfs_propagation.as_deref())?;
         let root = Root::set_up(&self.rootfs, propagation)?;
         let context = Context {
             bundle: &self.bundle,
-            cgroups: &self.cgroup_paths,
+            cgroups: &cgroup.paths(),
             own_cgroup_namespace: self.namespaces.new_cgroup,
         };
         mounts::make_all(&root, &self.spec.mounts, &context)?;
@@ -161,12 +147,14 @@ impl Init<'_> {
 
     /// Hooks that see the host's root, once the namespaces are there.
     fn hooks_outside(&self, sync: &Sync) -> Result<()> {
-        let hooks = self.hooks();
-        if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
+        let Some(all) = &self.spec.hooks else {
+            return Ok(());
+        };
+        if !all.prestart.is_empty() || !all.create_runtime.is_empty() {
             sync.send(b'H')?;
             sync.wait_go()?;
         }
-        hooks::run_all("createContainer", &hooks.create_container, &self.state)
+        hooks::run_all("createContainer", &all.create_container, &self.state)
     }
 
     /// Covers what must be covered and changes into the root.
@@ -182,14 +170,14 @@ impl Init<'_> {
                 });
             }
         }
-        masks::make_read_only(&root, &self.linux().readonly_paths)?;
-        masks::mask(&root, &self.linux().masked_paths)?;
+        masks::make_read_only(&root, &self.linux.readonly_paths)?;
+        masks::mask(&root, &self.linux.masked_paths)?;
         if self.spec.root.as_ref().is_some_and(|root| root.readonly) {
             root.make_read_only()?;
         }
         root.enter(self.no_pivot)?;
-        if self.linux().rootfs_propagation.is_some() {
-            let (kind, recursive) = root_propagation(self.linux().rootfs_propagation.as_deref())?;
+        if self.linux.rootfs_propagation.is_some() {
+            let (kind, recursive) = root_propagation(self.linux.rootfs_propagation.as_deref())?;
             rootfs::set_final_propagation(kind, recursive)?;
         }
         Ok(())

@@ -57,8 +57,6 @@ pub struct Created {
     pub start_time: u64,
     /// The terminal's master.
     pub terminal: Option<OwnedFd>,
-    /// The cgroup directories made for it.
-    pub cgroups: Vec<PathBuf>,
     sync: Sync,
     cgroup: Cgroup,
     state: State,
@@ -80,9 +78,7 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     resources.devices = devices::with_default_rules(resources.devices);
     let limits = berth_cgroup::Options { rootless };
     let cgroup = Cgroup::create(&path, &resources, &limits)?;
-    init.cgroup_paths = cgroup.paths();
-    let made = make_process(&init, &cgroup);
-    let (child, sync) = match made {
+    let (child, sync) = match make_process(&init, &cgroup) {
         Ok(made) => made,
         Err(error) => {
             let _ = cgroup.remove();
@@ -94,7 +90,6 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
         pidfd: child.pidfd,
         start_time: 0,
         terminal: None,
-        cgroups: cgroup.paths(),
         sync,
         cgroup,
         state: State {
@@ -255,9 +250,6 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
         });
     }
     let namespaces = Plan::new(&linux.namespaces)?;
-    if bundle::find(&linux.namespaces, berth_oci::spec::NamespaceKind::Mount).is_none() {
-        return Err(invalid("a container needs a mount namespace"));
-    }
     devices::check(&linux.devices)?;
     sysctl::check(&linux.sysctl, namespaces.own)?;
     mount_options::root_propagation(linux.rootfs_propagation.as_deref())?;
@@ -276,6 +268,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
     };
     let init = Init {
         spec,
+        linux,
         state: hooks::state_of(spec, &options.id, &options.bundle, "created", None),
         bundle: options.bundle,
         rootfs,
@@ -283,7 +276,6 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
         console_size: options.console_size.or(prepared.console_size()),
         process: prepared,
         stdio: options.stdio,
-        cgroup_paths: Vec::new(),
         in_user_namespace: false,
         no_pivot: options.no_pivot,
         fifo: options.fifo,

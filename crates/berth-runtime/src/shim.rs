@@ -136,7 +136,7 @@ impl Task<'_> {
             log,
             client: self.client,
             init: created.pid,
-            cgroups: &created.cgroups,
+            cgroups: &created.cgroup().paths(),
         }))
     }
 }

@@ -268,7 +268,7 @@ impl Dir {
             pid: created.pid,
             start_time: created.start_time,
             bundle: bundle.to_owned(),
-            cgroups: created.cgroups.clone(),
+            cgroups: created.cgroup().paths(),
             owner: rustix::process::getuid().as_raw(),
             created_s: now.as_secs(),
         };

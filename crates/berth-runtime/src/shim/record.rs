@@ -27,7 +27,7 @@ pub fn write(task_dir: &Path, created: &Created) -> Result<Pid> {
         start_time: created.start_time,
         shim_pid: rustix::process::getpid().as_raw_nonzero().get(),
         started_at: String::from_utf8_lossy(&time).into_owned(),
-        cgroups: created.cgroups.clone(),
+        cgroups: created.cgroup().paths(),
     };
     let path = task_dir.join(NAME);
     let fail = |source: io::Error| Error::WriteFile {
