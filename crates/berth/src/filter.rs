@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::opts::truth;
+
 /// Filters as given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filters(BTreeMap<String, Vec<String>>);
@@ -63,12 +65,11 @@ impl Filters {
     /// # Errors
     /// The value is neither.
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, String> {
-        match self.values(key).last().map(String::as_str) {
-            None => Ok(None),
-            Some("true" | "1" | "t" | "T" | "True" | "TRUE") => Ok(Some(true)),
-            Some("false" | "0" | "f" | "F" | "False" | "FALSE") => Ok(Some(false)),
-            Some(other) => Err(format!("filter `{key}={other}` is neither true nor false")),
-        }
+        let Some(text) = self.values(key).last() else {
+            return Ok(None);
+        };
+        let neither = || format!("filter `{key}={text}` is neither true nor false");
+        truth(text).map(Some).ok_or_else(neither)
     }
 }
 

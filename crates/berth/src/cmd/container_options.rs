@@ -196,7 +196,7 @@ impl ContainerOptions {
             causes.add("entrypoint", format!("--entrypoint {entrypoint}"));
         }
         for file in &self.env_file {
-            let variables = env::read(file)
+            let variables = opts::read(file)
                 .and_then(|text| env::file(&text, &env::caller))
                 .map_err(|e| bad("--env-file", &file.display().to_string(), e))?;
             variables.iter().for_each(|variable| {
@@ -213,7 +213,7 @@ impl ContainerOptions {
         request.user = causes.option("user", "--user", &self.user);
         request.hostname = causes.option("hostname", "--hostname", &self.hostname);
         for file in &self.label_file {
-            let labels = env::read(file)
+            let labels = opts::read(file)
                 .and_then(|text| env::label_file(&text))
                 .map_err(|e| bad("--label-file", &file.display().to_string(), e))?;
             request.labels.extend(labels);

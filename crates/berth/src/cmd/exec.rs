@@ -6,7 +6,7 @@ use berth_engine::exec::ExecRequest;
 
 use crate::context;
 use crate::globals::Globals;
-use crate::opts::{env, mount};
+use crate::opts::{self, env, mount};
 use crate::ui::diagnostic::{self, Failure};
 use crate::verbs::{Outcome, Verb};
 
@@ -78,7 +78,7 @@ impl Exec {
         let mut variables = Vec::new();
         for file in &self.env_file {
             variables.extend(
-                env::read(file)
+                opts::read(file)
                     .and_then(|text| env::file(&text, &env::caller))
                     .map_err(Failure::usage)?,
             );

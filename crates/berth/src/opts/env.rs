@@ -1,11 +1,6 @@
 //! Environment variables: `-e NAME=value`, `-e NAME` (taken from the caller's environment) and env files.
 
-use std::path::Path;
-
 use super::Parsed;
-
-/// A longer file is surely not meant.
-const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// One `-e`: complete text stays; a bare name takes the caller's value, and stays bare (which removes
 /// what the image sets) when the caller has none.
@@ -60,18 +55,6 @@ pub fn file(content: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Parsed<Ve
 pub fn label_file(content: &str) -> Parsed<Vec<(String, String)>> {
     let lines = file(content, &|_| Some(String::new()))?;
     lines.iter().map(|line| super::label(line)).collect()
-}
-
-/// Reads an env or label file as text.
-pub fn read(path: &Path) -> Parsed<String> {
-    let failed =
-        |cause: &dyn std::fmt::Display| format!("cannot read `{}`: {cause}", path.display());
-    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(failed(&"it is larger than 4 MiB"));
-    }
-    let bytes = std::fs::read(path).map_err(|e| failed(&e))?;
-    String::from_utf8(bytes).map_err(|_| failed(&"it is not UTF-8"))
 }
 
 /// The caller's environment.

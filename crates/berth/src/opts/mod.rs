@@ -7,6 +7,8 @@ pub mod number;
 pub mod security;
 pub mod ulimit;
 
+use std::path::Path;
+
 use berth_engine::spec::ALL_CAPABILITIES;
 
 /// What a parser says about a value that makes no sense.
@@ -35,6 +37,30 @@ pub fn asked<T: 'static>(
             value,
             text: text.to_owned(),
         })
+    }
+}
+
+/// A longer file is surely not meant.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Reads the text of a file that an option names.
+pub fn read(path: &Path) -> Parsed<String> {
+    let failed =
+        |cause: &dyn std::fmt::Display| format!("cannot read `{}`: {cause}", path.display());
+    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(failed(&"it is larger than 4 MiB"));
+    }
+    let bytes = std::fs::read(path).map_err(|e| failed(&e))?;
+    String::from_utf8(bytes).map_err(|_| failed(&"it is not UTF-8"))
+}
+
+/// Source: Go, `strconv.ParseBool`.
+pub fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "True" | "TRUE" => Some(true),
+        "0" | "f" | "F" | "false" | "False" | "FALSE" => Some(false),
+        _ => None,
     }
 }
 

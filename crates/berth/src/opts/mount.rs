@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use berth_model::config::{MountConfig, MountKind};
 
-use super::{Parsed, number};
+use super::{Parsed, number, truth};
 
 /// `[SOURCE:]DESTINATION[:OPTIONS]`. A relative source that begins with `.` is taken from `cwd`.
 pub fn volume(text: &str, cwd: &Path) -> Parsed<MountConfig> {
@@ -237,11 +237,8 @@ fn mode(text: &str) -> Parsed<u32> {
 }
 
 fn boolean(key: &str, value: Option<&str>) -> Parsed<bool> {
-    match value {
-        None | Some("1" | "true" | "True" | "TRUE" | "t" | "T") => Ok(true),
-        Some("0" | "false" | "False" | "FALSE" | "f" | "F") => Ok(false),
-        Some(other) => Err(format!("`{key}={other}` is neither true nor false")),
-    }
+    let text = value.unwrap_or("true");
+    truth(text).ok_or_else(|| format!("`{key}={text}` is neither true nor false"))
 }
 
 /// One line of comma-separated values; a field in double quotes may hold commas, `""` is a quote.

@@ -7,9 +7,6 @@ use berth_oci::Platform;
 
 use super::{Parsed, number};
 
-/// A longer profile is surely not meant.
-const PROFILE_BYTES_MAX: u64 = 4 << 20;
-
 /// Applies one `--security-opt`. What this host or engine cannot enforce is refused, never ignored.
 pub fn security(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
     let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
@@ -34,16 +31,9 @@ pub fn security(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
 }
 
 fn profile(path: &Path) -> Parsed<String> {
-    let failed = |cause: &dyn std::fmt::Display| {
-        format!("cannot read seccomp profile `{}`: {cause}", path.display())
-    };
-    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
-    if size > PROFILE_BYTES_MAX {
-        return Err(failed(&"it is larger than 4 MiB"));
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| failed(&e))?;
+    let text = super::read(path)?;
     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text)
-        .map_err(|e| failed(&e))?;
+        .map_err(|e| format!("`{}` is not a seccomp profile: {e}", path.display()))?;
     Ok(text)
 }
 
