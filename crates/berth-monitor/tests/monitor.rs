@@ -603,8 +603,9 @@ fn a_killed_monitor_leaves_whole_records_and_a_free_lock() {
     assert!(!rig.dir.path().join("exit.json").exists());
 }
 
-#[test]
-fn a_full_disk_drops_records_and_says_so() {
+/// A log of these bounds on a disk of this size that is full until its filler is removed: each of the records of
+/// `seq 1 100000` and a last one must be there or counted. Returns how many were dropped.
+fn fill_disk(size: &str, filler: usize, rotation: (u64, u32)) -> u64 {
     use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change, unmount};
     assert!(rustix::process::geteuid().is_root(), "this test mounts");
     // Of this thread alone: nothing to see or to clean up elsewhere.
@@ -613,18 +614,13 @@ fn a_full_disk_drops_records_and_says_so() {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).unwrap();
     let disk = tempfile::tempdir().unwrap();
-    mount(
-        "none",
-        disk.path(),
-        "tmpfs",
-        MountFlags::empty(),
-        Some(c"size=256k"),
-    )
-    .unwrap();
-    fs::write(disk.path().join("filler"), vec![0; 200_000]).unwrap();
+    let options = std::ffi::CString::new(format!("size={size}")).unwrap();
+    let flags = MountFlags::empty();
+    mount("none", disk.path(), "tmpfs", flags, options.as_c_str()).unwrap();
+    fs::write(disk.path().join("filler"), vec![0; filler]).unwrap();
 
     let options = Options {
-        rotation: LOGGED,
+        rotation: Some(rotation),
         log_dir: Some(disk.path().to_owned()),
         stdin: true,
         foreground: true,
@@ -644,10 +640,23 @@ fn a_full_disk_drops_records_and_says_so() {
         .filter_map(|record| record["dropped"].as_u64())
         .sum();
     let lines = records.iter().filter(|record| record["log"] != "").count() as u64;
-    assert!(dropped > 50_000, "{dropped}");
     assert_eq!(dropped + lines, 100_001, "each record is there or counted");
     assert!(rig.logged("stdout").ends_with("after\n"));
     unmount(disk.path(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    dropped
+}
+
+#[test]
+fn a_full_disk_drops_records_and_says_so() {
+    let dropped = fill_disk("256k", 200_000, (10 << 20, 3));
+    assert!(dropped > 50_000, "{dropped}");
+}
+
+/// The batch that fails ends in the middle of what was read, where a new file begins.
+#[test]
+fn a_disk_that_is_full_at_a_rotation_forgets_no_record() {
+    let dropped = fill_disk("2m", 1_000_000, (64 << 10, 19));
+    assert!(dropped > 50_000, "{dropped}");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct Log {
     failed: bool,
     /// Records lost and not yet confessed.
     dropped: u64,
+    /// How many of them the current batch confesses, in its first record.
+    confessed: u64,
     buffer: &'static mut [u8],
     buffered: usize,
 }
@@ -47,6 +49,7 @@ impl Log {
             batch_records: 0,
             failed: false,
             dropped: 0,
+            confessed: 0,
             buffer,
             buffered: 0,
         }
@@ -59,7 +62,7 @@ impl Log {
 
     /// Adds a record to the batch; a full file is rotated first.
     pub fn add(&mut self, text: &[u8], whole: bool, stream: Stream, time: &[u8; clock::LEN]) {
-        if self.dropped > 0 && self.batch_records == 0 && !self.failed {
+        if self.dropped > 0 && self.batch_bytes == 0 {
             self.make_room(record::OVERHEAD as u64 + 40);
             let mut written = Counted {
                 log: self,
@@ -67,6 +70,7 @@ impl Log {
             };
             record::write_dropped(written.log.dropped, time, &mut written);
             self.batch_bytes += written.bytes;
+            self.confessed = self.dropped;
         }
         let length = record::length(text, whole) as u64;
         self.make_room(length);
@@ -97,11 +101,10 @@ impl Log {
             self.dropped = self.dropped.saturating_add(self.batch_records);
         } else {
             self.committed += self.batch_bytes;
-            if self.batch_records > 0 {
-                self.dropped = 0;
-            }
+            self.dropped -= self.confessed;
         }
-        (self.batch_bytes, self.batch_records, self.failed) = (0, 0, false);
+        (self.batch_bytes, self.batch_records) = (0, 0);
+        (self.confessed, self.failed) = (0, false);
     }
 
     fn rotate(&mut self) {
