@@ -1,7 +1,7 @@
 //! The image of a new container: found in the store, or pulled as `--pull` says.
 
 use berth_engine::Engine;
-use berth_engine::create::ReadyImage;
+use berth_engine::ready::ReadyImage;
 use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_oci::{Platform, Reference};
 

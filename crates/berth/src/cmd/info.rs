@@ -9,6 +9,7 @@ use crate::globals::{self, Globals};
 use crate::ui::human;
 use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
+use crate::view::DRIVER;
 
 /// Show what the engine works with
 #[derive(Debug, clap::Args)]
@@ -47,7 +48,7 @@ impl Verb for Info {
             ("ContainersPaused", int(count(|s| *s == Status::Paused))),
             ("ContainersStopped", int(count(|s| !s.is_alive()))),
             ("Images", int(images.len())),
-            ("Driver", "overlay2".into()),
+            ("Driver", DRIVER.into()),
             ("LoggingDriver", "json-file".into()),
             ("CgroupDriver", "cgroupfs".into()),
             ("CgroupVersion", layout.0.into()),

@@ -93,18 +93,14 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failur
         match engine.find(name) {
             Ok(id) => {
                 let container = engine.inspect(&id)?;
-                return Ok(view::inspect::container(
-                    &container,
-                    engine.layout(),
-                    DRIVER,
-                ));
+                return Ok(view::inspect::container(&container, engine.layout()));
             }
             Err(berth_engine::Error::NoContainer { .. }) if kind.is_none() => {}
             Err(error) => return Err(error.into()),
         }
     }
     match engine.image_details(name) {
-        Ok(details) => Ok(view::image::inspect(&details, DRIVER)),
+        Ok(details) => Ok(view::image::inspect(&details)),
         Err(berth_engine::image::Error::NoImage { .. }) if kind.is_none() => {
             Err(Failure::new(format!("no such container or image: {name}"))
                 .hint("`berth ps -a` and `berth images` list all"))
@@ -112,9 +108,6 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failur
         Err(error) => Err(error.into()),
     }
 }
-
-/// Docker's name of the storage driver.
-const DRIVER: &str = "overlay2";
 
 /// Show all that is known of images
 #[derive(Debug, clap::Args)]

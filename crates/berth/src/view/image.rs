@@ -8,6 +8,7 @@ use berth_oci::image::ImageConfig;
 use berth_oci::reference::Reference;
 use jiff::Timestamp;
 
+use super::{DRIVER, NEVER};
 use crate::filter::{self, Filters};
 use crate::ui::rows::{self, Listing};
 use crate::ui::template::Value;
@@ -81,7 +82,7 @@ pub fn row(image: &Row, now: Timestamp, truncate: bool) -> Value {
 
 fn short(digest: &Digest, truncate: bool) -> String {
     if truncate {
-        digest.hex().chars().take(12).collect()
+        digest.short().to_owned()
     } else {
         digest.to_string()
     }
@@ -181,7 +182,7 @@ pub struct HistoryOptions {
 }
 
 /// The object that `inspect` prints.
-pub fn inspect(details: &Details, driver: &str) -> Value {
+pub fn inspect(details: &Details) -> Value {
     let config = &details.image.config;
     let layers = config
         .rootfs
@@ -213,17 +214,14 @@ pub fn inspect(details: &Details, driver: &str) -> Value {
             "GraphDriver",
             Value::fields([
                 ("Data", Value::fields([("LayerChain", Value::List(chain))])),
-                ("Name", driver.into()),
+                ("Name", DRIVER.into()),
             ]),
         ),
         (
             "RootFS",
             Value::fields([("Type", "layers".into()), ("Layers", Value::List(layers))]),
         ),
-        (
-            "Metadata",
-            Value::fields([("LastTagTime", "0001-01-01T00:00:00Z".into())]),
-        ),
+        ("Metadata", Value::fields([("LastTagTime", NEVER.into())])),
     ])
 }
 

@@ -8,15 +8,14 @@ use berth_model::config::{ContainerConfig, MountConfig, MountKind, SeccompChoice
 use berth_model::{Status, signal};
 
 use super::container::network;
+use super::{DRIVER, NEVER};
 use crate::ui::template::Value;
 
-/// Docker's zero time.
-const NEVER: &str = "0001-01-01T00:00:00Z";
 /// Default size of `/dev/shm`, in bytes.
 const SHM_BYTES: u64 = 64 << 20;
 
 /// The object that `inspect` prints.
-pub fn container(container: &Container, layout: &Layout, driver: &str) -> Value {
+pub fn container(container: &Container, layout: &Layout) -> Value {
     let config = &container.config;
     let words: Vec<&String> = config
         .process
@@ -50,7 +49,7 @@ pub fn container(container: &Container, layout: &Layout, driver: &str) -> Value 
         ),
         ("Name", format!("/{}", container.name).into()),
         ("RestartCount", int(0)),
-        ("Driver", driver.into()),
+        ("Driver", DRIVER.into()),
         ("Platform", "linux".into()),
         ("MountLabel", "".into()),
         ("ProcessLabel", "".into()),
@@ -71,7 +70,7 @@ pub fn container(container: &Container, layout: &Layout, driver: &str) -> Value 
                         ("WorkDir", path(dir.join("work"))),
                     ]),
                 ),
-                ("Name", driver.into()),
+                ("Name", DRIVER.into()),
             ]),
         ),
         (

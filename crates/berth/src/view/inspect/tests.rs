@@ -6,7 +6,7 @@ use crate::view::container::tests::sample;
 
 fn render(text: &str, status: Status) -> String {
     let layout = Layout::new("/r".into(), "/x".into());
-    let value = container(&sample(status), &layout, "overlay2");
+    let value = container(&sample(status), &layout);
     Template::parse(text)
         .expect("a template")
         .render(&value)
