@@ -2,12 +2,10 @@
 //!
 //! Source: capabilities(7), config.md "Linux Process".
 
-use std::io;
-
 use berth_oci::spec::Capabilities;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 
 /// Names by number. Source: linux/capability.h.
 const NAMES: [&str; 41] = [
@@ -133,13 +131,6 @@ impl Sets {
                 .map_err(|e| step("raise an ambient capability", e))?;
         }
         Ok(())
-    }
-}
-
-fn step(action: &'static str, errno: rustix::io::Errno) -> Error {
-    Error::Step {
-        action,
-        source: io::Error::from(errno),
     }
 }
 

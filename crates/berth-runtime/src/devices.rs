@@ -12,7 +12,7 @@ use berth_sys::mount::{self as sys_mount, Change};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::mounts::attach;
 use crate::rootfs::{Root, split};
 
@@ -262,18 +262,15 @@ fn bind_at(parent: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> io::Resu
 /// # Errors
 /// [`Error::Step`], [`Error::Device`].
 pub fn open_terminal(root: &Root, console: bool) -> Result<berth_sys::pty::Pair> {
-    let step = |source| Error::Step {
-        action: "open a terminal",
-        source,
-    };
+    let fail_open = |e: io::Error| step("open a terminal", e);
     let own = root.open_no_links("/dev/pts", OFlags::PATH | OFlags::DIRECTORY);
     let pair = match own {
-        Ok(devpts) if crate::mounts::magic(&devpts).map_err(step)? == DEVPTS_MAGIC => {
+        Ok(devpts) if crate::mounts::magic(&devpts).map_err(fail_open)? == DEVPTS_MAGIC => {
             berth_sys::pty::open_in(devpts.as_fd())
         }
         _ => berth_sys::pty::open(),
     }
-    .map_err(|errno| step(errno.into()))?;
+    .map_err(|e| fail_open(e.into()))?;
     if console {
         let dev = root
             .make_dir("/dev")

@@ -265,6 +265,14 @@ impl Error {
     }
 }
 
+/// A failed step.
+pub(crate) fn step(action: &'static str, source: impl Into<io::Error>) -> Error {
+    Error::Step {
+        action,
+        source: source.into(),
+    }
+}
+
 const ENOSPC: i32 = 28;
 
 /// The text without std's ` (os error N)`, in lower case as all our messages are.

@@ -19,11 +19,11 @@ use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
 use rustix::process::Signal;
 use rustix::thread::ThreadNameSpaceType;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::launch::{fail_and_exit, wait};
 use crate::namespaces::bit;
 use crate::pid;
-use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal, step};
+use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::sync::{Message, Sync};
 
 /// The container to enter.

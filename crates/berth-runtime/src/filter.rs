@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use berth_oci::spec::{Seccomp, State};
 use berth_sys::seccomp::{self as sys, Insn};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::sync::Sync;
 
 /// A compiled filter.
@@ -75,13 +75,8 @@ impl Filter {
     /// # Errors
     /// [`Error::Step`].
     pub fn install(&self, sync: &Sync) -> Result<()> {
-        let listener =
-            sys::install(&self.program, self.flags, self.listener).map_err(|source| {
-                Error::Step {
-                    action: "install the seccomp filter",
-                    source,
-                }
-            })?;
+        let listener = sys::install(&self.program, self.flags, self.listener)
+            .map_err(|e| step("install the seccomp filter", e))?;
         match listener {
             Some(listener) => sync.send_fd(b'S', listener.as_fd()),
             None => Ok(()),
@@ -99,11 +94,8 @@ pub fn send_listener(
     listener: BorrowedFd<'_>,
     state: &State,
 ) -> Result<()> {
-    let step = |source| Error::Step {
-        action: "hand over the seccomp listener",
-        source,
-    };
-    let socket = std::os::unix::net::UnixStream::connect(path).map_err(step)?;
+    let fail = |e: io::Error| step("hand over the seccomp listener", e);
+    let socket = std::os::unix::net::UnixStream::connect(path).map_err(fail)?;
     let message = serde_json::json!({
         "ociVersion": state.oci_version,
         "fds": ["seccompFd"],
@@ -111,10 +103,10 @@ pub fn send_listener(
         "metadata": metadata.unwrap_or_default(),
         "state": state,
     });
-    let message = serde_json::to_vec(&message).map_err(|e| step(io::Error::from(e)))?;
+    let message = serde_json::to_vec(&message).map_err(|e| fail(e.into()))?;
     berth_sys::fdpass::send(&socket, &message, &[listener])
         .map(drop)
-        .map_err(|e| step(e.into()))
+        .map_err(|e| fail(e.into()))
 }
 
 /// Where the listener of a profile goes.

@@ -15,11 +15,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::mount_options::root_propagation;
 use crate::mounts::{self, Context};
 use crate::namespaces::Plan;
-use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal, step};
+use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::rootfs::{self, Root};
 use crate::sync::Sync;
 use crate::{devices, hooks, masks, sysctl};
@@ -90,18 +90,12 @@ impl Init<'_> {
             cgroup.join_v1()?;
         }
         if self.namespaces.new_cgroup {
-            unshare(namespace::CGROUP).map_err(|source| Error::Step {
-                action: "make the cgroup namespace",
-                source,
-            })?;
+            unshare(namespace::CGROUP).map_err(|e| step("make the cgroup namespace", e))?;
         }
         self.namespaces.join_all()?;
         if self.namespaces.new & namespace::NETWORK != 0 {
             // The kernel makes it down; programs expect 127.0.0.1 to answer.
-            berth_sys::net::loopback_up().map_err(|source| Error::Step {
-                action: "bring the loopback up",
-                source,
-            })?;
+            berth_sys::net::loopback_up().map_err(|e| step("bring the loopback up", e))?;
         }
         rustix::process::setsid().map_err(|e| step("make a session", e))?;
         // Keys of whoever started us are none of the container's business; a kernel without any is fine.

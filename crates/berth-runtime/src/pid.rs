@@ -2,8 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::error::{Error, Result};
-use crate::process::step;
+use crate::error::{Error, Result, step};
 
 /// The start time of the process `pid`.
 ///

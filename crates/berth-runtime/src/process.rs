@@ -9,7 +9,6 @@
 //! Source: config.md "Process"; credentials(7), capabilities(7).
 
 use std::ffi::CString;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use berth_oci::spec::{Process, Seccomp};
@@ -19,7 +18,7 @@ use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 
 use crate::caps::Sets;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::filter::Filter;
 use crate::sync::Sync;
 use crate::{bundle, rlimits};
@@ -102,11 +101,6 @@ impl Prepared {
         })
     }
 
-    /// Whether it wants a terminal.
-    pub fn terminal(&self) -> bool {
-        self.process.terminal
-    }
-
     /// Initial size of the terminal: rows and columns.
     pub fn console_size(&self) -> Option<(u16, u16)> {
         self.process
@@ -161,10 +155,8 @@ impl Prepared {
             process.user.umask.unwrap_or(0o022) & 0o777,
         ));
         let program = self.find_program()?;
-        close_on_exec_from(3 + self.preserve_fds).map_err(|source| Error::Step {
-            action: "mark the descriptors close-on-exec",
-            source,
-        })?;
+        close_on_exec_from(3 + self.preserve_fds)
+            .map_err(|e| step("mark the descriptors close-on-exec", e))?;
         // Whoever takes the listener is there only as long as the container is being made.
         self.install_filter(sync, true)?;
         Ok(program)
@@ -295,10 +287,8 @@ pub fn place_stdio(stdio: &Stdio) -> Result<()> {
     } = stdio
     {
         for (number, file) in [stdin, stdout, stderr].into_iter().enumerate() {
-            place_fd(file.as_fd(), number as i32).map_err(|source| Error::Step {
-                action: "place the standard streams",
-                source,
-            })?;
+            place_fd(file.as_fd(), number as i32)
+                .map_err(|e| step("place the standard streams", e))?;
         }
     }
     Ok(())
@@ -311,10 +301,7 @@ pub fn place_stdio(stdio: &Stdio) -> Result<()> {
 pub fn place_terminal(slave: BorrowedFd<'_>) -> Result<()> {
     rustix::process::ioctl_tiocsctty(slave).map_err(|e| step("take the terminal", e))?;
     for number in 0..3 {
-        place_fd(slave, number).map_err(|source| Error::Step {
-            action: "place the terminal",
-            source,
-        })?;
+        place_fd(slave, number).map_err(|e| step("place the terminal", e))?;
     }
     Ok(())
 }
@@ -322,12 +309,8 @@ pub fn place_terminal(slave: BorrowedFd<'_>) -> Result<()> {
 /// Gives the standard streams to the program's user, so that `/dev/stdout` can be opened again.
 /// Only pipes, sockets and the container's terminal: not devices or files of the host.
 fn own_stdio(uid: u32) -> Result<()> {
-    let streams = (
-        rustix::stdio::stdin(),
-        rustix::stdio::stdout(),
-        rustix::stdio::stderr(),
-    );
-    for stream in [streams.0, streams.1, streams.2] {
+    use rustix::stdio::{stderr, stdin, stdout};
+    for stream in [stdin(), stdout(), stderr()] {
         let Ok(stat) = rustix::fs::fstat(stream) else {
             continue;
         };
@@ -385,12 +368,4 @@ fn c_string(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::InvalidSpec {
         reason: "a NUL byte in an argument".into(),
     })
-}
-
-/// A failed step.
-pub(crate) fn step(action: &'static str, errno: Errno) -> Error {
-    Error::Step {
-        action,
-        source: io::Error::from(errno),
-    }
 }

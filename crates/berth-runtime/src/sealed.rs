@@ -13,7 +13,7 @@ use berth_sys::mount::{Change, attr, clone_with};
 use berth_sys::process::{Strings, fexecve};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, step};
 
 /// Makes sure that this process's executable cannot be written through `/proc`. Executes the program
 /// again with the same arguments where needed, so call it before anything is done or opened.
@@ -31,10 +31,7 @@ pub fn ensure() -> Result<()> {
         set: attr::RDONLY,
         ..Change::default()
     };
-    let fail = |source| Error::Step {
-        action: "make a read-only mount of the runtime's file",
-        source,
-    };
+    let fail = |e: std::io::Error| step("make a read-only mount of the runtime's file", e);
     let mount = clone_with(&in_this_namespace(own)?, &change).map_err(fail)?;
     if !is_sealed(&mount)? {
         return Err(fail(std::io::ErrorKind::ReadOnlyFilesystem.into()));
@@ -52,11 +49,8 @@ pub fn ensure() -> Result<()> {
             .map(|(name, value)| [name.into_vec(), b"=".to_vec(), value.into_vec()].concat())
             .collect(),
     );
-    let source = fexecve(mount.as_fd(), &args, &env);
-    Err(Error::Step {
-        action: "execute the runtime from its read-only mount",
-        source,
-    })
+    let error = fexecve(mount.as_fd(), &args, &env);
+    Err(step("execute the runtime from its read-only mount", error))
 }
 
 fn open_own() -> Result<OwnedFd> {
@@ -65,19 +59,13 @@ fn open_own() -> Result<OwnedFd> {
         OFlags::PATH | OFlags::CLOEXEC,
         Mode::empty(),
     )
-    .map_err(|e| Error::Step {
-        action: "open the runtime's own file",
-        source: e.into(),
-    })
+    .map_err(|e| step("open the runtime's own file", e))
 }
 
 /// The same file as this mount namespace shows it: only mounts of one's own namespace can be copied, and
 /// a program that has just made one was executed from the mounts of the old one.
 fn in_this_namespace(own: OwnedFd) -> Result<OwnedFd> {
-    let fail = |e: rustix::io::Errno| Error::Step {
-        action: "find the runtime's own file",
-        source: e.into(),
-    };
+    let fail = |e: rustix::io::Errno| step("find the runtime's own file", e);
     let identity = |file: &OwnedFd| {
         rustix::fs::fstat(file)
             .map(|stat| (stat.st_dev, stat.st_ino))
@@ -97,9 +85,6 @@ fn in_this_namespace(own: OwnedFd) -> Result<OwnedFd> {
 }
 
 fn is_sealed(file: &OwnedFd) -> Result<bool> {
-    let stat = rustix::fs::fstatvfs(file).map_err(|e| Error::Step {
-        action: "look at the runtime's own file",
-        source: e.into(),
-    })?;
+    let stat = rustix::fs::fstatvfs(file).map_err(|e| step("look at the runtime's own file", e))?;
     Ok(stat.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

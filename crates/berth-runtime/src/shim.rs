@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use berth_model::task::TaskRequest;
 use berth_oci::spec::Spec;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::launch::{self, Created, LaunchOptions};
 use crate::{bundle, sealed};
 use claim::Claim;
@@ -153,10 +153,7 @@ fn parse(arguments: &[String]) -> Result<(PathBuf, Option<OwnedFd>)> {
     let client = attached
         .then(|| berth_sys::process::inherited_fd(CLIENT_FD))
         .transpose();
-    let client = client.map_err(|source| Error::Step {
-        action: "take the client's socket",
-        source,
-    })?;
+    let client = client.map_err(|e| step("take the client's socket", e))?;
     let task_dir = Path::new(task_dir);
     if !task_dir.is_absolute() {
         return Err(usage());

@@ -27,7 +27,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::launch::Created;
 use crate::{bundle, hooks, pid};
 
@@ -187,10 +187,7 @@ impl Released {
         // A fifo that nobody reads is in error, which poll always tells.
         rustix::io::retry_on_intr(|| poll(&mut wanted, None))
             .map(drop)
-            .map_err(|errno| Error::Step {
-                action: "wait for the program",
-                source: errno.into(),
-            })
+            .map_err(|e| step("wait for the program", e))
     }
 }
 

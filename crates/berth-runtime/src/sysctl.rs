@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 
 /// Namespaces that are the container's own, not the host's.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,10 +52,7 @@ pub fn apply(sysctls: &BTreeMap<String, String>, own: Own) -> Result<()> {
     if sysctls.is_empty() {
         return Ok(());
     }
-    let proc = detached_procfs().map_err(|source| Error::Step {
-        action: "open a procfs",
-        source,
-    })?;
+    let proc = detached_procfs().map_err(|e| step("open a procfs", e))?;
     for (key, value) in sysctls {
         let path = path_of(key, own)?;
         write(&proc, &path, value).map_err(|source| Error::Sysctl {

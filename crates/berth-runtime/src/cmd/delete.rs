@@ -7,7 +7,7 @@ use berth_oci::spec::Spec;
 
 use super::Global;
 use super::args::{Args, unknown};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::state::{Dir, Record, Status};
 use crate::{hooks, pid};
 
@@ -68,10 +68,7 @@ pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
             tv_nsec: 0,
         };
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut [wanted.clone()], Some(&limit)))
-            .map_err(|errno| Error::Step {
-                action: "wait for the container's end",
-                source: errno.into(),
-            })?;
+            .map_err(|e| step("wait for the container's end", e))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use berth_cgroup::Cgroup;
 
 use super::Global;
 use super::args::{Args, unknown, usage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::pid;
 use crate::state::Status;
 
@@ -39,10 +39,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let init = pid::open(record.pid, record.start_time)?.ok_or_else(stopped)?;
     berth_sys::signals::send(&init, number).map_err(|errno| match errno {
         rustix::io::Errno::SRCH => stopped(),
-        errno => Error::Step {
-            action: "signal the container",
-            source: errno.into(),
-        },
+        errno => step("signal the container", errno),
     })?;
     if number == 9 && status == Status::Paused {
         // A frozen v1 cgroup keeps even SIGKILL waiting.

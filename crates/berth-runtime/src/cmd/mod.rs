@@ -23,7 +23,7 @@ mod unshare;
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 use crate::sealed;
 use crate::state::Root;
 use args::Args;
@@ -162,20 +162,14 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
 
 /// Writes a result to standard output; a closed pipe is an error, not a panic.
 pub(crate) fn print(text: &str) -> Result<()> {
-    berth_fs::atomic::write_all(rustix::stdio::stdout(), text.as_bytes()).map_err(|errno| {
-        Error::Step {
-            action: "write to standard output",
-            source: errno.into(),
-        }
-    })
+    berth_fs::atomic::write_all(rustix::stdio::stdout(), text.as_bytes())
+        .map_err(|e| step("write to standard output", e))
 }
 
 /// Writes pretty JSON to standard output.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value).map_err(|e| Error::Step {
-        action: "write to standard output",
-        source: e.into(),
-    })?;
+    let json =
+        serde_json::to_string_pretty(value).map_err(|e| step("write to standard output", e))?;
     print(&(json + "\n"))
 }
 

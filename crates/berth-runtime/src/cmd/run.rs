@@ -8,7 +8,7 @@ use super::args::{Args, unknown, usage};
 use super::create::{Options, abandon, finish};
 use super::terminal::Relay;
 use super::{Global, delete};
-use crate::error::{Error, Result};
+use crate::error::{Result, step};
 use crate::launch;
 
 /// Signals that are the container's while it is in the foreground. SIGCHLD and the job control of
@@ -74,18 +74,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 /// Takes over the signals that are passed on, and the one that tells of a new size of the terminal.
 pub(super) fn listen(forwarded: &[i32]) -> Result<OwnedFd> {
     let all = [forwarded, &[WINCH]].concat();
-    berth_sys::signals::listen(&all).map_err(|source| Error::Step {
-        action: "listen for signals",
-        source,
-    })
+    berth_sys::signals::listen(&all).map_err(|e| step("listen for signals", e))
 }
 
 /// Relays signals and the terminal until the process ends. Its status is left for the wait.
 pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedFd>) -> Result<()> {
-    let fail = |errno: rustix::io::Errno| Error::Step {
-        action: "wait for the container",
-        source: errno.into(),
-    };
+    let fail = |e: rustix::io::Errno| step("wait for the container", e);
     let mut relay = terminal.map(Relay::new).transpose()?;
     loop {
         let mut wanted = vec![

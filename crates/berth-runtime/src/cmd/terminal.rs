@@ -10,17 +10,14 @@ use rustix::termios::{
     OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
-use crate::error::{Error, Result};
+use crate::error::{Result, step};
 
 /// Sends the master to the socket.
 ///
 /// # Errors
 /// [`Error::Step`].
 pub(super) fn send(socket: &Path, master: &OwnedFd) -> Result<()> {
-    let fail = |source| Error::Step {
-        action: "hand the terminal to the console socket",
-        source,
-    };
+    let fail = |e: std::io::Error| step("hand the terminal to the console socket", e);
     let stream = std::os::unix::net::UnixStream::connect(socket).map_err(fail)?;
     berth_sys::fdpass::send(&stream, b"/dev/ptmx", &[master.as_fd()])
         .map(drop)
@@ -46,10 +43,7 @@ const PAUSE: Timespec = Timespec {
 impl Relay {
     pub(super) fn new(master: OwnedFd) -> Result<Relay> {
         let stdin = rustix::stdio::stdin();
-        let fail = |errno: Errno| Error::Step {
-            action: "set the terminal up",
-            source: errno.into(),
-        };
+        let fail = |e: Errno| step("set the terminal up", e);
         let saved = if isatty(stdin) {
             let saved = tcgetattr(stdin).map_err(fail)?;
             let mut raw = saved.clone();

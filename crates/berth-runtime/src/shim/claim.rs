@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, step};
 
 /// Whoever only asks whether the lock is held, holds it for an instant.
 const LOCK_ATTEMPTS: u32 = 100;
@@ -25,27 +25,18 @@ pub fn leave_the_caller() -> Result<()> {
     // Already a session's leader: as good.
     let _ = rustix::process::setsid();
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    let step = |action| {
-        move |source: Errno| Error::Step {
-            action,
-            source: source.into(),
-        }
-    };
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let null = null.map_err(step("open /dev/null"))?;
+    let null = null.map_err(|e| step("open /dev/null", e))?;
     for number in 0..=2 {
-        berth_sys::process::place_fd(null.as_fd(), number).map_err(|source| Error::Step {
-            action: "leave the caller's streams",
-            source,
-        })?;
+        berth_sys::process::place_fd(null.as_fd(), number)
+            .map_err(|e| step("leave the caller's streams", e))?;
     }
     // Whatever else we were given must not outlive this program; what the monitor needs is named later.
-    berth_sys::process::close_on_exec_from(3).map_err(|source| Error::Step {
-        action: "leave the caller's descriptors",
-        source,
-    })?;
+    berth_sys::process::close_on_exec_from(3)
+        .map_err(|e| step("leave the caller's descriptors", e))?;
     let own = rustix::process::getpid();
-    rustix::process::set_child_subreaper(Some(own)).map_err(step("become the reaper of orphans"))
+    rustix::process::set_child_subreaper(Some(own))
+        .map_err(|e| step("become the reaper of orphans", e))
 }
 
 /// A claimed task.

@@ -7,7 +7,7 @@ use berth_model::task::TaskRequest;
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, step};
 use crate::process::Stdio;
 
 /// The monitor's ends, non-blocking.
@@ -32,11 +32,8 @@ impl Streams {
         if request.terminal {
             return Ok((Streams::default(), Stdio::Terminal));
         }
-        let step = |source: std::io::Error| Error::Step {
-            action: "make the standard streams",
-            source,
-        };
-        let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| step(error.into()));
+        let fail = |e: rustix::io::Errno| step("make the standard streams", e);
+        let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(fail);
         let (stdout, stdout_end) = pipe()?;
         let (stderr, stderr_end) = pipe()?;
         let (stdin_end, stdin) = if request.stdin {
@@ -45,14 +42,14 @@ impl Streams {
         } else {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             let null = rustix::fs::open("/dev/null", flags, Mode::empty());
-            (null.map_err(|error| step(error.into()))?, None)
+            (null.map_err(fail)?, None)
         };
         // Each end of a pipe has its own flags: the container's stay blocking.
         for ours in [Some(&stdout), Some(&stderr), stdin.as_ref()]
             .into_iter()
             .flatten()
         {
-            rustix::io::ioctl_fionbio(ours, true).map_err(|error| step(error.into()))?;
+            rustix::io::ioctl_fionbio(ours, true).map_err(fail)?;
         }
         let streams = Streams {
             stdin,
@@ -76,10 +73,8 @@ impl Streams {
     /// [`Error::Step`].
     pub fn adopt(&mut self, terminal: Option<OwnedFd>) -> Result<()> {
         if let Some(terminal) = &terminal {
-            rustix::io::ioctl_fionbio(terminal, true).map_err(|error| Error::Step {
-                action: "set up the terminal",
-                source: error.into(),
-            })?;
+            rustix::io::ioctl_fionbio(terminal, true)
+                .map_err(|e| step("set up the terminal", e))?;
         }
         self.terminal = terminal;
         Ok(())
