@@ -150,18 +150,20 @@ impl Fetcher<'_> {
             return Ok(false);
         }
         self.drop_wrong_size(layer)?;
-        // What an earlier pull left may be of no use: then once more, from the start.
-        for last in [false, true] {
+        let mut first = true;
+        loop {
             let Some(mut ingest) = self.lease.ingest_alone(expected.clone())? else {
                 self.team.tell(layer, LayerStep::Exists);
                 return Ok(true);
             };
-            let resumed = ingest.offset() > 0;
+            // What an earlier pull left may be of no use: then once more, from the start.
+            let may_be_rubbish = first && ingest.offset() > 0;
+            first = false;
             match self.fill(&mut ingest, layer) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(PullCause::Registry(berth_registry::Error::WrongRange { .. }))
-                    if resumed && !last =>
+                    if may_be_rubbish =>
                 {
                     ingest.restart()?;
                     continue;
@@ -173,11 +175,10 @@ impl Fetcher<'_> {
                     self.team.tell(layer, LayerStep::Downloaded);
                     return Ok(true);
                 }
-                Err(berth_store::Error::DigestMismatch { .. }) if resumed && !last => {}
+                Err(berth_store::Error::DigestMismatch { .. }) if may_be_rubbish => {}
                 Err(error) => return Err(wrong_layer(layer, error)),
             }
         }
-        Ok(true)
     }
 
     /// A blob that was cut short by something outside of berth would never be mended otherwise.
