@@ -24,7 +24,7 @@ use crate::builder::{Builder, Label, Test};
 use crate::compare::{Condition, is_narrow};
 use crate::error::{Error, Result};
 use crate::table::NONE;
-use crate::{Action, Arch, Insn, Program};
+use crate::{Action, Arch, Program};
 
 /// Source: linux/bpf_common.h, BPF_MAXINSNS.
 const MAX_INSTRUCTIONS: usize = 4096;
@@ -323,11 +323,4 @@ fn conditional(call: &Call<'_>, arch: Arch, default: Action, code: &mut Builder)
         next = label;
     }
     next
-}
-
-impl Insn {
-    /// The instruction as the numbers of `struct sock_filter`.
-    pub fn parts(self) -> (u16, u8, u8, u32) {
-        (self.code, self.jt, self.jf, self.k)
-    }
 }
