@@ -21,7 +21,7 @@ use rustix::thread::ThreadNameSpaceType;
 
 use crate::error::{Error, Result, step};
 use crate::launch::{fail_and_exit, wait};
-use crate::namespaces::bit;
+use crate::namespaces::{bit, take_root_ids};
 use crate::pid;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::sync::{Message, Sync};
@@ -149,11 +149,7 @@ impl Entry {
             )?;
         }
         if self.namespaces.contains(ThreadNameSpaceType::USER) {
-            let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
-            rustix::thread::set_thread_res_gid(gid, gid, gid)
-                .map_err(|e| step("become the container's root", e))?;
-            rustix::thread::set_thread_res_uid(uid, uid, uid)
-                .map_err(|e| step("become the container's root", e))?;
+            take_root_ids().map_err(|e| step("become the container's root", e))?;
             hide_from_others()?;
         }
         let options = CloneOptions {

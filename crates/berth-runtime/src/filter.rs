@@ -40,18 +40,13 @@ impl Filter {
                 }
             };
         }
-        let notifies = profile.default_action == "SCMP_ACT_NOTIFY"
-            || profile
-                .syscalls
-                .iter()
-                .any(|rule| rule.action == "SCMP_ACT_NOTIFY");
-        if notifies && profile.listener_path.is_none() {
+        let compiled =
+            berth_seccomp::compile(profile).map_err(|source| Error::Seccomp { source })?;
+        if compiled.listener && profile.listener_path.is_none() {
             return Err(Error::InvalidSpec {
                 reason: "SCMP_ACT_NOTIFY needs a listenerPath".into(),
             });
         }
-        let compiled =
-            berth_seccomp::compile(profile).map_err(|source| Error::Seccomp { source })?;
         let program = compiled.instructions.iter().map(|i| Insn {
             code: i.code,
             jt: i.jt,
@@ -61,7 +56,7 @@ impl Filter {
         Ok(Filter {
             program: program.collect(),
             flags,
-            listener: notifies,
+            listener: compiled.listener,
         })
     }
 

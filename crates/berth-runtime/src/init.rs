@@ -13,12 +13,12 @@ use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{namespace, unshare};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::set_thread_groups;
 
 use crate::error::{Error, Result, step};
 use crate::mount_options::root_propagation;
 use crate::mounts::{self, Context};
-use crate::namespaces::Plan;
+use crate::namespaces::{Plan, take_root_ids};
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::rootfs::{self, Root};
 use crate::sync::Sync;
@@ -76,11 +76,7 @@ impl Init<'_> {
         if self.namespaces.new_user() {
             // Until the maps are written this process is nobody.
             sync.wait_go()?;
-            let (uid, gid) = (rustix::fs::Uid::ROOT, rustix::fs::Gid::ROOT);
-            set_thread_res_gid(gid, gid, gid)
-                .map_err(|e| step("become root of the user namespace", e))?;
-            set_thread_res_uid(uid, uid, uid)
-                .map_err(|e| step("become root of the user namespace", e))?;
+            take_root_ids().map_err(|e| step("become root of the user namespace", e))?;
             let _ = set_thread_groups(&[]); // denied in some user namespaces; the user's own come later
         }
         self.process.set_oom_score()?;

@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 
 use berth_oci::spec::{Namespace, NamespaceKind};
 use berth_sys::process::{CloneOptions, Forked, clone3, namespace};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::fs::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::thread::{
+    LinkNameSpaceType, move_into_link_name_space, set_thread_res_gid, set_thread_res_uid,
+};
 
 use crate::error::{Error, Result};
 use crate::sysctl::Own;
@@ -80,11 +84,6 @@ impl Plan {
     /// Whether a new user namespace is made.
     pub fn new_user(&self) -> bool {
         self.new & namespace::USER != 0
-    }
-
-    /// Whether the container's processes are seen by others that run already.
-    pub fn joins_pid(&self) -> bool {
-        self.join_pid.is_some()
     }
 
     /// Joins what init joins.
@@ -211,6 +210,16 @@ pub fn file_name(kind: NamespaceKind) -> &'static str {
         NamespaceKind::Mount => "mnt",
         other => word(other),
     }
+}
+
+/// Becomes user and group 0 of the user namespace that this process has entered.
+///
+/// # Errors
+/// The kernel's: `EINVAL` when the namespace maps no 0.
+pub fn take_root_ids() -> std::result::Result<(), Errno> {
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
 }
 
 /// Whether this process runs in a user namespace other than the host's first.

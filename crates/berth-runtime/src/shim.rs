@@ -18,6 +18,7 @@ pub mod record;
 pub mod report;
 pub mod rootless;
 
+use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -59,10 +60,7 @@ pub fn run(arguments: &[String]) -> i32 {
     code
 }
 
-/// What [`start`] returns when all went well: nothing, for it does not return.
-enum Never {}
-
-fn start(arguments: &[String], reporter: &mut Reporter) -> Result<Never> {
+fn start(arguments: &[String], reporter: &mut Reporter) -> Result<Infallible> {
     let (task_dir, client) = parse(arguments)?;
     let request: TaskRequest = bundle::read_json(&task_dir.join("task.json"))?;
     let spec = bundle::load(&request.bundle)?;
@@ -93,7 +91,7 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn make_container(&self, reporter: &mut Reporter) -> Result<Never> {
+    fn make_container(&self, reporter: &mut Reporter) -> Result<Infallible> {
         let log = monitor::open_log(self.request.log.as_ref())?;
         let program = monitor::check_program(&self.request.monitor)?;
         let (mut streams, stdio) = Streams::make(self.request)?;
@@ -124,7 +122,7 @@ impl Task<'_> {
         log: Option<&OwnedFd>,
         created: &mut Created,
         reporter: &mut Reporter,
-    ) -> Result<Never> {
+    ) -> Result<Infallible> {
         let pid = record::write(self.dir, created)?;
         created.start(self.spec)?;
         reporter.started(pid)?;
