@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use berth_monitor::packet::{self, Wants};
-use rig::{ALL, Options, Packet, Rig, monitor, within};
+use rig::{Options, Rig, within};
+use testkit::attach::{ALL, Client, Packet};
+use testkit::programs::{monitor, private_kib};
 
 const LOGGED: Option<(u64, u32)> = Some((10 << 20, 3));
 
@@ -110,7 +112,7 @@ fn much_output_arrives_intact_at_each_client() {
     });
     foreground.send_data(b"go\n");
     let expected = line.repeat(BYTES / line.len() + 1);
-    let check = |client: rig::Client| {
+    let check = |client: Client| {
         let (out, err, code) = client.drain();
         assert_eq!((out.len(), err.len(), code), (BYTES, 0, 0));
         assert!(out == expected.as_bytes()[..BYTES], "not a byte differs");
@@ -697,19 +699,8 @@ fn forty_idle_monitors_hold_little_memory() {
     std::thread::sleep(Duration::from_millis(3000));
     let mut total = 0;
     for rig in &rigs {
-        let path = format!("/proc/{}/smaps_rollup", rig.monitor.id());
-        let text = fs::read_to_string(path).unwrap();
-        let private = text.lines().filter(|line| line.starts_with("Private_"));
-        let kib: u64 = private
-            .map(|line| {
-                line.split_whitespace()
-                    .nth(1)
-                    .unwrap()
-                    .parse::<u64>()
-                    .unwrap()
-            })
-            .sum();
-        assert!(kib <= 64, "{text}");
+        let kib = private_kib(rig.monitor.id());
+        assert!(kib <= 64, "{kib} KiB");
         total += kib;
     }
     println!(

@@ -11,8 +11,10 @@ use std::time::Duration;
 use berth_model::task::{Pid, ShimReport};
 use berth_monitor::packet;
 use serde_json::json;
-use shim_rig::{ALL, Task, busybox, cgroups, is_alive, kill, remove_cgroups};
+use shim_rig::{Task, busybox, cgroups, is_alive, kill, remove_cgroups};
+use testkit::attach::{ALL, Client, Packet};
 use testkit::eventually;
+use testkit::programs::{monitor, private_kib};
 
 /// Nothing of a task that failed to start may be left.
 fn assert_nothing_left(task: &Task) {
@@ -207,9 +209,9 @@ fn a_task_has_one_shim() {
 #[test]
 fn a_foreground_client_sees_all_and_cleans_up() {
     let (mut running, client) = Task::new("echo out; echo err >&2; exit 3").run();
-    assert_eq!(client.drain(), ("out\n".into(), "err\n".into(), 3));
+    assert_eq!(client.drain(), (b"out\n".into(), b"err\n".into(), 3));
     client.send(&[packet::DONE]);
-    assert!(client.receive().is_empty());
+    assert_eq!(client.receive(), Packet::End);
     running.wait();
     assert!(!running.is_reaped());
 }
@@ -220,7 +222,7 @@ fn input_and_its_end() {
     client.send_data(b"hello\n");
     client.read_until("hello\n");
     client.send(&[packet::STDIN_END]);
-    assert_eq!(client.drain().0, "end\n");
+    assert_eq!(client.drain().0, b"end\n");
     client.send(&[packet::DONE]);
     running.wait();
 }
@@ -249,14 +251,13 @@ fn two_hundred_megabytes_and_three_clients() {
     let others = [running.attach(), running.attach()];
     others
         .iter()
-        .for_each(|other| assert_eq!(other.receive(), [packet::ATTACH, packet::VERSION]));
+        .for_each(|other| assert_eq!(other.receive(), Packet::Attached));
     client.send_data(b"\n");
-    let check = |client: &shim_rig::Client| {
+    let check = |client: &Client| {
         let (out, _, code) = client.drain();
         assert_eq!((out.len(), code), (BYTES, 0));
         assert!(
-            out.as_bytes()
-                .chunks(17)
+            out.chunks(17)
                 .all(|line| b"0123456789abcdef\n".starts_with(line))
         );
     };
@@ -402,7 +403,7 @@ fn rootless_as_an_ordinary_user() {
 /// The figure of SPEC.md: private memory of all that stays with an idle container but its own process.
 #[test]
 fn forty_idle_containers() {
-    shim_rig::monitor();
+    monitor();
     rustix::fs::sync();
     let all: Vec<_> = (0..40)
         .map(|_| Task::new("seq 1 5000; exec sleep 60").start())
@@ -410,19 +411,8 @@ fn forty_idle_containers() {
     std::thread::sleep(Duration::from_secs(3));
     let mut total = 0;
     for running in &all {
-        let text =
-            fs::read_to_string(format!("/proc/{}/smaps_rollup", running.pid().shim_pid)).unwrap();
-        let private = text.lines().filter(|line| line.starts_with("Private_"));
-        let kib: u64 = private
-            .map(|line| {
-                line.split_whitespace()
-                    .nth(1)
-                    .unwrap()
-                    .parse::<u64>()
-                    .unwrap()
-            })
-            .sum();
-        assert!(kib <= 64, "{text}");
+        let kib = private_kib(running.shim.id());
+        assert!(kib <= 64, "{kib} KiB");
         total += kib;
     }
     println!(

@@ -1,9 +1,10 @@
 //! For integration tests: a place of one's own for a berth ([`Sandbox`]), what may not be left behind
-//! ([`Ledger`]), a terminal session ([`Session`]), registries that are honest ([`Registry`]), die
+//! ([`Ledger`]), a client of the monitor ([`attach`]), a terminal session ([`Session`]), registries that are honest ([`Registry`]), die
 //! ([`DyingProxy`]) or lie ([`EvilRegistry`]), an ordinary user ([`TestUser`]), and a root file system.
 //!
 //! Tests run as root, and say so instead of passing silently when they do not.
 
+pub mod attach;
 pub mod busybox;
 pub mod dying_proxy;
 pub mod evil_registry;

@@ -1,6 +1,8 @@
 //! Where the programs under test are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// The directory with berth, berth-runtime and berth-monitor: `BERTH_BIN_DIR`, or where `tools/build` puts
 /// them.
@@ -10,11 +12,7 @@ use std::path::PathBuf;
 pub fn directory() -> PathBuf {
     let directory = match std::env::var_os("BERTH_BIN_DIR") {
         Some(directory) => PathBuf::from(directory),
-        None => {
-            let target =
-                std::env::var_os("CARGO_TARGET_DIR").map_or_else(repository_target, PathBuf::from);
-            target.join("berth")
-        }
+        None => target().join("berth"),
     };
     assert!(
         directory.join("berth").exists(),
@@ -24,8 +22,43 @@ pub fn directory() -> PathBuf {
     directory
 }
 
-fn repository_target() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target"))
+/// The monitor's executable: the one in `BERTH_BIN_DIR`, or built by its own command.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn monitor() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        if let Some(directory) = std::env::var_os("BERTH_BIN_DIR") {
+            return Path::new(&directory).join("berth-monitor");
+        }
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--profile", "runtime", "-p"])
+            .args(["berth-monitor", "--features", "bin", "--bin"])
+            .arg("berth-monitor")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo runs");
+        assert!(built.success(), "the monitor builds");
+        target().join("runtime/berth-monitor")
+    })
+}
+
+/// Private memory of a process in KiB.
+///
+/// # Panics
+/// When there is no such process.
+pub fn private_kib(pid: u32) -> u64 {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let text = std::fs::read_to_string(path).expect("the process runs");
+    let private = text.lines().filter(|line| line.starts_with("Private_"));
+    let kib = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
+    private.map(|line| kib(line).expect("a number")).sum()
+}
+
+fn target() -> PathBuf {
+    let repository = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target"));
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(repository, PathBuf::from)
 }
 
 /// Fails the test unless it runs as root: containers of root need it, and so does becoming another user.

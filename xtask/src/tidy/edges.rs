@@ -78,7 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["berth-engine", "berth-sys", "berth-oci", "berth-model"],
     ),
     // for those who work on it
-    ("testkit", &[]),
+    ("testkit", &["berth-monitor"]),
     ("engine-tests", &["testkit", "berth-oci", "berth-model"]),
     ("crash-tests", &["testkit"]),
     ("vm-tests", &["testkit"]),

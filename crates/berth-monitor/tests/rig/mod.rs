@@ -1,50 +1,19 @@
 //! Plays the shim for the real monitor: perl starts the "init" and becomes the monitor by exec.
 
-#![allow(dead_code)] // each test file uses its part
-
 use std::ffi::OsString;
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use berth_monitor::packet::{self, FromMonitor, Wants};
-use rustix::net::{
-    self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-};
+use berth_monitor::packet::{self, Wants};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pipe::{PipeFlags, pipe_with};
 use serde_json::Value;
-
-/// The monitor's executable: the one in BERTH_BIN_DIR, or built by its own command.
-pub fn monitor() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        if let Some(dir) = std::env::var_os("BERTH_BIN_DIR") {
-            return Path::new(&dir).join("berth-monitor");
-        }
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--profile",
-                "runtime",
-                "-p",
-                "berth-monitor",
-            ])
-            .args(["--features", "bin", "--bin", "berth-monitor"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
-        assert!(built.success(), "the monitor builds");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .parent()
-            .expect("has a parent");
-        target.join("runtime/berth-monitor")
-    })
-}
+use testkit::attach::{Client, Packet};
+use testkit::programs::monitor;
 
 /// How a monitor is to be started.
 #[derive(Default)]
@@ -72,15 +41,7 @@ pub struct Rig {
     pub monitor: Child,
     /// The foreground client, attached.
     pub foreground: Option<Client>,
-    /// Keeps the terminal's size readable.
-    pub terminal: Option<OwnedFd>,
 }
-
-pub const ALL: Wants = Wants {
-    stdin: true,
-    stdout: true,
-    stderr: true,
-};
 
 impl Rig {
     /// Starts `script` (bash) as init, and the monitor over it.
@@ -114,10 +75,8 @@ impl Rig {
         line.push(joined("exit=", &dir.path().join("exit.json")));
 
         // The container's ends at 17, 18, 19; ours at 7, 8, 9.
-        let mut terminal = None;
         if options.terminal {
             let (master, slave) = open_terminal();
-            terminal = Some(slave.try_clone().expect("clone"));
             nonblocking(&master);
             for number in [17, 18, 19] {
                 fds.push((slave.try_clone().expect("clone"), number));
@@ -149,17 +108,9 @@ impl Rig {
             }
         }
         let foreground = options.foreground.then(|| {
-            let (ours, theirs) = net::socketpair(
-                AddressFamily::UNIX,
-                SocketType::SEQPACKET,
-                SocketFlags::CLOEXEC,
-                None,
-            )
-            .expect("a socket pair");
+            let (client, theirs) = Client::foreground();
             fds.push((theirs, 4));
             line.push("client=4".into());
-            let client = Client(ours);
-            client.send(&packet::attach(ALL));
             client
         });
         if let Some((bytes, files)) = options.rotation {
@@ -197,7 +148,6 @@ impl Rig {
             log,
             monitor,
             foreground,
-            terminal,
         }
     }
 
@@ -211,16 +161,7 @@ impl Rig {
 
     /// A new client that has said nothing.
     pub fn connect(&self) -> Client {
-        let socket = net::socket_with(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .expect("a socket");
-        let address = SocketAddrUnix::new(self.dir.path().join("shim.sock")).expect("short");
-        net::connect(&socket, &address).expect("the monitor listens");
-        Client(socket)
+        Client::connect(&self.dir.path().join("shim.sock"))
     }
 
     /// Waits for the monitor's end.
@@ -335,7 +276,7 @@ fn joined(key: &str, path: &Path) -> OsString {
     text
 }
 
-pub fn nonblocking(fd: &OwnedFd) {
+fn nonblocking(fd: &OwnedFd) {
     rustix::io::ioctl_fionbio(fd, true).expect("nonblocking");
 }
 
@@ -350,100 +291,6 @@ fn open_terminal() -> (OwnedFd, OwnedFd) {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let slave = rustix::fs::open(name, flags, Mode::empty()).expect("the other side");
     (master, slave)
-}
-
-/// A packet, owned.
-#[derive(Debug, PartialEq)]
-pub enum Packet {
-    Attached,
-    Stdout(Vec<u8>),
-    Stderr(Vec<u8>),
-    Exit {
-        code: i32,
-        oom: bool,
-    },
-    /// The connection ended.
-    End,
-}
-
-/// A client's side of a connection.
-pub struct Client(pub OwnedFd);
-
-impl Client {
-    pub fn send(&self, packet: &[u8]) {
-        let sent = net::send(&self.0, packet, SendFlags::NOSIGNAL).expect("send");
-        assert_eq!(sent, packet.len());
-    }
-
-    /// Takes the cleaning-up over. The monitor may be gone already: it waits for the foreground one only.
-    pub fn done(&self) {
-        let _ = net::send(&self.0, &[packet::DONE], SendFlags::NOSIGNAL);
-    }
-
-    pub fn send_data(&self, data: &[u8]) {
-        let mut packet = vec![packet::STDIN];
-        packet.extend_from_slice(data);
-        self.send(&packet);
-    }
-
-    pub fn receive(&self) -> Packet {
-        assert!(readable(self.0.as_fd(), 60_000), "a packet within a minute");
-        let mut place = vec![0; packet::MAX_DATA + 1];
-        let length = match net::recv(&self.0, &mut place[..], RecvFlags::empty()) {
-            Ok((length, _)) => length,
-            Err(rustix::io::Errno::CONNRESET) => 0,
-            Err(error) => panic!("receive: {error}"),
-        };
-        if length == 0 {
-            return Packet::End;
-        }
-        match packet::from_monitor(&place[..length]).expect("a packet of ours") {
-            FromMonitor::Attached => Packet::Attached,
-            FromMonitor::Stdout(data) => Packet::Stdout(data.to_vec()),
-            FromMonitor::Stderr(data) => Packet::Stderr(data.to_vec()),
-            FromMonitor::Exit { code, oom } => Packet::Exit { code, oom },
-        }
-    }
-
-    /// Reads output until it holds `text`.
-    pub fn read_until(&self, text: &str) -> String {
-        let mut read = String::new();
-        while !read.contains(text) {
-            match self.receive() {
-                Packet::Stdout(data) | Packet::Stderr(data) => {
-                    read.push_str(&String::from_utf8_lossy(&data));
-                }
-                Packet::Attached => {}
-                other => panic!("{other:?} after {read:?}, waiting for {text:?}"),
-            }
-        }
-        read
-    }
-
-    /// All output until the exit packet: standard output, standard error, exit code.
-    pub fn drain(&self) -> (Vec<u8>, Vec<u8>, i32) {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        loop {
-            match self.receive() {
-                Packet::Attached => {}
-                Packet::Stdout(data) => out.extend(data),
-                Packet::Stderr(data) => err.extend(data),
-                Packet::Exit { code, .. } => return (out, err, code),
-                Packet::End => panic!("ended without an exit packet"),
-            }
-        }
-    }
-}
-
-/// Whether `fd` has something to read within so many milliseconds.
-pub fn readable(fd: BorrowedFd<'_>, timeout_ms: i64) -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let timeout = Timespec {
-        tv_sec: timeout_ms / 1000,
-        tv_nsec: timeout_ms % 1000 * 1_000_000,
-    };
-    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-    poll(&mut fds, Some(&timeout)).expect("poll") > 0
 }
 
 /// Tries until there is an answer.

@@ -1,51 +1,20 @@
 //! Plays the engine: task directories, the shim, and its clients.
 
-#![allow(dead_code)] // each test file uses its part
 #![allow(clippy::unwrap_used)] // this whole module is a test
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use berth_model::task::{LogFile, Pid, RootfsMount, ShimReport, TaskRequest};
-use berth_monitor::packet::{self, FromMonitor, Wants};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
-    send, socket_with, socketpair,
-};
+use berth_monitor::packet;
 use serde_json::{Value, json};
+use testkit::attach::{ALL, Client};
 use testkit::eventually;
-
-/// The monitor's executable: the one in BERTH_BIN_DIR, or built by its own command.
-pub fn monitor() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        if let Some(dir) = std::env::var_os("BERTH_BIN_DIR") {
-            return Path::new(&dir).join("berth-monitor");
-        }
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--profile",
-                "runtime",
-                "-p",
-                "berth-monitor",
-            ])
-            .args(["--features", "bin", "--bin", "berth-monitor"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success(), "the monitor builds");
-        Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .parent()
-            .unwrap()
-            .join("runtime/berth-monitor")
-    })
-}
+use testkit::programs::monitor;
 
 /// A lower layer with busybox, shared by all tasks.
 pub fn busybox() -> &'static Path {
@@ -180,15 +149,7 @@ impl Task {
 
     /// Starts the shim with a foreground client.
     pub fn run(self) -> (Running, Client) {
-        let (ours, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
-        let client = Client(ours);
-        client.send(&packet::attach(ALL));
+        let (client, theirs) = Client::foreground();
         (self.start_with(Some(theirs)), client)
     }
 
@@ -229,12 +190,6 @@ impl Task {
         command.spawn().unwrap()
     }
 }
-
-pub const ALL: Wants = Wants {
-    stdin: true,
-    stdout: true,
-    stderr: true,
-};
 
 /// A task whose shim was started.
 pub struct Running {
@@ -301,19 +256,7 @@ impl Running {
     }
 
     pub fn attach(&self) -> Client {
-        let socket = socket_with(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
-        connect(
-            &socket,
-            &SocketAddrUnix::new(self.task.path("task/shim.sock")).unwrap(),
-        )
-        .unwrap();
-        let client = Client(socket);
+        let client = Client::connect(&self.task.path("task/shim.sock"));
         client.send(&packet::attach(ALL));
         client
     }
@@ -377,66 +320,5 @@ pub fn remove_cgroups(id: &str) {
                 .for_each(kill);
             (fs::remove_dir(&path).is_ok() || !path.exists()).then_some(())
         });
-    }
-}
-
-/// A client's side of a connection.
-pub struct Client(pub OwnedFd);
-
-impl Client {
-    pub fn send(&self, packet: &[u8]) {
-        assert_eq!(send(&self.0, packet, SendFlags::NOSIGNAL), Ok(packet.len()));
-    }
-
-    pub fn send_data(&self, data: &[u8]) {
-        self.send(&[&[packet::STDIN], data].concat());
-    }
-
-    /// The next packet; empty at the end.
-    pub fn receive(&self) -> Vec<u8> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let timeout = Timespec {
-            tv_sec: 60,
-            tv_nsec: 0,
-        };
-        let fd = self.0.as_fd();
-        let ready = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).unwrap();
-        assert!(ready > 0, "a packet within a minute");
-        let mut place = vec![0; packet::MAX_DATA + 1];
-        let length =
-            recv(&self.0, place.as_mut_slice(), RecvFlags::empty()).map_or(0, |(length, _)| length);
-        place.truncate(length);
-        place
-    }
-
-    /// Reads output until it holds `text`.
-    pub fn read_until(&self, text: &str) -> String {
-        let mut read = String::new();
-        while !read.contains(text) {
-            let packet = self.receive();
-            match packet::from_monitor(&packet) {
-                Some(FromMonitor::Stdout(data) | FromMonitor::Stderr(data)) => {
-                    read.push_str(&String::from_utf8_lossy(data));
-                }
-                Some(FromMonitor::Attached) => {}
-                other => panic!("{other:?} after {read:?}, waiting for {text:?}"),
-            }
-        }
-        read
-    }
-
-    /// All output until the exit packet: standard output, standard error, exit code.
-    pub fn drain(&self) -> (String, String, i32) {
-        let (mut out, mut err) = (String::new(), String::new());
-        loop {
-            let packet = self.receive();
-            match packet::from_monitor(&packet) {
-                Some(FromMonitor::Attached) => {}
-                Some(FromMonitor::Stdout(data)) => out.push_str(&String::from_utf8_lossy(data)),
-                Some(FromMonitor::Stderr(data)) => err.push_str(&String::from_utf8_lossy(data)),
-                Some(FromMonitor::Exit { code, .. }) => return (out, err, code),
-                None => panic!("ended without an exit packet: {out:?} {err:?}"),
-            }
-        }
     }
 }
