@@ -13,13 +13,9 @@ use std::path::{Path, PathBuf};
 
 use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
 use rustix::fs::{Mode, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount,
-    fsopen,
-};
 
 use crate::mount_options::Options;
-use crate::mounts::{Context, attach as attach_mount, clone_tree, magic};
+use crate::mounts::{Context, attach as attach_mount, clone_tree, detached, magic};
 
 /// Where hosts mount their cgroups.
 const HOST: &str = "/sys/fs/cgroup";
@@ -52,7 +48,7 @@ pub(crate) fn attach(
 fn attach_hierarchies(target: impl AsFd, options: &Options, leaves: &[PathBuf]) -> io::Result<()> {
     let top = new(
         "tmpfs",
-        &[("mode", "755"), ("size", "64k")],
+        &[("mode", Some("755")), ("size", Some("64k"))],
         options.set & !attr::RDONLY,
     )?;
     attach_mount(&top, target)?;
@@ -101,17 +97,11 @@ fn leaf_mount(leaf: &Path, set: u64) -> io::Result<OwnedFd> {
     Ok(made)
 }
 
-fn new(kind: &str, data: &[(&str, &str)], set: u64) -> io::Result<OwnedFd> {
-    let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&fs, "source", "cgroup")?;
-    for (key, value) in data {
-        fsconfig_set_string(&fs, *key, *value)?;
-    }
-    fsconfig_create(&fs)?;
-    Ok(fsmount(
-        &fs,
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        MountAttrFlags::from_bits_retain(set as u32),
+fn new(kind: &str, data: &[(&str, Option<&str>)], set: u64) -> io::Result<OwnedFd> {
+    Ok(detached(
+        kind,
+        &[&[("source", Some("cgroup"))], data].concat(),
+        set,
     )?)
 }
 

@@ -7,15 +7,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use berth_sys::mount::{self as sys_mount, Change, attr};
-use rustix::fs::{FileType, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen,
-};
+use rustix::fs::OFlags;
 
 use crate::devices::open_null;
 use crate::error::{Error, Result};
-use crate::mounts::attach;
+use crate::mounts::{attach, detached, is_dir};
 use crate::rootfs::Root;
 
 /// Covers the paths that exist.
@@ -39,17 +35,15 @@ pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
         let Some(target) = existing(root, path).map_err(fail)? else {
             continue;
         };
-        let stat = rustix::fs::fstat(&target).map_err(|errno| fail(errno.into()))?;
-        let cover = if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-            sys_mount::clone_with(&null, &Change::default())
-        } else if let Some(first) = &empty {
-            sys_mount::clone_with(first, &Change::default())
-        } else {
-            empty_directory()
+        let directory = is_dir(&target).map_err(fail)?;
+        let cover = match &empty {
+            _ if !directory => sys_mount::clone_with(&null, &Change::default()),
+            Some(first) => sys_mount::clone_with(first, &Change::default()),
+            None => empty_directory(),
         }
         .map_err(fail)?;
         attach(&cover, &target).map_err(fail)?;
-        if empty.is_none() && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        if directory && empty.is_none() {
             empty = Some(cover);
         }
     }
@@ -91,14 +85,10 @@ fn existing(root: &Root, path: &str) -> io::Result<Option<OwnedFd>> {
 }
 
 fn empty_directory() -> io::Result<OwnedFd> {
-    let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_flag(&fs, "ro")?;
-    fsconfig_set_string(&fs, "mode", "0555")?;
-    fsconfig_set_string(&fs, "nr_inodes", "1")?;
-    fsconfig_create(&fs)?;
-    Ok(fsmount(
-        &fs,
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        MountAttrFlags::MOUNT_ATTR_RDONLY,
-    )?)
+    let data = [
+        ("ro", None),
+        ("mode", Some("0555")),
+        ("nr_inodes", Some("1")),
+    ];
+    Ok(detached("tmpfs", &data, attr::RDONLY)?)
 }

@@ -96,13 +96,8 @@ fn make(root: &Root, mount: &Mount, context: &Context<'_>) -> Result<()> {
         "cgroup" | "cgroup2" => None,
         _ => Some(file_system(root, kind, &destination, mount, &options).map_err(fail)?),
     };
-    let covers_trusted = matches!(destination.as_str(), "/proc" | "/sys");
-    if covers_trusted {
-        let wanted = if destination == "/proc" {
-            PROC_MAGIC
-        } else {
-            SYSFS_MAGIC
-        };
+    let trusted = trusted_magic(&destination);
+    if let Some(wanted) = trusted {
         match &made {
             Some(made) if magic(made).map_err(fail)? == wanted => {}
             _ => return Err(refuse("only the kernel's own file system may be there")),
@@ -110,10 +105,10 @@ fn make(root: &Root, mount: &Mount, context: &Context<'_>) -> Result<()> {
     }
     let target = match &made {
         Some(made) if !is_dir(made).map_err(fail)? => root.make_file(&destination),
-        _ => make_target(root, &destination, covers_trusted),
+        _ => make_target(root, &destination, trusted.is_some()),
     }
     .map_err(fail)?;
-    let inside_proc = !covers_trusted && magic(&target).map_err(fail)? == PROC_MAGIC;
+    let inside_proc = trusted.is_none() && magic(&target).map_err(fail)? == PROC_MAGIC;
     if inside_proc && !(kind == "bind" && is_known_proc_file(&destination)) {
         return Err(refuse("it would cover a part of /proc"));
     }
@@ -130,10 +125,19 @@ fn make(root: &Root, mount: &Mount, context: &Context<'_>) -> Result<()> {
             finish(&made, &options).map_err(fail)?;
         }
     }
-    if covers_trusted {
-        verify_on_top(root, &destination).map_err(fail)?;
+    if let Some(wanted) = trusted {
+        verify_on_top(root, &destination, wanted).map_err(fail)?;
     }
     Ok(())
+}
+
+/// What must be at the places that programs trust.
+fn trusted_magic(destination: &str) -> Option<u64> {
+    match destination {
+        "/proc" => Some(PROC_MAGIC),
+        "/sys" => Some(SYSFS_MAGIC),
+        _ => None,
+    }
 }
 
 /// The directory to mount on.
@@ -151,12 +155,7 @@ fn make_target(root: &Root, destination: &str, no_links: bool) -> io::Result<Own
 }
 
 /// Looks again from the root: what is seen at the place now is the kernel's file system.
-fn verify_on_top(root: &Root, destination: &str) -> io::Result<()> {
-    let wanted = if destination == "/proc" {
-        PROC_MAGIC
-    } else {
-        SYSFS_MAGIC
-    };
+fn verify_on_top(root: &Root, destination: &str, wanted: u64) -> io::Result<()> {
     let seen = root.open_no_links(destination, OFlags::PATH | OFlags::DIRECTORY)?;
     if magic(&seen)? == wanted {
         Ok(())
@@ -191,12 +190,7 @@ fn bind(mount: &Mount, options: &Options, context: &Context<'_>) -> io::Result<O
         other => other?,
     }
     if options.propagation.is_none() {
-        let private = Change {
-            propagation: Some(Propagation::Private),
-            recursive: true,
-            ..Change::default()
-        };
-        sys_mount::set(&made, &private)?;
+        sys_mount::set(&made, &Change::to(Propagation::Private, true))?;
     }
     Ok(made)
 }
@@ -224,14 +218,7 @@ fn finish(mount: &OwnedFd, options: &Options) -> io::Result<()> {
         sys_mount::set(mount, &change)?;
     }
     if let Some((kind, recursive)) = options.propagation {
-        sys_mount::set(
-            mount,
-            &Change {
-                propagation: Some(kind),
-                recursive,
-                ..Change::default()
-            },
-        )?;
+        sys_mount::set(mount, &Change::to(kind, recursive))?;
     }
     Ok(())
 }
@@ -262,12 +249,7 @@ fn file_system(
                     ..Change::default()
                 },
             )?;
-            let private = Change {
-                propagation: Some(Propagation::Private),
-                recursive: true,
-                ..Change::default()
-            };
-            sys_mount::set(&made, &private)?;
+            sys_mount::set(&made, &Change::to(Propagation::Private, true))?;
             Ok(made)
         }
         other => Ok(other?),
@@ -281,35 +263,45 @@ fn new_file_system(
     mount: &Mount,
     options: &Options,
 ) -> std::result::Result<OwnedFd, Errno> {
-    let configure = |skip_gid: bool| -> std::result::Result<OwnedFd, Errno> {
-        let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_string(&fs, "source", mount.source.as_deref().unwrap_or(kind))?;
-        for (key, value) in &options.data {
-            match value {
-                Some(_) if skip_gid && key == "gid" => {}
-                Some(value) => fsconfig_set_string(&fs, key.as_str(), value.as_str())?,
-                None => fsconfig_set_flag(&fs, key.as_str())?,
-            }
+    let mut data = vec![("source", Some(mount.source.as_deref().unwrap_or(kind)))];
+    let pairs = options.data.iter();
+    data.extend(pairs.map(|(key, value)| (key.as_str(), value.as_deref())));
+    let mode;
+    if kind == "tmpfs" && !data.iter().any(|(key, _)| *key == "mode") {
+        // The mode of the directory that it covers.
+        let covered = root.open(destination, OFlags::PATH).ok();
+        if let Some(stat) = covered.and_then(|d| rustix::fs::fstat(d).ok()) {
+            mode = format!("{:o}", stat.st_mode & 0o7777);
+            data.push(("mode", Some(&mode)));
         }
-        if kind == "tmpfs" && !options.data.iter().any(|(key, _)| key == "mode") {
-            // The mode of the directory that it covers.
-            let mode = root
-                .open(destination, OFlags::PATH)
-                .ok()
-                .and_then(|d| rustix::fs::fstat(d).ok());
-            if let Some(stat) = mode {
-                fsconfig_set_string(&fs, "mode", format!("{:o}", stat.st_mode & 0o7777))?;
-            }
-        }
-        fsconfig_create(&fs)?;
-        let attributes = MountAttrFlags::from_bits_retain(options.set as u32);
-        fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-    };
-    match configure(false) {
+    }
+    match detached(kind, &data, options.set) {
         // The group of terminals may have no number in this user namespace.
-        Err(Errno::INVAL) if kind == "devpts" => configure(true),
+        Err(Errno::INVAL) if kind == "devpts" => {
+            data.retain(|(key, value)| *key != "gid" || value.is_none());
+            detached(kind, &data, options.set)
+        }
         other => other,
     }
+}
+
+/// A new file system, detached: `data` are its options, flags without a value; `set` are
+/// [`sys_mount::attr`] bits.
+pub(crate) fn detached(
+    kind: &str,
+    data: &[(&str, Option<&str>)],
+    set: u64,
+) -> std::result::Result<OwnedFd, Errno> {
+    let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in data {
+        match value {
+            Some(value) => fsconfig_set_string(&fs, *key, *value)?,
+            None => fsconfig_set_flag(&fs, *key)?,
+        }
+    }
+    fsconfig_create(&fs)?;
+    let attributes = MountAttrFlags::from_bits_retain(set as u32);
+    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 /// `f_type` of the file system behind a descriptor.
@@ -317,7 +309,7 @@ pub(crate) fn magic(fd: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstatfs(fd)?.f_type as u64)
 }
 
-fn is_dir(fd: &OwnedFd) -> io::Result<bool> {
+pub(crate) fn is_dir(fd: &OwnedFd) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
 }
 

@@ -15,12 +15,12 @@ use berth_sys::mount::{self as sys_mount, Change, Propagation};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
-    open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
 };
 
 use crate::error::{Error, Result};
+use crate::mounts::{clone_tree, is_dir};
 
 /// The container's root, by descriptor.
 #[derive(Debug)]
@@ -33,25 +33,13 @@ impl Root {
     /// # Errors
     /// [`Error::Rootfs`], [`Error::MountOverlay`].
     pub fn set_up(mount: &RootfsMount, propagation: (Propagation, bool)) -> Result<Root> {
-        let change = |kind, recursive| Change {
-            propagation: Some(kind),
-            recursive,
-            ..Change::default()
-        };
-        sys_mount::set_at(CWD, c"/", &change(propagation.0, propagation.1)).map_err(|source| {
-            Error::Rootfs {
-                action: "set the propagation of /",
-                source,
-            }
-        })?;
-        if propagation.0 != Propagation::Private {
+        let (kind, recursive) = propagation;
+        sys_mount::set_at(CWD, c"/", &Change::to(kind, recursive))
+            .map_err(|e| rootfs("set the propagation of /", e))?;
+        if kind != Propagation::Private {
             // Else the host would see the root mount appear (security: R17); pivot_root wants it too.
-            sys_mount::set_at(CWD, c"/", &change(Propagation::Private, false)).map_err(
-                |source| Error::Rootfs {
-                    action: "make / private",
-                    source,
-                },
-            )?;
+            sys_mount::set_at(CWD, c"/", &Change::to(Propagation::Private, false))
+                .map_err(|e| rootfs("make / private", e))?;
         }
         let root = detached(mount)?;
         move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
@@ -144,10 +132,8 @@ impl Root {
             set: sys_mount::attr::RDONLY,
             ..Change::default()
         };
-        sys_mount::set(&self.0, &change).map_err(|source| Error::Rootfs {
-            action: "make the root file system read-only",
-            source,
-        })
+        sys_mount::set(&self.0, &change)
+            .map_err(|e| rootfs("make the root file system read-only", e))
     }
 
     /// Makes it `/` of this process and lets go of the old root.
@@ -167,15 +153,8 @@ impl Root {
             .map_err(|e| rootfs("pivot to the root file system", e))?;
         rustix::process::fchdir(&old).map_err(|e| rootfs("enter the old root", e))?;
         // What is unmounted here must not be unmounted on the host.
-        let slave = Change {
-            propagation: Some(Propagation::Slave),
-            recursive: true,
-            ..Change::default()
-        };
-        sys_mount::set_at(CWD, c".", &slave).map_err(|source| Error::Rootfs {
-            action: "cut the old root off",
-            source,
-        })?;
+        sys_mount::set_at(CWD, c".", &Change::to(Propagation::Slave, true))
+            .map_err(|e| rootfs("cut the old root off", e))?;
         rustix::mount::unmount(".", UnmountFlags::DETACH)
             .map_err(|e| rootfs("unmount the old root", e))?;
         rustix::process::chdir("/").map_err(|e| rootfs("enter the new root", e))
@@ -203,41 +182,22 @@ pub fn split(path: &str) -> io::Result<(&str, &str)> {
 /// # Errors
 /// [`Error::Rootfs`].
 pub fn set_final_propagation(kind: Propagation, recursive: bool) -> Result<()> {
-    let change = Change {
-        propagation: Some(kind),
-        recursive,
-        ..Change::default()
-    };
-    sys_mount::set_at(CWD, c"/", &change).map_err(|source| Error::Rootfs {
-        action: "set the propagation of the root file system",
-        source,
-    })
+    sys_mount::set_at(CWD, c"/", &Change::to(kind, recursive))
+        .map_err(|e| rootfs("set the propagation of the root file system", e))
 }
 
 fn detached(mount: &RootfsMount) -> Result<OwnedFd> {
     match mount {
         RootfsMount::Bind { source } => {
-            let flags = OpenTreeFlags::OPEN_TREE_CLONE
-                | OpenTreeFlags::OPEN_TREE_CLOEXEC
-                | OpenTreeFlags::AT_RECURSIVE;
-            let root = open_tree(CWD, source, flags)
-                .map_err(|e| rootfs("bind the root file system", e))?;
-            let change = Change {
-                propagation: Some(Propagation::Private),
-                recursive: true,
-                ..Change::default()
-            };
-            sys_mount::set(&root, &change).map_err(|source| Error::Rootfs {
-                action: "make the root file system private",
-                source,
-            })?;
-            let kind = rustix::fs::fstat(&root)
-                .map_err(|e| rootfs("look at the root file system", e))?
-                .st_mode;
-            if rustix::fs::FileType::from_raw_mode(kind) != rustix::fs::FileType::Directory {
-                return Err(rootfs("bind the root file system", Errno::NOTDIR));
+            let root =
+                clone_tree(source, true).map_err(|e| rootfs("bind the root file system", e))?;
+            sys_mount::set(&root, &Change::to(Propagation::Private, true))
+                .map_err(|e| rootfs("make the root file system private", e))?;
+            match is_dir(&root) {
+                Ok(true) => Ok(root),
+                Ok(false) => Err(rootfs("bind the root file system", Errno::NOTDIR)),
+                Err(error) => Err(rootfs("look at the root file system", error)),
             }
-            Ok(root)
         }
         RootfsMount::Overlay {
             lower,
@@ -336,10 +296,10 @@ fn with_lower<T>(
     made
 }
 
-fn rootfs(action: &'static str, errno: Errno) -> Error {
+fn rootfs(action: &'static str, source: impl Into<io::Error>) -> Error {
     Error::Rootfs {
         action,
-        source: errno.into(),
+        source: source.into(),
     }
 }
 

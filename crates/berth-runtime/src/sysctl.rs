@@ -8,9 +8,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use crate::error::{Error, Result, step};
+use crate::mounts::detached;
 
 /// Namespaces that are the container's own, not the host's.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,7 +52,7 @@ pub fn apply(sysctls: &BTreeMap<String, String>, own: Own) -> Result<()> {
     if sysctls.is_empty() {
         return Ok(());
     }
-    let proc = detached_procfs().map_err(|e| step("open a procfs", e))?;
+    let proc = detached("proc", &[], 0).map_err(|e| step("open a procfs", e))?;
     for (key, value) in sysctls {
         let path = path_of(key, own)?;
         write(&proc, &path, value).map_err(|source| Error::Sysctl {
@@ -69,16 +69,6 @@ fn write(proc: &OwnedFd, path: &str, value: &str) -> io::Result<()> {
     let file = rustix::fs::openat2(proc, format!("sys/{path}"), flags, Mode::empty(), resolve)?;
     rustix::io::write(file, value.as_bytes())?;
     Ok(())
-}
-
-fn detached_procfs() -> io::Result<OwnedFd> {
-    let fs = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(&fs)?;
-    Ok(fsmount(
-        &fs,
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        MountAttrFlags::empty(),
-    )?)
 }
 
 /// The path below `/proc/sys` of an allowed key.

@@ -71,6 +71,17 @@ pub struct Change<'a> {
     pub recursive: bool,
 }
 
+impl Change<'_> {
+    /// A change of propagation alone.
+    pub fn to(propagation: Propagation, recursive: bool) -> Self {
+        Change {
+            propagation: Some(propagation),
+            recursive,
+            ..Change::default()
+        }
+    }
+}
+
 /// `struct mount_attr`, version 0.
 #[repr(C)]
 struct MountAttr {
@@ -223,10 +234,7 @@ mod tests {
     fn only_the_root_of_a_mount_can_be_changed() {
         let dir = tempfile::tempdir().unwrap();
         let source = std::fs::File::open(dir.path()).unwrap();
-        let change = Change {
-            propagation: Some(Propagation::Private),
-            ..Change::default()
-        };
+        let change = Change::to(Propagation::Private, false);
         assert_eq!(
             set(&source, &change).unwrap_err().raw_os_error(),
             Some(libc::EINVAL)

@@ -24,11 +24,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
     };
     if rustix::process::geteuid().is_root() {
         unshare(namespace::MOUNT).map_err(|source| Error::Clone { source })?;
-        let slave = Change {
-            propagation: Some(Propagation::Slave),
-            recursive: true,
-            ..Change::default()
-        };
+        let slave = Change::to(Propagation::Slave, true);
         set_at(CWD, c"/", &slave).map_err(|source| Error::Rootfs {
             action: "set the propagation of /",
             source,
