@@ -106,9 +106,9 @@ fn check() -> Result<Vec<Problem>, String> {
         let Ok(text) = String::from_utf8(bytes) else {
             continue; // a test's binary data
         };
-        problems.extend(words::check(&path, &text));
+        let source = Source::parse(&path, &text);
+        problems.extend(words::check(&source));
         if path.ends_with(".rs") {
-            let source = Source::parse(&path, &text);
             problems.extend(headers::check(&source));
             problems.extend(size::check(&source));
             problems.extend(banned::check(&source));

@@ -46,14 +46,14 @@ const HOSTS: &[&str] = &[
 ];
 
 /// Looks at each line of a text file.
-pub fn check(path: &str, text: &str) -> Vec<Problem> {
+pub fn check(source: &Source) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let path = &source.path;
     if path == "Cargo.lock" {
         return problems;
     }
     // Tests speak of evil hosts and of paths inside containers.
-    let test = Source::parse(path, text).test;
-    let lines = text.lines().zip(test).enumerate();
+    let lines = source.text.lines().zip(&source.test).enumerate();
     for (n, (line, _)) in lines.filter(|(_, (_, test))| !test) {
         for place in PLACES.iter().filter(|place| line.contains(**place)) {
             problems.push(Problem::error(
@@ -95,6 +95,10 @@ fn is_known(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(path: &str, text: &str) -> Vec<Problem> {
+        super::check(&Source::parse(path, text))
+    }
 
     #[test]
     fn machine_places_are_told() {
