@@ -1,7 +1,7 @@
 # `make demo` and `make test` install what is missing, then do the job: on a fresh Debian with rustup's
 # Rust, as root or as a user who may sudo. Nothing asks a question.
 
-.PHONY: all build demo test test-full check unit bench conformance advisories install-deps clean-test-user
+.PHONY: all build demo test test-full bench conformance advisories install-deps clean-test-user
 .NOTPARALLEL:
 
 all: build
