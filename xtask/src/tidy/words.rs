@@ -54,7 +54,7 @@ pub fn check(source: &Source) -> Vec<Problem> {
     }
     // Tests speak of evil hosts and of paths inside containers.
     let lines = source.text.lines().zip(&source.test).enumerate();
-    for (n, (line, _)) in lines.filter(|(_, (_, test))| !test) {
+    for (n, (line, _)) in lines.filter(|(_, (_, test))| !**test) {
         for place in PLACES.iter().filter(|place| line.contains(**place)) {
             problems.push(Problem::error(
                 path,
