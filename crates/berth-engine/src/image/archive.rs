@@ -11,6 +11,7 @@ use berth_layer::tar::{Data, Kind, Reader};
 use berth_layer::{Limits, path};
 use berth_oci::{Algorithm, Digest};
 use berth_store::{Expected, Lease};
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::error::store;
@@ -21,6 +22,22 @@ const SMALL_BYTES: u64 = 1 << 20;
 const MEMORY_BYTES: u64 = 64 << 20;
 /// Links to links.
 const MAX_LINKS: usize = 8;
+
+/// One entry of `manifest.json`. Source: Docker image specification 1.2, "Combined Image JSON".
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DockerImage {
+    pub(crate) config: String,
+    #[serde(default)]
+    pub(crate) repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) layers: Option<Vec<String>>,
+}
+
+/// Where an OCI layout has a blob.
+pub(crate) fn blob_path(digest: &Digest) -> String {
+    format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex())
+}
 
 /// The files of an archive by their clean paths.
 pub(crate) struct Contents {
@@ -121,8 +138,7 @@ impl Contents {
     /// The blob of a layout by its digest; `false`: the archive does not hold it.
     pub(crate) fn bring(&self, lease: &Lease, wanted: &Expected) -> Result<bool, Error> {
         let digest = &wanted.digest;
-        let path = format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex());
-        match self.find(&path) {
+        match self.find(&blob_path(digest)) {
             None => Ok(false),
             // Its digest was checked on the way in, its size was not.
             Some(Stored::Blob(blob)) if blob == wanted => Ok(true),

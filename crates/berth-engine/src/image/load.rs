@@ -10,10 +10,9 @@ use berth_layer::decompress::{Format, sniff};
 use berth_oci::image::{self, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, annotation};
 use berth_oci::{Descriptor, Digest, Document, Manifest, Reference, media};
 use berth_store::{Expected, Image, Lease};
-use serde::Deserialize;
 
 use super::Error;
-use super::archive::Contents;
+use super::archive::{Contents, DockerImage};
 use super::error::store;
 use crate::Engine;
 use crate::unpack::unpack_layers;
@@ -32,17 +31,6 @@ pub struct Loaded {
     pub id: Digest,
     /// Of its manifest or index.
     pub descriptor: Descriptor,
-}
-
-/// One entry of `manifest.json`. Source: Docker image specification 1.2, "Combined Image JSON".
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DockerImage {
-    config: String,
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-    #[serde(default)]
-    layers: Option<Vec<String>>,
 }
 
 impl Engine {

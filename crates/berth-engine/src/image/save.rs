@@ -11,18 +11,10 @@ use berth_store::{Image, Lease};
 use serde::Serialize;
 
 use super::Error;
+use super::archive::{DockerImage, blob_path};
 use super::error::store;
 use super::find::find;
 use crate::Engine;
-
-/// One entry of `manifest.json`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct DockerImage {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
-}
 
 impl Engine {
     /// Writes the images that `names` mean to `output`; one that is meant by its id is saved without
@@ -117,10 +109,6 @@ fn directory_of<W: Write>(writer: &mut Writer<W>, path: &str) -> Result<(), Erro
         .map_err(|source| Error::WriteArchive { source })
 }
 
-fn blob_path(digest: &Digest) -> String {
-    format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex())
-}
-
 fn index(images: &[(Image, Vec<Reference>)]) -> Index {
     let mut index = Index::default();
     for (image, names) in images {
@@ -146,13 +134,15 @@ fn index(images: &[(Image, Vec<Reference>)]) -> Index {
 fn docker_manifest(images: &[(Image, Vec<Reference>)]) -> Vec<DockerImage> {
     let of = |(image, names): &(Image, Vec<Reference>)| DockerImage {
         config: blob_path(image.id()),
-        repo_tags: names.iter().map(Reference::familiar).collect(),
-        layers: image
-            .manifest
-            .layers
-            .iter()
-            .map(|layer| blob_path(&layer.digest))
-            .collect(),
+        repo_tags: Some(names.iter().map(Reference::familiar).collect()),
+        layers: Some(
+            image
+                .manifest
+                .layers
+                .iter()
+                .map(|layer| blob_path(&layer.digest))
+                .collect(),
+        ),
     };
     images.iter().map(of).collect()
 }
