@@ -180,19 +180,17 @@ fn mount_cause(mount: &Mount<'_>, causes: &Causes<'_>) -> String {
 
 /// The layers of `lowerdir=`: separated by `:`, a `:` in a path being `\:` (`\072` to mountinfo).
 pub(super) fn split_layers(text: &str) -> Vec<String> {
+    let (mut layers, mut layer) = (Vec::new(), String::new());
     let text = unescape(text);
-    let mut layers = vec![String::new()];
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            ':' => layers.push(String::new()),
-            '\\' => layers
-                .last_mut()
-                .map(|l| l.extend(chars.next()))
-                .unwrap_or_default(),
-            c => layers.last_mut().map(|l| l.push(c)).unwrap_or_default(),
+            ':' => layers.push(std::mem::take(&mut layer)),
+            '\\' => layer.extend(chars.next()),
+            c => layer.push(c),
         }
     }
+    layers.push(layer);
     // `::` begins data-only layers; an empty name is none.
     layers.retain(|layer| !layer.is_empty());
     layers
