@@ -191,33 +191,23 @@ fn filter() -> Vec<Insn> {
         libc::SYS_clone3 as u32,
         errno(libc::ENOSYS),
     ));
-    // A thread, but no process.
-    program.push(Insn {
-        code: JUMP_EQUAL,
-        jt: 0,
-        jf: 4,
-        k: libc::SYS_clone as u32,
-    });
-    program.push(load(OFFSET_ARGUMENT_0));
-    program.extend(when(
-        JUMP_ANY_BIT,
-        libc::CLONE_THREAD as u32,
-        libc::SECCOMP_RET_ALLOW,
-    ));
-    program.push(returns(errno(libc::EPERM)));
-    // The thread's name.
-    program.push(Insn {
-        code: JUMP_EQUAL,
-        jt: 0,
-        jf: 3,
-        k: libc::SYS_prctl as u32,
-    });
-    program.push(load(OFFSET_ARGUMENT_0));
-    program.extend(when(
-        JUMP_EQUAL,
-        libc::PR_SET_NAME as u32,
-        libc::SECCOMP_RET_ALLOW,
-    ));
+    // What a filter can allow by the first argument alone.
+    for (number, test, argument) in [
+        // A thread, but no process.
+        (libc::SYS_clone, JUMP_ANY_BIT, libc::CLONE_THREAD),
+        // The thread's name.
+        (libc::SYS_prctl, JUMP_EQUAL, libc::PR_SET_NAME),
+    ] {
+        program.push(Insn {
+            code: JUMP_EQUAL,
+            jt: 0,
+            jf: 4,
+            k: number as u32,
+        });
+        program.push(load(OFFSET_ARGUMENT_0));
+        program.extend(when(test, argument as u32, libc::SECCOMP_RET_ALLOW));
+        program.push(returns(errno(libc::EPERM)));
+    }
     program.push(returns(errno(libc::EPERM)));
     program
 }
