@@ -11,7 +11,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -154,13 +154,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Unpacked, Error> {
     })
 }
 
-/// Unpacks a blob in this process, unconfined: decompresses, hashes and applies it in two threads. The caller's
-/// umask must be 0.
-///
-/// # Errors
-/// As [`apply::apply`] and [`decompress::decompress`].
-pub fn unpack<R: Read + Send>(
-    blob: R,
+/// Decompresses, hashes and applies the blob in two threads.
+fn unpack(
+    blob: File,
     target: OwnedFd,
     lowers: Vec<OwnedFd>,
     options: Options,

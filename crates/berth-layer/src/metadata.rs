@@ -14,7 +14,7 @@ use crate::tar::{Time, Xattrs};
 
 /// Extended attributes that layers may carry: `user.*` without overlay's own, and file capabilities.
 /// A planted `trusted.overlay.redirect` would make overlay look elsewhere (row T11).
-pub fn xattr_is_allowed(name: &[u8]) -> bool {
+fn xattr_is_allowed(name: &[u8]) -> bool {
     (name.starts_with(b"user.")
         && name.len() > b"user.".len()
         && !name.starts_with(b"user.overlay."))
@@ -117,10 +117,9 @@ pub(crate) type Step = &'static str;
 /// # Errors
 /// The step and the system call's error.
 pub(crate) fn set(fd: BorrowedFd<'_>, metadata: &Metadata) -> Result<u64, (Step, Errno)> {
-    set_owner_xattrs_mode(fd, metadata).and_then(|dropped| {
-        set_time(fd, metadata.mtime)?;
-        Ok(dropped)
-    })
+    let dropped = set_owner_xattrs_mode(fd, metadata)?;
+    set_time(fd, metadata.mtime)?;
+    Ok(dropped)
 }
 
 /// As [`set`], without the time.

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
@@ -26,12 +26,8 @@ use crate::{Error, lookup};
 pub struct WriteOptions {
     /// No time is later than this, in seconds since 1970 (`SOURCE_DATE_EPOCH`); whole seconds where it applies.
     pub mtime_clamp_secs: Option<i64>,
-    /// Fractions of seconds are cut off.
-    pub whole_seconds: bool,
     /// Write the root itself, as `./`: it carries the mode and owner of `/`.
     pub root: bool,
-    /// Clean paths that are left out, with all below them.
-    pub exclude: Vec<Vec<u8>>,
 }
 
 /// Writes the tree below `root` to `output` and closes the archive.
@@ -71,14 +67,12 @@ fn write<W: Write>(
         writer: Writer::new(output),
         linked: HashMap::new(),
     };
+    let top = walk.open_dir(b"")?;
     if options.root {
-        walk.dir(b"")?;
+        walk.dir(b"", &top)?;
     }
-    let mut work = walk.children(b"")?;
+    let mut work = walk.children(b"", &top)?;
     while let Some((path, file_type)) = work.pop() {
-        if options.exclude.contains(&path) {
-            continue;
-        }
         if path::split(&path).1.starts_with(path::WHITEOUT) {
             return Err(Error::Entry {
                 path: shown(&path),
@@ -86,8 +80,9 @@ fn write<W: Write>(
             });
         }
         if file_type == FileType::Directory {
-            walk.dir(&path)?;
-            work.extend(walk.children(&path)?);
+            let fd = walk.open_dir(&path)?;
+            walk.dir(&path, &fd)?;
+            work.extend(walk.children(&path, &fd)?);
         } else {
             walk.other(&path)?;
         }
@@ -106,9 +101,11 @@ struct TreeWriter<'a, W> {
 }
 
 impl<W: Write> TreeWriter<'_, W> {
-    fn dir(&mut self, path: &[u8]) -> Result<(), Error> {
-        let fd = lookup::open_dir(self.root, path, OFlags::RDONLY)
-            .map_err(|errno| tree("open", path, errno))?;
+    fn open_dir(&self, path: &[u8]) -> Result<OwnedFd, Error> {
+        lookup::open_dir(self.root, path, OFlags::RDONLY).map_err(|errno| tree("open", path, errno))
+    }
+
+    fn dir(&mut self, path: &[u8], fd: &OwnedFd) -> Result<(), Error> {
         let found =
             Metadata::of(fd.as_fd()).map_err(|errno| tree("read the metadata of", path, errno))?;
         let mut entry = self.described(path, Kind::Dir, found);
@@ -116,7 +113,7 @@ impl<W: Write> TreeWriter<'_, W> {
             entry.path = b"./".to_vec();
         }
         self.writer.append(&entry, &mut io::empty())?;
-        if self.overlay && metadata::is_opaque(&fd).map_err(|errno| tree("look at", path, errno))? {
+        if self.overlay && metadata::is_opaque(fd).map_err(|errno| tree("look at", path, errno))? {
             return self.whiteout(path, path::OPAQUE);
         }
         Ok(())
@@ -128,18 +125,17 @@ impl<W: Write> TreeWriter<'_, W> {
     }
 
     /// The children of a directory, last name first: they are taken from the end.
-    fn children(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, FileType)>, Error> {
+    fn children(&self, path: &[u8], fd: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Error> {
         let failed = |errno| tree("read", path, errno);
-        let fd = lookup::open_dir(self.root, path, OFlags::RDONLY).map_err(failed)?;
         let mut found = BTreeMap::new();
-        for entry in Dir::read_from(&fd).map_err(failed)? {
+        for entry in Dir::read_from(fd).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_bytes();
             if name == b"." || name == b".." {
                 continue;
             }
             let file_type = match entry.file_type() {
-                FileType::Unknown => match lookup::stat(&fd, name).map_err(failed)? {
+                FileType::Unknown => match lookup::stat(fd, name).map_err(failed)? {
                     Some(stat) => FileType::from_raw_mode(stat.st_mode),
                     None => continue,
                 },
@@ -229,9 +225,6 @@ impl<W: Write> TreeWriter<'_, W> {
                 secs: latest,
                 nanos: 0,
             };
-        }
-        if self.options.whole_seconds {
-            entry.mtime.nanos = 0;
         }
         entry
     }

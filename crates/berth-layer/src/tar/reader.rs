@@ -92,11 +92,6 @@ impl<R: BufRead> Reader<R> {
         Data { reader: self }
     }
 
-    /// Bytes of the archive read so far.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     fn extension(&mut self, header: &Header, extensions: &mut Extensions) -> Result<(), Error> {
         let size = self.size(header)?;
         if size > EXTENSION_BYTES {
