@@ -156,16 +156,20 @@ impl Asker<'_> {
         ) {
             return Err(self.denied(transport.message(answer).await));
         }
+        let no_token = |reason| Error::Token {
+            realm: shown(&realm),
+            reason,
+        };
+        if status == StatusCode::NOT_FOUND {
+            return Err(no_token("it has nothing at this address".to_owned()));
+        }
         if !status.is_success() {
             return Err(
                 crate::client::refusal(transport, answer, &self.endpoint.host, "", false).await,
             );
         }
         let bytes = transport.body(answer, "the token", MAX_TOKEN_BYTES).await?;
-        parse(&bytes).map_err(|reason| Error::Token {
-            realm: shown(&realm),
-            reason,
-        })
+        parse(&bytes).map_err(no_token)
     }
 }
 

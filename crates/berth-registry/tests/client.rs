@@ -572,6 +572,25 @@ fn tokens_are_fetched_used_and_kept() {
     assert_eq!(refusing.requests().len(), 3);
 }
 
+/// It is the token server that is not there, not the image.
+#[test]
+fn an_absent_token_server_is_told() {
+    let server = EvilRegistry::start(|request| match request.path.starts_with("/token") {
+        true => Reply::status(404),
+        false => Reply::challenge(&format!(
+            "Bearer realm=\"http://{}/token\"",
+            request.header("host").unwrap()
+        )),
+    });
+    let client = Client::new(config());
+    let error = run(client.fetch_manifest(&reference(&server.host(), "a:1"))).unwrap_err();
+    assert!(
+        matches!(&error, Error::Token { realm, .. } if realm.ends_with("/token")),
+        "{error:?}"
+    );
+    assert_eq!(server.requests().len(), 2);
+}
+
 /// G1: endless redirects, and those into places where only we can go.
 #[test]
 fn redirects_are_bounded_and_checked() {
