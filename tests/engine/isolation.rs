@@ -136,3 +136,32 @@ fn two_engines_do_not_see_each_other() {
     ];
     assert_eq!(b.berth(&line).ok(), "cc");
 }
+
+/// N27: what a container that is being made holds is nobody's yet, and is not taken for garbage.
+#[test]
+fn repairs_leave_containers_alone_that_are_being_made() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let s = Sandbox::root().with_busybox();
+    let done = AtomicBool::new(false);
+    let finished = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                s.berth(&["fsck", "--repair"]);
+            }
+        });
+        let mut finished = Vec::new();
+        for round in 0..60 {
+            let name = format!("made{round}");
+            let create = ["create", "--name", &name, "-v", "/data", "busybox", "true"];
+            finished.push(s.berth(&create));
+            finished.push(s.berth(&["start", "-a", &name]));
+            finished.push(s.berth(&["rm", "-v", &name]));
+        }
+        done.store(true, Ordering::Relaxed);
+        finished
+    });
+    for one in finished {
+        one.ok();
+    }
+}

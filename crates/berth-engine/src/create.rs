@@ -2,30 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use berth_fs::{Durability, Lock, LockMode, atomic_write};
+use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::{ImageUsed, MountConfig, MountKind, NetworkMode, ProcessConfig, SCHEMA};
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::digest::Digest;
-use berth_oci::image::{ImageConfig, RunConfig};
+use berth_oci::image::RunConfig;
 
 use crate::error::files;
+use crate::ready::ReadyImage;
 use crate::request::CreateRequest;
-use crate::{Engine, Error};
-
-/// An image in the store, unpacked.
-#[derive(Debug, Clone)]
-pub struct ReadyImage {
-    /// As the user wrote it.
-    pub reference: String,
-    /// Digest of the manifest.
-    pub manifest: Digest,
-    /// Digest of the configuration.
-    pub config_digest: Digest,
-    /// The configuration.
-    pub config: ImageConfig,
-    /// Chain ids of the layers, lowest first.
-    pub chain: Vec<Digest>,
-}
+use crate::{Engine, Error, env, json};
 
 /// SIGTERM.
 const STOP_SIGNAL: i32 = 15;
@@ -45,6 +31,8 @@ impl Engine {
         let make = request.make_sources.clone();
         let mut config = configure(&id, request, image)?;
         make_sources(&make)?;
+        // From the first thing that is made on; until the commit nothing names it.
+        let _at_work = self.at_work()?;
         self.prepare_volumes(&mut config)?;
         let durability = durability(&config);
         let staged = self.layout.staged(&id);
@@ -55,9 +43,7 @@ impl Engine {
         if committed.is_err() {
             // The first error is the one to report; `fsck` clears what stays.
             let _ = self.trash.discard(&staged, Durability::Volatile);
-            if self.named(&config.name).ok().flatten().as_ref() == Some(&id) {
-                let _ = self.free_name(&config.name);
-            }
+            let _ = self.free_name(&config.name, Some(&id));
         }
         drop(lock);
         committed.map(|()| id)
@@ -74,12 +60,7 @@ impl Engine {
         self.snapshots
             .container_mount(chain, &staged)
             .map_err(Error::Snapshot)?;
-        let text = serde_json::to_vec(config).map_err(|source| Error::Damaged {
-            path: staged.join("config.json"),
-            source,
-        })?;
-        atomic_write(&staged.join("config.json"), &text, durability)
-            .map_err(files("write the container's configuration"))?;
+        json::write(&staged.join("config.json"), config, durability)?;
         self.reserve_name(&config.name, id)?;
         berth_fs::rename_new(&staged, &self.layout.container(id), durability)
             .map_err(files("commit the container"))
@@ -251,22 +232,12 @@ fn process(
 
 /// The image's variables, then the request's; a default PATH, and TERM with a terminal.
 fn environment(image: &[String], request: &[String], tty: bool) -> Vec<String> {
-    let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut env: Vec<String> = vec![PATH.to_owned()];
     if tty {
         env.push("TERM=xterm".to_owned());
     }
     for entry in image.iter().chain(request) {
-        let name = name_of(entry);
-        let place = env.iter().position(|other| name_of(other) == name);
-        match (place, entry.contains('=')) {
-            (Some(at), true) => env[at] = entry.clone(),
-            (Some(at), false) => {
-                env.remove(at);
-            }
-            (None, true) => env.push(entry.clone()),
-            (None, false) => {}
-        }
+        env::set(&mut env, entry);
     }
     env
 }

@@ -49,25 +49,23 @@ impl Engine {
     /// [`Error::Files`], [`Error::Store`], [`Error::Snapshot`].
     pub fn open(options: Options) -> Result<Engine, Error> {
         let layout = Layout::new(options.root.clone(), options.run_dir.clone());
-        for root in [layout.root(), layout.run_dir()] {
-            if let Some(parent) = root.parent() {
-                std::fs::create_dir_all(parent).map_err(|source| Error::Io {
-                    action: "create",
-                    path: parent.to_owned(),
-                    source,
-                })?;
-            }
-            ensure_dir(root, 0o700).map_err(files("open the engine's directories"))?;
-        }
         let store = Store::open(layout.root()).map_err(|source| Error::Store {
             action: "open the image store",
             source,
         })?;
+        if let Some(parent) = layout.run_dir().parent() {
+            std::fs::create_dir_all(parent).map_err(|source| Error::Io {
+                action: "create",
+                path: parent.to_owned(),
+                source,
+            })?;
+        }
         for dir in [
+            layout.run_dir().to_owned(),
+            layout.tasks(),
             layout.containers(),
             layout.names(),
             layout.volumes(),
-            layout.tasks(),
         ] {
             ensure_dir(&dir, 0o700).map_err(files("open the engine's directories"))?;
         }
@@ -116,6 +114,19 @@ impl Engine {
             rootless: self.options.rootless,
             limits: berth_layer::Limits::default(),
         }
+    }
+
+    /// Held while a container is made or removed: `fsck` waits for it instead of taking what is half done for
+    /// garbage.
+    pub(crate) fn at_work(&self) -> Result<Lock, Error> {
+        Lock::dir(&self.layout.tasks(), LockMode::Shared).map_err(files("lock the tasks"))
+    }
+
+    /// Returns once nobody is at a making or removal that began before.
+    pub(crate) fn wait_for_work(&self) -> Result<(), Error> {
+        Lock::dir(&self.layout.tasks(), LockMode::Exclusive)
+            .map(drop)
+            .map_err(files("wait for others' work"))
     }
 
     /// Keeps other changes to the container out; held for a verb's moment, never while a container runs.

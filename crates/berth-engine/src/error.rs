@@ -187,20 +187,25 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The chain of a runtime's report.
-    pub fn of(failure: &RuntimeFailure) -> Chain {
-        let below = failure.causes.iter().rev().fold(None, |below, message| {
+    /// The chain of a report: what failed, then the causes below it. The reporter may be in an attacker's hands:
+    /// what is longer than any honest report is cut.
+    pub fn of(message: &str, causes: &[String]) -> Chain {
+        let honest = &causes[..causes.len().min(CAUSES)];
+        let below = honest.iter().rev().fold(None, |below, message| {
             Some(Box::new(Chain {
                 message: message.clone(),
                 below,
             }))
         });
         Chain {
-            message: failure.message.clone(),
+            message: message.to_owned(),
             below,
         }
     }
 }
+
+/// More links than any chain of ours has.
+const CAUSES: usize = 64;
 
 impl Error {
     /// The sort of failure.

@@ -8,12 +8,11 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use berth_fs::Durability;
 use berth_model::ContainerId;
 use berth_oci::spec::{Capabilities, Spec, User};
 
-use crate::error::files;
-use crate::observe::read_json;
-use crate::{Engine, Error, Status};
+use crate::{Engine, Error, Status, env, json};
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +69,7 @@ impl Engine {
     /// Writes the process as a file beside the bundle: the container's own, with what was asked changed.
     fn describe(&self, id: &ContainerId, request: &ExecRequest) -> Result<Described, Error> {
         let bundle = self.layout.bundle(id).join("config.json");
-        let spec: Option<Spec> = read_json(&bundle)?;
+        let spec: Option<Spec> = json::read(&bundle)?;
         let config = self.config(id)?;
         let mut process = spec
             .and_then(|spec| spec.process)
@@ -89,15 +88,15 @@ impl Engine {
                 umask: process.user.umask,
                 additional_gids: account.groups,
             };
-            set_variable(&mut process.env, format!("HOME={}", account.home));
+            env::set(&mut process.env, &format!("HOME={}", account.home));
         }
         process.args = request.command.clone();
         process.terminal = request.tty;
-        if request.tty && !process.env.iter().any(|entry| entry.starts_with("TERM=")) {
-            process.env.push("TERM=xterm".to_owned());
+        if request.tty {
+            env::set_default(&mut process.env, "TERM", "xterm");
         }
         for entry in &request.env {
-            set_variable(&mut process.env, entry.clone());
+            env::set(&mut process.env, entry);
         }
         if let Some(dir) = &request.working_dir {
             process.cwd = dir.clone();
@@ -113,12 +112,7 @@ impl Engine {
         }
         let name = format!("exec-{}.json", crate::create::random_id()?.short());
         let path = self.layout.bundle(id).join(name);
-        let text = serde_json::to_vec(&process).map_err(|source| Error::Damaged {
-            path: path.clone(),
-            source,
-        })?;
-        berth_fs::atomic_write(&path, &text, berth_fs::Durability::Volatile)
-            .map_err(files("describe the process"))?;
+        json::write(&path, &process, Durability::Volatile)?;
         Ok(Described(path))
     }
 }
@@ -130,14 +124,6 @@ impl Drop for Described {
     fn drop(&mut self) {
         // A leftover is cleared with the task.
         let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn set_variable(env: &mut Vec<String>, entry: String) {
-    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
-    env.retain(|other| name(other) != name(&entry));
-    if entry.contains('=') {
-        env.push(entry);
     }
 }
 

@@ -1,16 +1,20 @@
 //! `fsck`: what does not belong to a living record, and what a record lacks. With `repair` it is put right:
 //! stopping is crashing, and this is recovering.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::status::Exit;
 use berth_model::{ContainerId, Status};
+use berth_oci::Digest;
 use berth_store::{GcReport, GcRoots};
 
 use crate::create::durability;
 use crate::error::files;
 use crate::layout::STAGED_PREFIX;
 use crate::names::read_names;
-use crate::{Engine, Error};
+use crate::{Engine, Error, json};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -45,15 +49,15 @@ impl Findings {
     }
 }
 
-/// Who failed while garbage was collected.
-enum Collect {
-    Store(berth_store::Error),
-    Snapshot(berth_snapshot::Error),
-}
+/// What went wrong while garbage was collected.
+struct Collect(Error);
 
 impl From<berth_store::Error> for Collect {
-    fn from(error: berth_store::Error) -> Collect {
-        Collect::Store(error)
+    fn from(source: berth_store::Error) -> Collect {
+        Collect(Error::Store {
+            action: "collect garbage",
+            source,
+        })
     }
 }
 
@@ -70,7 +74,6 @@ impl Engine {
             problems: Vec::new(),
             repair,
         };
-        self.wait_for_removals()?;
         self.check_staged(&mut findings)?;
         self.check_containers(&mut findings)?;
         self.check_names(&mut findings)?;
@@ -78,8 +81,7 @@ impl Engine {
         self.check_volumes(&mut findings)?;
         self.check_images(&mut findings)?;
         // Last: repairs fill it.
-        self.wait_for_removals()?;
-        let trash = read_names(self.layout.trash())?;
+        let trash = self.still_there(self.layout.trash())?;
         if !trash.is_empty() {
             findings.found(format!("{} things in the trash", trash.len()), || {
                 self.empty_trash()
@@ -88,15 +90,19 @@ impl Engine {
         Ok(findings.problems)
     }
 
-    /// Returns once nobody is in the middle of a removal that began before.
-    fn wait_for_removals(&self) -> Result<(), Error> {
-        Lock::dir(&self.layout.tasks(), LockMode::Exclusive)
-            .map(drop)
-            .map_err(files("wait for removals"))
+    /// What is in a directory and stays there when those who were making or removing something are done: what
+    /// they held has its record by then, or is gone. What came later is not looked at.
+    fn still_there(&self, dir: PathBuf) -> Result<Vec<String>, Error> {
+        let mut names = read_names(dir.clone())?;
+        if !names.is_empty() {
+            self.wait_for_work()?;
+            names.retain(|name| dir.join(name).symlink_metadata().is_ok());
+        }
+        Ok(names)
     }
 
     fn check_staged(&self, findings: &mut Findings) -> Result<(), Error> {
-        for name in read_names(self.layout.containers())? {
+        for name in self.still_there(self.layout.containers())? {
             let path = self.layout.containers().join(&name);
             if name.starts_with(STAGED_PREFIX) {
                 if let Ok(Some(_lock)) = Lock::try_dir(&path, LockMode::Exclusive) {
@@ -116,6 +122,11 @@ impl Engine {
 
     fn check_containers(&self, findings: &mut Findings) -> Result<(), Error> {
         for id in self.ids()? {
+            // A start in progress would look like a loss.
+            let lock = match self.lock(&id) {
+                Err(Error::NoContainer { .. }) => continue,
+                lock => lock?,
+            };
             let short = id.short();
             let config = match self.config(&id) {
                 Ok(config) => config,
@@ -128,29 +139,31 @@ impl Engine {
                 }
                 Err(other) => return Err(other),
             };
-            match self.status(&id)? {
-                Status::Orphaned => findings.found(
-                    format!("the container {short} runs without a monitor"),
-                    || self.recover(&id).and_then(|()| self.reap(&id)),
-                )?,
-                Status::Lost => findings.found(
-                    format!("the container {short} should run and does not"),
-                    || self.record_loss(&id).and_then(|()| self.reap(&id)),
-                )?,
-                Status::Exited(_) if config.auto_remove => findings.found(
-                    format!("the container {short} has ended and was to be removed"),
-                    || self.reap(&id),
-                )?,
-                Status::Exited(_) | Status::Created if self.holds_cgroups(&id) => findings.found(
-                    format!("the container {short} has ended and still has cgroups"),
-                    || self.reap(&id),
-                )?,
-                _ => {}
-            }
-            if self.layout.container(&id).exists() && self.names_missing(&id)? {
+            let status = self.status(&id)?;
+            let wrong = match status {
+                Status::Orphaned => Some("runs without a monitor"),
+                Status::Lost => Some("should run and does not"),
+                Status::Exited(_) if config.auto_remove => Some("has ended and was to be removed"),
+                Status::Exited(_) | Status::Created if self.holds_cgroups(&id) => {
+                    Some("has ended and still has cgroups")
+                }
+                _ => None,
+            };
+            if !self.all_names()?.iter().any(|(_, holder)| *holder == id) {
                 findings.found(format!("the container {short} has no name"), || {
                     let taken = self.reserve_name(&config.name, &id);
                     taken.or_else(|_| self.reserve_name(&crate::moniker::make(&id), &id))
+                })?;
+            }
+            if let Some(wrong) = wrong {
+                findings.found(format!("the container {short} {wrong}"), || {
+                    match status {
+                        Status::Orphaned => self.recover(&id)?,
+                        Status::Lost => self.record_loss(&id)?,
+                        _ => {}
+                    }
+                    drop(lock);
+                    self.reap(&id)
                 })?;
             }
         }
@@ -158,14 +171,11 @@ impl Engine {
     }
 
     fn check_names(&self, findings: &mut Findings) -> Result<(), Error> {
-        for name in read_names(self.layout.names())? {
-            let free = match self.named(&name)? {
-                Some(id) => !self.holds_name(&id),
-                None => true,
-            };
-            if free {
+        for name in self.still_there(self.layout.names())? {
+            let holder = self.named(&name)?;
+            if !holder.as_ref().is_some_and(|id| self.holds_name(id)) {
                 findings.found(format!("the name `{name}` belongs to no container"), || {
-                    self.free_name(&name)
+                    self.free_name(&name, holder.as_ref())
                 })?;
             }
         }
@@ -173,7 +183,7 @@ impl Engine {
     }
 
     fn check_tasks(&self, findings: &mut Findings) -> Result<(), Error> {
-        for name in read_names(self.layout.tasks())? {
+        for name in self.still_there(self.layout.tasks())? {
             let path = self.layout.tasks().join(&name);
             let id = ContainerId::parse(&name).ok();
             if id
@@ -189,7 +199,7 @@ impl Engine {
                         if let Some(pid) = self.pid(id)? {
                             self.kill_all(id, &pid)?;
                         }
-                        self.settle(id)?;
+                        self.settle(id);
                         self.forget(id, None, false)
                     }
                     None => self.throw(&path),
@@ -200,21 +210,27 @@ impl Engine {
     }
 
     fn check_volumes(&self, findings: &mut Findings) -> Result<(), Error> {
+        // Anonymous: the name has the form of an id.
+        let mut volumes = self.still_there(self.layout.volumes())?;
+        volumes.retain(|name| ContainerId::parse(name).is_ok());
+        if volumes.is_empty() {
+            return Ok(());
+        }
         let mut used = std::collections::HashSet::new();
         for id in self.ids()? {
-            if let Ok(config) = self.config(&id) {
-                used.extend(config.mounts.into_iter().map(|mount| mount.source));
+            match self.config(&id) {
+                Ok(config) => used.extend(config.mounts.into_iter().map(|mount| mount.source)),
+                Err(Error::NoContainer { .. }) => {}
+                // Whose volumes are they? All stay until that is known.
+                Err(_) => return Ok(()),
             }
         }
-        for name in read_names(self.layout.volumes())? {
-            // Anonymous: the name has the form of an id.
-            if ContainerId::parse(&name).is_ok() && !used.contains(&name) {
-                let path = self.layout.volumes().join(&name);
-                findings.found(
-                    format!("the anonymous volume {} is nobody's", &name[..12]),
-                    || self.throw(&path),
-                )?;
-            }
+        for name in volumes.iter().filter(|name| !used.contains(*name)) {
+            let path = self.layout.volumes().join(name);
+            findings.found(
+                format!("the anonymous volume {} is nobody's", &name[..12]),
+                || self.throw(&path),
+            )?;
         }
         Ok(())
     }
@@ -271,39 +287,12 @@ impl Engine {
     /// # Errors
     /// [`Error::Store`], [`Error::Snapshot`].
     pub fn collect_garbage(&self, dry_run: bool) -> Result<GcReport, Error> {
-        let mut roots = GcRoots::default();
-        for id in self.ids()? {
-            // An unreadable record keeps nothing; its layer is broken without it anyway.
-            if let Ok(config) = self.config(&id) {
-                roots
-                    .blobs
-                    .extend(berth_oci::Digest::parse(&config.image.manifest).ok());
-                roots
-                    .blobs
-                    .extend(berth_oci::Digest::parse(&config.image.config).ok());
-                roots.chains.extend(crate::start::chain(&config)?);
-            }
-        }
-        let gone = |needed: &std::collections::BTreeSet<berth_oci::Digest>| {
-            for snapshot in self.snapshots.list().map_err(Collect::Snapshot)? {
-                if !needed.contains(&snapshot.chain) {
-                    self.snapshots
-                        .remove(&snapshot.chain)
-                        .map_err(Collect::Snapshot)?;
-                }
-            }
-            Ok(())
-        };
+        let snapshots =
+            |needed: &BTreeSet<Digest>| self.remove_snapshots_but(needed).map_err(Collect);
         let report = self
             .store
-            .gc(&roots, dry_run, gone)
-            .map_err(|error| match error {
-                Collect::Store(source) => Error::Store {
-                    action: "collect garbage",
-                    source,
-                },
-                Collect::Snapshot(source) => Error::Snapshot(source),
-            })?;
+            .gc(|| self.roots().map_err(Collect), dry_run, snapshots)
+            .map_err(|Collect(error)| error)?;
         // Rootless, snapshots were only moved there.
         if !dry_run {
             self.empty_trash()?;
@@ -311,15 +300,40 @@ impl Engine {
         Ok(report)
     }
 
+    /// What containers need. Asked for while nothing can be added: a container that is being made is committed by
+    /// then, or still under its lease.
+    fn roots(&self) -> Result<GcRoots, Error> {
+        let mut roots = GcRoots::default();
+        for id in self.ids()? {
+            // An unreadable record keeps nothing; its layer is broken without it anyway.
+            if let Ok(config) = self.config(&id) {
+                let image = [&config.image.manifest, &config.image.config];
+                let digests = image
+                    .into_iter()
+                    .filter_map(|text| Digest::parse(text).ok());
+                roots.blobs.extend(digests);
+                roots.chains.extend(crate::start::chain(&config)?);
+            }
+        }
+        Ok(roots)
+    }
+
+    fn remove_snapshots_but(&self, needed: &BTreeSet<Digest>) -> Result<(), Error> {
+        for snapshot in self.snapshots.list().map_err(Error::Snapshot)? {
+            if !needed.contains(&snapshot.chain) {
+                self.snapshots
+                    .remove(&snapshot.chain)
+                    .map_err(Error::Snapshot)?;
+            }
+        }
+        Ok(())
+    }
+
     fn throw(&self, path: &std::path::Path) -> Result<(), Error> {
         self.trash
             .throw(path, Durability::Durable)
             .map(|_| ())
             .map_err(files("throw away what is nobody's"))
-    }
-
-    fn names_missing(&self, id: &ContainerId) -> Result<bool, Error> {
-        Ok(!self.all_names()?.iter().any(|(_, holder)| holder == id))
     }
 
     fn holds_cgroups(&self, id: &ContainerId) -> bool {
@@ -346,11 +360,6 @@ impl Engine {
             error: Some("its end was not seen: the host or its monitor stopped".to_owned()),
             lost: true,
         };
-        let text = serde_json::to_vec(&exit).map_err(|source| Error::Damaged {
-            path: self.layout.exit(id),
-            source,
-        })?;
-        berth_fs::atomic_write(&self.layout.exit(id), &text, durability(&config))
-            .map_err(files("record the end"))
+        json::write(&self.layout.exit(id), &exit, durability(&config))
     }
 }

@@ -38,7 +38,7 @@ impl Engine {
                         id: holder.short().to_owned(),
                     });
                 }
-                _ => self.free_name(name)?,
+                stale => self.free_name(name, stale.as_ref())?,
             }
         }
         Err(Error::NameTaken {
@@ -47,8 +47,15 @@ impl Engine {
         })
     }
 
-    /// Gives a name back; that it is free already is fine.
-    pub(crate) fn free_name(&self, name: &str) -> Result<(), Error> {
+    /// Gives a name back that still belongs to `holder` (`None`: a link that names no container); if it has
+    /// another holder by now, or none, it stays as it is.
+    pub(crate) fn free_name(&self, name: &str, holder: Option<&ContainerId>) -> Result<(), Error> {
+        // Links are only ever made, or taken away under this lock: so what is read here is what is removed.
+        let _lock = Lock::dir(&self.layout.names(), LockMode::Exclusive)
+            .map_err(files("lock the names"))?;
+        if self.named(name)?.as_ref() != holder {
+            return Ok(());
+        }
         berth_fs::remove_file(&self.layout.name(name), Durability::Volatile)
             .map_err(files("free the name"))
     }
@@ -142,7 +149,7 @@ impl Engine {
         self.reserve_name(name, id)?;
         for (other, holder) in old {
             if holder == *id && other != name {
-                self.free_name(&other)?;
+                self.free_name(&other, Some(id))?;
             }
         }
         let names = self.layout.names();

@@ -1,14 +1,12 @@
 //! Looks at one container: files and kernel → [`Facts`] → status.
 
-use std::path::Path;
-
 use berth_fs::{Lock, LockMode};
 use berth_model::status::{self, Facts};
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
 use rustix::io::Errno;
 
-use crate::{Engine, Error, exit};
+use crate::{Engine, Error, exit, json};
 
 /// A container as it is now.
 #[derive(Debug, Clone)]
@@ -39,8 +37,12 @@ impl Engine {
                 .find(|(_, holder)| holder == id)
                 .map_or_else(String::new, |(name, _)| name)
         };
-        let pid = self.pid(id)?;
-        let status = status::derive(&self.facts(id, pid.as_ref())?);
+        let (mut pid, mut status) = self.look(id)?;
+        if status == Status::Lost {
+            // Or about to run: whoever is starting it holds its lock until there is something to see.
+            drop(Lock::dir(&self.layout.container(id), LockMode::Shared));
+            (pid, status) = self.look(id)?;
+        }
         Ok(Container {
             config,
             name,
@@ -71,7 +73,7 @@ impl Engine {
     /// # Errors
     /// [`Error::NoContainer`], [`Error::Damaged`].
     pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig, Error> {
-        read_json(&self.layout.config(id))?.ok_or_else(|| Error::NoContainer {
+        json::read(&self.layout.config(id))?.ok_or_else(|| Error::NoContainer {
             name: id.short().to_owned(),
         })
     }
@@ -81,12 +83,17 @@ impl Engine {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Exit`].
     pub fn status(&self, id: &ContainerId) -> Result<Status, Error> {
+        self.look(id).map(|(_, status)| status)
+    }
+
+    fn look(&self, id: &ContainerId) -> Result<(Option<Pid>, Status), Error> {
         let pid = self.pid(id)?;
-        Ok(status::derive(&self.facts(id, pid.as_ref())?))
+        let status = status::derive(&self.facts(id, pid.as_ref())?);
+        Ok((pid, status))
     }
 
     pub(crate) fn pid(&self, id: &ContainerId) -> Result<Option<Pid>, Error> {
-        read_json(&self.layout.pid(id))
+        json::read(&self.layout.pid(id))
     }
 
     fn facts(&self, id: &ContainerId, pid: Option<&Pid>) -> Result<Facts, Error> {
@@ -134,23 +141,6 @@ pub(crate) fn signal(pid: &Pid, signal: i32) -> Result<bool, Errno> {
         Ok(()) => Ok(true),
         Err(Errno::SRCH) => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    match std::fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|source| Error::Damaged {
-                path: path.to_owned(),
-                source,
-            }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Io {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        }),
     }
 }
 

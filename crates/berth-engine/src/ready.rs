@@ -1,13 +1,28 @@
 //! A name or id → an image that a container can be made of: found in the store, its layers unpacked.
 
 use berth_oci::digest::Digest;
+use berth_oci::image::ImageConfig;
 use berth_oci::platform::Platform;
 use berth_oci::reference::Reference;
 use berth_store::{Image, Lease};
 
-use crate::create::ReadyImage;
 use crate::unpack::{UnpackError, unpack_layers};
 use crate::{Engine, Error, image};
+
+/// An image in the store, unpacked.
+#[derive(Debug, Clone)]
+pub struct ReadyImage {
+    /// As the user wrote it.
+    pub reference: String,
+    /// Digest of the manifest.
+    pub manifest: Digest,
+    /// Digest of the configuration.
+    pub config_digest: Digest,
+    /// The configuration.
+    pub config: ImageConfig,
+    /// Chain ids of the layers, lowest first.
+    pub chain: Vec<Digest>,
+}
 
 /// Why an image cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 //! either a container that can be removed again, or garbage that `fsck` knows.
 
 use berth_cgroup::Cgroup;
-use berth_fs::{Durability, Lock, LockMode};
+use berth_fs::Durability;
 use berth_model::config::MountKind;
 use berth_model::{ContainerConfig, ContainerId, Status};
 
@@ -32,7 +32,7 @@ impl Engine {
                 self.kill_all(id, &pid)?;
             }
         }
-        self.settle(id)?;
+        self.settle(id);
         // A damaged configuration must not make its container unremovable.
         let config = self.config(id).ok();
         self.forget(id, config.as_ref(), volumes)
@@ -48,7 +48,7 @@ impl Engine {
             Err(Error::NoContainer { .. }) => return Ok(()),
             other => other?,
         };
-        self.settle(id)?;
+        self.settle(id);
         let config = self.config(id)?;
         match self.status(id)? {
             // Started again meanwhile: the new task is somebody else's.
@@ -65,9 +65,7 @@ impl Engine {
         config: Option<&ContainerConfig>,
         volumes: bool,
     ) -> Result<(), Error> {
-        // So that `fsck` can wait for what is half removed instead of taking it for garbage.
-        let _at_work =
-            Lock::dir(&self.layout.tasks(), LockMode::Shared).map_err(files("lock the tasks"))?;
+        let _at_work = self.at_work()?;
         self.remove_cgroups(id)?;
         let durable = config.map_or(Durability::Durable, durability);
         let names = self.names_of(id, config)?;
@@ -76,7 +74,7 @@ impl Engine {
             .throw(&self.layout.container(id), durable)
             .map_err(files("remove the container"))?;
         for name in names {
-            self.free_name(&name)?;
+            self.free_name(&name, Some(id))?;
         }
         self.remove_task(id)?;
         for mount in config.iter().flat_map(|config| &config.mounts) {

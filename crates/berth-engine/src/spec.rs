@@ -18,6 +18,7 @@ use berth_oci::spec::{
     Spec, User,
 };
 
+use crate::env;
 use crate::user::Account;
 
 pub use capability::ALL as ALL_CAPABILITIES;
@@ -175,8 +176,14 @@ fn process(
     }
     args.extend(asked.entrypoint.iter().chain(&asked.command).cloned());
     let mut env = asked.env.clone();
-    add_variable(&mut env, "HOSTNAME", &config.hostname);
-    add_variable(&mut env, "HOME", &inputs.account.home);
+    for (name, value) in [
+        ("HOSTNAME", &config.hostname),
+        ("HOME", &inputs.account.home),
+    ] {
+        if !value.is_empty() {
+            env::set_default(&mut env, name, value);
+        }
+    }
     Ok(Process {
         terminal: asked.tty,
         user: User {
@@ -199,13 +206,6 @@ fn process(
         no_new_privileges: config.security.no_new_privileges,
         ..Process::default()
     })
-}
-
-fn add_variable(env: &mut Vec<String>, name: &str, value: &str) {
-    let set = |entry: &String| entry.split('=').next() == Some(name);
-    if !value.is_empty() && !env.iter().any(set) {
-        env.push(format!("{name}={value}"));
-    }
 }
 
 fn namespaces(network: NetworkMode) -> Vec<Namespace> {

@@ -18,7 +18,7 @@ use crate::create::durability;
 use crate::error::{Chain, files};
 use crate::spec;
 use crate::user::{self, Account};
-use crate::{Engine, Error};
+use crate::{Engine, Error, json};
 
 /// How to start.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Engine {
         let _lock = self.lock(id)?;
         let mut status = self.status(id)?;
         if status == Status::Exiting {
-            self.settle(id)?;
+            self.settle(id);
             status = self.status(id)?;
         }
         match status {
@@ -56,7 +56,7 @@ impl Engine {
             Status::Orphaned => self.recover(id)?,
             Status::Created | Status::Exited(_) | Status::Lost => {}
         }
-        self.settle(id)?;
+        self.settle(id);
         self.clear_task(id)?;
         let config = self.config(id)?;
         let durable = durability(&config);
@@ -102,9 +102,13 @@ impl Engine {
             id: id.short().to_owned(),
             source,
         })?;
-        write_json(&self.layout.bundle(id).join("config.json"), &spec)?;
+        json::write(
+            &self.layout.bundle(id).join("config.json"),
+            &spec,
+            Durability::Volatile,
+        )?;
         let request = self.task_request(config, rootfs, options);
-        write_json(&task.join("task.json"), &request)?;
+        json::write(&task.join("task.json"), &request, Durability::Volatile)?;
         Ok(task)
     }
 
@@ -194,7 +198,7 @@ impl Engine {
             Ok(ShimReport::Started(pid)) => Ok(pid),
             Ok(ShimReport::Failed(failure)) => Err(Error::Start {
                 id: id.short().to_owned(),
-                source: Chain::of(&failure),
+                source: Chain::of(&failure.message, &failure.causes),
                 failure,
             }),
             Err(_) => Err(Error::ShimDied {
@@ -223,9 +227,7 @@ impl Engine {
             lost: false,
         };
         // The failure itself is what the user is told; this is only its record.
-        if let Ok(text) = serde_json::to_vec(&exit) {
-            let _ = atomic_write(&self.layout.exit(id), &text, durable);
-        }
+        let _ = json::write(&self.layout.exit(id), &exit, durable);
         let _ = self.clear_task(id);
     }
 
@@ -307,12 +309,4 @@ pub(crate) fn read_inside(rootfs: &RootfsMount, path: &str) -> Result<Option<Vec
         layers.push(berth_fs::open_dir(dir).map_err(files("open a layer"))?);
     }
     berth_layer::read_merged(layers, path, user::MAX_BYTES).map_err(failed)
-}
-
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
-    let text = serde_json::to_vec(value).map_err(|source| Error::Damaged {
-        path: path.to_owned(),
-        source,
-    })?;
-    atomic_write(path, &text, Durability::Volatile).map_err(files("make the task"))
 }

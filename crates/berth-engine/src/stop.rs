@@ -49,7 +49,8 @@ impl Engine {
         let config = self.config(id)?;
         let timeout = timeout.unwrap_or(Duration::from_secs(config.stop_timeout_s.into()));
         let Ok(pid) = self.running(id, "stop") else {
-            return self.settle(id);
+            self.settle(id);
+            return Ok(());
         };
         // A frozen process takes no signal.
         self.thaw_quietly(&pid);
@@ -58,7 +59,8 @@ impl Engine {
         if signal == SIGKILL || self.wait_until(id, Instant::now() + timeout)?.is_none() {
             self.kill_all(id, &pid)?;
         }
-        self.settle(id)
+        self.settle(id);
+        Ok(())
     }
 
     /// Kills all that is in the container, and waits until it is gone.
@@ -142,7 +144,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Exit`]; [`Error::NoContainer`].
     pub fn wait(&self, id: &ContainerId) -> Result<Option<Exit>, Error> {
-        self.config(id)?;
+        // Also waits for somebody who is starting it.
+        self.inspect(id)?;
         let found = exit::wait(&self.layout.exit(id), || self.may_end(id));
         found.map_err(|source| Error::Exit {
             id: id.short().to_owned(),
@@ -176,12 +179,11 @@ impl Engine {
     }
 
     /// After an end: waits for the monitor to let go, so that the next verb finds things at rest.
-    pub(crate) fn settle(&self, id: &ContainerId) -> Result<(), Error> {
+    pub(crate) fn settle(&self, id: &ContainerId) {
         let deadline = Instant::now() + KILL_PATIENCE;
         while self.monitor_alive(id) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(500));
         }
-        Ok(())
     }
 
     /// The init of a container that runs.

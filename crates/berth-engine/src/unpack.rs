@@ -15,10 +15,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use berth_layer::Limits;
-use berth_layer::child::{Failure, Outcome, Request, Unpacked};
+use berth_layer::child::{Outcome, Request, Unpacked};
 use berth_model::ErrorKind;
 use berth_oci::digest::Digest;
 use berth_snapshot::{Active, Content, Snapshots};
+
+use crate::error::Chain;
 
 /// The child's side: the main function behind `berth internal unpack`.
 pub use berth_layer::child::main as child;
@@ -68,7 +70,7 @@ pub enum UnpackError {
         hint: Option<String>,
         /// The child's report as a chain of causes.
         #[source]
-        source: Cause,
+        source: Chain,
     },
     /// The layer is not the one that the image's config names.
     #[error("the layer's content has the digest {found}, but the image's config says {expected}")]
@@ -100,31 +102,6 @@ impl UnpackError {
                 "the image is damaged or forged: pull it again, or ask who built it".to_owned(),
             ),
             _ => None,
-        }
-    }
-}
-
-/// One message of a failure that came from another process, with the next below it.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Cause {
-    message: String,
-    #[source]
-    below: Option<Box<Cause>>,
-}
-
-impl Cause {
-    /// The chain of a child's report.
-    fn of(failure: &Failure) -> Cause {
-        let below = failure.causes.iter().rev().fold(None, |below, message| {
-            Some(Box::new(Cause {
-                message: message.clone(),
-                below,
-            }))
-        });
-        Cause {
-            message: failure.message.clone(),
-            below,
         }
     }
 }
@@ -311,7 +288,7 @@ fn run_child(
         Ok(Outcome::Failed(failure)) => Err(UnpackError::Layer {
             diff_id: diff_id.clone(),
             kind: failure.kind,
-            source: Cause::of(&failure),
+            source: Chain::of(&failure.message, &failure.causes),
             hint: failure.hint,
         }),
         Err(_) => Err(UnpackError::Died {

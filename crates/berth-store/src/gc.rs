@@ -44,13 +44,13 @@ pub struct GcReport {
 impl Store {
     /// Removes content that nothing needs. `snapshots` is called with the chain ids of all stacks of
     /// layers that are needed, while nobody can add any: it collects the others.
-    /// With `dry_run` nothing is removed, and `snapshots` is not called.
+    /// `roots` is asked in that time too. With `dry_run` nothing is removed, and `snapshots` is not called.
     ///
     /// # Errors
     /// [`Error::Disk`], [`Error::ParseIndex`], and what `snapshots` returns.
     pub fn gc<E: From<Error>>(
         &self,
-        roots: &GcRoots,
+        roots: impl FnOnce() -> Result<GcRoots, E>,
         dry_run: bool,
         snapshots: impl FnOnce(&BTreeSet<Digest>) -> Result<(), E>,
     ) -> Result<GcReport, E> {
@@ -58,8 +58,10 @@ impl Store {
         let mut report = GcReport::default();
         let (leased, dead) = lease::living(self, !dry_run)?;
         report.leases = dead;
-        let mut marked = self.mark(roots, leased)?;
-        marked.chains.extend(roots.chains.iter().cloned());
+        // After the leases: who committed a container and gave up its lease between the two is among the roots.
+        let roots = roots()?;
+        let mut marked = self.mark(&roots, leased)?;
+        marked.chains.extend(roots.chains);
         report.damaged = std::mem::take(&mut marked.damaged).into_iter().collect();
         if !dry_run {
             // Snapshots first: they can be made again from blobs, not the other way round.
@@ -206,10 +208,14 @@ mod tests {
 
     fn gc(store: &Store, roots: &GcRoots) -> (GcReport, BTreeSet<Digest>) {
         let mut live = BTreeSet::new();
-        let report = store.gc::<Error>(roots, false, |chains| {
-            live = chains.clone();
-            Ok(())
-        });
+        let report = store.gc::<Error>(
+            || Ok(roots.clone()),
+            false,
+            |chains| {
+                live = chains.clone();
+                Ok(())
+            },
+        );
         (report.unwrap(), live)
     }
 
@@ -240,7 +246,7 @@ mod tests {
             chains: vec![other_chain.clone()],
         };
         let dry = store
-            .gc::<Error>(&roots, true, |_| panic!("not in a dry run"))
+            .gc::<Error>(|| Ok(roots.clone()), true, |_| panic!("not in a dry run"))
             .unwrap();
         assert_eq!(blobs(&store), 13);
         let (report, live) = gc(&store, &roots);

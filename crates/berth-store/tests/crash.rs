@@ -63,7 +63,7 @@ fn work(root: &Path) {
     drop(lease);
     store.untag(&name("app:old")).unwrap();
     store
-        .gc::<Error>(&GcRoots::default(), false, |_| Ok(()))
+        .gc::<Error>(|| Ok(GcRoots::default()), false, |_| Ok(()))
         .unwrap();
 }
 
