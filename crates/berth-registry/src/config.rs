@@ -6,7 +6,7 @@
 //! | logins | `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json` |
 //! | proxies | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, or in lower case |
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::Error;
 use crate::credentials::Credentials;
@@ -51,21 +51,33 @@ impl Config {
         let directory = |name: &str| get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let home = || directory("HOME");
         let registries = match directory("BERTH_REGISTRIES") {
-            Some(path) => Registries::parse(&read(&path, "the registries file")?)?,
+            Some(path) => Registries::load(&path)?,
             None => {
                 let own =
                     directory("XDG_CONFIG_HOME").or_else(|| home().map(|h| h.join(".config")));
                 let own = own.map(|dir| dir.join("berth/registries.toml"));
                 let own = own.filter(|path| path.exists());
                 let path = own.unwrap_or_else(|| PathBuf::from("/etc/berth/registries.toml"));
-                Registries::load(&path)?
+                match Registries::load(&path) {
+                    Err(Error::ReadFile { source, .. })
+                        if source.kind() == std::io::ErrorKind::NotFound =>
+                    {
+                        Registries::default()
+                    }
+                    loaded => loaded?,
+                }
             }
         };
         let docker = directory("DOCKER_CONFIG").or_else(|| home().map(|h| h.join(".docker")));
         let docker = docker.map(|dir| dir.join("config.json"));
         let credentials = match docker.filter(|path| path.exists()) {
             Some(path) => {
-                Credentials::from_docker_config(read(&path, "Docker's logins")?.as_bytes())?
+                let bytes = std::fs::read(&path).map_err(|source| Error::ReadFile {
+                    what: "Docker's logins",
+                    path: path.clone(),
+                    source,
+                })?;
+                Credentials::from_docker_config(&bytes)?
             }
             None => Credentials::default(),
         };
@@ -76,14 +88,6 @@ impl Config {
             ..Config::default()
         })
     }
-}
-
-fn read(path: &Path, what: &'static str) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::ReadFile {
-        what,
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]
@@ -124,5 +128,16 @@ mod tests {
             Err(Error::ReadFile { .. })
         ));
         assert!(Config::from_env(|_| None).is_ok());
+        // What is forbidden at the end of a file is not forgotten.
+        let long = format!(
+            "{}\n[[registry]]\nhost = \"*\"\nblocked = true",
+            "#".repeat(1 << 20)
+        );
+        std::fs::write(path("long.toml"), long).unwrap();
+        let named = |name: &str| text("long.toml").filter(|_| name == "BERTH_REGISTRIES");
+        assert!(matches!(
+            Config::from_env(named),
+            Err(Error::ReadFile { .. })
+        ));
     }
 }

@@ -90,20 +90,17 @@ impl Registries {
         Ok(file)
     }
 
-    /// Reads the file at `path`; one that is absent has no entries.
+    /// Reads the file at `path`.
     ///
     /// # Errors
-    /// As [`Registries::parse`], and when it cannot be read.
+    /// As [`Registries::parse`], and when it is too large, absent or cannot be read.
     pub fn load(path: &Path) -> Result<Registries, Error> {
-        match read(path) {
-            Ok(text) => Registries::parse(&text),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Registries::default()),
-            Err(source) => Err(Error::ReadFile {
-                what: "the registries file",
-                path: path.to_owned(),
-                source,
-            }),
-        }
+        let text = read(path).map_err(|source| Error::ReadFile {
+            what: "the registries file",
+            path: path.to_owned(),
+            source,
+        })?;
+        Registries::parse(&text)
     }
 
     /// The same with this registry in it, in place of any entry that it had.
@@ -151,7 +148,11 @@ fn read(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
     let file = std::fs::File::open(path)?;
-    file.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    // What it forbids may stand at its end.
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
     Ok(text)
 }
 
