@@ -13,9 +13,10 @@
 //! `syncfs` came after it ([`Snapshots::settle`]). One that a crash may have torn is as good as absent, and is
 //! unpacked again from its blob, which is always durable.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -167,7 +168,7 @@ impl Snapshots {
             if !lock.still_at(&dir) || self.has(chain) {
                 continue;
             }
-            if !is_empty(&dir)? {
+            if !names(&dir)?.is_empty() {
                 self.throw(&dir)?;
                 continue;
             }
@@ -292,16 +293,8 @@ impl Snapshots {
     /// # Errors
     /// `Step`.
     pub fn list(&self) -> Result<Vec<Snapshot>, Error> {
-        let mut found = Vec::new();
-        for name in self.names()? {
-            let dir = self.dir.join(&name);
-            if let Some(snapshot) = self.read(&dir)
-                && name.as_encoded_bytes() == snapshot.chain.hex().as_bytes()
-                && self.has(&snapshot.chain)
-            {
-                found.push(snapshot);
-            }
-        }
+        let names = names(&self.dir)?;
+        let mut found: Vec<Snapshot> = names.iter().filter_map(|name| self.whole(name)).collect();
         found.sort_by(|a, b| a.chain.hex().cmp(b.chain.hex()));
         Ok(found)
     }
@@ -313,10 +306,9 @@ impl Snapshots {
     /// `Step`.
     pub fn sweep(&self, dry_run: bool) -> Result<Vec<String>, Error> {
         let mut swept = Vec::new();
-        for name in self.names()? {
-            let name = name.to_string_lossy().into_owned();
+        for name in names(&self.dir)? {
             let dir = self.dir.join(&name);
-            if name.starts_with(NEW) {
+            if name.as_encoded_bytes().starts_with(NEW.as_bytes()) {
                 // The lock is held until the directory is in the trash.
                 let Ok(Some(_lock)) = Lock::try_dir(&dir, LockMode::Exclusive) else {
                     continue;
@@ -324,13 +316,13 @@ impl Snapshots {
                 if !dry_run {
                     self.throw(&dir)?;
                 }
-            } else if self.is_whole(&dir, &name) {
+            } else if self.whole(&name).is_some() {
                 // Looked at now, not before the loop: it may have been committed meanwhile.
                 continue;
             } else if !dry_run {
                 self.throw(&dir)?;
             }
-            swept.push(name);
+            swept.push(name.to_string_lossy().into_owned());
         }
         Ok(swept)
     }
@@ -402,16 +394,10 @@ impl Snapshots {
             .filter(|snapshot: &Snapshot| snapshot.schema == 1)
     }
 
-    /// Whether the directory of this name holds the snapshot that its name says.
-    fn is_whole(&self, dir: &Path, name: &str) -> bool {
-        self.read(dir)
-            .is_some_and(|snapshot| snapshot.chain.hex() == name && self.has(&snapshot.chain))
-    }
-
-    fn names(&self) -> Result<Vec<std::ffi::OsString>, Error> {
-        let dir = open_dir(&self.dir)?;
-        berth_fs::dirs::names(std::os::fd::AsFd::as_fd(&dir))
-            .map_err(|source| step("read", &self.dir, source))
+    /// The snapshot in the directory of this name, if that is its name and it is whole.
+    fn whole(&self, name: &OsStr) -> Option<Snapshot> {
+        let snapshot = self.read(&self.dir.join(name))?;
+        (name == snapshot.chain.hex() && self.has(&snapshot.chain)).then_some(snapshot)
     }
 
     fn throw(&self, dir: &Path) -> Result<(), Error> {
@@ -447,11 +433,9 @@ fn step(operation: &'static str, path: &Path, source: berth_fs::Error) -> Error 
     }
 }
 
-fn is_empty(dir: &Path) -> Result<bool, Error> {
+fn names(dir: &Path) -> Result<Vec<OsString>, Error> {
     let fd = open_dir(dir)?;
-    let names: Vec<_> = berth_fs::dirs::names(std::os::fd::AsFd::as_fd(&fd))
-        .map_err(|source| step("read", dir, source))?;
-    Ok(names.iter().all(|name| name == OsStr::new(".")))
+    berth_fs::dirs::names(fd.as_fd()).map_err(|source| step("read", dir, source))
 }
 
 #[cfg(test)]

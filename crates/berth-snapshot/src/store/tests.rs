@@ -255,6 +255,20 @@ fn contract_unfinished_work_is_thrown_away() {
 }
 
 #[test]
+fn a_name_that_is_no_text_is_swept() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let world = world(Driver::Overlay);
+    let strange = world
+        .dir
+        .path()
+        .join("snapshots")
+        .join(OsStr::from_bytes(b"\xff"));
+    fs::create_dir(&strange).unwrap();
+    assert_eq!(world.snapshots.sweep(false).unwrap(), ["\u{fffd}"]);
+    assert!(!strange.exists());
+}
+
+#[test]
 fn contract_a_layer_is_unpacked_once() {
     for driver in DRIVERS {
         let world = world(driver);
