@@ -58,17 +58,11 @@ impl<'l> Ingest<'l> {
         let Some(file) = take_keyed(&path, true)? else {
             return Ingest::start_unkeyed(lease, Some(expected)).map(Some);
         };
+        let digest = expected.digest.clone();
         let ingest = Ingest::resume(lease, path, file, expected)?;
         // Whoever was writing may just have put it there.
-        match ingest
-            .expected
-            .as_ref()
-            .map(|e| lease.add(&e.digest))
-            .transpose()?
-        {
-            Some(true) => Ok(None),
-            _ => Ok(Some(ingest)),
-        }
+        let is_here = lease.store().size(&digest)?.is_some();
+        Ok((!is_here).then_some(ingest))
     }
 
     fn start_unkeyed(lease: &'l Lease, expected: Option<Expected>) -> Result<Self, Error> {
@@ -79,15 +73,11 @@ impl<'l> Ingest<'l> {
         let (name, file) = berth_fs::atomic::create_temporary(dir.as_fd())?;
         let path = store.ingest_dir().join(name);
         let file = Lock::take(file, &path, LockMode::Exclusive)?;
-        let algorithm = expected
-            .as_ref()
-            .map_or(Algorithm::Sha256, |e| e.digest.algorithm());
-        let hasher = Hasher::new(algorithm);
         Ok(Ingest {
             lease,
             path,
             file,
-            hasher,
+            hasher: hasher_for(expected.as_ref()),
             written: 0,
             expected,
             keep: false,
@@ -104,7 +94,7 @@ impl<'l> Ingest<'l> {
         let mut ingest = Ingest {
             lease,
             file,
-            hasher: Hasher::new(expected.digest.algorithm()),
+            hasher: hasher_for(Some(&expected)),
             written: 0,
             expected: Some(expected),
             keep: true,
@@ -152,11 +142,7 @@ impl<'l> Ingest<'l> {
         };
         rustix::fs::ftruncate(self.file.as_fd(), 0).map_err(error)?;
         rustix::fs::seek(self.file.as_fd(), rustix::fs::SeekFrom::Start(0)).map_err(error)?;
-        let algorithm = self
-            .expected
-            .as_ref()
-            .map_or(Algorithm::Sha256, |e| e.digest.algorithm());
-        self.hasher = Hasher::new(algorithm);
+        self.hasher = hasher_for(self.expected.as_ref());
         self.written = 0;
         Ok(())
     }
@@ -267,6 +253,10 @@ impl Drop for Ingest<'_> {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+fn hasher_for(expected: Option<&Expected>) -> Hasher {
+    Hasher::new(expected.map_or(Algorithm::Sha256, |expected| expected.digest.algorithm()))
 }
 
 fn keyed_path(store: &Store, digest: &Digest) -> PathBuf {

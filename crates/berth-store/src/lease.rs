@@ -61,9 +61,14 @@ impl Lease {
     /// # Errors
     /// [`Error::Disk`].
     pub fn add(&self, digest: &Digest) -> Result<bool, Error> {
+        Ok(self.add_sized(digest)?.is_some())
+    }
+
+    /// As [`Lease::add`]; bytes of the content.
+    fn add_sized(&self, digest: &Digest) -> Result<Option<u64>, Error> {
         let _lock = self.store.lock_shared()?;
         self.note(digest)?;
-        Ok(self.store.size(digest)?.is_some())
+        self.store.size(digest)
     }
 
     /// Writes the digest down; the caller holds the store's lock.
@@ -104,9 +109,7 @@ impl Lease {
     /// As [`Ingest::append`] and [`Ingest::commit`].
     pub fn put(&self, media_type: &str, content: &[u8]) -> Result<Descriptor, Error> {
         let descriptor = Descriptor::of(media_type, content);
-        if self.add(&descriptor.digest)?
-            && self.store.size(&descriptor.digest)? == Some(descriptor.size)
-        {
+        if self.add_sized(&descriptor.digest)? == Some(descriptor.size) {
             return Ok(descriptor);
         }
         let mut ingest = self.ingest(None)?;
