@@ -45,7 +45,7 @@ pub struct TaskRequest {
     pub bundle: PathBuf,
     /// What `/` will be; `None` means the spec's `root.path`.
     pub rootfs: Option<RootfsMount>,
-    /// Id maps of the user namespace in which the shim works (rootless); empty: none.
+    /// The shim makes a user namespace first, with all ids that the user has, and works inside it.
     #[serde(default)]
     pub rootless: bool,
     /// The container has a terminal.
