@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use berth_oci::spec::{Cpu, DeviceRule, Memory, Pids, Resources};
+use berth_oci::spec::{BlockIo, Cpu, DeviceRule, Memory, Pids, Resources};
 
 use super::*;
 
@@ -589,6 +589,35 @@ fn v2_words_for_v1_limits() {
         written(&idle),
         [pair("cpu.idle", "1"), pair("cpu.max.burst", "5")]
     );
+}
+
+/// As for other runtimes: a limit of no byte would be no container.
+#[test]
+fn zero_sets_no_limit_on_either_version() {
+    let resources = Resources {
+        memory: Some(Memory {
+            limit: Some(0),
+            swap: Some(0),
+            reservation: Some(0),
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            shares: Some(0),
+            ..Cpu::default()
+        }),
+        block_io: Some(BlockIo { weight: Some(0) }),
+        ..Resources::default()
+    };
+    assert_eq!(written(&resources), []);
+    let parent = Parent::new();
+    let plain = create(&parent, &Resources::default()).unwrap();
+    let values = |cgroup: &Cgroup| -> Vec<(&str, Option<u64>)> {
+        let limits = cgroup.limits().unwrap().into_iter();
+        limits.map(|l| (l.name, l.value)).collect()
+    };
+    let expected = values(&plain);
+    plain.remove().unwrap();
+    assert_eq!(values(&create(&parent, &resources).unwrap()), expected);
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub(crate) fn apply(cgroup: &Cgroup, resources: &Resources, options: &Options) -
     {
         dir.write("pids.max", &number_or_max(pids.limit))?;
     }
-    if let Some(weight) = resources.block_io.as_ref().and_then(|b| b.weight) {
+    let weight = resources.block_io.as_ref().and_then(|b| b.weight);
+    if let Some(weight) = weight.filter(|w| *w != 0) {
         apply_weight(cgroup, weight, options)?;
     }
     if !resources.devices.is_empty()
@@ -91,9 +92,13 @@ fn v1_with<'a>(
 }
 
 fn apply_memory(cgroup: &Cgroup, memory: &Memory, options: &Options) -> Result<()> {
-    let asked = memory.limit.is_some()
-        || memory.swap.is_some()
-        || memory.reservation.is_some()
+    // 0 is "not set", as in the unified hierarchy.
+    let set = |value: Option<i64>| value.filter(|v| *v != 0);
+    let (limit, swap) = (set(memory.limit), set(memory.swap));
+    let reservation = set(memory.reservation);
+    let asked = limit.is_some()
+        || swap.is_some()
+        || reservation.is_some()
         || memory.swappiness.is_some()
         || memory.disable_oom_killer.is_some();
     if !asked {
@@ -102,8 +107,8 @@ fn apply_memory(cgroup: &Cgroup, memory: &Memory, options: &Options) -> Result<(
     let Some(dir) = v1_with(cgroup, "memory.limit_in_bytes", "memory", "memory", options)? else {
         return Ok(());
     };
-    memory_and_swap(dir, memory)?;
-    if let Some(reservation) = memory.reservation {
+    memory_and_swap(dir, limit, swap)?;
+    if let Some(reservation) = reservation {
         dir.write("memory.soft_limit_in_bytes", &reservation.to_string())?;
     }
     if let Some(swappiness) = memory.swappiness {
@@ -117,13 +122,11 @@ fn apply_memory(cgroup: &Cgroup, memory: &Memory, options: &Options) -> Result<(
 
 /// The kernel insists on limit ≤ limit-with-swap at every moment: growing, the latter goes
 /// first; shrinking, last.
-fn memory_and_swap(dir: &Dir, memory: &Memory) -> Result<()> {
+fn memory_and_swap(dir: &Dir, limit: Option<i64>, swap: Option<i64>) -> Result<()> {
     let limit_file = "memory.limit_in_bytes";
     let swap_file = "memory.memsw.limit_in_bytes";
-    let Some(swap) = memory.swap else {
-        return memory
-            .limit
-            .map_or(Ok(()), |limit| dir.write(limit_file, &limit.to_string()));
+    let Some(swap) = swap else {
+        return limit.map_or(Ok(()), |limit| dir.write(limit_file, &limit.to_string()));
     };
     if !dir.has(swap_file) {
         return Err(Error::NoFile {
@@ -131,7 +134,7 @@ fn memory_and_swap(dir: &Dir, memory: &Memory) -> Result<()> {
             setting: "memory.swap",
         });
     }
-    let Some(limit) = memory.limit else {
+    let Some(limit) = limit else {
         return dir.write(swap_file, &swap.to_string());
     };
     if swap >= 0 && limit > swap {
