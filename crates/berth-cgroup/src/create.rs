@@ -78,7 +78,7 @@ impl Made {
             // The name alone: the parent is the caller's own cgroup, another in each hierarchy.
             let name = format!("berth-{}", parts[parts.len() - 1]);
             for Delegation { hierarchy, parent } in delegated_in(layout)? {
-                let mut inside: Vec<&str> = parent.split('/').filter(|p| !p.is_empty()).collect();
+                let mut inside: Vec<&str> = parent.iter().map(String::as_str).collect();
                 inside.push(&name);
                 self.leaf(&hierarchy, &inside, resources)?;
             }

@@ -4,20 +4,18 @@
 //! `/proc/PID/cgroup` has one line per hierarchy: `ID:CONTROLLERS:PATH`, `0::PATH` for v2; the
 //! paths are seen from the root of the reader's cgroup namespace.
 
-use rustix::fs::{CWD, Mode, OFlags};
-
-use crate::dir::{Dir, read_fd};
-use crate::error::{Error, Result};
+use crate::dir::Dir;
+use crate::error::Result;
+use crate::join;
 use crate::layout::{Hierarchy, Layout, read_proc};
-use crate::{Cgroup, join};
 
 /// A place where the caller may make cgroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delegation {
+pub(crate) struct Delegation {
     /// The hierarchy.
-    pub hierarchy: Hierarchy,
-    /// The cgroup in it that is the caller's to fill, as a path below the hierarchy's mount.
-    pub parent: String,
+    pub(crate) hierarchy: Hierarchy,
+    /// The cgroup in it that is the caller's to fill: the components below the hierarchy's mount.
+    pub(crate) parent: Vec<String>,
 }
 
 /// Where the caller may make cgroups: in each hierarchy the outermost cgroup, of those that hold
@@ -25,10 +23,6 @@ pub struct Delegation {
 ///
 /// # Errors
 /// When `/proc` cannot be read.
-pub fn delegated_parent() -> Result<Vec<Delegation>> {
-    delegated_in(&Layout::detect()?)
-}
-
 pub(crate) fn delegated_in(layout: &Layout) -> Result<Vec<Delegation>> {
     let own = read_proc("/proc/self/cgroup")?;
     let mut found = Vec::new();
@@ -43,29 +37,6 @@ pub(crate) fn delegated_in(layout: &Layout) -> Result<Vec<Delegation>> {
         }
     }
     Ok(found)
-}
-
-pub(crate) fn of_process(pid: i32) -> Result<Cgroup> {
-    let layout = Layout::detect()?;
-    let path = format!("/proc/{pid}/cgroup");
-    let text = rustix::fs::openat(
-        CWD,
-        path.as_str(),
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .and_then(|fd| read_fd(&fd))
-    .map_err(|source| Error::ReadFile {
-        path: path.into(),
-        source,
-    })?;
-    let mut dirs = Vec::new();
-    for hierarchy in layout.v1.iter().chain(layout.unified.as_ref()) {
-        if let Some(path) = path_in(&text, hierarchy) {
-            dirs.push(Dir::open(&join(&hierarchy.mount, &parts(path)))?);
-        }
-    }
-    Ok(Cgroup { dirs })
 }
 
 /// The path in one hierarchy, below what its mount shows.
@@ -87,13 +58,9 @@ fn path_in<'a>(text: &'a str, hierarchy: &Hierarchy) -> Option<&'a str> {
         .filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn parts(path: &str) -> Vec<&str> {
-    path.split('/').filter(|p| !p.is_empty()).collect()
-}
-
 /// Climbs from `path` as long as the directory is writable.
-fn outermost_writable(hierarchy: &Hierarchy, path: &str) -> Option<String> {
-    let parts = parts(path);
+fn outermost_writable(hierarchy: &Hierarchy, path: &str) -> Option<Vec<String>> {
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     if parts.contains(&"..") {
         return None;
     }
@@ -105,7 +72,7 @@ fn outermost_writable(hierarchy: &Hierarchy, path: &str) -> Option<String> {
         .rev()
         .take_while(|depth| writable(*depth))
         .last()?;
-    Some(format!("/{}", parts[..depth].join("/")))
+    Some(parts[..depth].iter().map(|p| (*p).to_owned()).collect())
 }
 
 #[cfg(test)]

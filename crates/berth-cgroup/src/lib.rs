@@ -38,7 +38,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-pub use delegation::{Delegation, delegated_parent};
 pub use error::{Error, Result};
 pub use layout::{Hierarchy, Layout};
 pub use limits::Limit;
@@ -80,14 +79,6 @@ impl Cgroup {
             }
         }
         Ok(Cgroup { dirs })
-    }
-
-    /// The cgroup that a living process is in, in every hierarchy.
-    ///
-    /// # Errors
-    /// When `/proc/PID/cgroup` cannot be read (the process is gone) or a directory not opened.
-    pub fn of_process(pid: i32) -> Result<Self> {
-        delegation::of_process(pid)
     }
 
     /// The directories, as absolute paths.
