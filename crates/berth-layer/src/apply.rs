@@ -400,13 +400,7 @@ fn clear_xattrs(fd: &OwnedFd) -> Result<(), Errno> {
 
 fn remove_tree(parent: &OwnedFd, name: &CString, path: &[u8]) -> Result<(), Error> {
     berth_fs::tree::remove_tree_at(parent.as_fd(), std::ffi::OsStr::from_bytes(name.as_bytes()))
-        .map_err(|error| {
-            let errno = match error {
-                berth_fs::Error::Remove { source, .. } => source,
-                _ => Errno::IO,
-            };
-            failed("remove", path, errno)
-        })
+        .map_err(|error| failed("remove", path, error.errno().unwrap_or(Errno::IO)))
 }
 
 fn component(path: &[u8], name: &[u8]) -> Result<CString, Error> {

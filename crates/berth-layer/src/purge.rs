@@ -43,10 +43,7 @@ pub fn purge(path: &Path) -> Result<(), Error> {
     berth_fs::tree::remove_tree_at(dir.as_fd(), name).map_err(|error| Error::Tree {
         operation: "remove",
         path: shown(path),
-        source: match error {
-            berth_fs::Error::Remove { source, .. } => source,
-            _ => Errno::IO,
-        },
+        source: error.errno().unwrap_or(Errno::IO),
     })
 }
 

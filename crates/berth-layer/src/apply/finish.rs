@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Applier, Form, Report, component, failed, remove_tree};
@@ -137,22 +138,17 @@ impl Applier {
             let Some(fd) = self.reopen(&dir)? else {
                 continue;
             };
-            let mut names = Vec::new();
-            for entry in Dir::read_from(&fd).map_err(|errno| failed("read", &dir, errno))? {
-                let entry = entry.map_err(|errno| failed("read", &dir, errno))?;
-                let name = entry.file_name().to_bytes();
-                if name != b"." && name != b".." {
-                    names.push(name.to_vec());
-                }
-            }
+            let names = berth_fs::dirs::names(fd.as_fd())
+                .map_err(|error| failed("read", &dir, error.errno().unwrap_or(Errno::IO)))?;
             for name in names {
-                let child = path::join(&dir, &name);
+                let name = name.as_bytes();
+                let child = path::join(&dir, name);
                 if self.created.contains(&child) {
                     work.push(child);
                 } else {
                     self.report.whiteouts += 1;
                     self.parent = None;
-                    remove_tree(&fd, &component(&child, &name)?, &child)?;
+                    remove_tree(&fd, &component(&child, name)?, &child)?;
                 }
             }
         }
