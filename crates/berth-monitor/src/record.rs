@@ -73,6 +73,16 @@ pub fn decimal(mut number: u64, place: &mut [u8; 20]) -> &[u8] {
     }
 }
 
+/// The parts one after the other, at the begin of `place`. `None`: they do not fit.
+pub fn joined<'a>(parts: &[&[u8]], place: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for part in parts {
+        place.get_mut(end..end + part.len())?.copy_from_slice(part);
+        end += part.len();
+    }
+    Some(&place[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

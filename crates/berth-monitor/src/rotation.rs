@@ -2,7 +2,7 @@
 
 use crate::json::MAX_GROWTH;
 use crate::lines::MAX_PIECE;
-use crate::record::OVERHEAD;
+use crate::record::{OVERHEAD, decimal, joined};
 
 /// Digits of the highest number that [`Rotation::new`] lets through, and the dot.
 pub const MAX_SUFFIX: usize = 5;
@@ -49,24 +49,14 @@ impl Rotation {
 
 /// Writes `path.number` with a final NUL into `place`; `path` alone for 0. `None`: it does not fit.
 pub fn numbered<'a>(path: &[u8], number: u32, place: &'a mut [u8]) -> Option<&'a core::ffi::CStr> {
-    let mut suffix = [0u8; MAX_SUFFIX];
-    let mut from = suffix.len();
-    let mut rest = number;
-    while rest > 0 {
-        from = from.checked_sub(1)?;
-        suffix[from] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    if number > 0 {
-        from = from.checked_sub(1)?;
-        suffix[from] = b'.';
-    }
-    let suffix = &suffix[from..];
-    let end = path.len() + suffix.len();
-    place.get_mut(..path.len())?.copy_from_slice(path);
-    place.get_mut(path.len()..end)?.copy_from_slice(suffix);
-    *place.get_mut(end)? = 0;
-    core::ffi::CStr::from_bytes_with_nul(&place[..=end]).ok()
+    let mut digits = [0; 20];
+    let digits = decimal(number.into(), &mut digits);
+    let text = match number {
+        0 => joined(&[path, b"\0"], place),
+        _ if digits.len() < MAX_SUFFIX => joined(&[path, b".", digits, b"\0"], place),
+        _ => None,
+    };
+    core::ffi::CStr::from_bytes_with_nul(text?).ok()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use berth_monitor::args::Args;
 use berth_monitor::clock;
 use berth_monitor::oom;
-use berth_monitor::record::decimal;
+use berth_monitor::record::{decimal, joined};
 
 use super::signals;
 use super::start::CommandLine;
@@ -128,15 +128,6 @@ fn write_text(fd: Fd, exit: &Exit) -> Result<(), Errno> {
         count if count == text.len() => Ok(()),
         _ => Err(Errno(28)),
     }
-}
-
-fn joined<'a>(parts: &[&[u8]], place: &'a mut [u8]) -> Option<&'a [u8]> {
-    let mut end = 0;
-    for part in parts {
-        place.get_mut(end..end + part.len())?.copy_from_slice(part);
-        end += part.len();
-    }
-    Some(&place[..end])
 }
 
 /// Becomes the program at `reap` of the command line; without one, exits.
