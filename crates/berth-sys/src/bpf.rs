@@ -48,11 +48,7 @@ fn bpf(command: libc::c_long, attr: &mut Attr) -> io::Result<libc::c_long> {
     // SAFETY: `attr` is a live, writable, zero-padded buffer of more than ATTR_BYTES bytes; the
     // pointers inside it were put there by the callers below and outlive the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, attr.as_mut_ptr(), ATTR_BYTES) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    crate::check(result)
 }
 
 fn owned(result: libc::c_long) -> OwnedFd {

@@ -5,6 +5,8 @@
 use std::ffi::CStr;
 use std::io;
 
+use crate::check;
+
 /// Joins a new session keyring called `name`.
 ///
 /// # Errors
@@ -14,11 +16,7 @@ pub fn join_new_session(name: &CStr) -> io::Result<()> {
     // SAFETY: `name` is NUL-terminated and read only.
     let result =
         unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result).map(drop)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
+use crate::check;
+
 /// Rights on the file system. Source: linux/landlock.h, `LANDLOCK_ACCESS_FS_*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access(u64);
@@ -94,9 +96,7 @@ impl Ruleset {
                 0 as libc::c_uint,
             )
         };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let fd = check(fd)?;
         // SAFETY: the kernel gave us this descriptor, close-on-exec, and nobody else has it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) };
         Ok(Some(Ruleset {
@@ -124,11 +124,7 @@ impl Ruleset {
                 0 as libc::c_uint,
             )
         };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        check(result).map(drop)
     }
 
     /// Gives the rights up, for the calling thread and what it starts from now on. Needs
@@ -145,11 +141,7 @@ impl Ruleset {
                 0 as libc::c_uint,
             )
         };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        check(result).map(drop)
     }
 }
 

@@ -16,3 +16,13 @@ pub mod seccomp;
 pub mod signals;
 pub mod spawn;
 pub mod userns;
+
+/// What a system call returned: less than 0 means that errno says why.
+fn check(result: impl Into<libc::c_long>) -> std::io::Result<libc::c_long> {
+    let result = result.into();
+    if result < 0 {
+        Err(std::io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}

@@ -6,6 +6,8 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use crate::check;
+
 /// `MOUNT_ATTR_*`: properties of a mount (not of the file system behind it).
 pub mod attr {
     /// Read-only.
@@ -147,11 +149,7 @@ pub fn set_at(dir: impl AsFd, path: &CStr, change: &Change<'_>) -> io::Result<()
             SIZE,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result).map(drop)
 }
 
 /// Copies the mount at `source` (O_PATH or the root of a mount) as a detached one and changes the
@@ -176,19 +174,15 @@ pub fn clone_with(source: impl AsFd, change: &Change<'_>) -> io::Result<OwnedFd>
             SIZE,
         )
     };
-    if copy >= 0 {
+    match check(copy) {
         // SAFETY: the kernel just made this descriptor for us.
-        return Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) });
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() != Some(libc::ENOSYS) {
-        return Err(error);
+        Ok(copy) => return Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) }),
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+        Err(error) => return Err(error),
     }
     // SAFETY: the path is a NUL-terminated empty string.
     let copy = unsafe { libc::syscall(libc::SYS_open_tree, source, c"".as_ptr(), flags) };
-    if copy < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let copy = check(copy)?;
     // SAFETY: the kernel just made this descriptor for us.
     let copy = unsafe { OwnedFd::from_raw_fd(copy as i32) };
     set(&copy, change)?;

@@ -5,6 +5,8 @@ use std::os::fd::AsRawFd as _;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
+use crate::check;
+
 /// Brings `lo` of the caller's network namespace up; with it come 127.0.0.1 and ::1.
 ///
 /// # Errors
@@ -24,10 +26,7 @@ pub fn loopback_up() -> io::Result<()> {
     request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
     // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which lives through the call; its name ends with NUL.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    check(result).map(drop)
 }
 
 #[cfg(test)]

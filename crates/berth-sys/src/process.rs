@@ -6,6 +6,8 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use crate::check;
+
 /// New namespaces as bits for [`clone3`] and [`unshare`]: `CLONE_NEW*` of linux/sched.h.
 pub mod namespace {
     /// Mount.
@@ -141,11 +143,7 @@ pub fn is_single_threaded() -> bool {
 pub fn unshare(namespaces: u64) -> io::Result<()> {
     // SAFETY: only namespace bits pass; the dangerous ones (CLONE_FILES, CLONE_FS) are masked out.
     let result = unsafe { libc::unshare((namespaces & namespace::ALL) as libc::c_int) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result).map(drop)
 }
 
 /// Strings as execve wants them: NUL-terminated, in an array that ends with a null pointer.
@@ -208,11 +206,7 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
             CLOSE_RANGE_CLOEXEC,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result).map(drop)
 }
 
 /// Takes over a descriptor that the process was started with (an agreed number, `--preserve-fds`).
@@ -243,11 +237,7 @@ pub fn place_fd(file: BorrowedFd<'_>, number: i32) -> io::Result<()> {
         // SAFETY: both are numbers of descriptors; by the contract above the old owner is done.
         unsafe { libc::dup2(file.as_raw_fd(), number) }
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    check(result).map(drop)
 }
 
 /// Ends the process at once: no destructors, no exit handlers. For a child that could not become

@@ -61,12 +61,9 @@ pub fn install(program: &[Insn], flags: u32, listener: bool) -> io::Result<Optio
             &raw const filter,
         )
     };
-    match result {
-        r if r < 0 => Err(io::Error::last_os_error()),
-        // SAFETY: with FLAG_NEW_LISTENER the result is a new descriptor that is ours.
-        fd if listener => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
-        _ => Ok(None),
-    }
+    let fd = crate::check(result)?;
+    // SAFETY: with FLAG_NEW_LISTENER the result is a new descriptor that is ours.
+    Ok(listener.then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) }))
 }
 
 #[cfg(test)]

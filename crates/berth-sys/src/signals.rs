@@ -5,11 +5,12 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::io::Errno;
+
+use crate::check;
 
 /// The highest signal number.
 pub const MAX: i32 = 64;
@@ -59,14 +60,10 @@ pub fn reset_in_child(command: &mut Command) {
 pub fn listen(signals: &[i32]) -> io::Result<OwnedFd> {
     let set = set_of(signals);
     // SAFETY: `set` is an initialised set; the old one is not asked for.
-    if unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) })?;
     // SAFETY: as above; -1 asks for a new descriptor.
     let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    check(fd)?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
