@@ -102,6 +102,8 @@ struct Applier {
     implicit: BTreeMap<Vec<u8>, bool>,
     /// For `Form::Plain`: what this layer made or used.
     created: HashSet<Vec<u8>>,
+    /// Devices that were left out.
+    skipped: HashSet<Vec<u8>>,
     whiteouts: Vec<Vec<u8>>,
     opaques: Vec<Vec<u8>>,
     /// Bytes of the paths in the collections above.
@@ -120,6 +122,7 @@ impl Applier {
             dir_times: Vec::new(),
             implicit: BTreeMap::new(),
             created: HashSet::new(),
+            skipped: HashSet::new(),
             whiteouts: Vec::new(),
             opaques: Vec::new(),
             remembered_bytes: 0,

@@ -37,12 +37,7 @@ impl Applier {
             _ => (FileType::Fifo, 0),
         };
         if file_type != FileType::Fifo && self.options.skip_devices {
-            self.report.skipped_devices += 1;
-            // It would have replaced what the layers below have here.
-            self.created.remove(path);
-            self.remember(path)?;
-            self.whiteouts.push(path.to_vec());
-            return Ok(());
+            return self.skip_device(path);
         }
         self.report.dropped_xattrs += entry.xattrs.len() as u64;
         // Setuid and setgid mean nothing here, and the chown below clears them.
@@ -51,6 +46,18 @@ impl Applier {
             rustix::fs::mknodat(parent, name, file_type, mode, device)
         })?;
         self.set_nofollow(path, &wanted(entry))
+    }
+
+    /// Leaves a device out; it would have replaced what this layer and those below have here.
+    fn skip_device(&mut self, path: &[u8]) -> Result<(), Error> {
+        self.report.skipped_devices += 1;
+        self.clear(path)?;
+        self.created.remove(path);
+        self.remember(path)?;
+        self.whiteouts.push(path.to_vec());
+        self.remember(path)?;
+        self.skipped.insert(path.to_vec());
+        Ok(())
     }
 
     pub(super) fn hardlink(&mut self, path: &[u8], entry: &Entry) -> Result<(), Error> {
@@ -70,6 +77,9 @@ impl Applier {
             return self.make(path, |parent, new| {
                 rustix::fs::linkat(&dir, &name, parent, new, AtFlags::empty())
             });
+        }
+        if self.skipped.contains(&target) {
+            return self.skip_device(path);
         }
         match self
             .view

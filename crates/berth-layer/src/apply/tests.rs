@@ -443,6 +443,42 @@ fn t7_special_inodes() {
     }
 }
 
+#[test]
+fn devices_are_left_out_with_all_their_names() {
+    for form in FORMS {
+        let mut world = World::new(form);
+        world.layer(&[file("dev/link", "below")]).unwrap();
+        let null = || {
+            (
+                entry("dev/null", Kind::Char { major: 1, minor: 3 }),
+                &b""[..],
+            )
+        };
+        let bytes = archive(&[
+            file("dev/null", "of this layer"),
+            null(),
+            link("dev/link", "dev/null", Kind::Hardlink),
+            link("again", "dev/link", Kind::Hardlink),
+        ]);
+        let report = world
+            .layer_with(&bytes, |options| options.skip_devices = true)
+            .unwrap();
+        assert_eq!(report.skipped_devices, 3);
+        assert_eq!(world.tree().keys().collect::<Vec<_>>(), ["dev"], "{form:?}");
+        // A file in its place is one.
+        let bytes = archive(&[
+            null(),
+            file("dev/null", "a file"),
+            link("link", "dev/null", Kind::Hardlink),
+        ]);
+        let report = world
+            .layer_with(&bytes, |options| options.skip_devices = true)
+            .unwrap();
+        assert_eq!(report.skipped_devices, 1);
+        assert_eq!(world.tree()["link"], "a file 644 0 1000");
+    }
+}
+
 /// Three layers; the second in both orders. Each case: the first layer, the second, what is left.
 #[test]
 fn t8_whiteouts_whatever_the_order() {
