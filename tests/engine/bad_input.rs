@@ -101,11 +101,37 @@ fn a_state_directory_that_cannot_be_written() {
     is_clear(&done);
 }
 
+/// D3: what somebody else may have planted, as under `/tmp`, is not used, not even to look into it.
+#[test]
+fn a_state_directory_of_somebody_else_is_refused() {
+    let s = Sandbox::rootless();
+    let (other, link) = (s.path().join("other"), s.path().join("link"));
+    let own = s.folder("own");
+    s.shell_as_root(&format!("mkdir -m 777 {}", other.display()))
+        .ok();
+    std::os::unix::fs::symlink(&own, &link).unwrap();
+    for place in [&other, &link] {
+        for option in ["--root", "--run-dir"] {
+            let done = s.berth(&[option, place.to_str().unwrap(), "ps"]);
+            is_clear(&done);
+            assert!(done.fails(1).contains("hint: "), "{done}");
+            assert_eq!(std::fs::read_dir(place).unwrap().count(), 0, "{done}");
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_leaves_nothing_half_done() {
     let s = Sandbox::root();
+    // Too small for the files of the store, then for the layer.
+    for size in ["300k", "1500k"] {
+        bootstrap_on_a_full_disk(&s, size);
+    }
+}
+
+fn bootstrap_on_a_full_disk(s: &Sandbox, size: &str) {
     s.shell(&format!(
-        "mount -t tmpfs -o size=300k none {}",
+        "mount -t tmpfs -o size={size} none {}",
         s.state().display()
     ))
     .ok();
@@ -113,6 +139,7 @@ fn a_full_disk_leaves_nothing_half_done() {
     assert_ne!(done.code(), 0, "{done}");
     is_clear(&done);
     assert!(done.stderr.contains("No space left"), "{done}");
+    assert!(done.stderr.contains("hint: the disk is full"), "{done}");
     assert_eq!(s.berth(&["images", "-q"]).ok(), "");
     assert_eq!(s.count("ingest"), 0);
     s.berth(&["fsck"]).ok();

@@ -51,6 +51,9 @@ impl Error {
 
     /// What may help.
     pub fn hint(&self) -> Option<String> {
+        if let Error::BadDirectory { .. } = self {
+            return Some("`--root` and `--run-dir` name directories of your own".into());
+        }
         match self.errno()? {
             Errno::NOSPC => {
                 Some("the disk is full: free space, or remove images and containers".into())

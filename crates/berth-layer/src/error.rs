@@ -142,6 +142,9 @@ impl Error {
             Error::Apply { source: Errno::NOSPC, .. } => {
                 Some("free space in berth's root directory (`berth image prune`)".to_owned())
             }
+            Error::Write { source } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("the disk is full: free space, or remove images and containers".to_owned())
+            }
             Error::Limit { .. } => Some("the layer looks like a decompression bomb".to_owned()),
             _ => None,
         }
