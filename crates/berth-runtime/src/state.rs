@@ -49,10 +49,6 @@ pub struct Record {
     pub bundle: PathBuf,
     /// Its cgroup directories.
     pub cgroups: Vec<PathBuf>,
-    /// Uid of whoever created it.
-    pub owner: u32,
-    /// When, in seconds since 1970.
-    pub created_s: u64,
 }
 
 /// What a container is doing.
@@ -257,17 +253,12 @@ impl Dir {
     /// # Errors
     /// [`Error::WriteFile`].
     pub fn record(&self, created: &Created, spec: &Spec, bundle: &Path) -> Result<()> {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
         let record = Record {
             id: self.id.clone(),
             pid: created.pid,
             start_time: created.start_time,
             bundle: bundle.to_owned(),
             cgroups: created.cgroup().paths(),
-            owner: rustix::process::getuid().as_raw(),
-            created_s: now.as_secs(),
         };
         self.write(CONFIG, spec)?;
         self.write(RECORD, &record)
@@ -458,8 +449,6 @@ mod tests {
             start_time: pid::start_time(own).unwrap(),
             bundle: "/b".into(),
             cgroups: Vec::new(),
-            owner: 0,
-            created_s: 0,
         };
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
         let _fifo = state.make_fifo().unwrap();
