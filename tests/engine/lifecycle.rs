@@ -26,6 +26,15 @@ both! {
 }
 
 both! {
+    fn what_a_container_did_to_its_root_lasts(s) {
+        s.berth(&["run", "--name", "own", "busybox", "sh", "-c", "stat -c '%a %u' /; chmod 711 /; chown 5:5 /"]).ok();
+        // The same command again: it prints what it found.
+        let found = s.berth(&["start", "-a", "own"]);
+        assert_eq!(found.ok().trim(), "711 5", "{found}");
+    }
+}
+
+both! {
     fn start_attached_passes_output_and_code_on(s) {
         s.berth(&["create", "--name", "cc", "busybox", "sh", "-c", "echo out; exit 5"]).ok();
         let done = s.berth(&["start", "-a", "cc"]);

@@ -16,6 +16,7 @@ pub mod explain;
 pub mod fsck;
 mod host;
 pub mod image;
+mod inside;
 mod json;
 pub mod layout;
 pub mod logs;

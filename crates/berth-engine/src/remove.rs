@@ -116,11 +116,7 @@ impl Engine {
         if self.trash.empty().is_ok() {
             return Ok(());
         }
-        let mut purge = std::process::Command::new(&self.options.runtime);
-        purge
-            .args(["unshare", "--"])
-            .arg(&self.options.berth)
-            .args(["internal", "purge"]);
+        let mut purge = self.in_namespace("purge");
         let left = crate::names::read_names(self.layout.trash())?;
         purge.args(left.iter().map(|name| self.layout.trash().join(name)));
         let helper = |source| Error::Helper {

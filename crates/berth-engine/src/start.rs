@@ -17,7 +17,6 @@ use berth_oci::digest::Digest;
 use crate::create::durability;
 use crate::error::{Chain, files};
 use crate::spec;
-use crate::user::{self, Account};
 use crate::{Engine, Error, json};
 
 /// How to start.
@@ -231,18 +230,6 @@ impl Engine {
         let _ = self.clear_task(id);
     }
 
-    /// Whose name `asked` is, by the container's own files.
-    pub(crate) fn account(&self, asked: &str, rootfs: &RootfsMount) -> Result<Account, Error> {
-        let (passwd, group) = (
-            read_inside(rootfs, "etc/passwd")?,
-            read_inside(rootfs, "etc/group")?,
-        );
-        user::resolve(asked, passwd.as_deref(), group.as_deref()).map_err(|error| Error::Invalid {
-            message: format!("cannot run as the user `{asked}`: {error}"),
-            hint: error.hint(),
-        })
-    }
-
     /// `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, new at each start.
     fn write_host_files(&self, config: &ContainerConfig, task: &Path) -> Result<(), Error> {
         let host = config.network == NetworkMode::Host;
@@ -291,22 +278,4 @@ pub(crate) fn chain(config: &ContainerConfig) -> Result<Vec<Digest>, Error> {
         message: format!("the container's record names a bad layer: {error}"),
         hint: Some("remove the container".to_owned()),
     })
-}
-
-/// A file of the container, read without entering it (security: R21, the sixth primitive).
-pub(crate) fn read_inside(rootfs: &RootfsMount, path: &str) -> Result<Option<Vec<u8>>, Error> {
-    let dirs: Vec<&PathBuf> = match rootfs {
-        RootfsMount::Overlay { lower, upper, .. } => std::iter::once(upper).chain(lower).collect(),
-        RootfsMount::Bind { source } => vec![source],
-    };
-    let failed = |source: rustix::io::Errno| Error::Io {
-        action: "read the container's",
-        path: Path::new("/").join(path),
-        source: source.into(),
-    };
-    let mut layers = Vec::with_capacity(dirs.len());
-    for dir in dirs {
-        layers.push(berth_fs::open_dir(dir).map_err(files("open a layer"))?);
-    }
-    berth_layer::read_merged(layers, path, user::MAX_BYTES).map_err(failed)
 }

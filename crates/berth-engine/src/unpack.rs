@@ -24,6 +24,8 @@ use crate::error::Chain;
 
 /// The child's side: the main function behind `berth internal unpack`.
 pub use berth_layer::child::main as child;
+/// The main function behind `berth internal read`: a file of a container, read inside the user namespace.
+pub use berth_layer::merged::main as read;
 /// The main function behind `berth internal purge`: removes trees inside the user namespace.
 pub use berth_layer::purge::main as purge;
 

@@ -9,7 +9,7 @@
 //! | [`decompress`](mod@decompress), [`pipeline`] | blob → archive and diff-id |
 //! | [`child`] | the confined process that does it |
 //! | [`copy`](mod@copy) | directory → directory |
-//! | `merged` | one file as the programs inside see it |
+//! | [`merged`] | one file as the programs inside see it |
 //! | [`purge`](mod@purge) | removing trees |
 //! | [`limits`] | all limits |
 //!
@@ -23,7 +23,7 @@ pub mod decompress;
 pub mod error;
 pub mod limits;
 mod lookup;
-mod merged;
+pub mod merged;
 mod metadata;
 pub mod path;
 mod pipeline;

@@ -2,7 +2,10 @@
 //! `/etc/passwd` for `USER name`, say.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -68,6 +71,38 @@ pub fn read_merged(
         }
     }
     Err(Errno::INVAL)
+}
+
+/// What [`main`] ends with when there is no such file.
+pub const ABSENT: u8 = 4;
+
+/// `berth internal read PATH MAX_BYTES LAYER…`, for a rootless engine: a container may have closed a directory to
+/// the user outside that its own root can read. The content goes to standard output.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter();
+    let path = args.next().and_then(|path| path.into_string().ok());
+    let max_bytes = args.next().and_then(|max| max.to_str()?.parse().ok());
+    let (Some(path), Some(max_bytes)) = (path, max_bytes) else {
+        return complain(Errno::INVAL);
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let layers: Result<Vec<_>, _> = args
+        .map(|layer| rustix::fs::open(&layer, flags, Mode::empty()))
+        .collect();
+    match layers.and_then(|layers| read_merged(layers, &path, max_bytes)) {
+        Ok(Some(content)) => match std::io::stdout().write_all(&content) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => complain(Errno::PIPE),
+        },
+        Ok(None) => ExitCode::from(ABSENT),
+        Err(errno) => complain(errno),
+    }
+}
+
+fn complain(errno: Errno) -> ExitCode {
+    // Standard error is the only place to complain to.
+    let _ = writeln!(std::io::stderr(), "{errno}");
+    ExitCode::FAILURE
 }
 
 fn parts(path: &[u8]) -> VecDeque<Vec<u8>> {

@@ -53,9 +53,12 @@ impl Snapshotter for Overlay {
         let top = layers.first().ok_or(Error::NoLayers)?;
         let (upper, work) = (container_dir.join("upper"), container_dir.join("work"));
         make_dir(&work)?;
-        // What the merged root looks like is what the upper directory looks like.
-        let upper_dir = make_dir(&upper)?;
-        copy_root_metadata(top, &upper, &upper_dir, self.rootless)?;
+        // What the merged root looks like is what the upper directory looks like. One that is there is the
+        // container's own by now: it may have changed the mode of its `/`.
+        if !upper.exists() {
+            let upper_dir = make_dir(&upper)?;
+            copy_root_metadata(top, &upper, &upper_dir, self.rootless)?;
+        }
         Ok(RootfsMount::Overlay {
             lower: layers.to_vec(),
             upper,

@@ -26,7 +26,7 @@ impl Verb for Reap {
 }
 
 /// The confined children of the engine: they give up their rights first, so they come before the parser.
-/// `None`: the arguments ask for neither.
+/// `None`: the arguments ask for none of them.
 pub fn confined(args: &[OsString]) -> Option<ExitCode> {
     let (Some(group), Some(verb)) = (args.get(1), args.get(2)) else {
         return None;
@@ -37,6 +37,7 @@ pub fn confined(args: &[OsString]) -> Option<ExitCode> {
     let rest = || args[3..].iter().cloned();
     match verb.to_str()? {
         "unpack" => Some(berth_engine::unpack::child(rest())),
+        "read" => Some(berth_engine::unpack::read(rest())),
         "purge" => Some(berth_engine::unpack::purge(rest())),
         _ => None,
     }
