@@ -213,10 +213,8 @@ impl Engine {
             _ => 125,
         };
         let mut words = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(below) = cause {
-            words = format!("{words}: {below}");
-            cause = below.source();
+        for cause in berth_model::error::causes(error) {
+            words = format!("{words}: {cause}");
         }
         let exit = Exit {
             code,

@@ -81,16 +81,12 @@ pub struct Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Failure {
-        let mut causes = Vec::new();
-        let mut cause = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            causes.push(inner.to_string());
-            cause = inner.source();
-        }
         Failure {
             kind: error.kind(),
             message: error.to_string(),
-            causes,
+            causes: berth_model::error::causes(error)
+                .map(ToString::to_string)
+                .collect(),
             hint: error.hint(),
         }
     }

@@ -1,6 +1,15 @@
 //! The kinds of errors. One table each maps a kind to an exit code, an HTTP status, …
 
+use std::error::Error;
+
 use serde::{Deserialize, Serialize};
+
+/// What is below an error, outermost first.
+pub fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
 
 /// What sort of failure an error is; every crate's `Error` has `fn kind(&self) -> ErrorKind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -230,11 +230,9 @@ pub(crate) fn is_certificate(error: &reqwest::Error) -> bool {
 /// The messages of all causes.
 pub(crate) fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
+    for cause in berth_model::error::causes(error) {
         text.push_str(": ");
         text.push_str(&cause.to_string());
-        next = cause.source();
     }
     text
 }

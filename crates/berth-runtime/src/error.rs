@@ -249,17 +249,11 @@ impl Error {
         if let Error::Child { failure } = self {
             return (**failure).clone();
         }
-        let mut causes = Vec::new();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            causes.push(plain(error));
-            cause = error.source();
-        }
         RuntimeFailure {
             exit_code: self.exit_code(),
             kind: self.kind(),
             message: self.to_string(),
-            causes,
+            causes: berth_model::error::causes(self).map(plain).collect(),
             hint: self.hint(),
         }
     }
@@ -276,7 +270,7 @@ pub(crate) fn step(action: &'static str, source: impl Into<io::Error>) -> Error 
 const ENOSPC: i32 = 28;
 
 /// The text without std's ` (os error N)`, in lower case as all our messages are.
-fn plain(error: &dyn std::error::Error) -> String {
+fn plain(error: &(dyn std::error::Error + 'static)) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

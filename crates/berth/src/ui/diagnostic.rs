@@ -58,16 +58,14 @@ impl Failure {
     }
 
     /// An error with its chain of causes.
-    pub fn of(error: &dyn Error) -> Self {
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
         let mut causes: Vec<String> = Vec::new();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            let text = inner.to_string();
+        for cause in berth_model::error::causes(error) {
+            let text = cause.to_string();
             // `transparent` errors repeat their source's words.
             if causes.last() != Some(&text) && text != error.to_string() {
                 causes.push(text);
             }
-            cause = inner.source();
         }
         Failure {
             message: error.to_string(),
@@ -77,7 +75,7 @@ impl Failure {
     }
 
     /// An error with what it knows of a way out.
-    pub fn hinted(error: &dyn Error, hint: Option<String>) -> Self {
+    pub fn hinted(error: &(dyn Error + 'static), hint: Option<String>) -> Self {
         Failure {
             hint,
             ..Failure::of(error)
