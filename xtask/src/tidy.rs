@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 
 mod banned;
 mod edges;
+mod harness;
 mod headers;
 mod links;
 mod size;
@@ -109,6 +110,7 @@ fn check() -> Result<Vec<Problem>, String> {
         let source = Source::parse(&path, &text);
         problems.extend(words::check(&source));
         if path.ends_with(".rs") {
+            problems.extend(harness::check(&source));
             problems.extend(headers::check(&source));
             problems.extend(size::check(&source));
             problems.extend(banned::check(&source));
