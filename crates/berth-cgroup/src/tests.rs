@@ -593,7 +593,10 @@ fn zero_sets_no_limit_on_either_version() {
             shares: Some(0),
             ..Cpu::default()
         }),
-        block_io: Some(BlockIo { weight: Some(0) }),
+        block_io: Some(BlockIo {
+                weight: Some(0),
+                ..BlockIo::default()
+            }),
         ..Resources::default()
     };
     assert_eq!(written(&resources), []);

@@ -12,6 +12,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod linux;
+mod resources;
+
+pub use linux::*;
+pub use resources::*;
+
 /// The version that `berth` writes into the bundles it makes.
 pub const OCI_VERSION: &str = "1.2.0";
 
@@ -74,6 +80,54 @@ pub struct Process {
     pub apparmor_profile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selinux_label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Scheduler>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub io_priority: Option<IoPriority>,
+    #[serde(rename = "execCPUAffinity", skip_serializing_if = "Option::is_none")]
+    pub exec_cpu_affinity: Option<ExecCpuAffinity>,
+}
+
+/// Source: sched_setattr(2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scheduler {
+    /// `SCHED_OTHER` and so on.
+    pub policy: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// `SCHED_FLAG_RESET_ON_FORK` and so on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// Nanoseconds, as the next two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<u64>,
+}
+
+/// Source: ioprio_set(2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IoPriority {
+    /// `IOPRIO_CLASS_RT`, `IOPRIO_CLASS_BE` or `IOPRIO_CLASS_IDLE`.
+    pub class: String,
+    /// 0 (first) to 7.
+    pub priority: i32,
+}
+
+/// CPUs of an exec'd process, as lists like `0-3,7`: before and after it is in the container's cgroup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExecCpuAffinity {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial: Option<String>,
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
 }
 
 /// Rows and columns of the terminal, in characters.
@@ -162,210 +216,6 @@ pub struct Hook {
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Linux {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub namespaces: Vec<Namespace>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub uid_mappings: Vec<IdMapping>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub gid_mappings: Vec<IdMapping>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub devices: Vec<Device>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cgroups_path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rootfs_propagation: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seccomp: Option<Seccomp>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub sysctl: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub masked_paths: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub readonly_paths: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mount_label: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NamespaceKind {
-    Pid,
-    Network,
-    Mount,
-    Ipc,
-    Uts,
-    User,
-    Cgroup,
-    Time,
-}
-
-/// A namespace: new, or (with `path`) the existing one behind that file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Namespace {
-    #[serde(rename = "type")]
-    pub kind: NamespaceKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
-}
-
-/// `size` ids from `container_id` inside are those from `host_id` outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IdMapping {
-    #[serde(rename = "containerID")]
-    pub container_id: u32,
-    #[serde(rename = "hostID")]
-    pub host_id: u32,
-    pub size: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Device {
-    /// `c`, `b`, `u` or `p`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub path: PathBuf,
-    #[serde(default)]
-    pub major: i64,
-    #[serde(default)]
-    pub minor: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub file_mode: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gid: Option<u32>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Resources {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub devices: Vec<DeviceRule>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Memory>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<Cpu>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pids: Option<Pids>,
-    #[serde(rename = "blockIO", skip_serializing_if = "Option::is_none")]
-    pub block_io: Option<BlockIo>,
-    /// cgroup v2 files by name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unified: BTreeMap<String, String>,
-}
-
-/// One device rule; the last one that matches decides.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct DeviceRule {
-    pub allow: bool,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub major: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub minor: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub access: Option<String>,
-}
-
-/// Bytes; -1 is "no limit".
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Memory {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reservation: Option<i64>,
-    /// Memory and swap together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub swap: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub swappiness: Option<u64>,
-    #[serde(rename = "disableOOMKiller", skip_serializing_if = "Option::is_none")]
-    pub disable_oom_killer: Option<bool>,
-}
-
-/// `quota` and `period` in microseconds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Cpu {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shares: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quota: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub burst: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpus: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mems: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub idle: Option<i64>,
-}
-
-/// Number of tasks; -1 is "no limit".
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Pids {
-    pub limit: i64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BlockIo {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<u16>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Seccomp {
-    pub default_action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_errno_ret: Option<u32>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub architectures: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listener_path: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listener_metadata: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub syscalls: Vec<SeccompRule>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct SeccompRule {
-    pub names: Vec<String>,
-    pub action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub errno_ret: Option<u32>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<SeccompArg>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct SeccompArg {
-    pub index: u32,
-    pub value: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value_two: Option<u64>,
-    /// `SCMP_CMP_EQ` and so on.
-    pub op: String,
 }
 
 /// `state.json` as `berth-runtime state` prints it. Source: runtime.md, "State".
