@@ -23,7 +23,7 @@ use crate::init::Init;
 use crate::namespaces::{Plan, in_user_namespace};
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
-use crate::{bundle, devices, filter, hooks, mount_options, sysctl};
+use crate::{bundle, devices, filter, hooks, mount_options, sysctl, validate};
 
 /// How a container is made, beside its spec.
 #[derive(Debug)]
@@ -228,7 +228,7 @@ const SIGKILL: i32 = 9;
 
 /// Checks everything that can be checked before anything is made; returns the cgroup's path, too.
 fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
-    bundle::validate(spec)?;
+    validate::spec(spec)?;
     let invalid = |reason: &str| Error::InvalidSpec {
         reason: reason.to_owned(),
     };

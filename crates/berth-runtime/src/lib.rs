@@ -28,6 +28,7 @@ pub mod shim;
 pub mod state;
 pub mod sync;
 pub mod sysctl;
+pub mod validate;
 
 pub use error::{Error, Result};
 pub use launch::{Created, LaunchOptions, create, launch};

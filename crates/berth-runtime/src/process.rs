@@ -21,7 +21,7 @@ use crate::caps::Sets;
 use crate::error::{Error, Result, step};
 use crate::filter::Filter;
 use crate::sync::Sync;
-use crate::{bundle, rlimits};
+use crate::{rlimits, validate};
 
 /// Where programs are searched when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -63,7 +63,7 @@ impl Prepared {
     /// # Errors
     /// [`Error::InvalidSpec`], [`Error::Seccomp`], [`Error::Unsupported`].
     pub fn new(process: &Process, seccomp: Option<&Seccomp>) -> Result<Prepared> {
-        bundle::validate_process(process)?;
+        validate::process(process)?;
         rlimits::check(&process.rlimits)?;
         // A label that cannot be applied must not be forgotten.
         let asked = |label: &Option<String>| {
@@ -236,7 +236,7 @@ impl Prepared {
                 Ok(()) => Ok(c_string(program)?),
                 Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::NotFound {
                     program: program.clone(),
-                    place: "",
+                    place: ": no such file or directory",
                 }),
                 Err(errno) => Err(exec(errno)),
             };

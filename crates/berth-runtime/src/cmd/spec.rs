@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_example_is_valid() {
         for rootless in [false, true] {
-            crate::bundle::validate(&super::example(rootless)).unwrap();
+            crate::validate::spec(&super::example(rootless)).unwrap();
         }
     }
 }

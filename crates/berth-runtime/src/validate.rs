@@ -1,0 +1,121 @@
+//! What a configuration's types cannot say: contradictions and values that nothing can follow, told before
+//! anything is made.
+//!
+//! Source: OCI runtime-spec, config.md and config-linux.md.
+
+use std::collections::HashSet;
+
+use berth_oci::spec::{Namespace, NamespaceKind, Process, Spec};
+
+use crate::error::{Error, Result};
+
+/// Checks what the types cannot say.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub fn spec(spec: &Spec) -> Result<()> {
+    let version = spec.oci_version.as_str();
+    if !version.starts_with("1.") {
+        return invalid(format!("ociVersion `{version}` is not 1.x"));
+    }
+    if spec.hostname.len() > 64 || spec.domainname.len() > 64 {
+        return invalid("hostname and domainname have at most 64 bytes".into());
+    }
+    if let Some(root) = &spec.root
+        && root.path.as_os_str().is_empty()
+    {
+        return invalid("root.path is empty".into());
+    }
+    spec.process.as_ref().map_or(Ok(()), process)?;
+    for mount in &spec.mounts {
+        if mount.destination.is_empty() {
+            return invalid("a mount has no destination".into());
+        }
+    }
+    linux(spec)
+}
+
+/// Checks a process, of a container or of an exec.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub fn process(process: &Process) -> Result<()> {
+    if !process.cwd.starts_with('/') {
+        return invalid(format!("process.cwd `{}` is not absolute", process.cwd));
+    }
+    if process.args.first().is_none_or(String::is_empty) {
+        return invalid("process.args names no program".into());
+    }
+    let texts = process
+        .args
+        .iter()
+        .chain(&process.env)
+        .chain([&process.cwd]);
+    if texts.into_iter().any(|text| text.contains('\0')) {
+        return invalid("a NUL byte in process.args, env or cwd".into());
+    }
+    // R20: numbers that other tools take for -1 or for negative ones name nobody.
+    let ids = process
+        .user
+        .additional_gids
+        .iter()
+        .chain([&process.user.uid, &process.user.gid]);
+    if let Some(id) = ids.into_iter().find(|id| **id > i32::MAX as u32) {
+        return invalid(format!("user or group id {id} is above 2147483647"));
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = process
+        .rlimits
+        .iter()
+        .find(|r| !seen.insert(r.kind.as_str()))
+    {
+        return invalid(format!("rlimit {} is given twice", twice.kind));
+    }
+    Ok(())
+}
+
+fn linux(spec: &Spec) -> Result<()> {
+    let Some(linux) = &spec.linux else {
+        return Ok(());
+    };
+    let mut seen = HashSet::new();
+    if let Some(twice) = linux
+        .namespaces
+        .iter()
+        .find(|n| !seen.insert(n.kind as u32))
+    {
+        return invalid(format!("the {:?} namespace is given twice", twice.kind));
+    }
+    let has = |kind| find(&linux.namespaces, kind).is_some();
+    if !spec.hostname.is_empty() && !has(NamespaceKind::Uts) {
+        return invalid("a hostname needs a uts namespace".into());
+    }
+    if !has(NamespaceKind::Mount) {
+        return invalid("a container needs a mount namespace".into());
+    }
+    let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
+    match find(&linux.namespaces, NamespaceKind::User) {
+        None if mapped => return invalid("id mappings need a user namespace".into()),
+        Some(Namespace { path: None, .. })
+            if linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty() =>
+        {
+            return invalid("a new user namespace needs uidMappings and gidMappings".into());
+        }
+        _ => {}
+    }
+    for path in linux.masked_paths.iter().chain(&linux.readonly_paths) {
+        if !path.starts_with('/') {
+            return invalid(format!("masked or read-only path `{path}` is not absolute"));
+        }
+    }
+    Ok(())
+}
+
+/// The namespace of a kind, if the spec names it.
+fn find(namespaces: &[Namespace], kind: NamespaceKind) -> Option<&Namespace> {
+    namespaces.iter().find(|n| n.kind == kind)
+}
+
+pub(crate) fn invalid<T>(reason: String) -> Result<T> {
+    Err(Error::InvalidSpec { reason })
+}
