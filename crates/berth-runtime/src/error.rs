@@ -34,17 +34,17 @@ pub enum Error {
     InvalidSpec { reason: String },
     /// The id cannot name a container.
     #[error(
-        "use `{id}` as a container id: it must match [A-Za-z0-9][A-Za-z0-9_.+-]*, at most 255 bytes"
+        "use `{id}` as a container id: invalid container ID format: it must match [A-Za-z0-9_.+-]+, at most 255 bytes, and be no `.` or `..`"
     )]
     InvalidId { id: String },
     /// There is no such container.
-    #[error("find the container `{id}`: it does not exist")]
+    #[error("find the container `{id}`: container does not exist")]
     NoContainer { id: String },
     /// The id is taken.
-    #[error("create the container `{id}`: it exists already")]
+    #[error("create the container `{id}`: container with given ID already exists")]
     Exists { id: String },
     /// The container's state does not permit the verb.
-    #[error("{verb} the container `{id}`: it is {status}")]
+    #[error("{verb} the container `{id}`: {}", why_not(verb, status))]
     WrongState {
         verb: &'static str,
         id: String,
@@ -256,6 +256,23 @@ impl Error {
             causes: berth_model::error::causes(self).map(plain).collect(),
             hint: self.hint(),
         }
+    }
+}
+
+/// Callers of other runtimes look for these words: containerd's shim for `container not running` and
+/// `does not exist`, scripts for the rest. Source: runc 1.3, libcontainer/error.go, exec.go, start.go.
+fn why_not(verb: &str, status: &str) -> String {
+    match (verb, status) {
+        ("start", "stopped") => "cannot start a container that has stopped".to_owned(),
+        ("start", "running") => "cannot start an already running container".to_owned(),
+        ("exec in", "stopped") => "cannot exec in a stopped container".to_owned(),
+        ("exec in", "paused") => {
+            "cannot exec in a paused container (use --ignore-paused to override)".to_owned()
+        }
+        ("delete", _) => format!("it is not stopped: {status}"),
+        ("resume", "created" | "running") => "container not paused".to_owned(),
+        (_, "stopped") => "container not running".to_owned(),
+        _ => format!("it is {status}"),
     }
 }
 

@@ -372,10 +372,12 @@ impl Dir {
 
 /// Checks an id: it becomes a file's name.
 fn check_id(id: &str) -> Result<()> {
-    let mut bytes = id.bytes();
-    let good = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && id.len() <= 255
-        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'+'));
+    let good = (1..=255).contains(&id.len())
+        && id != "."
+        && id != ".."
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'+'));
     if good {
         Ok(())
     } else {
@@ -394,7 +396,17 @@ mod tests {
         assert_eq!(root.ids().unwrap(), [""; 0]);
         let first = root.make("x1").unwrap();
         assert!(matches!(root.make("x1"), Err(Error::Exists { .. })));
-        for bad in ["", ".", "..", "a/b", "/etc", "a b", "-x", &"x".repeat(256)] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "/etc",
+            "a b",
+            "a\n",
+            "a:b",
+            &"x".repeat(256),
+        ] {
             assert!(
                 matches!(root.make(bad), Err(Error::InvalidId { .. })),
                 "{bad}"

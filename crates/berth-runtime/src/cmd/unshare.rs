@@ -37,7 +37,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
     Err(match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound {
             program: program.clone(),
-            place: "",
+            place: ": no such file or directory",
         },
         _ => Error::Exec {
             program: program.clone(),
