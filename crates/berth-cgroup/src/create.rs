@@ -35,11 +35,28 @@ impl Cgroup {
         resources: &Resources,
         options: &Options,
     ) -> Result<Self> {
-        let mut made = Made {
-            cgroup: Cgroup::default(),
-            parents: Vec::new(),
-        };
+        let mut made = Made::default();
         match made.build(layout, path, resources, options) {
+            Ok(()) => Ok(made.cgroup),
+            Err(error) => {
+                made.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// Like [`Cgroup::create`], where another has made the leaf in some of the hierarchies, and
+    /// processes may be in it. What is made here is removed on failure.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn adopt(path: &str, resources: &Resources, options: &Options) -> Result<Self> {
+        let layout = Layout::detect()?;
+        let mut made = Made {
+            adopt: true,
+            ..Made::default()
+        };
+        match made.build(&layout, path, resources, options) {
             Ok(()) => Ok(made.cgroup),
             Err(error) => {
                 made.undo();
@@ -59,8 +76,11 @@ impl Cgroup {
 }
 
 /// What has been made so far.
+#[derive(Default)]
 struct Made {
     cgroup: Cgroup,
+    /// A leaf that is there already is taken as it is.
+    adopt: bool,
     /// Parents made on the way, outermost first: (directory it is in, name).
     parents: Vec<(Dir, String)>,
 }
@@ -74,7 +94,7 @@ impl Made {
         options: &Options,
     ) -> Result<()> {
         let parts = components(path)?;
-        if options.rootless {
+        if options.rootless && !self.adopt {
             // The name alone: the parent is the caller's own cgroup, another in each hierarchy.
             let name = format!("berth-{}", parts[parts.len() - 1]);
             for Delegation { hierarchy, parent } in delegated_in(layout)? {
@@ -127,7 +147,7 @@ impl Made {
             Ok(dir) if !unified => dir,
             _ => self.walk(hierarchy, parents, resources)?,
         };
-        if !parent.make(name)? {
+        if !parent.make(name)? && !self.adopt {
             // A left-over of a start that was cut short. Who runs in it is not ours to judge.
             parent.remove(name).map_err(|error| match error {
                 Error::RemoveDir {

@@ -140,6 +140,84 @@ pub enum Error {
     /// No hierarchy can freeze.
     #[error("freeze: neither cgroup v2 nor the v1 freezer is there for this container")]
     NoFreezer,
+    /// There is no systemd here.
+    #[error("--systemd-cgroup needs a running systemd: there is no {missing}")]
+    NoSystemd {
+        /// The directory or socket that is not there.
+        missing: String,
+    },
+    /// There is no systemd of the user's.
+    #[error(
+        "--systemd-cgroup needs the user's systemd: {}",
+        where_it_would_be(missing)
+    )]
+    NoUserSystemd {
+        /// The socket that is not there; empty when nothing says where it would be.
+        missing: String,
+    },
+    /// cgroupsPath is not in systemd's form. (The words are runc's.)
+    #[error(
+        "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"{path}\" instead"
+    )]
+    BadUnitPath {
+        /// As given.
+        path: String,
+    },
+    /// It cannot be a unit's name.
+    #[error("use `{name}` in cgroupsPath: {why}")]
+    BadUnit {
+        /// As given.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The connection to systemd failed.
+    #[error("talk to systemd over {name}")]
+    Bus {
+        /// The socket.
+        name: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What came over the connection to systemd is no D-Bus.
+    #[error("understand what systemd says: {why}")]
+    BusMessage {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// systemd said no.
+    #[error("ask systemd for {call}: {message} ({name})")]
+    Refused {
+        /// The method.
+        call: &'static str,
+        /// The error's name.
+        name: String,
+        /// Its text.
+        message: String,
+    },
+    /// A unit of this name is there, and stays.
+    #[error("make the unit {unit}: it exists already")]
+    UnitExists {
+        /// Its name.
+        unit: String,
+    },
+    /// systemd did not bring the unit up.
+    #[error("make the unit {unit}: its job ended as `{result}`")]
+    UnitJob {
+        /// Its name.
+        unit: String,
+        /// systemd's word.
+        result: String,
+    },
+    /// systemd says that it has made the unit, but the process is not in it.
+    #[error("find the unit {unit} in {}", file.display())]
+    NotInUnit {
+        /// Its name.
+        unit: String,
+        /// Where the kernel tells.
+        file: PathBuf,
+    },
     /// Processes live on after they were killed, again and again.
     #[error("kill all processes of {}", path.display())]
     KillAll {
@@ -152,8 +230,20 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::BadPath { .. } | Error::BadValue { .. } => ErrorKind::InvalidInput,
-            Error::InUse { .. } => ErrorKind::Conflict,
+            Error::BadPath { .. }
+            | Error::BadValue { .. }
+            | Error::BadUnitPath { .. }
+            | Error::BadUnit { .. } => ErrorKind::InvalidInput,
+            Error::InUse { .. } | Error::UnitExists { .. } => ErrorKind::Conflict,
+            Error::Refused { name, .. } if name.ends_with("AccessDenied") => ErrorKind::Denied,
+            Error::Bus { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                ErrorKind::Denied
+            }
+            Error::Bus { .. } | Error::UnitJob { .. } => ErrorKind::Unavailable,
+            Error::BusMessage { .. } | Error::Refused { .. } | Error::NotInUnit { .. } => {
+                ErrorKind::Internal
+            }
+            Error::NoSystemd { .. } | Error::NoUserSystemd { .. } => ErrorKind::Unsupported,
             Error::NoHierarchy
             | Error::NoController { .. }
             | Error::NoFile { .. }
@@ -196,12 +286,26 @@ impl Error {
             Error::NoHierarchy => {
                 Some("mount cgroup v2: `mount -t cgroup2 none /sys/fs/cgroup`".into())
             }
+            Error::NoSystemd { .. } => Some("leave it out".into()),
+            Error::NoUserSystemd { .. } => Some(
+                "log in, or as root: `loginctl enable-linger USER`, and set XDG_RUNTIME_DIR; \
+                 or leave it out"
+                    .into(),
+            ),
+            Error::UnitExists { unit } => Some(format!("`systemctl status {unit}` shows it")),
             Error::InUse { path } => Some(format!(
                 "`cat {}/cgroup.procs` shows the processes",
                 path.display()
             )),
             _ => None,
         }
+    }
+}
+
+fn where_it_would_be(missing: &str) -> String {
+    match missing {
+        "" => "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set".into(),
+        missing => format!("there is no {missing}"),
     }
 }
 

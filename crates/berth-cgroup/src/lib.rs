@@ -12,8 +12,7 @@
 //! unified leaf ([`Cgroup::unified_fd`], CLONE_INTO_CGROUP) and, on v1, joins the others itself
 //! ([`Cgroup::join_v1`]) before it unshares its cgroup namespace: a namespace's root is the
 //! cgroup that its maker is in, and whoever sat in the real root would see other containers'
-//! names (security: D35). The cgroupfs driver is the only one: directories are made, not asked
-//! from systemd.
+//! names (security: D35). Where [`systemd`] makes the leaf, [`Cgroup::adopt`] takes it over.
 
 mod create;
 mod delegation;
@@ -27,6 +26,7 @@ mod layout;
 mod limits;
 mod remove;
 mod stats;
+pub mod systemd;
 mod v1;
 mod v2;
 
