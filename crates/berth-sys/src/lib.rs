@@ -3,6 +3,7 @@
 //! Each unsafe block says why it is sound and has a test that runs it. Descriptors are owned or
 //! borrowed, never bare numbers, and always close-on-exec.
 
+pub mod attributes;
 pub mod bpf;
 pub mod fdpass;
 pub mod keyring;
