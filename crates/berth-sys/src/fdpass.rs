@@ -122,7 +122,7 @@ mod tests {
 
     /// R30: after the read the only writers of the pipe are ours, so all 199 others are closed.
     #[test]
-    fn extra_descriptors_are_closed() {
+    fn r30_extra_descriptors_are_closed() {
         let (left, right) = pair();
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         send(&left, b"x", &[writer.as_fd(); 200]).unwrap();

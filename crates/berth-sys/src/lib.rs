@@ -10,6 +10,7 @@ pub mod keyring;
 pub mod landlock;
 pub mod mount;
 pub mod net;
+mod netlink;
 pub mod pid;
 pub mod process;
 pub mod pty;
