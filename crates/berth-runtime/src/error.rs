@@ -17,6 +17,9 @@ pub enum Error {
     /// The command line makes no sense.
     #[error("{message}")]
     Usage { message: String },
+    /// Not a failure: the usage is asked for.
+    #[error("help")]
+    Help,
     /// A file of ours or of the bundle could not be read.
     #[error("read {}", path.display())]
     ReadFile { path: PathBuf, source: io::Error },
@@ -178,7 +181,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         use Error as E;
         match self {
-            E::Usage { .. } | E::InvalidSpec { .. } | E::InvalidId { .. } => {
+            E::Usage { .. } | E::Help | E::InvalidSpec { .. } | E::InvalidId { .. } => {
                 ErrorKind::InvalidInput
             }
             E::ParseJson { .. } => ErrorKind::InvalidInput,

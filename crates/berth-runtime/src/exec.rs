@@ -39,6 +39,8 @@ pub struct Target<'a> {
     pub cgroups: &'a [PathBuf],
     /// Its configuration: namespaces and seccomp profile.
     pub linux: &'a Linux,
+    /// A paused one is entered, too: the process runs when the container does.
+    pub even_paused: bool,
 }
 
 /// A process that runs in a container.
@@ -72,7 +74,7 @@ pub fn exec(
     prepared.preserve_fds = preserve_fds;
     let init = pid::open(target.pid, target.start_time)?.ok_or_else(stopped)?;
     let cgroup = Cgroup::open(target.cgroups)?;
-    if cgroup.is_frozen()? {
+    if !target.even_paused && cgroup.is_frozen()? {
         return Err(Error::WrongState {
             verb: "exec in",
             id: target.id.to_owned(),

@@ -38,6 +38,7 @@ pub struct Init<'a> {
     pub(crate) console_size: Option<(u16, u16)>,
     pub(crate) in_user_namespace: bool,
     pub(crate) no_pivot: bool,
+    pub(crate) no_new_keyring: bool,
     /// Wait until somebody writes here.
     pub(crate) fifo: Option<OwnedFd>,
     /// For hooks that run inside.
@@ -94,8 +95,10 @@ impl Init<'_> {
             berth_sys::net::loopback_up().map_err(|e| step("bring the loopback up", e))?;
         }
         rustix::process::setsid().map_err(|e| step("make a session", e))?;
-        // Keys of whoever started us are none of the container's business; a kernel without any is fine.
-        let _ = berth_sys::keyring::join_new_session(c"_ses");
+        if !self.no_new_keyring {
+            // Keys of whoever started us are none of the container's business; a kernel without any is fine.
+            let _ = berth_sys::keyring::join_new_session(c"_ses");
+        }
         rustix::process::umask(rustix::fs::Mode::empty());
         if !self.spec.hostname.is_empty() {
             rustix::system::sethostname(self.spec.hostname.as_bytes())

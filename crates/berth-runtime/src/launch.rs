@@ -44,6 +44,10 @@ pub struct LaunchOptions {
     pub preserve_fds: u32,
     /// The root is not pivoted to (an initial ramfs cannot be pivoted away from).
     pub no_pivot: bool,
+    /// The caller's session keyring is kept.
+    pub no_new_keyring: bool,
+    /// Cgroups as an ordinary user has them; `None`: as is found out.
+    pub rootless: Option<bool>,
 }
 
 /// A container whose init is ready and waits.
@@ -67,6 +71,7 @@ pub struct Created {
 /// # Errors
 /// The first step that failed, here or in init; nothing is left behind.
 pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
+    let told = options.rootless;
     let (mut init, path) = prepare(spec, options)?;
     let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
     init.in_user_namespace = rootless || init.namespaces.new_user();
@@ -76,7 +81,9 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
         .and_then(|l| l.resources.clone())
         .unwrap_or_default();
     resources.devices = devices::with_default_rules(resources.devices);
-    let limits = berth_cgroup::Options { rootless };
+    let limits = berth_cgroup::Options {
+        rootless: told.unwrap_or(rootless),
+    };
     let cgroup = Cgroup::create(&path, &resources, &limits)?;
     let (child, sync) = match make_process(&init, &cgroup) {
         Ok(made) => made,
@@ -278,6 +285,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
         stdio: options.stdio,
         in_user_namespace: false,
         no_pivot: options.no_pivot,
+        no_new_keyring: options.no_new_keyring,
         fifo: options.fifo,
     };
     Ok((init, path))

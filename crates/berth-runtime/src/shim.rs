@@ -104,6 +104,8 @@ impl Task<'_> {
             fifo: None,
             preserve_fds: 0,
             no_pivot: false,
+            no_new_keyring: false,
+            rootless: None,
         };
         let mut created = launch::create(self.spec, options)?;
         let failed = match streams.adopt(created.terminal.take()) {

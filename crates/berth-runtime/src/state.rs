@@ -7,12 +7,13 @@
 //! ├── config.json       the bundle's configuration as it was at creation
 //! └── exec.fifo         there until `start`: init reads it
 //! ```
-//! ROOT is `--root`, else `/run/berth-runtime`, else (an ordinary user) `$XDG_RUNTIME_DIR/berth-runtime`.
+//! ROOT is `--root`, else (an ordinary user, also as root of a user namespace) `$XDG_RUNTIME_DIR/berth-runtime`,
+//! else `/run/berth-runtime`.
 //!
 //! | process alive (pid + start time) | exec.fifo | status |
 //! |---|---|---|
 //! | no state.json yet | – | creating |
-//! | yes | there | created |
+//! | yes | there | created; cgroup frozen: paused |
 //! | yes | gone | running; cgroup frozen: paused |
 //! | no | – | stopped |
 
@@ -22,14 +23,15 @@ use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
 use berth_fs::Durability;
-use berth_oci::spec::{Spec, State};
+use berth_oci::spec::Spec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, step};
 use crate::launch::Created;
-use crate::{bundle, hooks, pid};
+use crate::namespaces::in_user_namespace;
+use crate::{bundle, pid};
 
 const DEFAULT_ROOT: &str = "/run/berth-runtime";
 const RECORD: &str = "state.json";
@@ -49,6 +51,9 @@ pub struct Record {
     pub bundle: PathBuf,
     /// Its cgroup directories.
     pub cgroups: Vec<PathBuf>,
+    /// When it was made: RFC 3339, UTC.
+    #[serde(default)]
+    pub created: String,
 }
 
 /// What a container is doing.
@@ -81,18 +86,23 @@ impl Status {
 
 /// Where the states are.
 #[derive(Debug, Clone)]
-pub struct Root(PathBuf);
+pub struct Root {
+    path: PathBuf,
+    /// Below `$XDG_RUNTIME_DIR`, where what is old may be pruned unless it is sticky.
+    sticky: bool,
+}
 
 impl Root {
     /// The given directory, or the default.
     pub fn new(given: Option<PathBuf>) -> Root {
-        let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-        Root(given.unwrap_or_else(|| match own {
-            Some(dir) if !rustix::process::geteuid().is_root() => {
-                Path::new(&dir).join("berth-runtime")
+        let (path, sticky) = match (given, std::env::var_os("XDG_RUNTIME_DIR")) {
+            (Some(path), _) => (path, false),
+            (None, Some(own)) if !own.is_empty() && is_users_own() => {
+                (Path::new(&own).join("berth-runtime"), true)
             }
-            _ => PathBuf::from(DEFAULT_ROOT),
-        }))
+            _ => (PathBuf::from(DEFAULT_ROOT), false),
+        };
+        Root { path, sticky }
     }
 
     /// All ids, sorted.
@@ -101,10 +111,10 @@ impl Root {
     /// [`Error::StateDir`].
     pub fn ids(&self) -> Result<Vec<String>> {
         let fail = |source| Error::StateDir {
-            path: self.0.clone(),
+            path: self.path.clone(),
             source,
         };
-        let entries = match std::fs::read_dir(&self.0) {
+        let entries = match std::fs::read_dir(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(fail)?,
         };
@@ -127,7 +137,7 @@ impl Root {
     /// [`Error::Exists`], [`Error::InvalidId`], [`Error::StateDir`].
     pub fn make(&self, id: &str) -> Result<Dir> {
         check_id(id)?;
-        let path = self.0.join(id);
+        let path = self.path.join(id);
         let fail = |source: io::Error| Error::StateDir {
             path: path.clone(),
             source,
@@ -135,8 +145,9 @@ impl Root {
         let mode = Mode::from_raw_mode(0o700);
         let made = match rustix::fs::mkdir(&path, mode) {
             Err(rustix::io::Errno::NOENT) => {
-                std::fs::create_dir_all(&self.0).map_err(fail)?;
-                rustix::fs::chmod(&self.0, mode).map_err(|e| fail(e.into()))?;
+                std::fs::create_dir_all(&self.path).map_err(fail)?;
+                let sticky = Mode::from_raw_mode(if self.sticky { 0o1700 } else { 0o700 });
+                rustix::fs::chmod(&self.path, sticky).map_err(|e| fail(e.into()))?;
                 rustix::fs::mkdir(&path, mode)
             }
             other => other,
@@ -157,7 +168,7 @@ impl Root {
     /// [`Error::NoContainer`], [`Error::InvalidId`].
     pub fn find(&self, id: &str) -> Result<Dir> {
         check_id(id)?;
-        let path = self.0.join(id);
+        let path = self.path.join(id);
         if path.is_dir() {
             Ok(Dir {
                 id: id.to_owned(),
@@ -259,6 +270,7 @@ impl Dir {
             start_time: created.start_time,
             bundle: bundle.to_owned(),
             cgroups: created.cgroup().paths(),
+            created: now(),
         };
         self.write(CONFIG, spec)?;
         self.write(RECORD, &record)
@@ -307,13 +319,10 @@ impl Dir {
         if pid::open(record.pid, record.start_time)?.is_none() {
             return Ok(Status::Stopped);
         }
-        if self.path.join(FIFO).exists() {
-            return Ok(Status::Created);
-        }
-        let cgroup = Cgroup::open(&record.cgroups)?;
-        let frozen = cgroup.is_frozen()?;
-        Ok(if frozen {
+        Ok(if Cgroup::open(&record.cgroups)?.is_frozen()? {
             Status::Paused
+        } else if self.path.join(FIFO).exists() {
+            Status::Created
         } else {
             Status::Running
         })
@@ -334,28 +343,9 @@ impl Dir {
         record.map(|record| (record, status)).ok_or_else(wrong)
     }
 
-    /// As the specification shows it.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn state(&self) -> Result<State> {
-        let record = self.load()?;
-        let status = self.status(record.as_ref())?;
-        let Some(record) = record else {
-            return Ok(State {
-                status: status.word().to_owned(),
-                id: self.id.clone(),
-                ..State::default()
-            });
-        };
-        let pid = (status != Status::Stopped).then_some(record.pid);
-        Ok(hooks::state_of(
-            &self.spec()?,
-            &self.id,
-            &record.bundle,
-            status.word(),
-            pid,
-        ))
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Removes the directory; the id is free after that.
@@ -368,6 +358,23 @@ impl Dir {
             source,
         })
     }
+}
+
+/// Whether `$XDG_RUNTIME_DIR` is the caller's own: the real root has kept it from whoever called sudo.
+/// Source: runc 1.3, rootless_linux.go.
+fn is_users_own() -> bool {
+    !rustix::process::geteuid().is_root()
+        || (in_user_namespace() && std::env::var_os("USER").is_none_or(|user| user != "root"))
+}
+
+/// This moment: RFC 3339, UTC.
+pub(crate) fn now() -> String {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    let text = berth_monitor::clock::rfc3339(seconds, since.subsec_nanos());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Checks an id: it becomes a file's name.
@@ -461,6 +468,7 @@ mod tests {
             start_time: pid::start_time(own).unwrap(),
             bundle: "/b".into(),
             cgroups: Vec::new(),
+            created: now(),
         };
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
         let _fifo = state.make_fifo().unwrap();

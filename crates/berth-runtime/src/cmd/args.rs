@@ -1,5 +1,6 @@
-//! A small reader of command lines: `--key value`, `--key=value`, `-k value`, flags, `--`. Where no
-//! command follows, options may come after operands, too.
+//! A small reader of command lines: `--key value`, `--key=value`, `-k value`, flags (`--flag`, `--flag=false`),
+//! `--`; one dash is as good as two, as to tools written in Go. Where no command follows, options may come
+//! after operands, too.
 
 use std::collections::VecDeque;
 
@@ -57,12 +58,9 @@ impl Args {
             Some(word) if is_option(word) => {
                 let word = self.rest.pop_front().unwrap_or_default();
                 let (name, value) = match word.split_once('=') {
-                    Some((name, value)) if name.starts_with("--") => {
-                        (name.to_owned(), Some(value.to_owned()))
-                    }
-                    _ => (word, None),
+                    Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                    None => (word, None),
                 };
-                // `-root` is as good as `--root` to tools written in Go.
                 let name = if name.len() > 2 && !name.starts_with("--") {
                     format!("-{name}")
                 } else {
@@ -99,9 +97,20 @@ impl Args {
         })
     }
 
-    /// The value that came with `=`, if one did.
-    pub fn optional_value(&mut self) -> Option<String> {
-        self.pending.take()
+    /// A flag's: on, or what came with `=`.
+    ///
+    /// # Errors
+    /// It is neither true nor false.
+    pub fn flag(&mut self) -> Result<bool> {
+        match self.pending.take() {
+            None => Ok(true),
+            Some(text) => boolean(&text).ok_or_else(|| {
+                usage(format!(
+                    "the option {} is true or false, not `{text}`",
+                    self.option
+                ))
+            }),
+        }
     }
 
     /// The next operand.
@@ -148,9 +157,21 @@ fn is_option(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-')
 }
 
-/// An option that the verb does not have.
+/// An option that the verb does not have; a call for help, if it is that.
 pub fn unknown(option: &str) -> Error {
-    usage(format!("the option {option} is not known"))
+    match option {
+        "-h" | "--help" => Error::Help,
+        _ => usage(format!("the option {option} is not known")),
+    }
+}
+
+/// As Go reads it. Source: strconv.ParseBool.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
 }
 
 /// A wrong command line.
@@ -194,6 +215,28 @@ mod tests {
             assert_eq!(a.next_operand().unwrap(), operand);
         }
         a.end().unwrap();
+    }
+
+    #[test]
+    fn one_dash_is_enough_and_flags_may_be_off() {
+        let mut a = args(&[
+            "-format=json",
+            "-e=A=b",
+            "--tty=false",
+            "-t",
+            "--keep=maybe",
+        ]);
+        assert_eq!(a.next_option().unwrap().unwrap(), "--format");
+        assert_eq!(a.value().unwrap(), "json");
+        assert_eq!(a.next_option().unwrap().unwrap(), "-e");
+        assert_eq!(a.value().unwrap(), "A=b");
+        assert_eq!(a.next_option().unwrap().unwrap(), "--tty");
+        assert!(!a.flag().unwrap());
+        assert_eq!(a.next_option().unwrap().unwrap(), "-t");
+        assert!(a.flag().unwrap());
+        a.next_option().unwrap();
+        assert!(a.flag().is_err());
+        assert!(matches!(unknown("--help"), Error::Help));
     }
 
     #[test]

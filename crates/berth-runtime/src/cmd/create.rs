@@ -3,10 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use berth_oci::spec::Spec;
+use berth_oci::spec::{Process, Spec};
 
 use super::args::{Args, unknown, usage};
-use super::{Global, terminal, write_pid_file};
+use super::{Global, log, terminal, write_pid_file};
 use crate::error::Result;
 use crate::launch::{Created, LaunchOptions, absolute_bundle};
 use crate::process::Stdio;
@@ -20,6 +20,8 @@ pub(super) struct Options {
     pub(super) console_socket: Option<PathBuf>,
     pub(super) preserve_fds: u32,
     pub(super) no_pivot: bool,
+    pub(super) no_new_keyring: bool,
+    pub(super) pidfd_socket: Option<PathBuf>,
 }
 
 impl Options {
@@ -30,9 +32,9 @@ impl Options {
             "--pid-file" => self.pid_file = Some(args.value()?.into()),
             "--console-socket" => self.console_socket = Some(args.value()?.into()),
             "--preserve-fds" => self.preserve_fds = args.number()?,
-            "--no-pivot" => self.no_pivot = true,
-            // The session's keyring is always a new one, and nothing of the host is in it.
-            "--no-new-keyring" => {}
+            "--pidfd-socket" => self.pidfd_socket = Some(args.value()?.into()),
+            "--no-pivot" => self.no_pivot = args.flag()?,
+            "--no-new-keyring" => self.no_new_keyring = args.flag()?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -41,6 +43,7 @@ impl Options {
     /// How a container of this bundle is made.
     pub(super) fn launch(
         &self,
+        global: &Global,
         id: String,
         bundle: &Path,
         terminal: bool,
@@ -59,20 +62,60 @@ impl Options {
             fifo,
             preserve_fds: self.preserve_fds,
             no_pivot: self.no_pivot,
+            no_new_keyring: self.no_new_keyring,
+            rootless: global.rootless,
         }
     }
 
     /// Reads the bundle.
-    pub(super) fn load(&self) -> Result<(PathBuf, Spec)> {
+    pub(super) fn load(&mut self) -> Result<(PathBuf, Spec)> {
         let path = if self.bundle.as_os_str().is_empty() {
             Path::new(".")
         } else {
             &self.bundle
         };
         let path = absolute_bundle(path)?;
-        let spec = bundle::load(&path)?;
+        let mut spec = bundle::load(&path)?;
+        if let Some(process) = &mut spec.process {
+            self.preserve_fds = preserved(self.preserve_fds, process)?;
+        }
+        log::debug(format_args!("the bundle is {}", path.display()));
         Ok((path, spec))
     }
+}
+
+/// Descriptors for the program from 3 on: those of `--preserve-fds`, after those that the service manager
+/// passed to this process, of which the program is told.
+///
+/// Source: sd_listen_fds(3).
+fn preserved(asked: u32, process: &mut Process) -> Result<u32> {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let mut all = asked;
+    if let Some(passed) = number("LISTEN_FDS")
+        && passed > 0
+        && number("LISTEN_PID") == Some(std::process::id())
+    {
+        process.env.push(format!("LISTEN_FDS={passed}"));
+        process.env.push("LISTEN_PID=1".to_owned());
+        all = all.saturating_add(passed);
+    }
+    check_open(all)?;
+    Ok(all)
+}
+
+/// What is to be preserved must be there.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn check_open(count: u32) -> Result<()> {
+    for number in (3..).take(count as usize) {
+        if !Path::new(&format!("/proc/self/fd/{number}")).exists() {
+            return Err(usage(format!(
+                "--preserve-fds: the descriptor {number} is not open"
+            )));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
@@ -87,14 +130,14 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
     if wants_terminal != options.console_socket.is_some() {
         return Err(usage(match wants_terminal {
-            true => "a terminal needs --console-socket".to_owned(),
+            true => "cannot allocate tty if the runtime will detach without setting console socket: a terminal needs --console-socket".to_owned(),
             false => "--console-socket is for a container with a terminal".to_owned(),
         }));
     }
     let dir = global.root.make(&id)?;
     let made = (|| -> Result<()> {
         let fifo = dir.make_fifo()?;
-        let how = options.launch(id, &bundle, wants_terminal, Some(fifo));
+        let how = options.launch(global, id, &bundle, wants_terminal, Some(fifo));
         let created = launch::create(&spec, how)?;
         finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .map_err(|error| abandon(created, error))
@@ -113,6 +156,9 @@ pub(super) fn finish(
 ) -> Result<()> {
     if let (Some(socket), Some(master)) = (&options.console_socket, &created.terminal) {
         terminal::send(socket, master)?;
+    }
+    if let Some(socket) = &options.pidfd_socket {
+        terminal::send_pidfd(socket, &created.pidfd)?;
     }
     record()?;
     match &options.pid_file {

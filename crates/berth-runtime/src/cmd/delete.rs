@@ -15,7 +15,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let mut force = false;
     while let Some(option) = args.next_option()? {
         match option.as_str() {
-            "-f" | "--force" => force = true,
+            "-f" | "--force" => force = args.flag()?,
             other => return Err(unknown(other)),
         }
     }

@@ -7,8 +7,9 @@ use berth_model::task::Pid;
 use berth_oci::spec::{Capabilities, Linux, Process, Spec};
 
 use super::args::{Args, unknown, usage};
+use super::create::check_open;
 use super::run::{follow, listen};
-use super::{Global, terminal, write_pid_file};
+use super::{Global, sub_cgroup, terminal, write_pid_file};
 use crate::error::Result;
 use crate::exec::{Executed, Target, exec};
 use crate::process::Stdio;
@@ -26,11 +27,16 @@ struct Options {
     user: Option<(u32, Option<u32>)>,
     groups: Vec<u32>,
     caps: Vec<String>,
-    no_new_privileges: bool,
+    no_new_privileges: Option<bool>,
+    selinux_label: Option<String>,
+    apparmor_profile: Option<String>,
     detach: bool,
     pid_file: Option<PathBuf>,
     console_socket: Option<PathBuf>,
+    pidfd_socket: Option<PathBuf>,
     preserve_fds: u32,
+    sub_cgroups: Vec<String>,
+    ignore_paused: bool,
 }
 
 /// What is known of the container.
@@ -57,13 +63,24 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     if options.console_socket.is_some() && !process.terminal {
         return Err(usage("--console-socket needs a terminal".into()));
     }
+    if options.detach && process.terminal && options.console_socket.is_none() {
+        return Err(usage(
+            "a detached process with a terminal needs --console-socket".into(),
+        ));
+    }
+    check_open(options.preserve_fds)?;
     let none = Linux::default();
+    let cgroups = match options.sub_cgroups.as_slice() {
+        [] => container.cgroups,
+        below => sub_cgroup::paths(&container.cgroups, below)?,
+    };
     let target = Target {
         id: &container.id,
         pid: container.pid,
         start_time: container.start_time,
-        cgroups: &container.cgroups,
+        cgroups: &cgroups,
         linux: container.spec.linux.as_ref().unwrap_or(&none),
+        even_paused: options.ignore_paused,
     };
     let signals = listen(&FORWARDED)?;
     let stdio = if process.terminal {
@@ -93,6 +110,9 @@ fn hand_out(options: &Options, executed: &mut Executed) -> Result<()> {
     ) {
         terminal::send(socket, &master)?;
     }
+    if let Some(socket) = &options.pidfd_socket {
+        terminal::send_pidfd(socket, &executed.pidfd)?;
+    }
     match &options.pid_file {
         Some(path) => write_pid_file(path, executed.pid),
         None => Ok(()),
@@ -107,14 +127,19 @@ fn parse(args: &mut Args) -> Result<Options> {
             "--task" => options.task = Some(args.value()?.into()),
             "--cwd" => options.cwd = Some(args.value()?),
             "-e" | "--env" => options.env.push(args.value()?),
-            "-t" | "--tty" => options.tty = true,
+            "-t" | "--tty" => options.tty = args.flag()?,
             "-u" | "--user" => options.user = Some(user(&args.value()?)?),
             "-g" | "--additional-gids" => options.groups.push(args.number()?),
             "-c" | "--cap" => options.caps.push(args.value()?),
-            "--no-new-privs" => options.no_new_privileges = true,
-            "-d" | "--detach" => options.detach = true,
+            "--no-new-privs" => options.no_new_privileges = Some(args.flag()?),
+            "--process-label" => options.selinux_label = Some(args.value()?),
+            "--apparmor" => options.apparmor_profile = Some(args.value()?),
+            "--cgroup" => options.sub_cgroups.push(args.value()?),
+            "--ignore-paused" => options.ignore_paused = args.flag()?,
+            "-d" | "--detach" => options.detach = args.flag()?,
             "--pid-file" => options.pid_file = Some(args.value()?.into()),
             "--console-socket" => options.console_socket = Some(args.value()?.into()),
+            "--pidfd-socket" => options.pidfd_socket = Some(args.value()?.into()),
             "--preserve-fds" => options.preserve_fds = args.number()?,
             other => return Err(unknown(other)),
         }
@@ -173,13 +198,25 @@ fn process(options: &Options, spec: &Spec, command: Vec<String>) -> Result<Proce
         return bundle::load_process(path);
     }
     if command.is_empty() {
-        return Err(usage("the command is missing".into()));
+        return Err(usage(
+            "the command is missing: exec args cannot be empty".into(),
+        ));
     }
     let mut process = spec.process.clone().unwrap_or_default();
     process.args = command;
     process.terminal = options.tty;
     process.console_size = None;
-    process.no_new_privileges |= options.no_new_privileges;
+    if let Some(on) = options.no_new_privileges {
+        process.no_new_privileges = on;
+    }
+    for (given, place) in [
+        (&options.selinux_label, &mut process.selinux_label),
+        (&options.apparmor_profile, &mut process.apparmor_profile),
+    ] {
+        if given.as_ref().is_some_and(|label| !label.is_empty()) {
+            place.clone_from(given);
+        }
+    }
     for pair in &options.env {
         let name = format!("{}=", pair.split('=').next().unwrap_or_default());
         process.env.retain(|old| !old.starts_with(&name));
@@ -190,8 +227,8 @@ fn process(options: &Options, spec: &Spec, command: Vec<String>) -> Result<Proce
     }
     if let Some((uid, gid)) = options.user {
         process.user.uid = uid;
-        process.user.gid = gid.unwrap_or(0);
-        process.user.additional_gids.clear();
+        // The groups stay the container's, as with other runtimes.
+        process.user.gid = gid.unwrap_or(process.user.gid);
         if uid != 0 {
             // R6: another user than root has only what is asked for.
             if let Some(caps) = &mut process.capabilities {
@@ -209,6 +246,10 @@ fn process(options: &Options, spec: &Spec, command: Vec<String>) -> Result<Proce
             .get_or_insert_with(Capabilities::default);
         for set in [&mut caps.bounding, &mut caps.effective, &mut caps.permitted] {
             set.extend(options.caps.iter().cloned());
+        }
+        // Ambient ones are inheritable: without any of those in the container's own, none can be.
+        if !caps.inheritable.is_empty() {
+            caps.ambient.extend(options.caps.iter().cloned());
         }
     }
     Ok(process)

@@ -2,17 +2,21 @@
 
 use berth_cgroup::Cgroup;
 
+use berth_oci::spec::{NamespaceKind, Spec};
+
 use super::Global;
 use super::args::{Args, unknown, usage};
 use crate::error::{Error, Result, step};
 use crate::pid;
 use crate::state::Status;
 
+const SIGKILL: i32 = 9;
+
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let mut all = false;
     while let Some(option) = args.next_option()? {
         match option.as_str() {
-            "-a" | "--all" => all = true,
+            "-a" | "--all" => all = args.flag()?,
             other => return Err(unknown(other)),
         }
     }
@@ -21,7 +25,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         .ok_or_else(|| usage("the container's id is missing".to_owned()))?;
     let name = args.next_operand().unwrap_or_else(|| "TERM".to_owned());
     args.end()?;
-    let number = berth_model::signal::parse(&name).map_err(usage)?;
+    // 0 only asks whether it is there.
+    let number = match name.as_str() {
+        "0" => 0,
+        name => berth_model::signal::parse(name).map_err(usage)?,
+    };
     let dir = global.root.find(&id)?;
     let (record, status) = dir.known("kill")?;
     if all {
@@ -41,16 +49,28 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         rustix::io::Errno::SRCH => stopped(),
         errno => step("signal the container", errno),
     })?;
-    if number == 9 && status == Status::Paused {
+    if number == SIGKILL {
         // A frozen v1 cgroup keeps even SIGKILL waiting.
-        let cgroup = Cgroup::open(&record.cgroups)?;
-        cgroup.thaw()?;
+        if status == Status::Paused {
+            Cgroup::open(&record.cgroups)?.thaw()?;
+        }
+        // With a pid namespace of its own, all end with init.
+        if !owns_pids(&dir.spec()?) {
+            Cgroup::open(&record.cgroups)?.kill()?;
+        }
     }
     Ok(0)
 }
 
+fn owns_pids(spec: &Spec) -> bool {
+    let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
+    namespaces
+        .into_iter()
+        .any(|n| n.kind == NamespaceKind::Pid && n.path.is_none())
+}
+
 fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
-    if number == 9 {
+    if number == SIGKILL {
         return Ok(cgroup.kill()?);
     }
     for pid in cgroup.procs()? {

@@ -18,6 +18,7 @@ mod run;
 mod spec;
 mod start;
 mod state;
+mod sub_cgroup;
 mod terminal;
 mod unshare;
 
@@ -30,18 +31,22 @@ use args::Args;
 use log::Log;
 
 const USAGE: &str = "\
-usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] VERB ...
+usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug] [--systemd-cgroup]
+                     [--rootless true|false|auto] VERB ...
 
-  create    [-b BUNDLE] [--pid-file F] [--console-socket S] [--preserve-fds N] [--no-pivot] ID
+  create    [-b BUNDLE] [--pid-file F] [--console-socket S] [--pidfd-socket S] [--preserve-fds N]
+            [--no-pivot] [--no-new-keyring] ID
   start     ID
-  run       [-b BUNDLE] [-d] [--keep] [as create] ID
-  exec      [-t] [-d] [-e K=V] [-u UID[:GID]] [--cwd D] [--cap C] [-p PROCESS.JSON]
-            [--pid-file F] [--console-socket S] [--preserve-fds N] ID|--task DIR COMMAND...
+  run       [-b BUNDLE] [-d] [--keep] [--no-subreaper] [as create] ID
+  exec      [-t] [-d] [-e K=V]... [-u UID[:GID]] [-g GID]... [--cwd D] [-c CAP]... [--no-new-privs]
+            [--process-label L] [--apparmor P] [--cgroup [CONTROLLER,...:]PATH]... [--ignore-paused]
+            [--pid-file F] [--console-socket S] [--pidfd-socket S] [--preserve-fds N]
+            ID|--task DIR COMMAND... | -p PROCESS.JSON ID
   kill      [-a] ID [SIGNAL]
   delete    [-f] ID
   state     ID
   list      [-q] [-f table|json]
-  ps        [-f table|json] ID
+  ps        [-f table|json] ID [OPTIONS OF PS...]
   pause     ID
   resume    ID
   spec      [-b BUNDLE] [--rootless]
@@ -54,8 +59,9 @@ usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] VERB ...
 #[derive(Debug)]
 pub(crate) struct Global {
     root: Root,
-    log: Log,
     systemd_cgroup: bool,
+    /// Whether what a user may not do to cgroups is left undone; `None`: to be found out.
+    rootless: Option<bool>,
 }
 
 /// Runs a command line (without the program's name) and returns the exit code.
@@ -68,41 +74,60 @@ pub fn main(program: &str, arguments: Vec<String>) -> i32 {
         return init::main(arguments);
     }
     let mut args = Args::new(arguments);
-    let global = match global(&mut args) {
-        Ok(global) => global,
-        Err(error) => return Log::default().fail(&error),
-    };
-    match verb(&global, args) {
+    let mut told = Log::default();
+    match global(&mut args, &mut told).and_then(|global| verb(&global, args)) {
         Ok(code) => code,
-        Err(error) => global.log.fail(&error),
+        Err(Error::Help) => print(USAGE).map_or(125, |()| 0),
+        Err(error) => told.fail(&error),
     }
 }
 
-fn global(args: &mut Args) -> Result<Global> {
-    let (mut root, mut log, mut json, mut systemd_cgroup) = (None, None, false, false);
+/// Reads the options before the verb. The log is known before all of them are.
+fn global(args: &mut Args, log: &mut Log) -> Result<Global> {
+    let (mut root, mut systemd_cgroup, mut rootless, mut debug) = (None, false, None, false);
     while let Some(option) = args.next_option()? {
         match option.as_str() {
             "--root" => root = Some(PathBuf::from(args.value()?)),
-            "--log" => log = Some(PathBuf::from(args.value()?)),
-            "--log-format" => json = args.value()? == "json",
-            "--systemd-cgroup" => systemd_cgroup = true,
-            // Found out, not told.
-            "--rootless" => drop(args.optional_value()),
-            "--debug" => {}
-            "-h" | "--help" => {
-                print(USAGE)?;
-                return Err(Error::Usage {
-                    message: String::new(),
-                });
+            "--log" => {
+                log.file = Some(args.value()?.into()).filter(|p: &PathBuf| p != Path::new(""))
             }
+            "--log-format" => {
+                log.json = match args.value()?.as_str() {
+                    "json" => true,
+                    "text" | "" => false,
+                    other => return Err(args::usage(format!("invalid log-format: {other}"))),
+                }
+            }
+            "--systemd-cgroup" => systemd_cgroup = args.flag()?,
+            "--rootless" => {
+                let text = args.value()?;
+                rootless = args::boolean(&text);
+                if rootless.is_none() && !text.is_empty() && !text.eq_ignore_ascii_case("auto") {
+                    return Err(args::usage(format!(
+                        "--rootless is true, false or auto, not `{text}`"
+                    )));
+                }
+            }
+            "--debug" => debug = args.flag()?,
             "-v" | "--version" => args.set_verb("version"),
             other => return Err(args::unknown(other)),
         }
     }
+    if root
+        .as_deref()
+        .is_some_and(|root| matches!(root.to_str(), Some("" | "/")))
+    {
+        return Err(args::usage(
+            "Option --root argument should not be set to /".to_owned(),
+        ));
+    }
+    if debug {
+        log.start_debugging()?;
+    }
     Ok(Global {
         root: Root::new(root),
-        log: Log::new(log, json),
         systemd_cgroup,
+        rootless,
     })
 }
 
@@ -112,6 +137,7 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
             message: USAGE.trim_end().to_owned(),
         });
     };
+    log::debug(format_args!("{verb}: {args:?}"));
     if global.systemd_cgroup && matches!(verb.as_str(), "create" | "run") {
         return Err(Error::Unsupported {
             what: "--systemd-cgroup",
@@ -122,7 +148,7 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
     if matches!(verb.as_str(), "create" | "run" | "exec") && rustix::process::geteuid().is_root() {
         sealed::ensure()?;
     }
-    if !matches!(verb.as_str(), "exec" | "shim" | "unshare" | "init") {
+    if !matches!(verb.as_str(), "exec" | "ps" | "shim" | "unshare" | "init") {
         args.permute();
     }
     match verb.as_str() {
@@ -144,16 +170,13 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         "init" => Ok(init::main(args.rest())),
         "version" => {
             print(&format!(
-                "berth-runtime {}\nspec: {}\n",
+                "berth-runtime version {}\nspec: {}\n",
                 env!("CARGO_PKG_VERSION"),
                 berth_oci::spec::OCI_VERSION
             ))?;
             Ok(0)
         }
-        "help" => {
-            print(USAGE)?;
-            Ok(0)
-        }
+        "help" => Err(Error::Help),
         other => Err(Error::Usage {
             message: format!("there is no verb `{other}`: see berth-runtime --help"),
         }),
@@ -171,6 +194,21 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let json =
         serde_json::to_string_pretty(value).map_err(|e| step("write to standard output", e))?;
     print(&(json + "\n"))
+}
+
+/// Writes JSON to standard output, in one line.
+pub(crate) fn print_compact(value: &impl serde::Serialize) -> Result<()> {
+    let json = serde_json::to_string(value).map_err(|e| step("write to standard output", e))?;
+    print(&(json + "\n"))
+}
+
+/// The value of `--format`.
+fn json_wanted(args: &mut Args) -> Result<bool> {
+    match args.value()?.as_str() {
+        "json" => Ok(true),
+        "table" => Ok(false),
+        _ => Err(args::usage("invalid format option".to_owned())),
+    }
 }
 
 /// Writes a pid where the caller asked for it, whole or not at all.

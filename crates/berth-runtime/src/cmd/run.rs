@@ -21,9 +21,10 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let (mut options, mut detach, mut keep) = (Options::default(), false, false);
     while let Some(option) = args.next_option()? {
         match option.as_str() {
-            "-d" | "--detach" => detach = true,
-            "--keep" => keep = true,
-            "--no-subreaper" => {}
+            "-d" | "--detach" => detach = args.flag()?,
+            "--keep" => keep = args.flag()?,
+            // Orphans of the container are its init's to reap, never this process's.
+            "--no-subreaper" => drop(args.flag()?),
             other if options.take(other, &mut args)? => {}
             other => return Err(unknown(other)),
         }
@@ -39,7 +40,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     // Before the container is there: no signal is lost.
     let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
-    let how = options.launch(id, &bundle, wants_terminal, None);
+    let how = options.launch(global, id, &bundle, wants_terminal, None);
     let started = launch::create(&spec, how).and_then(|mut created| {
         let begun = finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .and_then(|()| created.start(&spec));

@@ -35,7 +35,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
     while let Some(option) = args.next_option()? {
         match option.as_str() {
             "-b" | "--bundle" => bundle = args.value()?.into(),
-            "--rootless" => rootless = true,
+            "--rootless" => rootless = args.flag()?,
             other => return Err(unknown(other)),
         }
     }

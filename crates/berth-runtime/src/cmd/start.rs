@@ -14,17 +14,20 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let id = args.only_operand("the container's id")?;
     let dir = global.root.find(&id)?;
-    let (record, status) = dir.known("start")?;
-    if status != Status::Created {
-        return Err(Error::WrongState {
-            verb: "start",
-            id,
-            status: status.word(),
-        });
-    }
+    let wrong = |status: Status| Error::WrongState {
+        verb: "start",
+        id: id.clone(),
+        status: status.word(),
+    };
+    let record = dir.load()?.ok_or_else(|| wrong(Status::Creating))?;
     let spec = dir.spec()?;
+    // Whether it may be started shows in the attempt: the usual one is spared a look beforehand.
+    let released = match dir.release_init() {
+        Err(Error::WrongState { .. }) => return Err(wrong(dir.status(Some(&record))?)),
+        other => other?,
+    };
     // Until the program runs: a signal sent after `start` finds it, not the runtime.
-    dir.release_init()?.wait_for_exec()?;
+    released.wait_for_exec()?;
     if let Some(all) = spec.hooks.as_ref().filter(|all| !all.poststart.is_empty()) {
         let state = hooks::state_of(&spec, &id, &record.bundle, "running", Some(record.pid));
         if let Err(error) = hooks::run_all("poststart", &all.poststart, &state) {

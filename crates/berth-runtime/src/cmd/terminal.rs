@@ -17,11 +17,23 @@ use crate::error::{Result, step};
 /// # Errors
 /// [`Error::Step`].
 pub(super) fn send(socket: &Path, master: &OwnedFd) -> Result<()> {
-    let fail = |e: std::io::Error| step("hand the terminal to the console socket", e);
-    let stream = std::os::unix::net::UnixStream::connect(socket).map_err(fail)?;
-    berth_sys::fdpass::send(&stream, b"/dev/ptmx", &[master.as_fd()])
-        .map(drop)
-        .map_err(|e| fail(e.into()))
+    send_named(socket, b"/dev/ptmx", master)
+        .map_err(|e| step("hand the terminal to the console socket", e))
+}
+
+/// Sends a process's pidfd to the socket.
+///
+/// # Errors
+/// [`Error::Step`].
+pub(super) fn send_pidfd(socket: &Path, pidfd: &OwnedFd) -> Result<()> {
+    send_named(socket, b"pidfd", pidfd).map_err(|e| step("hand the process to the pidfd socket", e))
+}
+
+/// A descriptor with its name, as other runtimes send it. Source: runc 1.3, docs/terminals.md.
+fn send_named(socket: &Path, name: &[u8], fd: &OwnedFd) -> std::io::Result<()> {
+    let stream = std::os::unix::net::UnixStream::connect(socket)?;
+    berth_sys::fdpass::send(&stream, name, &[fd.as_fd()])?;
+    Ok(())
 }
 
 /// Copies between this process's standard streams and a terminal. A terminal on standard input is
