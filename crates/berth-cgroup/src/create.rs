@@ -1,12 +1,15 @@
 //! Makes a container's leaves and writes its limits; on failure everything made is removed.
 
+use std::path::Path;
+
 use berth_oci::spec::Resources;
 use rustix::io::Errno;
 
+use crate::apply::Apply;
 use crate::delegation::{Delegation, delegated_in};
 use crate::dir::Dir;
 use crate::error::{Error, Result};
-use crate::layout::{Hierarchy, Layout};
+use crate::layout::{Hierarchy, Layout, SYSTEMD};
 use crate::{Cgroup, Options, components, join, v1, v2};
 
 /// How often a parent that others remove under our hands is made again.
@@ -64,25 +67,16 @@ impl Cgroup {
             }
         }
     }
-
-    /// Changes the limits of an existing cgroup; what `resources` leaves out stays as it is.
-    ///
-    /// # Errors
-    /// The refused write; earlier ones stay in force.
-    pub fn update(&self, resources: &Resources, options: &Options) -> Result<()> {
-        v1::apply(self, resources, options)?;
-        v2::apply(self, resources, options)
-    }
 }
 
 /// What has been made so far.
 #[derive(Default)]
-struct Made {
-    cgroup: Cgroup,
+pub(crate) struct Made {
+    pub(crate) cgroup: Cgroup,
     /// A leaf that is there already is taken as it is.
-    adopt: bool,
+    pub(crate) adopt: bool,
     /// Parents made on the way, outermost first: (directory it is in, name).
-    parents: Vec<(Dir, String)>,
+    pub(crate) parents: Vec<(Dir, String)>,
 }
 
 impl Made {
@@ -107,12 +101,16 @@ impl Made {
                 self.leaf(hierarchy, &parts, resources)?;
             }
         }
-        v1::apply(&self.cgroup, resources, options)?;
-        v2::apply(&self.cgroup, resources, options)
+        Apply::to_new(&self.cgroup, resources, options)
     }
 
     /// Makes the leaf in one hierarchy, with its parents.
-    fn leaf(&mut self, hierarchy: &Hierarchy, parts: &[&str], resources: &Resources) -> Result<()> {
+    pub(crate) fn leaf(
+        &mut self,
+        hierarchy: &Hierarchy,
+        parts: &[&str],
+        resources: &Resources,
+    ) -> Result<()> {
         for attempt in 0.. {
             match self.try_leaf(hierarchy, parts, resources) {
                 Err(
@@ -137,14 +135,15 @@ impl Made {
         parts: &[&str],
         resources: &Resources,
     ) -> Result<()> {
-        let unified = hierarchy.controllers.is_empty();
+        // A cpuset parent may be one that nobody has filled yet.
+        let look = hierarchy.controllers.is_empty() || hierarchy.is_of("cpuset");
         // The last component is split off: parents are shared, the leaf is this container's own.
         let Some((name, parents)) = parts.split_last() else {
             return Ok(());
         };
         // Nearly always the parents are there: one look-up instead of one for each component.
         let parent = match Dir::open(&join(&hierarchy.mount, parents)) {
-            Ok(dir) if !unified => dir,
+            Ok(dir) if !look => dir,
             _ => self.walk(hierarchy, parents, resources)?,
         };
         if !parent.make(name)? && !self.adopt {
@@ -158,14 +157,15 @@ impl Made {
             })?;
             parent.make(name)?;
         }
-        let leaf = parent.child(name)?;
+        let mut leaf = parent.child(name)?;
+        leaf.controllers.clone_from(&hierarchy.controllers);
         v1::prepare(&leaf, hierarchy)?;
         self.cgroup.dirs.push(leaf);
         Ok(())
     }
 
     /// Opens each parent in turn, makes those that are missing and passes controllers down.
-    fn walk(
+    pub(crate) fn walk(
         &mut self,
         hierarchy: &Hierarchy,
         parents: &[&str],
@@ -200,17 +200,29 @@ impl Made {
 }
 
 /// The hierarchies where root's container gets a leaf.
-fn wanted<'a>(layout: &'a Layout, resources: &Resources) -> impl Iterator<Item = &'a Hierarchy> {
+pub(crate) fn wanted<'a>(
+    layout: &'a Layout,
+    resources: &'a Resources,
+) -> impl Iterator<Item = &'a Hierarchy> {
     let cpuset = resources
         .cpu
         .as_ref()
         .is_some_and(|c| c.cpus.is_some() || c.mems.is_some());
+    let network = resources.network.as_ref();
     let frozen_by_v2 = layout.unified.is_some();
+    // Each directory costs time at the start and at the end: those that only limit are made when a
+    // limit asks for them.
     let needed = move |h: &&Hierarchy| {
         h.controllers.iter().any(|c| match c.as_str() {
             // Sharing the parent's set of CPUs needs no directory.
             "cpuset" => cpuset,
             "freezer" => !frozen_by_v2,
+            "hugetlb" => !resources.hugepage_limits.is_empty(),
+            "net_cls" => network.is_some_and(|n| n.class_id.is_some()),
+            "net_prio" => network.is_some_and(|n| !n.priorities.is_empty()),
+            "rdma" => !resources.rdma.is_empty(),
+            // Else the container would be a part of the service that its caller is, and stop with it.
+            SYSTEMD => Path::new(SYSTEMD_RUNS).exists(),
             _ => true,
         })
     };
@@ -220,3 +232,6 @@ fn wanted<'a>(layout: &'a Layout, resources: &Resources) -> impl Iterator<Item =
         .filter(needed)
         .chain(layout.unified.as_ref())
 }
+
+/// Source: sd_booted(3).
+const SYSTEMD_RUNS: &str = "/run/systemd/system";

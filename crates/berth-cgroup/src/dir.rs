@@ -20,6 +20,8 @@ pub(crate) struct Dir {
     fd: OwnedFd,
     pub(crate) path: PathBuf,
     pub(crate) unified: bool,
+    /// Its hierarchy's v1 controllers, where they are known already; else its files show them.
+    pub(crate) controllers: Vec<String>,
 }
 
 impl Dir {
@@ -35,6 +37,7 @@ impl Dir {
             fd,
             path: path.to_owned(),
             unified: kind == CGROUP2_SUPER_MAGIC,
+            controllers: Vec::new(),
         })
     }
 
@@ -46,6 +49,7 @@ impl Dir {
                 fd,
                 path,
                 unified: self.unified,
+                controllers: Vec::new(),
             }),
             Err(source) => Err(Error::OpenDir { path, source }),
         }
@@ -95,6 +99,14 @@ impl Dir {
                 path: self.path.clone(),
                 source,
             }),
+        }
+    }
+
+    /// Whether it is of the hierarchy of a v1 controller, one of whose files is `file`.
+    pub(crate) fn is_of(&self, controller: &str, file: &str) -> bool {
+        match self.controllers.as_slice() {
+            [] => self.has(file),
+            known => known.iter().any(|c| c == controller),
         }
     }
 

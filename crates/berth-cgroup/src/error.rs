@@ -108,6 +108,42 @@ pub enum Error {
         /// What was asked for.
         setting: &'static str,
     },
+    /// `unified` names a file whose controller is not in cgroup v2 here.
+    #[error(
+        "set the unified resource `{file}`: the cgroup v2 controller `{controller}` is not available"
+    )]
+    NoUnified {
+        /// The file.
+        file: String,
+        /// Its controller.
+        controller: String,
+    },
+    /// cgroup v2 has nothing like it.
+    #[error("limit {setting}: cgroup v2 has no such limit")]
+    NoWord {
+        /// What was asked for.
+        setting: &'static str,
+    },
+    /// A limit below what is in use, where the caller wanted it checked. (The words are runc's.)
+    #[error("rejecting {what} limit {limit} <= usage {usage}")]
+    BelowUsage {
+        /// `memory` or `memory+swap`.
+        what: &'static str,
+        /// What was asked for, in bytes.
+        limit: u64,
+        /// What is in use.
+        usage: u64,
+    },
+    /// More memory is in use than shall be, and cannot be reclaimed. (The words are runc's.)
+    #[error("unable to set memory limit to {limit} (current usage: {usage}, peak usage: {peak})")]
+    InUseMemory {
+        /// What was asked for, in bytes.
+        limit: i64,
+        /// What is in use.
+        usage: u64,
+        /// The greatest use so far.
+        peak: u64,
+    },
     /// A value makes no sense.
     #[error("use `{value}` for {setting}: {why}")]
     BadValue {
@@ -232,6 +268,8 @@ impl Error {
         match self {
             Error::BadPath { .. }
             | Error::BadValue { .. }
+            | Error::BelowUsage { .. }
+            | Error::InUseMemory { .. }
             | Error::BadUnitPath { .. }
             | Error::BadUnit { .. } => ErrorKind::InvalidInput,
             Error::InUse { .. } | Error::UnitExists { .. } => ErrorKind::Conflict,
@@ -247,6 +285,8 @@ impl Error {
             Error::NoHierarchy
             | Error::NoController { .. }
             | Error::NoFile { .. }
+            | Error::NoUnified { .. }
+            | Error::NoWord { .. }
             | Error::NoFreezer => ErrorKind::Unsupported,
             Error::FreezeTimeout { .. } | Error::KillAll { .. } => ErrorKind::Unavailable,
             Error::ParseFile { .. } => ErrorKind::Internal,
@@ -283,6 +323,15 @@ impl Error {
             } => Some(format!(
                 "see /proc/cgroups: `{controller}` must be enabled and mounted"
             )),
+            Error::NoWord { .. } => Some("leave it out".into()),
+            Error::WriteFile {
+                path,
+                source: Errno::INVAL,
+                ..
+            } if path.ends_with("cpu.rt_runtime_us") => Some(
+                "real-time runtime is shared out from the top: each parent cgroup needs as much first"
+                    .into(),
+            ),
             Error::NoHierarchy => {
                 Some("mount cgroup v2: `mount -t cgroup2 none /sys/fs/cgroup`".into())
             }

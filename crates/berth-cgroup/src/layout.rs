@@ -11,13 +11,17 @@ use rustix::fs::{CWD, Mode, OFlags};
 use crate::dir::read_fd;
 use crate::error::{Error, Result};
 
-/// The v1 controllers that a container's leaf is made for.
+/// The v1 controllers that a container's leaf may be made for, and systemd's hierarchy without one.
 ///
-/// `freezer` is left out where the unified hierarchy can freeze; `perf_event`, `net_cls` and the
-/// like limit nothing that berth offers.
-pub(crate) const V1_CONTROLLERS: [&str; 8] = [
-    "memory", "cpu", "cpuacct", "cpuset", "pids", "devices", "blkio", "freezer",
+/// Which of them a container needs is for [`crate::Cgroup::create`] to say; `perf_event` and `misc`
+/// limit nothing that the specification knows by a v1 name.
+pub(crate) const V1_CONTROLLERS: [&str; 13] = [
+    "memory", "cpu", "cpuacct", "cpuset", "pids", "devices", "blkio", "freezer", "hugetlb",
+    "net_cls", "net_prio", "rdma", SYSTEMD,
 ];
+
+/// The hierarchy by which systemd tracks processes on v1 and hybrid hosts.
+pub(crate) const SYSTEMD: &str = "name=systemd";
 
 /// One mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,13 @@ pub struct Hierarchy {
     pub root: String,
     /// The v1 controllers (or `name=…`); empty for the unified hierarchy.
     pub controllers: Vec<String>,
+}
+
+impl Hierarchy {
+    /// Whether it is the v1 hierarchy of a controller.
+    pub(crate) fn is_of(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|c| c == controller)
+    }
 }
 
 /// All mounted hierarchies.
@@ -92,9 +103,7 @@ impl Layout {
 
     /// The v1 hierarchy of a controller.
     pub fn v1_of(&self, controller: &str) -> Option<&Hierarchy> {
-        self.v1
-            .iter()
-            .find(|h| h.controllers.iter().any(|c| c == controller))
+        self.v1.iter().find(|h| h.is_of(controller))
     }
 
     /// Whether the kernel counts swap for cgroups: without it no limit on swap can be set.
@@ -164,11 +173,7 @@ mod tests {
             layout.unified.as_ref().map(|u| u.mount.clone()),
             Some("/sys/fs/cgroup/unified".into())
         );
-        assert_eq!(
-            layout.v1.len(),
-            2,
-            "name=systemd has no controller; the second memory is the same one"
-        );
+        assert_eq!(layout.v1.len(), 3, "the second memory is the same one");
         assert_eq!(layout.v1_of("cpuacct"), layout.v1_of("cpu"));
         assert_eq!(
             layout.v1_of("cpu").map(|h| h.mount.clone()),
@@ -179,6 +184,7 @@ mod tests {
             Some("/sub")
         );
         assert_eq!(layout.v1_of("pids"), None);
+        assert!(layout.v1_of(SYSTEMD).is_some());
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! cgroup that its maker is in, and whoever sat in the real root would see other containers'
 //! names (security: D35). Where [`systemd`] makes the leaf, [`Cgroup::adopt`] takes it over.
 
+mod apply;
 mod create;
 mod delegation;
 mod device_program;
@@ -27,8 +28,10 @@ mod limits;
 mod remove;
 mod stats;
 pub mod systemd;
+mod update;
 mod v1;
 mod v2;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use berth_oci::spec::{BlockIo, Cpu, DeviceRule, Memory, Pids, Resources};
+use berth_oci::spec::{
+    BlockIo, Cpu, DeviceRule, HugepageLimit, InterfacePriority, Memory, Network, Pids, Rdma,
+    Resources, ThrottleDevice,
+};
 
 use super::*;
 
@@ -91,7 +94,7 @@ fn limits() -> Resources {
             period: Some(100_000),
             ..Cpu::default()
         }),
-        pids: Some(Pids { limit: 100 }),
+        pids: Some(Pids { limit: Some(100) }),
         devices: docker_devices(),
         ..Resources::default()
     }
@@ -414,7 +417,7 @@ fn the_pids_limit_holds_and_is_counted() {
     let cgroup = create(
         &parent,
         &Resources {
-            pids: Some(Pids { limit: 3 }),
+            pids: Some(Pids { limit: Some(3) }),
             ..Resources::default()
         },
     )
@@ -479,7 +482,7 @@ fn without_delegation_a_limit_is_refused_and_no_limit_is_no_error() {
     let cgroup = Cgroup::create_in(&empty, "/berth/x", &Resources::default(), &rootless).unwrap();
     assert!(cgroup.is_empty());
     let asked = Resources {
-        pids: Some(Pids { limit: 9 }),
+        pids: Some(Pids { limit: Some(9) }),
         ..Resources::default()
     };
     let error = Cgroup::create_in(&empty, "/berth/x", &asked, &rootless).unwrap_err();
@@ -518,67 +521,6 @@ fn the_leaf_of_a_rootless_container_lies_below_the_callers_cgroup() {
     cgroup.remove().unwrap();
 }
 
-fn written(resources: &Resources) -> Vec<(String, String)> {
-    v2::writes(resources)
-        .unwrap()
-        .into_iter()
-        .map(|w| (w.file, w.value))
-        .collect()
-}
-
-#[test]
-fn v2_words_for_v1_limits() {
-    let pair = |file: &str, value: &str| (file.to_owned(), value.to_owned());
-    let expected = [
-        pair("memory.max", "67108864"),
-        pair("memory.swap.max", "67108864"),
-        pair("cpu.weight", "59"),
-        pair("cpu.max", "50000 100000"),
-        pair("pids.max", "100"),
-    ];
-    assert_eq!(written(&limits()), expected);
-    let unlimited = Resources {
-        memory: Some(Memory {
-            limit: Some(-1),
-            swap: Some(-1),
-            reservation: Some(-1),
-            ..Memory::default()
-        }),
-        cpu: Some(Cpu {
-            quota: Some(-1),
-            ..Cpu::default()
-        }),
-        pids: Some(Pids { limit: -1 }),
-        ..Resources::default()
-    };
-    assert!(
-        written(&unlimited).iter().all(|(_, value)| value == "max"),
-        "{:?}",
-        written(&unlimited)
-    );
-    let period = Resources {
-        cpu: Some(Cpu {
-            period: Some(20_000),
-            ..Cpu::default()
-        }),
-        ..Resources::default()
-    };
-    assert_eq!(written(&period), [pair("cpu.max", "max 20000")]);
-    let idle = Resources {
-        cpu: Some(Cpu {
-            idle: Some(1),
-            shares: Some(99),
-            burst: Some(5),
-            ..Cpu::default()
-        }),
-        ..Resources::default()
-    };
-    assert_eq!(
-        written(&idle),
-        [pair("cpu.idle", "1"), pair("cpu.max.burst", "5")]
-    );
-}
-
 /// As for other runtimes: a limit of no byte would be no container.
 #[test]
 fn zero_sets_no_limit_on_either_version() {
@@ -594,12 +536,12 @@ fn zero_sets_no_limit_on_either_version() {
             ..Cpu::default()
         }),
         block_io: Some(BlockIo {
-                weight: Some(0),
-                ..BlockIo::default()
-            }),
+            weight: Some(0),
+            ..BlockIo::default()
+        }),
         ..Resources::default()
     };
-    assert_eq!(written(&resources), []);
+    assert_eq!(v2::writes(&resources, |_| true).unwrap(), []);
     let parent = Parent::new();
     let plain = create(&parent, &Resources::default()).unwrap();
     let values = |cgroup: &Cgroup| -> Vec<(&str, Option<u64>)> {
@@ -609,43 +551,6 @@ fn zero_sets_no_limit_on_either_version() {
     let expected = values(&plain);
     plain.remove().unwrap();
     assert_eq!(values(&create(&parent, &resources).unwrap()), expected);
-}
-
-#[test]
-fn v2_swap_needs_a_limit_below_it() {
-    for (limit, swap) in [(None, 1), (Some(10), 9)] {
-        let memory = Memory {
-            limit,
-            swap: Some(swap),
-            ..Memory::default()
-        };
-        let refused = v2::writes(&Resources {
-            memory: Some(memory),
-            ..Resources::default()
-        });
-        assert!(matches!(refused, Err(Error::BadValue { .. })));
-    }
-}
-
-#[test]
-fn v2_weights() {
-    for (shares, weight) in [
-        (0, 1),
-        (2, 1),
-        (1024, 100),
-        (262_144, 10_000),
-        (1 << 40, 10_000),
-    ] {
-        assert_eq!(v2::cpu_weight(shares), weight, "{shares}");
-    }
-    assert!(
-        (2..262_144)
-            .step_by(97)
-            .all(|s| v2::cpu_weight(s) <= v2::cpu_weight(s + 97))
-    );
-    for (weight, converted) in [(10, 1), (500, 4950), (1000, 10_000)] {
-        assert_eq!(v2::io_weight(weight), converted, "{weight}");
-    }
 }
 
 /// Not a benchmark, a print: this is on each container's way to its start.
@@ -662,4 +567,367 @@ fn creating_and_removing_is_quick() {
     }
     eprintln!("create: {:?}, remove: {:?}", best[0], best[1]);
     assert!(best[0] < Duration::from_millis(50));
+}
+
+fn resources(set: impl FnOnce(&mut Resources)) -> Resources {
+    let mut resources = Resources::default();
+    set(&mut resources);
+    resources
+}
+
+fn value(cgroup: &Cgroup, file: &str) -> String {
+    let text = cgroup.dir_with(file).expect(file).read(file).unwrap();
+    text.trim().to_owned()
+}
+
+fn root_disk() -> (i64, i64) {
+    let disk = std::fs::read_dir("/sys/block").unwrap();
+    let dev = disk
+        .filter_map(|d| std::fs::read_to_string(d.ok()?.path().join("dev")).ok())
+        .next()
+        .expect("a block device");
+    let (major, minor) = dev.trim().split_once(':').unwrap();
+    (major.parse().unwrap(), minor.parse().unwrap())
+}
+
+/// Source: config-linux.md, "Memory", "CPU", "Block IO".
+#[test]
+fn every_v1_limit_reaches_its_file() {
+    let parent = Parent::new();
+    let (major, minor) = root_disk();
+    let rate = |rate| vec![ThrottleDevice { major, minor, rate }];
+    let asked = resources(|r| {
+        r.memory = Some(Memory {
+            limit: Some(64 << 20),
+            reservation: Some(32 << 20),
+            swap: Some(-1),
+            swappiness: Some(7),
+            disable_oom_killer: Some(true),
+            kernel: Some(16 << 20),
+            kernel_tcp: Some(8 << 20),
+            use_hierarchy: Some(true),
+            check_before_update: Some(true),
+        });
+        r.cpu = Some(Cpu {
+            shares: Some(200),
+            quota: Some(50_000),
+            period: Some(100_000),
+            burst: Some(10_000),
+            cpus: Some("0".into()),
+            mems: Some("0".into()),
+            ..Cpu::default()
+        });
+        r.block_io = Some(BlockIo {
+            weight: Some(300),
+            throttle_read_bps_device: rate(1 << 20),
+            throttle_write_bps_device: rate(2 << 20),
+            throttle_read_iops_device: rate(100),
+            throttle_write_iops_device: rate(200),
+            ..BlockIo::default()
+        });
+    });
+    let cgroup = create(&parent, &asked).unwrap();
+    let line = |n: u64| format!("{major}:{minor} {n}");
+    for (file, expected) in [
+        ("memory.limit_in_bytes", "67108864".to_owned()),
+        ("memory.soft_limit_in_bytes", "33554432".to_owned()),
+        ("memory.swappiness", "7".to_owned()),
+        ("memory.kmem.tcp.limit_in_bytes", "8388608".to_owned()),
+        ("cpu.shares", "200".to_owned()),
+        ("cpu.cfs_quota_us", "50000".to_owned()),
+        ("cpu.cfs_period_us", "100000".to_owned()),
+        ("cpu.cfs_burst_us", "10000".to_owned()),
+        ("cpuset.cpus", "0".to_owned()),
+        ("cpuset.mems", "0".to_owned()),
+        ("blkio.bfq.weight", "300".to_owned()),
+        ("blkio.throttle.read_bps_device", line(1 << 20)),
+        ("blkio.throttle.write_bps_device", line(2 << 20)),
+        ("blkio.throttle.read_iops_device", line(100)),
+        ("blkio.throttle.write_iops_device", line(200)),
+    ] {
+        assert_eq!(value(&cgroup, file), expected, "{file}");
+    }
+    assert!(value(&cgroup, "memory.oom_control").starts_with("oom_kill_disable 1"));
+
+    // Idle groups have no shares; real-time runtime comes from the top.
+    let idle = |idle, shares| {
+        resources(|r| {
+            r.cpu = Some(Cpu {
+                idle: Some(idle),
+                shares,
+                ..Cpu::default()
+            });
+        })
+    };
+    let update = |resources: &Resources| cgroup.update(resources, &Options::default());
+    update(&idle(1, Some(512))).unwrap();
+    assert_eq!(value(&cgroup, "cpu.idle"), "1");
+    update(&idle(0, Some(512))).unwrap();
+    assert_eq!(value(&cgroup, "cpu.shares"), "512");
+    update(&idle(2, None)).unwrap_err();
+    assert_eq!(value(&cgroup, "cpu.idle"), "0");
+}
+
+#[test]
+fn realtime_runtime_is_the_parents_to_give() {
+    let parent = Parent::new();
+    let cpu = |runtime, period| {
+        resources(|r| {
+            r.cpu = Some(Cpu {
+                realtime_runtime: Some(runtime),
+                realtime_period: Some(period),
+                ..Cpu::default()
+            });
+        })
+    };
+    let error = create(&parent, &cpu(5000, 500_000)).unwrap_err();
+    assert!(error.to_string().contains("cpu.rt_runtime_us"), "{error}");
+    assert!(error.hint().unwrap().contains("parent"), "{error}");
+    let layout = Layout::detect().unwrap();
+    let above = layout.v1_of("cpu").unwrap().mount.join(&parent.0[1..]);
+    std::fs::create_dir(&above).unwrap();
+    std::fs::write(above.join("cpu.rt_runtime_us"), "10000").unwrap();
+    let cgroup = create(&parent, &cpu(5000, 500_000)).unwrap();
+    assert_eq!(value(&cgroup, "cpu.rt_runtime_us"), "5000");
+    assert_eq!(value(&cgroup, "cpu.rt_period_us"), "500000");
+}
+
+/// A hybrid host may have a controller in either hierarchy; here v1 has not got hugetlb.
+#[test]
+fn huge_pages_are_limited_wherever_their_controller_is() {
+    let parent = Parent::new();
+    let asked = |size: &str| {
+        resources(|r| {
+            r.hugepage_limits = vec![HugepageLimit {
+                page_size: size.into(),
+                limit: 4 << 20,
+            }];
+        })
+    };
+    let cgroup = create(&parent, &asked("2MB")).unwrap();
+    for files in [
+        ["hugetlb.2MB.max", "hugetlb.2MB.limit_in_bytes"],
+        ["hugetlb.2MB.rsvd.max", "hugetlb.2MB.rsvd.limit_in_bytes"],
+    ] {
+        let file = files.into_iter().find(|f| cgroup.dir_with(f).is_some());
+        assert_eq!(value(&cgroup, file.unwrap()), "4194304");
+    }
+    cgroup.remove().unwrap();
+    for bad in ["3MB", "2M", "../2MB"] {
+        let error = create(&parent, &asked(bad)).unwrap_err();
+        assert!(matches!(error, Error::BadValue { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_controller_that_is_nowhere_is_named() {
+    let parent = Parent::new();
+    let network = |class_id, priorities| {
+        resources(|r| {
+            r.network = Some(Network {
+                class_id,
+                priorities,
+            })
+        })
+    };
+    let limits = Rdma {
+        hca_handles: Some(1),
+        hca_objects: None,
+    };
+    let priority = InterfacePriority {
+        name: "lo".into(),
+        priority: 1,
+    };
+    let layout = Layout::detect().unwrap();
+    for (asked, controller) in [
+        (network(Some(1), Vec::new()), "net_cls"),
+        (network(None, vec![priority]), "net_prio"),
+        (
+            resources(|r| r.rdma = [("x".to_owned(), limits)].into()),
+            "rdma",
+        ),
+    ] {
+        assert!(layout.v1_of(controller).is_none(), "{controller}");
+        let error = create(&parent, &asked).unwrap_err();
+        assert!(error.to_string().contains(controller), "{error}");
+        assert_eq!(error.kind(), berth_model::ErrorKind::Unsupported);
+    }
+    assert_eq!(parent.dirs(), Vec::<PathBuf>::new());
+}
+
+/// Source: config-linux.md, "Unified".
+#[test]
+fn unified_files_are_written_and_only_those_that_limit() {
+    let parent = Parent::new();
+    let unified = |file: &str, value: &str| {
+        resources(|r| r.unified = [(file.to_owned(), value.to_owned())].into())
+    };
+    let cgroup = create(&parent, &unified("cgroup.max.descendants", "3")).unwrap();
+    assert_eq!(value(&cgroup, "cgroup.max.descendants"), "3");
+    cgroup.remove().unwrap();
+    let cgroup = create(&parent, &unified("hugetlb.2MB.max", "2097152")).unwrap();
+    assert_eq!(value(&cgroup, "hugetlb.2MB.max"), "2097152");
+    cgroup.remove().unwrap();
+    for file in [
+        "../x.y",
+        "cgroup.procs",
+        "cgroup.freeze",
+        "cgroup.kill",
+        "x",
+    ] {
+        let error = create(&parent, &unified(file, "1")).unwrap_err();
+        assert!(matches!(error, Error::BadValue { .. }), "{error:?}");
+    }
+    for file in ["memory.high", "dmem.max"] {
+        let error = create(&parent, &unified(file, "1")).unwrap_err();
+        assert!(matches!(error, Error::NoUnified { .. }), "{error:?}");
+        assert!(error.to_string().contains(file), "{error}");
+    }
+}
+
+#[test]
+fn a_refused_update_leaves_all_as_it_was() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &limits()).unwrap();
+    let before = cgroup.limits().unwrap();
+    let (major, minor) = root_disk();
+    let asked = resources(|r| {
+        r.memory = Some(Memory {
+            limit: Some(256 << 20),
+            swap: Some(512 << 20),
+            reservation: Some(1 << 20),
+            ..Memory::default()
+        });
+        r.cpu = Some(Cpu {
+            shares: Some(99),
+            quota: Some(20_000),
+            period: Some(50_000),
+            ..Cpu::default()
+        });
+        r.pids = Some(Pids { limit: Some(7) });
+        r.block_io = Some(BlockIo {
+            weight: Some(20),
+            throttle_read_bps_device: vec![ThrottleDevice {
+                major,
+                minor,
+                rate: 5,
+            }],
+            leaf_weight: Some(9),
+            ..BlockIo::default()
+        });
+    });
+    let error = cgroup.update(&asked, &Options::default()).unwrap_err();
+    assert!(error.to_string().contains("leaf"), "{error}");
+    assert_eq!(cgroup.limits().unwrap(), before);
+    assert_eq!(value(&cgroup, "blkio.throttle.read_bps_device"), "");
+    let mut asked = asked;
+    asked.block_io.as_mut().unwrap().leaf_weight = None;
+    cgroup.update(&asked, &Options::default()).unwrap();
+    assert_eq!(limit(&cgroup, "pids"), Some(7));
+}
+
+#[test]
+fn a_limit_below_the_use_is_refused_when_asked() {
+    let parent = Parent::new();
+    let cgroup = create(&parent, &Resources::default()).unwrap();
+    let mut sleeper = Sleeper::start("x=$(head -c 20M /dev/zero | tr '\\0' x); sleep 100");
+    cgroup.add(sleeper.pid()).unwrap();
+    wait_for("it takes memory", || {
+        cgroup.stats().unwrap().memory_bytes > Some(10 << 20)
+    });
+    let asked = |check, swap| {
+        resources(|r| {
+            r.memory = Some(Memory {
+                limit: Some(1 << 20),
+                swap,
+                check_before_update: Some(check),
+                ..Memory::default()
+            });
+        })
+    };
+    let update = |check, swap| cgroup.update(&asked(check, swap), &Options::default());
+    let text = update(true, None).unwrap_err().to_string();
+    assert!(
+        text.starts_with("rejecting memory limit 1048576 <= "),
+        "{text}"
+    );
+    let text = update(true, Some(2 << 20)).unwrap_err().to_string();
+    assert!(
+        text.starts_with("rejecting memory+swap limit 2097152 <= "),
+        "{text}"
+    );
+    // The v1 kernel refuses too what it cannot reclaim.
+    let text = update(false, None).unwrap_err().to_string();
+    assert!(
+        text.starts_with("unable to set memory limit to 1048576 (current"),
+        "{text}"
+    );
+    assert_eq!(limit(&cgroup, "memory"), None);
+    cgroup.kill().unwrap();
+    sleeper.wait();
+}
+
+/// A cpuset that others made and left empty would take no process.
+#[test]
+fn cpuset_parents_are_filled_from_theirs() {
+    let parent = Parent::new();
+    let layout = Layout::detect().unwrap();
+    let above = layout.v1_of("cpuset").unwrap().mount.join(&parent.0[1..]);
+    std::fs::create_dir(&above).unwrap();
+    assert_eq!(
+        std::fs::read_to_string(above.join("cpuset.cpus")).unwrap(),
+        "\n"
+    );
+    let asked = resources(|r| {
+        r.cpu = Some(Cpu {
+            cpus: Some("0".into()),
+            ..Cpu::default()
+        });
+    });
+    let path = format!("{}/deep/leaf", parent.0);
+    let cgroup = Cgroup::create(&path, &asked, &Options::default()).unwrap();
+    assert_eq!(value(&cgroup, "cpuset.cpus"), "0");
+    assert_ne!(value(&cgroup, "cpuset.mems"), "");
+    assert!(succeeds(
+        &cgroup,
+        "grep -q 'Cpus_allowed_list:.0$' /proc/self/status"
+    ));
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn an_update_may_need_another_hierarchy() {
+    let parent = Parent::new();
+    let mut cgroup = create(&parent, &Resources::default()).unwrap();
+    assert!(cgroup.dir_with("cpuset.cpus").is_none());
+    let sleeper = Sleeper::start("while :; do sleep 0.01; done");
+    cgroup.add(sleeper.pid()).unwrap();
+    let asked = resources(|r| {
+        r.cpu = Some(Cpu {
+            cpus: Some("1".into()),
+            ..Cpu::default()
+        });
+        r.hugepage_limits = vec![HugepageLimit {
+            page_size: "2MB".into(),
+            limit: 0,
+        }];
+    });
+    cgroup.extend(&asked, &Options::default()).unwrap();
+    cgroup.update(&asked, &Options::default()).unwrap();
+    assert_eq!(value(&cgroup, "cpuset.cpus"), "1");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", sleeper.pid())).unwrap();
+    assert!(status.contains("Cpus_allowed_list:\t1\n"), "{status}");
+    assert!(value(&cgroup, "cpuset.cpus") == "1" && value(&cgroup, "hugetlb.2MB.max") == "0");
+    cgroup.kill().unwrap();
+    drop(sleeper);
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn systemds_hierarchy_is_used_where_systemd_runs() {
+    let layout = Layout::detect().unwrap();
+    let runs = std::path::Path::new("/run/systemd/system").exists();
+    let plain = Resources::default();
+    let named = create::wanted(&layout, &plain).any(|h| h.controllers == ["name=systemd"]);
+    assert_eq!(named, runs && layout.v1_of("name=systemd").is_some());
 }

@@ -4,7 +4,7 @@
 //!
 //! Source: systemd.resource-control(5).
 
-use berth_oci::spec::{DeviceRule, Resources};
+use berth_oci::spec::{Cpu, DeviceRule, Memory, Resources};
 
 use super::wire::{Property, Value};
 use crate::error::Result;
@@ -30,10 +30,16 @@ pub(super) fn limits(
     unified: bool,
     mut version: impl FnMut() -> Result<u32>,
 ) -> Result<Vec<Property>> {
-    let writes = v2::writes(resources)?;
+    let writes = match unified {
+        true => v2::writes(resources, |_| true)?,
+        false => v2::writes(&with_v2_words(resources), |_| true)?,
+    };
+    let weights = resources.block_io.as_ref().map(v2::weights);
+    let weights = weights.unwrap_or_default();
     let mut files: Vec<(&str, &str)> = writes
         .iter()
         .map(|write| (write.file.as_str(), write.value.as_str()))
+        .chain(weights.iter().map(|(file, line)| (*file, line.as_str())))
         .collect();
     if unified {
         let own = resources.unified.iter();
@@ -72,6 +78,25 @@ pub(super) fn limits(
         all.extend(v1_weight("BlockIOWeight", weight.map(u64::from)));
     }
     Ok(all)
+}
+
+/// Those limits of a v1 container that have words in v2, and so properties.
+fn with_v2_words(resources: &Resources) -> Resources {
+    let memory = |memory: &Memory| Memory {
+        limit: memory.limit,
+        ..Memory::default()
+    };
+    let cpu = |cpu: &Cpu| Cpu {
+        realtime_period: None,
+        realtime_runtime: None,
+        ..cpu.clone()
+    };
+    Resources {
+        memory: resources.memory.as_ref().map(memory),
+        cpu: resources.cpu.as_ref().map(cpu),
+        pids: resources.pids.clone(),
+        ..Resources::default()
+    }
 }
 
 /// Limits that are one number in one file.
@@ -177,6 +202,9 @@ pub(super) fn oom_policy(
 /// # Errors
 /// A rule that makes no sense.
 pub(super) fn devices(rules: &[DeviceRule]) -> Result<Vec<Property>> {
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
     let writes = devices::v1_writes(rules)?;
     match writes.split_first() {
         Some((("devices.deny", _), allowed)) => {

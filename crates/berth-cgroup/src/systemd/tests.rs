@@ -151,7 +151,7 @@ fn limits_become_properties() {
 fn the_version_is_asked_only_where_it_matters() {
     let resources = Resources {
         memory: resources().memory,
-        pids: Some(Pids { limit: 20 }),
+        pids: Some(Pids { limit: Some(20) }),
         ..Resources::default()
     };
     let all = properties::limits(&resources, true, || panic!("asked")).unwrap();
@@ -185,8 +185,9 @@ fn no_limit_and_idle_and_unified() {
         resources.unified.insert(file.into(), value.into());
     }
     let all = limits(&resources, true, 252);
-    let expected: [Property; 6] = [
+    let expected: [Property; 7] = [
         ("MemoryMax", Value::U64(u64::MAX)),
+        ("MemorySwapMax", Value::U64(u64::MAX)),
         ("MemoryHigh", Value::U64(1 << 20)),
         ("CPUWeight", Value::U64(0)),
         ("CPUQuotaPerSecUSec", Value::U64(u64::MAX)),

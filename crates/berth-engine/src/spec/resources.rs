@@ -44,7 +44,10 @@ pub(super) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Resources
     let pids = asked
         .pids
         .filter(|_| !(inputs.rootless && by_default))
-        .map(|limit| Pids { limit });
+        // For Docker's callers 0 is no limit; for the specification it is one.
+        .map(|limit| Pids {
+            limit: Some(if limit == 0 { -1 } else { limit }),
+        });
     Resources {
         devices: device_rules(config, inputs),
         memory,

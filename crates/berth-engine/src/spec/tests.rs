@@ -169,7 +169,7 @@ fn limits_in_the_kernels_units() {
     );
     let cpu = resources.cpu.unwrap();
     assert_eq!((cpu.quota, cpu.period), (Some(150_000), Some(100_000)));
-    assert_eq!(resources.pids.unwrap().limit, 4096);
+    assert_eq!(resources.pids.unwrap().limit, Some(4096));
     let rlimits = spec.process.unwrap().rlimits;
     let nofile = rlimits
         .iter()

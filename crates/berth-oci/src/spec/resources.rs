@@ -99,10 +99,11 @@ pub struct Cpu {
     pub realtime_runtime: Option<i64>,
 }
 
-/// Number of tasks; -1 is "no limit".
+/// Number of tasks; -1 is "no limit", 0 is none at all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pids {
-    pub limit: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
 }
 
 /// Weights are 10 to 1000.

@@ -1,0 +1,119 @@
+//! Changes the limits of a cgroup in use.
+
+use std::path::Path;
+
+use berth_oci::spec::Resources;
+use rustix::io::Errno;
+
+use crate::apply::Apply;
+use crate::create::{Made, wanted};
+use crate::dir::Dir;
+use crate::error::{Error, Result};
+use crate::layout::{Hierarchy, Layout};
+use crate::{Cgroup, Options};
+
+/// How often processes are moved: each time catches what was forked in the one before.
+const ROUNDS: usize = 50;
+
+impl Cgroup {
+    /// Changes limits; what `resources` leaves out stays as it is. Values that count together
+    /// (memory and swap, on v2 quota and period) are to be given together.
+    ///
+    /// # Errors
+    /// The refused write; those before it are taken back.
+    pub fn update(&self, resources: &Resources, options: &Options) -> Result<()> {
+        Apply::to_used(self, resources, options)
+    }
+
+    /// Gives the cgroup what these limits need beyond what was made at first: leaves in further v1
+    /// hierarchies, with all its processes in them, and controllers in the unified one.
+    ///
+    /// The new leaves count as the cgroup's own even if a later step fails, so that they are removed
+    /// with it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn extend(&mut self, resources: &Resources, options: &Options) -> Result<()> {
+        self.extend_in(&Layout::detect()?, resources, options)
+    }
+
+    pub(crate) fn extend_in(
+        &mut self,
+        layout: &Layout,
+        resources: &Resources,
+        options: &Options,
+    ) -> Result<()> {
+        let parts = |dir: &Dir| hierarchy_of(layout, dir).and_then(|h| below(h, &dir.path));
+        let Some(parts) = self.dirs.iter().find_map(parts) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let mut made = Made {
+            adopt: true,
+            ..Made::default()
+        };
+        for hierarchy in wanted(layout, resources) {
+            let leaf = self
+                .dirs
+                .iter()
+                .find(|d| d.path.starts_with(&hierarchy.mount));
+            match leaf {
+                Some(dir) if dir.unified => {
+                    if let Some((_, parents)) = names.split_last() {
+                        made.walk(hierarchy, parents, resources)?;
+                    }
+                }
+                Some(_) => {}
+                // An ordinary user's cgroup has all that was delegated from the beginning.
+                None if options.rootless => {}
+                None => made.leaf(hierarchy, &names, resources)?,
+            }
+        }
+        let first = self.dirs.len();
+        self.dirs.append(&mut made.cgroup.dirs);
+        // Moving a process is slow: not when there is nowhere to move it.
+        if first == self.dirs.len() {
+            return Ok(());
+        }
+        self.fill(first)
+    }
+
+    /// Moves all processes into the leaves from the `first` on.
+    fn fill(&self, first: usize) -> Result<()> {
+        let mut moved = Vec::new();
+        for _ in 0..ROUNDS {
+            let pids = self.procs()?;
+            let rest: Vec<i32> = pids.into_iter().filter(|p| !moved.contains(p)).collect();
+            if rest.is_empty() {
+                break;
+            }
+            for pid in rest {
+                for dir in &self.dirs[first..] {
+                    match dir.try_write("cgroup.procs", &pid.to_string()) {
+                        // It has ended.
+                        Ok(()) | Err(Errno::SRCH) => {}
+                        Err(source) => {
+                            return Err(Error::WriteFile {
+                                path: dir.path.join("cgroup.procs"),
+                                value: pid.to_string(),
+                                source,
+                            });
+                        }
+                    }
+                }
+                moved.push(pid);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn hierarchy_of<'a>(layout: &'a Layout, dir: &Dir) -> Option<&'a Hierarchy> {
+    let mut all = layout.v1.iter().chain(layout.unified.as_ref());
+    all.find(|h| dir.path.starts_with(&h.mount))
+}
+
+fn below(hierarchy: &Hierarchy, path: &Path) -> Option<Vec<String>> {
+    let rest = path.strip_prefix(&hierarchy.mount).ok()?;
+    rest.iter().map(|c| c.to_str().map(str::to_owned)).collect()
+}
