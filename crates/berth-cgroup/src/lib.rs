@@ -25,10 +25,12 @@ mod freeze;
 mod kill;
 mod layout;
 mod limits;
+mod oom;
 mod remove;
 mod stats;
 pub mod systemd;
 mod update;
+mod usage;
 mod v1;
 mod v2;
 mod words;
@@ -44,7 +46,9 @@ use rustix::io::Errno;
 pub use error::{Error, Result};
 pub use layout::{Hierarchy, Layout};
 pub use limits::Limit;
+pub use oom::OomWatch;
 pub use stats::Stats;
+pub use usage::{Counters, CpuSet, CpuUse, Io, IoEntry, MemoryUse, Pressure, Stall, Usage};
 
 use dir::Dir;
 

@@ -931,3 +931,51 @@ fn systemds_hierarchy_is_used_where_systemd_runs() {
     let named = create::wanted(&layout, &plain).any(|h| h.controllers == ["name=systemd"]);
     assert_eq!(named, runs && layout.v1_of("name=systemd").is_some());
 }
+
+#[test]
+fn counters_are_those_of_the_kernel() {
+    let parent = Parent::new();
+    let (pages, mut asked) = (
+        vec![HugepageLimit {
+            page_size: "2MB".into(),
+            limit: 4 << 20,
+        }],
+        limits(),
+    );
+    asked.hugepage_limits = pages;
+    let cgroup = create(&parent, &asked).unwrap();
+    assert!(succeeds(
+        &cgroup,
+        "head -c 30M /dev/zero | tail -c 1 > /dev/null"
+    ));
+    let counters = cgroup.counters().unwrap();
+    assert!(counters.cpu.total > 0 && counters.cpu.per_cpu.iter().sum::<u64>() > 0);
+    assert_eq!(counters.cpu.per_cpu.len(), counters.cpu.per_cpu_user.len());
+    assert_eq!(counters.memory.usage.limit, 64 << 20);
+    assert_eq!(counters.memory.with_swap.limit, 128 << 20);
+    assert!(counters.memory.usage.peak > 0);
+    assert!(counters.memory.raw.contains_key("total_inactive_file"));
+    assert_eq!(counters.pids_limit, 100);
+    assert_eq!(counters.hugetlb["2MB"].limit, 4 << 20);
+    assert_eq!(counters.cpuset, CpuSet::default(), "it shares its parent's");
+}
+
+#[test]
+fn running_out_of_memory_is_told() {
+    let parent = Parent::new();
+    let asked = resources(|r| {
+        r.memory = Some(Memory {
+            limit: Some(16 << 20),
+            swap: Some(16 << 20),
+            ..Memory::default()
+        });
+    });
+    let cgroup = create(&parent, &asked).unwrap();
+    let mut watch = cgroup.watch_oom().unwrap();
+    assert!(!watch.struck().unwrap());
+    assert!(!succeeds(&cgroup, "head -c 100M /dev/zero | tail"));
+    assert!(watch.struck().unwrap());
+    assert!(!watch.struck().unwrap());
+    cgroup.remove().unwrap();
+    assert!(!watch.struck().unwrap(), "the removal is no lack of memory");
+}

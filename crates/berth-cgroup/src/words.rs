@@ -68,6 +68,30 @@ pub(crate) fn page_size(text: &str) -> Result<&str> {
 
 const HUGE_PAGES: &str = "/sys/kernel/mm/hugepages";
 
+/// The sizes of huge pages that this host has, as files have them in their names; sorted.
+pub(crate) fn page_sizes() -> Vec<String> {
+    let mut sizes: Vec<u64> = std::fs::read_dir(HUGE_PAGES)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            let kib = name.to_str()?.strip_prefix("hugepages-")?;
+            kib.strip_suffix("kB")?.parse().ok()
+        })
+        .collect();
+    sizes.sort_unstable();
+    sizes.into_iter().map(named).collect()
+}
+
+/// 2048 KiB → `2MB`. Source: mem_fmt(), mm/hugetlb_cgroup.c.
+fn named(kib: u64) -> String {
+    match kib {
+        1_048_576.. => format!("{}GB", kib >> 20),
+        1024.. => format!("{}MB", kib >> 10),
+        _ => format!("{kib}KB"),
+    }
+}
+
 fn kibibytes(text: &str) -> Option<u64> {
     let (number, shift) = match text.as_bytes() {
         [number @ .., b'K', b'B'] => (number, 0),
@@ -100,6 +124,9 @@ mod tests {
             assert!(page_size(bad).is_err());
         }
         assert!(page_size("3MB").is_err());
+        assert_eq!(named(2048), "2MB");
+        assert_eq!(named(1 << 20), "1GB");
+        assert_eq!(named(64), "64KB");
     }
 
     #[test]
