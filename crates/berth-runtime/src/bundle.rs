@@ -26,9 +26,7 @@ const UNSUPPORTED: &[&str] = &[
     "zos",
     "linux.intelRdt",
     "linux.memoryPolicy",
-    "linux.netDevices",
     "linux.personality",
-    "linux.timeOffsets",
     "process.execCPUAffinity",
     "process.ioPriority",
     "process.scheduler",
@@ -254,7 +252,7 @@ mod tests {
             |linux: &str| check(&format!(r#"{{"ociVersion":"1.0.0","linux":{{{linux}}}}}"#));
         linux(r#""namespaces":[{"type":"mount"}]"#).unwrap();
         linux(r#""namespaces":[{"type":"mount"},{"type":"mount"}]"#).unwrap_err();
-        linux(r#""namespaces":[{"type":"pid"}]"#).unwrap_err();
+        linux(r#""namespaces":[{"type":"pid"}]"#).unwrap();
         linux(r#""namespaces":[{"type":"mount"},{"type":"user"}]"#).unwrap_err();
         linux(r#""namespaces":[{"type":"mount"}],"uidMappings":[{"containerID":0,"hostID":1,"size":1}]"#).unwrap_err();
         linux(r#""namespaces":[{"type":"mount"}],"maskedPaths":["proc"]"#).unwrap_err();

@@ -87,6 +87,9 @@ pub enum Error {
     /// The user namespace's maps were refused.
     #[error("write the user namespace's id maps")]
     IdMaps { source: io::Error },
+    /// A network device could not be made the container's.
+    #[error("move the network device {name} into the container")]
+    NetDevice { name: String, source: io::Error },
     /// Something around the root file system failed.
     #[error("{action}")]
     Rootfs {
@@ -229,6 +232,10 @@ impl Error {
             }
             Error::Clone { source } if source.raw_os_error() == Some(ENOSPC) => Some(
                 "the kernel's limit of namespaces is reached: see /proc/sys/user/max_*_namespaces"
+                    .to_owned(),
+            ),
+            Error::Clone { source } if source.kind() == io::ErrorKind::PermissionDenied => Some(
+                "an ordinary user needs a user namespace in the configuration: see `spec --rootless`"
                     .to_owned(),
             ),
             Error::Child { failure } => failure.hint.clone(),

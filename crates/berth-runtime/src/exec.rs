@@ -17,14 +17,13 @@ use berth_cgroup::Cgroup;
 use berth_oci::spec::{Linux, Process};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
 use rustix::process::Signal;
-use rustix::thread::ThreadNameSpaceType;
 
 use crate::error::{Error, Result, step};
+use crate::join::Way;
 use crate::launch::{fail_and_exit, wait};
-use crate::namespaces::{bit, take_root_ids};
-use crate::pid;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::sync::{Message, Sync};
+use crate::{id_maps, pid};
 
 /// The container to enter.
 #[derive(Debug)]
@@ -83,7 +82,7 @@ pub fn exec(
     }
     let mut entry = Entry {
         init: Some(init),
-        namespaces: namespaces(target)?,
+        way: Way::to(target.pid, target.linux)?,
         cgroup,
         prepared,
         stdio,
@@ -109,25 +108,9 @@ pub fn exec(
     }
 }
 
-/// What is joined: the container's own namespaces, and its user namespace when that is not ours.
-fn namespaces(target: &Target<'_>) -> Result<ThreadNameSpaceType> {
-    let listed = target
-        .linux
-        .namespaces
-        .iter()
-        .fold(0, |bits, n| bits | bit(n.kind));
-    let mut all = ThreadNameSpaceType::from_bits_retain(listed as u32);
-    let user = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/user"));
-    let fail = |source| Error::JoinContainer { source };
-    // Rootless containers share the user namespace of their shim.
-    let same = user("self").map_err(fail)? == user(&target.pid.to_string()).map_err(fail)?;
-    all.set(ThreadNameSpaceType::USER, !same);
-    Ok(all)
-}
-
 struct Entry {
     init: Option<OwnedFd>,
-    namespaces: ThreadNameSpaceType,
+    way: Way,
     cgroup: Cgroup,
     prepared: Prepared,
     stdio: Stdio,
@@ -144,16 +127,13 @@ impl Entry {
         std::mem::take(&mut self.cgroup).join_v1()?;
         // After this nothing of the host's is open, but the streams and the socket.
         if let Some(init) = self.init.take() {
-            rustix::thread::move_into_thread_name_spaces(init.as_fd(), self.namespaces).map_err(
-                |errno| Error::JoinContainer {
-                    source: errno.into(),
-                },
-            )?;
+            self.way.join(init)?;
         }
-        if self.namespaces.contains(ThreadNameSpaceType::USER) {
-            take_root_ids().map_err(|e| step("become the container's root", e))?;
+        if self.way.other_user() {
+            id_maps::become_root(self.prepared.user())?;
             hide_from_others()?;
         }
+        self.way.enter_root()?;
         let options = CloneOptions {
             parent: true,
             ..CloneOptions::default()
@@ -227,7 +207,7 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
         match sync.receive()? {
             Message::Process(pid, pidfd) => {
                 // The number is of the container's pid namespace or below: ask in ours.
-                let pid = own_number(&pidfd).unwrap_or(pid);
+                let pid = pid::number(&pidfd).unwrap_or(pid);
                 *executed = Some(Executed {
                     pid,
                     pidfd,
@@ -248,15 +228,7 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
                     how: "before its program ran".to_owned(),
                 });
             }
-            Message::Listener(_) | Message::Hooks => {}
+            Message::Listener(_) | Message::Maps | Message::Hooks => {}
         }
     }
-}
-
-/// The pid behind a pidfd as this process's namespace numbers it. Source: proc(5), `Pid:` in fdinfo.
-fn own_number(pidfd: &OwnedFd) -> Option<i32> {
-    use std::os::fd::AsRawFd as _;
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
-    info.lines()
-        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
 }

@@ -13,16 +13,15 @@ use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{namespace, unshare};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
-use rustix::thread::set_thread_groups;
 
 use crate::error::{Error, Result, step};
 use crate::mount_options::root_propagation;
 use crate::mounts::{self, Context};
-use crate::namespaces::{Plan, take_root_ids};
+use crate::namespaces::Plan;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::rootfs::{self, Root};
 use crate::sync::Sync;
-use crate::{devices, hooks, masks, sysctl};
+use crate::{devices, hooks, id_maps, masks, sysctl};
 
 /// All that init needs, made before it is born.
 #[derive(Debug)]
@@ -72,24 +71,32 @@ impl Init<'_> {
 
     /// Identity, cgroups, namespaces, names.
     fn settle(&self, sync: &Sync, cgroup: &Cgroup) -> Result<()> {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .map_err(|e| step("ask to die with the runtime", e))?;
-        if self.namespaces.new_user() {
+        let plan = &self.namespaces;
+        if plan.held {
             // Until the maps are written this process is nobody.
             sync.wait_go()?;
-            take_root_ids().map_err(|e| step("become root of the user namespace", e))?;
-            let _ = set_thread_groups(&[]); // denied in some user namespaces; the user's own come later
         }
-        self.process.set_oom_score()?;
+        let made_by_maker = plan.needs_maker();
+        if plan.new_user() && !made_by_maker {
+            id_maps::become_root(self.process.user())?;
+        }
+        // After the change of user, which would undo both.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|e| step("ask to die with the runtime", e))?;
         hide_from_others()?;
+        if !made_by_maker {
+            self.process.set_oom_score()?;
+        }
         // The namespace's root is the cgroup that its maker is in: so this comes in between.
-        if !self.namespaces.new_user() {
+        if !plan.held {
             cgroup.join_v1()?;
         }
-        if self.namespaces.new_cgroup {
+        if plan.new_cgroup {
             unshare(namespace::CGROUP).map_err(|e| step("make the cgroup namespace", e))?;
         }
-        self.namespaces.join_all()?;
+        if !made_by_maker {
+            plan.join_all()?;
+        }
         if self.namespaces.new & namespace::NETWORK != 0 {
             // The kernel makes it down; programs expect 127.0.0.1 to answer.
             berth_sys::net::loopback_up().map_err(|e| step("bring the loopback up", e))?;
@@ -117,7 +124,7 @@ impl Init<'_> {
         let context = Context {
             bundle: &self.bundle,
             cgroups: &cgroup.paths(),
-            own_cgroup_namespace: self.namespaces.new_cgroup,
+            own_cgroup_namespace: self.namespaces.own_cgroup,
         };
         mounts::make_all(&root, &self.spec.mounts, &context)?;
         devices::make_all(&root, self.spec, self.in_user_namespace)?;
@@ -168,7 +175,10 @@ impl Init<'_> {
         if self.spec.root.as_ref().is_some_and(|root| root.readonly) {
             root.make_read_only()?;
         }
-        root.enter(self.no_pivot)?;
+        match self.namespaces.outside() {
+            Some(outside) => root.enter_detached(outside)?,
+            None => root.enter(self.no_pivot)?,
+        }
         if self.linux.rootfs_propagation.is_some() {
             let (kind, recursive) = root_propagation(self.linux.rootfs_propagation.as_deref())?;
             rootfs::set_final_propagation(kind, recursive)?;

@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
 use berth_model::task::RootfsMount;
-use berth_oci::spec::{IdMapping, Spec, State};
+use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{Child, CloneOptions, Forked, exit_now};
 use berth_sys::signals;
-use berth_sys::userns::{IdMap, write_maps, write_maps_by_helpers};
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::error::{Error, Result};
@@ -23,7 +22,9 @@ use crate::init::Init;
 use crate::namespaces::{Plan, in_user_namespace};
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
-use crate::{bundle, devices, filter, hooks, mount_options, sysctl, validate};
+use crate::{
+    bundle, devices, filter, hooks, id_maps, maker, mount_options, net_devices, sysctl, validate,
+};
 
 /// How a container is made, beside its spec.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     let told = options.rootless;
     let (mut init, path) = prepare(spec, options)?;
     let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
-    init.in_user_namespace = rootless || init.namespaces.new_user();
+    init.in_user_namespace = rootless || init.namespaces.other_user();
     let mut resources = spec
         .linux
         .as_ref()
@@ -104,7 +105,7 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
             ..init.state.clone()
         },
     };
-    match created.bring_up(spec, init.namespaces.new_user()) {
+    match created.bring_up(&init) {
         Ok(()) => Ok(created),
         Err(error) => {
             created.abandon();
@@ -171,13 +172,11 @@ impl Created {
     }
 
     /// From the new process to a ready init.
-    fn bring_up(&mut self, spec: &Spec, new_user: bool) -> Result<()> {
+    fn bring_up(&mut self, init: &Init<'_>) -> Result<()> {
         self.start_time = crate::pid::start_time(self.pid)?;
-        if new_user {
-            write_id_maps(self.pid, spec)?;
-            // As somebody else's root, init could not join them itself.
-            self.cgroup.add_v1(self.pid)?;
-            self.sync.go()?;
+        let (spec, plan) = (init.spec, &init.namespaces);
+        if plan.held {
+            self.hold(init.linux, plan)?;
         }
         loop {
             match self.sync.receive()? {
@@ -192,6 +191,24 @@ impl Created {
                 other => self.take(other, spec)?,
             }
         }
+    }
+
+    /// What init waits for, before anything else.
+    fn hold(&self, linux: &Linux, plan: &Plan) -> Result<()> {
+        if plan.needs_maker() {
+            if plan.join_user.is_some() {
+                id_maps::compare(self.pid, linux)?;
+            }
+            self.cgroup.add(self.pid)?;
+        } else {
+            if plan.new_user() {
+                id_maps::write(self.pid, linux)?;
+            }
+            // As somebody else's root, init could not join them itself.
+            self.cgroup.add_v1(self.pid)?;
+        }
+        net_devices::move_all(&linux.net_devices, plan, self.pid)?;
+        self.sync.go()
     }
 
     fn listen_until_exec(&mut self, spec: &Spec) -> Result<()> {
@@ -256,7 +273,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
             what: "an SELinux mount label",
         });
     }
-    let namespaces = Plan::new(&linux.namespaces)?;
+    let namespaces = Plan::new(spec, linux)?;
     devices::check(&linux.devices)?;
     sysctl::check(&linux.sysctl, namespaces.own)?;
     mount_options::root_propagation(linux.rootfs_propagation.as_deref())?;
@@ -292,6 +309,9 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
 }
 
 fn make_process(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
+    if init.namespaces.needs_maker() {
+        return maker::make_init(init, cgroup);
+    }
     let (ours, theirs) = Sync::pair()?;
     let options = CloneOptions {
         namespaces: init.namespaces.new,
@@ -320,31 +340,6 @@ pub(crate) fn fail_and_exit(sync: &Sync, error: &Error) -> ! {
         eprintln!("error: {}", crate::error::one_line(&failure));
     }
     exit_now(failure.exit_code)
-}
-
-fn write_id_maps(pid: i32, spec: &Spec) -> Result<()> {
-    let Some(linux) = &spec.linux else {
-        return Ok(());
-    };
-    let map = |list: &[IdMapping]| -> Vec<IdMap> {
-        let entry = |m: &IdMapping| IdMap {
-            inside: m.container_id,
-            outside: m.host_id,
-            count: m.size,
-        };
-        list.iter().map(entry).collect()
-    };
-    let (uids, gids) = (map(&linux.uid_mappings), map(&linux.gid_mappings));
-    let own =
-        |maps: &[IdMap], id: u32| maps.len() == 1 && maps[0].count == 1 && maps[0].outside == id;
-    let alone = own(&uids, rustix::process::geteuid().as_raw())
-        && own(&gids, rustix::process::getegid().as_raw());
-    let write = if rustix::process::geteuid().is_root() || alone {
-        write_maps
-    } else {
-        write_maps_by_helpers
-    };
-    write(pid, &uids, &gids).map_err(|source| Error::IdMaps { source })
 }
 
 /// Waits for a child's end and returns its exit code as shells count it.

@@ -1,14 +1,25 @@
-//! Which namespaces are made and which are joined.
+//! Which namespaces are made and which are joined, and in which order.
 //!
-//! Source: config-linux.md "Namespaces"; clone(2), setns(2).
+//! ```text
+//! new ones only            one clone3 makes them with init
+//! joined ones, too         init joins them; but for pid, which counts for children: its maker
+//! a user namespace joined  a maker is needed ([`crate::maker`]): what belongs to the host is joined as the
+//!   or made beside others, host's root, then the user namespace, then what belongs to that one
+//!   clocks set
+//! ```
+//! A path that leads to the caller's own namespace isolates nothing, and counts as none. Without a mount
+//! namespace of its own a container's mounts are in none at all: see [`crate::rootfs::Root::enter_detached`].
+//!
+//! Source: config-linux.md "Namespaces", "Offset for Time Namespace"; clone(2), setns(2), namespaces(7).
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use berth_oci::spec::{Namespace, NamespaceKind};
+use berth_oci::spec::{Linux, Namespace, NamespaceKind, Spec, TimeOffsets};
 use berth_sys::process::{CloneOptions, Forked, clone3, namespace};
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
@@ -18,38 +29,62 @@ use rustix::thread::{
 
 use crate::error::{Error, Result};
 use crate::sysctl::Own;
+use crate::validate::invalid;
 
 /// What init's process is made with, and what it joins.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// [`namespace`] bits for clone3.
+    /// [`namespace`] bits of what is made.
     pub new: u64,
     /// A cgroup namespace is made by init itself, once it is in its cgroup.
     pub new_cgroup: bool,
-    /// Joined by init.
-    joins: Vec<Join>,
-    /// A pid namespace counts for children only, so the maker of init joins it.
-    join_pid: Option<Join>,
     /// Which ones are not the host's.
     pub own: Own,
+    /// The cgroup namespace is not the host's.
+    pub own_cgroup: bool,
+    /// Init waits until its maker has seen to it: to its id maps, its cgroup, its network devices.
+    pub held: bool,
+    /// What `timens_offsets` gets.
+    pub(crate) offsets: String,
+    /// The user namespace to be joined.
+    pub(crate) join_user: Option<Join>,
+    /// A pid namespace counts for children only, so the maker of init joins it.
+    pub(crate) join_pid: Option<Join>,
+    /// The others; the mount namespace is last, for after it paths mean something else.
+    joins: Vec<Join>,
+    /// The runtime's mount namespace, which is the container's, too. Its mounts are made in another one,
+    /// which init then leaves.
+    outside: Option<Join>,
 }
 
+/// A namespace to be joined.
 #[derive(Debug)]
-struct Join {
+pub(crate) struct Join {
     kind: NamespaceKind,
     path: PathBuf,
     file: OwnedFd,
 }
 
 impl Join {
-    fn enter(&self) -> Result<()> {
-        move_into_link_name_space(self.file.as_fd(), Some(link_type(self.kind))).map_err(|errno| {
-            Error::JoinNamespace {
-                kind: word(self.kind),
-                path: self.path.clone(),
-                source: errno.into(),
-            }
+    pub(crate) fn enter(&self) -> Result<()> {
+        self.try_enter().map_err(|errno| {
+            let source = match errno {
+                Errno::INVAL if self.kind == NamespaceKind::Pid => {
+                    other("it is a namespace of another kind, or none below the runtime's")
+                }
+                Errno::INVAL => other("it is a namespace of another kind"),
+                Errno::PERM => io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "it belongs to a user namespace over which the container's root has no power",
+                ),
+                errno => errno.into(),
+            };
+            join_failed(self.kind, &self.path, source)
         })
+    }
+
+    fn try_enter(&self) -> std::result::Result<(), Errno> {
+        move_into_link_name_space(self.file.as_fd(), Some(link_type(self.kind)))
     }
 }
 
@@ -57,33 +92,97 @@ impl Plan {
     /// Opens what is to be joined.
     ///
     /// # Errors
-    /// [`Error::JoinNamespace`], [`Error::Unsupported`].
-    pub fn new(namespaces: &[Namespace]) -> Result<Plan> {
+    /// [`Error::JoinNamespace`], [`Error::InvalidSpec`].
+    pub fn new(spec: &Spec, linux: &Linux) -> Result<Plan> {
         let mut plan = Plan::default();
-        for wanted in namespaces {
-            let own = match &wanted.path {
-                None => {
-                    match wanted.kind {
-                        NamespaceKind::Cgroup => plan.new_cgroup = true,
-                        kind => plan.new |= bit(kind),
-                    }
-                    true
-                }
-                Some(path) => plan.join(wanted.kind, path)?,
-            };
-            match wanted.kind {
-                NamespaceKind::Network => plan.own.network = own,
-                NamespaceKind::Ipc => plan.own.ipc = own,
-                NamespaceKind::Uts => plan.own.uts = own,
-                _ => {}
-            }
+        for wanted in &linux.namespaces {
+            plan.add(wanted)?;
         }
+        if !plan
+            .joins
+            .iter()
+            .any(|join| join.kind == NamespaceKind::Mount)
+            && plan.new & namespace::MOUNT == 0
+        {
+            plan.new |= namespace::MOUNT;
+            let path = Path::new("/proc/self/ns/mnt");
+            plan.outside = Some(open(NamespaceKind::Mount, path)?);
+        }
+        // What follows stays usable only as long as paths are the host's.
+        plan.joins
+            .sort_by_key(|join| join.kind == NamespaceKind::Mount);
+        if let Some(offsets) = &linux.time_offsets {
+            plan.offsets = offsets_text(offsets);
+        }
+        plan.held = plan.new_user() || plan.needs_maker() || !linux.net_devices.is_empty();
+        plan.check(spec, linux)?;
         Ok(plan)
+    }
+
+    fn add(&mut self, wanted: &Namespace) -> Result<()> {
+        let own = match &wanted.path {
+            None if wanted.kind == NamespaceKind::Cgroup => {
+                self.new_cgroup = true;
+                true
+            }
+            None => {
+                self.new |= bit(wanted.kind);
+                true
+            }
+            Some(path) => self.join(wanted.kind, path)?,
+        };
+        match wanted.kind {
+            NamespaceKind::Network => self.own.network = own,
+            NamespaceKind::Ipc => self.own.ipc = own,
+            NamespaceKind::Uts => self.own.uts = own,
+            NamespaceKind::Cgroup => self.own_cgroup = own,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What would change the host instead of the container.
+    fn check(&self, spec: &Spec, linux: &Linux) -> Result<()> {
+        let named = !spec.hostname.is_empty() || !spec.domainname.is_empty();
+        if named && !self.own.uts {
+            return invalid(
+                "a host or domain name would be the host's: the uts namespace is".into(),
+            );
+        }
+        if !self.own.network && !linux.net_devices.is_empty() {
+            return invalid("netDevices need a network namespace other than the host's".into());
+        }
+        if self.outside.is_some() && linux.rootfs_propagation.is_some() {
+            return invalid(
+                "rootfsPropagation needs a mount namespace other than the host's".into(),
+            );
+        }
+        if self.other_user() && self.outside.is_some() {
+            // Nobody in there could mount anything.
+            return invalid(
+                "a user namespace needs a mount namespace other than the host's".into(),
+            );
+        }
+        if self.new_user() && self.new & namespace::MOUNT == 0 {
+            return invalid("a new user namespace needs a new mount namespace".into());
+        }
+        Ok(())
     }
 
     /// Whether a new user namespace is made.
     pub fn new_user(&self) -> bool {
         self.new & namespace::USER != 0
+    }
+
+    /// Whether the container has a user namespace other than its maker's.
+    pub fn other_user(&self) -> bool {
+        self.new_user() || self.join_user.is_some()
+    }
+
+    /// Whether one clone does not do it: see [`crate::maker`].
+    pub(crate) fn needs_maker(&self) -> bool {
+        let joins = !self.joins.is_empty() || self.join_pid.is_some();
+        self.join_user.is_some() || !self.offsets.is_empty() || (self.new_user() && joins)
     }
 
     /// Joins what init joins.
@@ -92,6 +191,19 @@ impl Plan {
     /// [`Error::JoinNamespace`].
     pub fn join_all(&self) -> Result<()> {
         self.joins.iter().try_for_each(Join::enter)
+    }
+
+    /// Joins all but the user namespace, as far as this process may; returns what is left.
+    pub(crate) fn join_what_may_be(&self) -> Result<Vec<&Join>> {
+        let mut left = Vec::new();
+        for join in self.join_pid.iter().chain(&self.joins) {
+            match join.try_enter() {
+                Err(Errno::PERM) if self.other_user() => left.push(join),
+                Ok(()) => {}
+                Err(_) => join.enter()?,
+            }
+        }
+        Ok(left)
     }
 
     /// Makes init's process in the pid namespace to be joined.
@@ -113,47 +225,99 @@ impl Plan {
         forked
     }
 
+    /// The container's network namespace, when it is one to be joined.
+    pub(crate) fn joined_network(&self) -> Option<BorrowedFd<'_>> {
+        let join = self.joins.iter().find(|j| j.kind == NamespaceKind::Network);
+        join.map(|join| join.file.as_fd())
+    }
+
+    /// The runtime's mount namespace, when the container has none of its own.
+    pub(crate) fn outside(&self) -> Option<BorrowedFd<'_>> {
+        self.outside.as_ref().map(|join| join.file.as_fd())
+    }
+
     fn join(&mut self, kind: NamespaceKind, path: &Path) -> Result<bool> {
-        let what = match kind {
-            NamespaceKind::User => Some("joining an existing user namespace"),
-            NamespaceKind::Mount => Some("joining an existing mount namespace"),
-            _ => None,
-        };
-        if let Some(what) = what {
-            return Err(Error::Unsupported { what });
-        }
         let join = open(kind, path)?;
-        let fail = |source| Error::JoinNamespace {
-            kind: word(kind),
-            path: path.to_owned(),
-            source,
-        };
+        let fail = |source| join_failed(kind, path, source);
         let theirs = rustix::fs::fstat(&join.file).map_err(|e| fail(e.into()))?;
         let ours = std::fs::metadata(format!("/proc/self/ns/{}", file_name(kind))).map_err(fail)?;
-        let own = (theirs.st_dev, theirs.st_ino) != (ours.dev(), ours.ino());
+        if (theirs.st_dev, theirs.st_ino) == (ours.dev(), ours.ino()) {
+            // Joining it would change nothing, and one's own user namespace cannot be joined.
+            return Ok(false);
+        }
         match kind {
-            // Joining one's own is allowed for all but pid namespaces' children, and changes nothing.
             NamespaceKind::Pid => self.join_pid = Some(join),
+            NamespaceKind::User => self.join_user = Some(join),
             _ => self.joins.push(join),
         }
-        Ok(own)
+        Ok(true)
     }
 }
 
-fn open(kind: NamespaceKind, path: &Path) -> Result<Join> {
-    let fail = |source| Error::JoinNamespace {
+/// The text for `timens_offsets`. Source: time_namespaces(7).
+fn offsets_text(offsets: &TimeOffsets) -> String {
+    let mut text = String::new();
+    let clocks = [
+        ("monotonic", offsets.monotonic),
+        ("boottime", offsets.boottime),
+    ];
+    for (clock, offset) in clocks {
+        if let Some(offset) = offset {
+            let _ = writeln!(text, "{clock} {} {}", offset.secs, offset.nanosecs);
+        }
+    }
+    text
+}
+
+/// Checks what can be told without looking at the host.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub(crate) fn check(linux: &Linux) -> Result<()> {
+    let relative = |n: &&Namespace| n.path.as_ref().is_some_and(|p| !p.is_absolute());
+    if let Some(bad) = linux.namespaces.iter().find(relative) {
+        return invalid(format!(
+            "the path of the {} namespace is not absolute",
+            word(bad.kind)
+        ));
+    }
+    let Some(offsets) = &linux.time_offsets else {
+        return Ok(());
+    };
+    let new_time = |n: &Namespace| n.kind == NamespaceKind::Time && n.path.is_none();
+    if !linux.namespaces.iter().any(new_time) {
+        return invalid("timeOffsets need a new time namespace".into());
+    }
+    let too_many = |o: &berth_oci::spec::TimeOffset| o.nanosecs > 999_999_999;
+    if [offsets.monotonic, offsets.boottime]
+        .iter()
+        .flatten()
+        .any(too_many)
+    {
+        return invalid("timeOffsets: nanosecs are at most 999999999".into());
+    }
+    Ok(())
+}
+
+fn join_failed(kind: NamespaceKind, path: &Path, source: io::Error) -> Error {
+    Error::JoinNamespace {
         kind: word(kind),
         path: path.to_owned(),
         source,
-    };
+    }
+}
+
+fn other(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+fn open(kind: NamespaceKind, path: &Path) -> Result<Join> {
+    let fail = |source| join_failed(kind, path, source);
     let file = OwnedFd::from(File::open(path).map_err(fail)?);
     // A fifo or a device has no business here; setns itself checks the kind of namespace.
     const NSFS_MAGIC: u64 = 0x6e73_6673;
     if crate::mounts::magic(&file).map_err(fail)? != NSFS_MAGIC {
-        return Err(fail(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a namespace",
-        )));
+        return Err(fail(other("not a namespace")));
     }
     Ok(Join {
         kind,
@@ -230,39 +394,4 @@ pub fn in_user_namespace() -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(kind: NamespaceKind, path: Option<&str>) -> Namespace {
-        Namespace {
-            kind,
-            path: path.map(PathBuf::from),
-        }
-    }
-
-    #[test]
-    fn new_ones_and_joined_ones() {
-        let plan = Plan::new(&[
-            of(NamespaceKind::Pid, None),
-            of(NamespaceKind::Cgroup, None),
-            of(NamespaceKind::Network, Some("/proc/self/ns/net")),
-        ])
-        .unwrap();
-        assert_eq!(plan.new, namespace::PID);
-        assert!(
-            plan.new_cgroup && !plan.own.network,
-            "the host's own is not the container's"
-        );
-        assert_eq!(plan.joins.len(), 1);
-    }
-
-    #[test]
-    fn what_is_no_namespace_is_refused() {
-        for path in ["/dev/null", "/proc/self/status", "/nonexistent"] {
-            assert!(
-                Plan::new(&[of(NamespaceKind::Network, Some(path))]).is_err(),
-                "{path}"
-            );
-        }
-    }
-}
+mod tests;

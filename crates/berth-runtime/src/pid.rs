@@ -22,3 +22,12 @@ pub fn start_time(pid: i32) -> Result<u64> {
 pub fn open(pid: i32, start_time: u64) -> Result<Option<OwnedFd>> {
     berth_sys::pid::open(pid, start_time).map_err(|e| step("open the container's process", e))
 }
+
+/// The number of the process behind a pidfd, as this process's pid namespace numbers it: whoever sent it
+/// may be in another one. Source: proc(5), `Pid:` in fdinfo.
+pub(crate) fn number(pidfd: &OwnedFd) -> Option<i32> {
+    use std::os::fd::AsRawFd as _;
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    info.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}

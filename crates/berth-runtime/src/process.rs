@@ -11,7 +11,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use berth_oci::spec::{Process, Seccomp};
+use berth_oci::spec::{Process, Seccomp, User};
 use berth_sys::process::{Strings, close_on_exec_from, execve, place_fd};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
 use rustix::io::Errno;
@@ -106,6 +106,11 @@ impl Prepared {
         self.process
             .console_size
             .map(|size| (size.height, size.width))
+    }
+
+    /// Whom it runs as.
+    pub fn user(&self) -> &User {
+        &self.process.user
     }
 
     /// The working directory.

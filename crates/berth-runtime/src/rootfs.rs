@@ -15,9 +15,11 @@ use berth_sys::mount::{self as sys_mount, Change, Propagation};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree,
 };
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, Result};
 use crate::mounts::{clone_tree, is_dir};
@@ -158,6 +160,26 @@ impl Root {
         rustix::mount::unmount(".", UnmountFlags::DETACH)
             .map_err(|e| rootfs("unmount the old root", e))?;
         rustix::process::chdir("/").map_err(|e| rootfs("enter the new root", e))
+    }
+
+    /// Makes it `/` of this process, and goes back to the mount namespace `outside`: for a container without
+    /// one of its own. The tree is a detached copy then, in no namespace at all: nobody else sees it, no
+    /// `..` leads out of it, and it ends with the last process that is in it.
+    ///
+    /// # Errors
+    /// [`Error::Rootfs`].
+    pub fn enter_detached(self, outside: BorrowedFd<'_>) -> Result<()> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH
+            | OpenTreeFlags::AT_RECURSIVE;
+        let tree =
+            open_tree(&self.0, "", flags).map_err(|e| rootfs("copy the mounts of the root", e))?;
+        move_into_link_name_space(outside, Some(LinkNameSpaceType::Mount))
+            .map_err(|e| rootfs("go back to the runtime's mount namespace", e))?;
+        rustix::process::fchdir(&tree)
+            .and_then(|()| rustix::process::chroot("."))
+            .map_err(|e| rootfs("enter the root file system", e))
     }
 }
 

@@ -5,6 +5,7 @@
 //!                  'T' + descriptor            master of the terminal
 //!                  'S' + descriptor            seccomp listener
 //!                  'P' + descriptor + pid      the process made by an intermediate one (exec)
+//!                  'U'                         a user namespace is made: write its id maps, then answer
 //!                  'H'                         namespaces are there: run the hooks, then answer
 //!                  'R'                         ready; waits for the start
 //!                  end of file                 the program runs (close-on-exec)
@@ -38,6 +39,8 @@ pub enum Message {
     Listener(OwnedFd),
     /// Another process was made: its pidfd.
     Process(i32, OwnedFd),
+    /// A user namespace was made: its id maps are due.
+    Maps,
     /// Hooks are due.
     Hooks,
     /// Ready to start.
@@ -157,6 +160,7 @@ impl Sync {
                 let pid = body.try_into().map_err(|_| nonsense())?;
                 Ok(Message::Process(i32::from_ne_bytes(pid), fd))
             }
+            (b'U', _) => Ok(Message::Maps),
             (b'H', _) => Ok(Message::Hooks),
             (b'R', _) => Ok(Message::Ready),
             _ => Err(nonsense()),

@@ -90,9 +90,12 @@ fn linux(spec: &Spec) -> Result<()> {
     if !spec.hostname.is_empty() && !has(NamespaceKind::Uts) {
         return invalid("a hostname needs a uts namespace".into());
     }
-    if !has(NamespaceKind::Mount) {
-        return invalid("a container needs a mount namespace".into());
+    if !spec.domainname.is_empty() && !has(NamespaceKind::Uts) {
+        return invalid("a domainname needs a uts namespace".into());
     }
+    crate::namespaces::check(linux)?;
+    crate::net_devices::check(&linux.net_devices)?;
+    crate::id_maps::check(linux, spec.process.as_ref().map(|p| &p.user))?;
     let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
     match find(&linux.namespaces, NamespaceKind::User) {
         None if mapped => return invalid("id mappings need a user namespace".into()),

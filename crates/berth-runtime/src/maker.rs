@@ -1,0 +1,142 @@
+//! The maker of init: a process between the runtime and init, where one clone does not do.
+//!
+//! ```text
+//! runtime ── maker   joins what the host's root may join; joins or makes the user namespace;
+//!    │               joins the rest; sets the clocks to come; makes init; ends
+//!    └────── init    the maker's sibling: the runtime's child
+//!
+//! maker → runtime    'U': write my id maps, then answer;  'P': this is init
+//! ```
+//! The maker is in no cgroup of the container (a limit of one process holds for init alone): the runtime
+//! moves init into them before it lets it go on.
+//!
+//! Namespaces that belong to different user namespaces (a network namespace of the host for a container of
+//! a user namespace) are why this is done in two rounds; unsharing a time namespace counts for children
+//! only, and its clocks can be set as long as it is empty.
+//!
+//! Source: setns(2), user_namespaces(7), time_namespaces(7).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use berth_cgroup::Cgroup;
+use berth_oci::spec::Linux;
+use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now, namespace, unshare};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
+
+use crate::error::{Error, Result, step};
+use crate::id_maps;
+use crate::init::Init;
+use crate::launch::{fail_and_exit, wait};
+use crate::process::hide_from_others;
+use crate::sync::{Message, Sync};
+
+/// Makes init's process, which waits for its first go.
+///
+/// # Errors
+/// The first step that failed; nothing is left behind.
+pub(crate) fn make_init(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
+    let (ours, theirs) = Sync::pair()?;
+    match clone3(CloneOptions::default()).map_err(|source| Error::Clone { source })? {
+        Forked::Child => {
+            drop(ours);
+            let error = match be_the_maker(init, &theirs) {
+                Ok(Forked::Parent(child)) => {
+                    match theirs.send_process(child.pid, child.pidfd.as_fd()) {
+                        Ok(()) => exit_now(0),
+                        Err(error) => error,
+                    }
+                }
+                Ok(Forked::Child) => match init.run(&theirs, cgroup) {
+                    Ok(never) => match never {},
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            fail_and_exit(&theirs, &error)
+        }
+        Forked::Parent(maker) => {
+            drop(theirs);
+            let made = follow(&maker, &ours, init.linux);
+            if made.is_err() {
+                let _ = berth_sys::signals::send(&maker.pidfd, 9);
+            }
+            wait(&maker.pidfd)?;
+            Ok((made?, ours))
+        }
+    }
+}
+
+/// The runtime's side, until the maker has made init.
+fn follow(maker: &Child, sync: &Sync, linux: &Linux) -> Result<Child> {
+    loop {
+        match sync.receive()? {
+            Message::Maps => {
+                id_maps::write(maker.pid, linux)?;
+                sync.go()?;
+            }
+            Message::Process(pid, pidfd) => {
+                // The number is of the pid namespace that was joined: ask in ours.
+                let pid = crate::pid::number(&pidfd).unwrap_or(pid);
+                return Ok(Child { pid, pidfd });
+            }
+            Message::Failed(failure) => return Err(Error::Child { failure }),
+            _ => {
+                return Err(Error::EndedEarly {
+                    how: "before init was made".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+fn be_the_maker(init: &Init<'_>, sync: &Sync) -> Result<Forked> {
+    let plan = &init.namespaces;
+    die_with_the_runtime()?;
+    // Both files are where the host's procfs is.
+    init.process.set_oom_score()?;
+    let clocks = (!plan.offsets.is_empty()).then(open_offsets).transpose()?;
+    if !plan.new_user() {
+        // An ordinary user could not write the maps of a process that is hidden from him.
+        hide_from_others()?;
+    }
+    let left = plan.join_what_may_be()?;
+    if plan.new_user() {
+        unshare(namespace::USER).map_err(|source| Error::Clone { source })?;
+        sync.send(b'U')?;
+        sync.wait_go()?;
+    } else if let Some(user) = &plan.join_user {
+        user.enter()?;
+    }
+    if plan.other_user() {
+        id_maps::become_root(init.process.user())?;
+        // The change of user has undone both.
+        die_with_the_runtime()?;
+        hide_from_others()?;
+    }
+    left.into_iter().try_for_each(|join| join.enter())?;
+    let mut new = plan.new & !namespace::USER;
+    if let Some(clocks) = clocks {
+        new &= !namespace::TIME;
+        unshare(namespace::TIME).map_err(|source| Error::Clone { source })?;
+        rustix::io::write(&clocks, plan.offsets.as_bytes())
+            .map_err(|e| step("set the clocks of the time namespace", e))?;
+    }
+    let options = CloneOptions {
+        namespaces: new,
+        parent: true,
+        ..CloneOptions::default()
+    };
+    clone3(options).map_err(|source| Error::Clone { source })
+}
+
+fn open_offsets() -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::open("/proc/self/timens_offsets", flags, Mode::empty())
+        .map_err(|e| step("open /proc/self/timens_offsets", e))
+}
+
+fn die_with_the_runtime() -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| step("ask to die with the runtime", e))
+}
