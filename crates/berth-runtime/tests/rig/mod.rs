@@ -13,8 +13,12 @@ use testkit::ledger::{Ledger, Mark};
 
 /// The binary under test: the static one when the environment names it.
 pub fn runtime() -> PathBuf {
-    std::env::var_os("BERTH_RUNTIME")
-        .map_or_else(|| env!("CARGO_BIN_EXE_berth-runtime").into(), PathBuf::from)
+    // In a virtual machine (tests/vm) only the environment names it.
+    let built = option_env!("CARGO_BIN_EXE_berth-runtime");
+    let named = std::env::var_os("BERTH_RUNTIME").map(PathBuf::from);
+    named
+        .or(built.map(PathBuf::from))
+        .expect("BERTH_RUNTIME names it")
 }
 
 /// A bundle with busybox, its own state root and cgroup parent; checks for leaks when it goes.

@@ -1,0 +1,118 @@
+//! The whole guest: how it is put together and what it must have said.
+//!
+//! ```text
+//! vda   target/vm/system.ext4, whose changes are thrown away     /
+//! vdb   /share, read-only: bin/ the programs under test, vm this program, lib/ its libraries
+//! ```
+//! The console has a line `ok NAME` or `FAIL NAME` (and what the test printed) for each test, and `end` at last.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use testkit::{busybox, programs};
+
+use crate::guest;
+use crate::machine::{boot, copy, file, initramfs, libraries, shell};
+
+const INIT: &str = include_str!("system.sh");
+
+/// For the disks, in this order. A microvm with virtio_mmio has no timer that this kernel would calibrate by.
+const MODULES: [&str; 6] = [
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "virtio_blk",
+];
+
+pub fn whole_system() {
+    let directory = tempfile::Builder::new()
+        .prefix("berth-vm.")
+        .tempdir()
+        .unwrap();
+    let filter = std::env::var("BERTH_GUEST").unwrap_or_default();
+    let disks = [file("system.ext4"), share(directory.path())];
+    let mut qemu = vec!["-M".to_owned(), "pc".to_owned()];
+    for (n, disk) in disks.iter().enumerate() {
+        let disk = disk.display();
+        qemu.extend([
+            "-drive".to_owned(),
+            format!("if=none,id=d{n},format=raw,snapshot=on,file={disk}"),
+        ]);
+        qemu.extend(["-device".to_owned(), format!("virtio-blk-pci,drive=d{n}")]);
+    }
+    let words = "loglevel=1 systemd.show_status=false systemd.unit=berth-guest.service hugepages=8";
+    let console = boot(&pack(directory.path(), &filter), words, &qemu);
+    println!("{console}");
+    let lines: Vec<&str> = console.lines().map(str::trim).collect();
+    let failed: Vec<&&str> = lines
+        .iter()
+        .filter(|line| line.starts_with("FAIL "))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(lines.contains(&"end"), "the guest did not come to its end");
+    let passed = lines.iter().filter(|line| line.starts_with("ok ")).count();
+    assert_eq!(passed, guest::names(&filter).len());
+}
+
+/// What starts this program in the guest: with the libraries that it was built for.
+fn command(share: &Path) -> String {
+    let loader = fs::read_dir(share.join("lib")).unwrap().find_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.starts_with("ld-linux").then_some(name)
+    });
+    format!(
+        "/share/lib/{} --library-path /share/lib /share/vm",
+        loader.unwrap()
+    )
+}
+
+/// The second disk.
+fn share(directory: &Path) -> PathBuf {
+    let share = directory.join("share");
+    for name in ["berth", "berth-runtime", "berth-monitor"] {
+        copy(&programs::directory().join(name), &share.join("bin"));
+    }
+    if let Some(other) = std::env::var_os("BERTH_RUNTIME") {
+        fs::copy(other, share.join("bin/berth-runtime")).unwrap();
+    }
+    let program = std::env::current_exe().unwrap();
+    for library in libraries(&program) {
+        copy(&library, &share.join("lib"));
+    }
+    let stripped = "objcopy --strip-debug \"$1\" \"$2\"";
+    shell(stripped, &[&program, &share.join("vm")]);
+    let disk = directory.join("share.ext4");
+    let make = "mke2fs -q -t ext4 -d \"$1\" \"$2\" $(($(du -sm \"$1\" | cut -f1) + 16))M";
+    shell(make, &[&share, &disk]);
+    disk
+}
+
+fn pack(directory: &Path, filter: &str) -> PathBuf {
+    let root = directory.join("root");
+    busybox::make_rootfs(&root);
+    for module in MODULES {
+        let found = "cp \"$(find \"$1\" -name \"$(basename \"$2\")\")\" \"$2\"";
+        shell(
+            found,
+            &[&file("modules"), &root.join(format!("{module}.ko"))],
+        );
+    }
+    let command = command(&directory.join("share"));
+    let environment = "PATH=/usr/sbin:/usr/bin HOME=/root BERTH_BIN_DIR=/share/bin \
+                       BERTH_RUNTIME=/share/bin/berth-runtime";
+    let init = INIT
+        .replace("@MODULES@", &MODULES.join(" "))
+        .replace(
+            "@ENVIRONMENT@",
+            &format!("{environment} \"BERTH_GUEST={command}\""),
+        )
+        .replace("@COMMAND@", &format!("{command} guest {filter}"));
+    fs::write(root.join("init"), init).unwrap();
+    fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755)).unwrap();
+    let packed = directory.join("initramfs.system");
+    initramfs(&root, &packed);
+    packed
+}
