@@ -2,15 +2,15 @@
 //!
 //! Source: OCI runtime-spec, bundle.md and config.md.
 
-use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use berth_oci::spec::{Process, Spec};
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de;
 
 use crate::error::{Error, Result};
+use crate::strict::{self, Found};
 use crate::validate::{self, invalid};
 
 /// Bytes of a `config.json`; real ones are below 100 KiB.
@@ -67,22 +67,23 @@ fn read_supported<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<T
     }
 }
 
-/// Parses strictly; notes the first unsupported setting that is met on the way.
+/// Parses strictly; tells the first unsupported setting.
 fn parse<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<(T, Option<String>)> {
-    let bytes = read_capped(path)?;
     let fail = |source| Error::ParseJson {
         path: path.to_owned(),
         source,
     };
-    let mut unsupported = None;
-    let strict = Strict {
-        path: &mut place.to_owned(),
-        unsupported: &mut unsupported,
-    };
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-    strict.deserialize(&mut deserializer).map_err(fail)?;
-    let value = serde_json::from_slice(&bytes).map_err(fail)?;
-    Ok((value, unsupported))
+    let bytes = read_capped(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| fail(de::Error::custom(e)))?;
+    let value = serde_json::from_str(text).map_err(fail)?;
+    match strict::look(text, place, UNSUPPORTED) {
+        None => Ok((value, None)),
+        Some(Found::Setting(setting)) => Ok((value, Some(setting))),
+        Some(Found::Twice(key)) => {
+            let twice = format_args!("duplicate key `{key}`");
+            Err(fail(de::Error::custom(twice)))
+        }
+    }
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>> {
@@ -112,86 +113,6 @@ pub fn root_path(bundle: &Path, spec: &Spec) -> PathBuf {
             .as_ref()
             .map_or(Path::new("rootfs"), |root| root.path.as_path()),
     )
-}
-
-/// Visits a JSON value and keeps nothing: refuses an object that has a key twice, notes the first
-/// setting of [`UNSUPPORTED`] that is not empty. Its own value is whether the JSON value was empty.
-struct Strict<'a> {
-    /// Keys from the top to here, joined by dots.
-    path: &'a mut String,
-    unsupported: &'a mut Option<String>,
-}
-
-impl Strict<'_> {
-    fn inside(&mut self) -> Strict<'_> {
-        Strict {
-            path: self.path,
-            unsupported: self.unsupported,
-        }
-    }
-}
-
-type Visited<E> = std::result::Result<bool, E>;
-
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = bool;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Visited<D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-    fn visit_bool<E>(self, _: bool) -> Visited<E> {
-        Ok(false)
-    }
-    fn visit_i64<E>(self, _: i64) -> Visited<E> {
-        Ok(false)
-    }
-    fn visit_u64<E>(self, _: u64) -> Visited<E> {
-        Ok(false)
-    }
-    fn visit_f64<E>(self, _: f64) -> Visited<E> {
-        Ok(false)
-    }
-    fn visit_str<E>(self, _: &str) -> Visited<E> {
-        Ok(false)
-    }
-    fn visit_unit<E>(self) -> Visited<E> {
-        Ok(true)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Visited<A::Error> {
-        let mut empty = true;
-        while seq.next_element_seed(self.inside())?.is_some() {
-            empty = false;
-        }
-        Ok(empty)
-    }
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Visited<A::Error> {
-        // Objects of a configuration are small: a list is faster than a table.
-        let mut seen: Vec<String> = Vec::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if seen.contains(&key) {
-                return Err(de::Error::custom(format_args!("duplicate key `{key}`")));
-            }
-            let length = self.path.len();
-            if length > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(&key);
-            let empty = map.next_value_seed(self.inside())?;
-            if !empty && self.unsupported.is_none() && UNSUPPORTED.contains(&self.path.as_str()) {
-                *self.unsupported = Some(self.path.clone());
-            }
-            self.path.truncate(length);
-            seen.push(key);
-        }
-        Ok(seen.is_empty())
-    }
 }
 
 #[cfg(test)]

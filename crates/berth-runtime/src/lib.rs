@@ -30,6 +30,7 @@ pub mod rootfs;
 pub mod sealed;
 pub mod shim;
 pub mod state;
+mod strict;
 pub mod sync;
 pub mod sysctl;
 pub mod validate;

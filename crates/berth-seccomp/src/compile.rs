@@ -28,6 +28,8 @@ use crate::{Action, Arch, Program};
 
 /// Source: linux/bpf_common.h, BPF_MAXINSNS.
 const MAX_INSTRUCTIONS: usize = 4096;
+/// Most calls have a number below this.
+const SMALL_NUMBERS: usize = 1024;
 const ENOSYS: u32 = 38;
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
@@ -117,8 +119,9 @@ pub(crate) fn understand<'a>(profile: &'a Seccomp, default: Action) -> Result<Ve
             });
         }
         let mut calls = Vec::with_capacity(rule.names.len());
+        let mut after = 0;
         for name in &rule.names {
-            match arch::row(name) {
+            match arch::row(name, &mut after) {
                 Some(row) => calls.push((name.as_str(), row)),
                 None if action.leniency() < default.leniency() => {
                     return Err(Error::UnknownSyscall { name: name.clone() });
@@ -164,11 +167,38 @@ fn conditions(rule: &SeccompRule) -> Result<Vec<Vec<Condition>>> {
     })
 }
 
-/// A call with the rules for it.
+/// A call with the rules for it, strictest first; among equals in the profile's order.
 struct Call<'a> {
     number: u32,
     name: &'a str,
-    rules: Vec<&'a Rule<'a>>,
+    // Nearly all have one rule: no list is made for it.
+    first: Option<&'a Rule<'a>>,
+    more: Vec<&'a Rule<'a>>,
+}
+
+impl<'a> Call<'a> {
+    fn add(&mut self, name: &'a str, rule: &'a Rule<'a>) {
+        let stricter = |other: &Rule<'_>| rule.action.leniency() < other.action.leniency();
+        match self.first.replace(rule) {
+            None => self.name = name,
+            Some(first) if stricter(first) => self.more.insert(0, first),
+            Some(first) => {
+                self.first = Some(first);
+                let place = self.more.partition_point(|other| !stricter(other));
+                self.more.insert(place, rule);
+            }
+        }
+    }
+
+    fn rules(&self) -> impl DoubleEndedIterator<Item = &'a Rule<'a>> {
+        // Nothing behind a rule without conditions is ever reached.
+        let ends = |rules: &[&Rule<'_>]| rules.iter().position(|r| r.conditions.is_empty());
+        let more = match self.first {
+            Some(first) if first.conditions.is_empty() => &[],
+            _ => &self.more[..ends(&self.more).map_or(self.more.len(), |last| last + 1)],
+        };
+        self.first.into_iter().chain(more.iter().copied())
+    }
 }
 
 /// A range of numbers, from `first` to the next one's, with one outcome.
@@ -221,34 +251,47 @@ fn tree_of(arch: Arch, rules: &[Rule<'_>], default: Action, code: &mut Builder) 
 
 /// The calls that rules name, by number.
 fn calls_of<'a>(arch: Arch, rules: &'a [Rule<'a>]) -> Vec<Call<'a>> {
-    let column = arch as usize;
-    let mut pairs: Vec<(u32, &str, &Rule<'_>)> = Vec::with_capacity(rules.len() * 16);
-    for rule in rules {
-        let numbers = rule
-            .calls
-            .iter()
-            .map(|(name, row)| (row[column], *name, rule));
-        pairs.extend(numbers.filter(|(number, ..)| *number != NONE));
-    }
-    // Stable: among equals, rules stay in the profile's order.
-    pairs.sort_by_key(|(number, ..)| *number);
-    let mut calls: Vec<Call<'_>> = Vec::with_capacity(pairs.len());
-    for (number, name, rule) in pairs {
-        match calls.last_mut() {
-            Some(call) if call.number == number => call.rules.push(rule),
-            _ => calls.push(Call {
-                number,
-                name,
-                rules: vec![rule],
-            }),
+    let named = || {
+        rules.iter().flat_map(|rule| {
+            let calls = rule.calls.iter();
+            let numbers = calls.map(move |(name, row)| (row[arch as usize], *name, rule));
+            numbers.filter(|(number, ..)| *number != NONE)
+        })
+    };
+    // Sorted by a table of the small numbers; the few others (of arm) follow.
+    let mut places = [0_u16; SMALL_NUMBERS];
+    let mut large = Vec::new();
+    for (number, ..) in named() {
+        match places.get_mut(number as usize) {
+            Some(place) => *place = 1,
+            None => large.push(number),
         }
     }
-    for call in &mut calls {
-        call.rules.sort_by_key(|r| r.action.leniency());
-        // Nothing behind a rule without conditions is ever reached.
-        if let Some(last) = call.rules.iter().position(|r| r.conditions.is_empty()) {
-            call.rules.truncate(last + 1);
-        }
+    large.sort_unstable();
+    large.dedup();
+    let mut calls = Vec::with_capacity(SMALL_NUMBERS / 2);
+    let call = |number| Call {
+        number,
+        name: "",
+        first: None,
+        more: Vec::new(),
+    };
+    for (number, place) in places
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, place)| **place > 0)
+    {
+        *place = calls.len() as u16;
+        calls.push(call(number as u32));
+    }
+    let after = calls.len();
+    calls.extend(large.iter().map(|number| call(*number)));
+    for (number, name, rule) in named() {
+        let place = match places.get(number as usize) {
+            Some(place) => usize::from(*place),
+            None => after + large.partition_point(|other| *other < number),
+        };
+        calls[place].add(name, rule);
     }
     calls
 }
@@ -272,7 +315,7 @@ fn ranges(arch: Arch, calls: &[Call<'_>], default: Action) -> Vec<Range> {
     let mut end = base;
     for (i, call) in calls.iter().enumerate() {
         let number = base + call.number;
-        let outcome = match call.rules.first() {
+        let outcome = match call.first {
             Some(rule) if rule.conditions.is_empty() => Outcome::Action(rule.action),
             _ => Outcome::Call(i),
         };
@@ -314,7 +357,7 @@ fn tree(
 /// The rules of one call, tried in turn.
 fn conditional(call: &Call<'_>, arch: Arch, default: Action, code: &mut Builder) -> Label {
     let mut next = code.ret(default.value());
-    for rule in call.rules.iter().rev() {
+    for rule in call.rules().rev() {
         let mut label = code.ret(rule.action.value());
         for condition in rule.conditions.iter().rev() {
             let narrow = is_narrow(call.name, condition.index, arch);
