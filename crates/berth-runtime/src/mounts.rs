@@ -167,7 +167,14 @@ fn verify_on_top(root: &Root, destination: &str, wanted: u64) -> io::Result<()> 
 /// Attaches a detached mount to a directory or file.
 pub(crate) fn attach(mount: impl AsFd, target: impl AsFd) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    Ok(move_mount(mount, "", target, "", flags)?)
+    let is_dir = |fd| rustix::fs::fstat(fd).map(|s| FileType::from_raw_mode(s.st_mode).is_dir());
+    match move_mount(mount.as_fd(), "", target.as_fd(), "", flags) {
+        // What mount(2) says of a file on a directory, or the reverse: Docker has advice for it.
+        Err(Errno::INVAL) if is_dir(mount.as_fd())? != is_dir(target.as_fd())? => {
+            Err(Errno::NOTDIR.into())
+        }
+        other => Ok(other?),
+    }
 }
 
 /// A bind mount, detached, with its properties.
