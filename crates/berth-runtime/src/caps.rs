@@ -2,10 +2,13 @@
 //!
 //! Source: capabilities(7), config.md "Linux Process".
 
+use std::collections::BTreeSet;
+
 use berth_oci::spec::Capabilities;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use crate::error::{Error, Result, step};
+use crate::error::{Result, step};
+use crate::warning::warn;
 
 /// Names by number. Source: linux/capability.h.
 const NAMES: [&str; 41] = [
@@ -63,18 +66,52 @@ pub struct Sets {
 }
 
 impl Sets {
-    /// Understands the names.
+    /// Understands the names, and warns of those that it does not: they are not granted.
+    pub fn parse(names: &Capabilities) -> Self {
+        let mut unknown = BTreeSet::new();
+        let mut bits = |names| bits(names, &mut unknown);
+        let sets = Sets {
+            bounding: bits(&names.bounding),
+            effective: bits(&names.effective),
+            permitted: bits(&names.permitted),
+            inheritable: bits(&names.inheritable),
+            ambient: bits(&names.ambient),
+        };
+        if !unknown.is_empty() {
+            let unknown = Vec::from_iter(unknown).join(", ");
+            warn(format_args!(
+                "ignoring capabilities that are not known: {unknown}"
+            ));
+        }
+        sets
+    }
+
+    /// Warns of what [`Sets::apply`] will leave out: what this process does not have itself, unless it makes a
+    /// user namespace, where it has all; and what contradicts itself.
     ///
     /// # Errors
-    /// [`Error::InvalidSpec`] for a name that is no capability.
-    pub fn parse(names: &Capabilities) -> Result<Self> {
-        Ok(Sets {
-            bounding: bits(&names.bounding)?,
-            effective: bits(&names.effective)?,
-            permitted: bits(&names.permitted)?,
-            inheritable: bits(&names.inheritable)?,
-            ambient: bits(&names.ambient)?,
-        })
+    /// The kernel's.
+    pub fn warn_of_what_lacks(&self, new_user: bool) -> Result<()> {
+        let have = match new_user {
+            true => u64::MAX,
+            false => own()?.permitted.bits(),
+        };
+        let wanted = self.permitted | self.effective | self.inheritable | self.ambient;
+        let lacking = wanted & !have;
+        if lacking != 0 {
+            warn(format_args!(
+                "ignoring capabilities that this process cannot grant: {}",
+                list(lacking)
+            ));
+        }
+        let unfounded = self.ambient & !(self.permitted & self.inheritable) & have;
+        if unfounded != 0 {
+            warn(format_args!(
+                "ignoring ambient capabilities that are not permitted and inheritable: {}",
+                list(unfounded)
+            ));
+        }
+        Ok(())
     }
 
     /// Removes all but the wanted capabilities from the bounding set. Needs CAP_SETPCAP, so it comes
@@ -105,8 +142,7 @@ impl Sets {
     /// # Errors
     /// The kernel's.
     pub fn apply(&self, keep_admin: bool) -> Result<()> {
-        let own =
-            rustix::thread::capabilities(None).map_err(|e| step("read the capabilities", e))?;
+        let own = own()?;
         let have = own.permitted.bits();
         let permitted = self.permitted & have;
         // Inheritable ones may come from the bounding set only when permitted: the kernel's rule.
@@ -134,20 +170,31 @@ impl Sets {
     }
 }
 
-fn bits(names: &[String]) -> Result<u64> {
-    names
-        .iter()
-        .try_fold(0, |set, name| Ok(set | 1 << number(name)?))
+fn own() -> Result<CapabilitySets> {
+    rustix::thread::capabilities(None).map_err(|e| step("read the capabilities", e))
 }
 
-fn number(name: &str) -> Result<usize> {
+fn bits<'a>(names: &'a [String], unknown: &mut BTreeSet<&'a str>) -> u64 {
+    let mut set = 0;
+    for name in names {
+        match number(name) {
+            Some(number) => set |= 1 << number,
+            None => drop(unknown.insert(name)),
+        }
+    }
+    set
+}
+
+fn number(name: &str) -> Option<usize> {
     let short = name.strip_prefix("CAP_").unwrap_or(name);
-    NAMES
-        .iter()
-        .position(|known| *known == short)
-        .ok_or_else(|| Error::InvalidSpec {
-            reason: format!("`{name}` is no capability"),
-        })
+    NAMES.iter().position(|known| *known == short)
+}
+
+fn list(set: u64) -> String {
+    let names = NAMES.iter().enumerate();
+    let names = names.filter(|(number, _)| set & 1 << number != 0);
+    let names: Vec<String> = names.map(|(_, name)| format!("CAP_{name}")).collect();
+    names.join(", ")
 }
 
 /// All names, as `features` lists them.
@@ -161,12 +208,13 @@ mod tests {
 
     #[test]
     fn numbers_are_the_kernels() {
-        assert_eq!(number("CAP_CHOWN").unwrap(), 0);
-        assert_eq!(number("CAP_SYS_ADMIN").unwrap(), 21);
-        assert_eq!(number("NET_RAW").unwrap(), 13);
-        assert_eq!(number("CAP_CHECKPOINT_RESTORE").unwrap(), 40);
+        assert_eq!(number("CAP_CHOWN"), Some(0));
+        assert_eq!(number("CAP_SYS_ADMIN"), Some(21));
+        assert_eq!(number("NET_RAW"), Some(13));
+        assert_eq!(number("CAP_CHECKPOINT_RESTORE"), Some(40));
         for bad in ["", "CAP_", "cap_chown", "CAP_ALL", "CAP_CAP_CHOWN"] {
-            assert!(number(bad).is_err(), "{bad}");
+            assert_eq!(number(bad), None, "{bad}");
         }
+        assert_eq!(list(1 << 13 | 1), "CAP_CHOWN, CAP_NET_RAW");
     }
 }

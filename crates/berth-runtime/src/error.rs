@@ -137,6 +137,13 @@ pub enum Error {
         hard: u64,
         source: io::Error,
     },
+    /// An attribute of the process was refused.
+    #[error("set {what}")]
+    Attribute {
+        what: String,
+        hint: Option<&'static str>,
+        source: io::Error,
+    },
     /// A step on the way to the program failed.
     #[error("{action}")]
     Step {
@@ -204,6 +211,7 @@ impl Error {
             | E::Exec { source, .. }
             | E::ReadFile { source, .. }
             | E::Rlimit { source, .. }
+            | E::Attribute { source, .. }
             | E::Clone { source } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::PermissionDenied => ErrorKind::Denied,
@@ -238,6 +246,7 @@ impl Error {
                 "an ordinary user needs a user namespace in the configuration: see `spec --rootless`"
                     .to_owned(),
             ),
+            Error::Attribute { hint, .. } => hint.map(str::to_owned),
             Error::Child { failure } => failure.hint.clone(),
             _ => None,
         }

@@ -15,9 +15,11 @@ use std::path::PathBuf;
 
 use berth_cgroup::Cgroup;
 use berth_oci::spec::{Linux, Process};
+use berth_sys::attributes::{Bits, affinity};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
 use rustix::process::Signal;
 
+use crate::attributes::run_on;
 use crate::error::{Error, Result, step};
 use crate::join::Way;
 use crate::launch::{fail_and_exit, wait};
@@ -69,7 +71,7 @@ pub fn exec(
         id: target.id.to_owned(),
         status: "stopped",
     };
-    let mut prepared = Prepared::new(process, target.linux.seccomp.as_ref())?;
+    let mut prepared = Prepared::new(process, target.linux)?;
     prepared.preserve_fds = preserve_fds;
     let init = pid::open(target.pid, target.start_time)?.ok_or_else(stopped)?;
     let cgroup = Cgroup::open(target.cgroups)?;
@@ -80,9 +82,11 @@ pub fn exec(
             status: "paused",
         });
     }
+    let way = Way::to(target.pid, target.linux)?;
+    prepared.warn_of_capabilities(way.other_user())?;
     let mut entry = Entry {
         init: Some(init),
-        way: Way::to(target.pid, target.linux)?,
+        way,
         cgroup,
         prepared,
         stdio,
@@ -93,7 +97,7 @@ pub fn exec(
         cgroup: entry.cgroup.unified_fd(),
         ..CloneOptions::default()
     };
-    match clone3(options).map_err(|source| Error::Clone { source })? {
+    match clone_on(entry.prepared.attributes.initial_cpus.as_ref(), options)? {
         Forked::Child => {
             drop(ours);
             match entry.intermediate(&theirs) {
@@ -106,6 +110,22 @@ pub fn exec(
             listen(&intermediate, &ours)
         }
     }
+}
+
+/// Makes a process that runs on these CPUs from its first instant, which may be one in the container's cgroup.
+/// The caller itself goes back to where it was.
+fn clone_on(cpus: Option<&Bits>, options: CloneOptions<'_>) -> Result<Forked> {
+    let clone = || clone3(options).map_err(|source| Error::Clone { source });
+    let Some(cpus) = cpus else {
+        return clone();
+    };
+    let own = affinity().map_err(|e| step("read the CPU affinity", e))?;
+    run_on(cpus)?;
+    let forked = clone();
+    if !matches!(forked, Ok(Forked::Child)) {
+        run_on(&own)?;
+    }
+    forked
 }
 
 struct Entry {
@@ -125,6 +145,9 @@ impl Entry {
         self.prepared.set_oom_score()?;
         hide_from_others()?;
         std::mem::take(&mut self.cgroup).join_v1()?;
+        if let Some(cpus) = &self.prepared.attributes.final_cpus {
+            run_on(cpus)?;
+        }
         // After this nothing of the host's is open, but the streams and the socket.
         if let Some(init) = self.init.take() {
             self.way.join(init)?;

@@ -277,8 +277,18 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
     devices::check(&linux.devices)?;
     sysctl::check(&linux.sysctl, namespaces.own)?;
     mount_options::root_propagation(linux.rootfs_propagation.as_deref())?;
-    let mut prepared = Prepared::new(process, linux.seccomp.as_ref())?;
+    let mut prepared = Prepared::new(process, linux)?;
     prepared.preserve_fds = options.preserve_fds;
+    prepared.warn_of_capabilities(namespaces.other_user())?;
+    let hooks_inside = spec
+        .hooks
+        .as_ref()
+        .is_some_and(|all| !all.start_container.is_empty());
+    if hooks_inside && prepared.attributes.forbids_forks() {
+        return Err(invalid(
+            "SCHED_DEADLINE with startContainer hooks needs SCHED_FLAG_RESET_ON_FORK: nobody could start them",
+        ));
+    }
     let rootfs = match options.rootfs {
         Some(rootfs) => rootfs,
         None => RootfsMount::Bind {

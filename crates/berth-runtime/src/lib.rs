@@ -3,12 +3,14 @@
 //! Single-threaded, synchronous, static. It reads its bundle and its own state directory, nothing else.
 //! A reader starts at [`launch`] (the caller's side), then [`init`] (the container's side).
 
+pub mod attributes;
 pub mod bundle;
 pub mod caps;
 mod cgroup_mount;
 pub mod cmd;
 mod copy_up;
 pub mod devices;
+mod environment;
 pub mod error;
 pub mod exec;
 mod filter;
@@ -34,6 +36,7 @@ mod strict;
 pub mod sync;
 pub mod sysctl;
 pub mod validate;
+mod warning;
 
 pub use error::{Error, Result};
 pub use launch::{Created, LaunchOptions, create, launch};

@@ -11,20 +11,19 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use berth_oci::spec::{Process, Seccomp, User};
+use berth_oci::spec::{Linux, Process, User};
 use berth_sys::process::{Strings, close_on_exec_from, execve, place_fd};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 
+use crate::attributes::Attributes;
 use crate::caps::Sets;
+use crate::environment::Environment;
 use crate::error::{Error, Result, step};
 use crate::filter::Filter;
 use crate::sync::Sync;
 use crate::{rlimits, validate};
-
-/// Where programs are searched when the environment has no PATH.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Standard input, output and error of the program.
 #[derive(Debug)]
@@ -49,20 +48,27 @@ pub enum Stdio {
 pub struct Prepared {
     process: Process,
     args: Strings,
-    env: Strings,
-    search: String,
+    env: Environment,
     caps: Sets,
     filter: Option<Filter>,
+    pub(crate) attributes: Attributes,
     /// Descriptors from 3 on that the program shall have.
     pub preserve_fds: u32,
 }
 
+/// What is left to be executed.
+#[derive(Debug)]
+pub struct Program {
+    path: CString,
+    env: Strings,
+}
+
 impl Prepared {
-    /// Checks and prepares.
+    /// Checks and prepares; some of it is the container's.
     ///
     /// # Errors
     /// [`Error::InvalidSpec`], [`Error::Seccomp`], [`Error::Unsupported`].
-    pub fn new(process: &Process, seccomp: Option<&Seccomp>) -> Result<Prepared> {
+    pub fn new(process: &Process, linux: &Linux) -> Result<Prepared> {
         validate::process(process)?;
         rlimits::check(&process.rlimits)?;
         // A label that cannot be applied must not be forgotten.
@@ -81,24 +87,27 @@ impl Prepared {
                 what: "an SELinux label",
             });
         }
-        let search = process
-            .env
-            .iter()
-            .find_map(|pair| pair.strip_prefix("PATH="));
         Ok(Prepared {
             args: strings(&process.args)?,
-            env: strings(&process.env)?,
-            search: search.unwrap_or(DEFAULT_PATH).to_owned(),
+            env: Environment::new(&process.env)?,
             caps: process
                 .capabilities
                 .as_ref()
                 .map(Sets::parse)
-                .transpose()?
                 .unwrap_or_default(),
-            filter: seccomp.map(Filter::compile).transpose()?,
+            filter: linux.seccomp.as_ref().map(Filter::compile).transpose()?,
+            attributes: Attributes::new(process, linux)?,
             process: process.clone(),
             preserve_fds: 0,
         })
+    }
+
+    /// Warns of capabilities that it asks for and will not have.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn warn_of_capabilities(&self, new_user: bool) -> Result<()> {
+        self.caps.warn_of_what_lacks(new_user)
     }
 
     /// Initial size of the terminal: rows and columns.
@@ -133,20 +142,28 @@ impl Prepared {
         );
         file.and_then(|file| rustix::io::write(file, score.to_string().as_bytes()))
             .map(drop)
-            .map_err(|e| step("set oom_score_adj", e))
+            .map_err(|errno| Error::Attribute {
+                what: format!("oom_score_adj to {score}"),
+                hint: (errno == Errno::ACCESS).then_some(
+                    "to go below what the caller has needs CAP_SYS_RESOURCE: ask for no less than that",
+                ),
+                source: errno.into(),
+            })
     }
 
     /// Everything up to the point where only the exec is left; the program is found, too.
     ///
     /// # Errors
     /// The first step that failed.
-    pub fn become_user(&self, sync: &Sync) -> Result<CString> {
+    pub fn become_user(&self, sync: &Sync) -> Result<Program> {
         let process = &self.process;
         rlimits::apply(&process.rlimits)?;
         own_stdio(process.user.uid)?;
+        self.attributes.apply()?;
         if process.no_new_privileges {
             rustix::thread::set_no_new_privs(true).map_err(|e| step("set no_new_privs", e))?;
         }
+        let env = Strings::new(self.env.for_user(process.user.uid)?);
         let early = self.change_dir();
         self.caps.drop_bounding()?;
         self.change_user()?;
@@ -159,7 +176,10 @@ impl Prepared {
         rustix::process::umask(Mode::from_raw_mode(
             process.user.umask.unwrap_or(0o022) & 0o777,
         ));
-        let program = self.find_program()?;
+        let program = Program {
+            path: self.find_program()?,
+            env,
+        };
         close_on_exec_from(3 + self.preserve_fds)
             .map_err(|e| step("mark the descriptors close-on-exec", e))?;
         // Whoever takes the listener is there only as long as the container is being made.
@@ -181,11 +201,11 @@ impl Prepared {
     }
 
     /// Becomes the program; returns only the failure.
-    pub fn exec(&self, program: &CString, sync: &Sync) -> Error {
+    pub fn exec(&self, program: &Program, sync: &Sync) -> Error {
         if let Err(error) = self.last_steps(sync) {
             return error;
         }
-        let source = execve(program, &self.args, &self.env);
+        let source = execve(&program.path, &self.args, &program.env);
         Error::Exec {
             program: self.process.args[0].clone(),
             source,
@@ -247,7 +267,7 @@ impl Prepared {
             };
         }
         let mut denied = false;
-        for directory in self.search.split(':') {
+        for directory in self.env.path.split(':') {
             let candidate = if directory.is_empty() {
                 format!("./{program}")
             } else {
@@ -369,7 +389,7 @@ fn strings(list: &[String]) -> Result<Strings> {
     ))
 }
 
-fn c_string(text: &str) -> Result<CString> {
+pub(crate) fn c_string(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::InvalidSpec {
         reason: "a NUL byte in an argument".into(),
     })

@@ -7,11 +7,9 @@ use std::io;
 
 use crate::check;
 
-/// `struct sched_attr` of linux/sched/types.h, version 1.
+/// A scheduling policy with what belongs to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(C)]
 pub struct Scheduling {
-    size: u32,
     /// `SCHED_*`.
     pub policy: u32,
     /// `SCHED_FLAG_*`.
@@ -26,6 +24,19 @@ pub struct Scheduling {
     pub deadline: u64,
     /// See `runtime`.
     pub period: u64,
+}
+
+/// `struct sched_attr` of linux/sched/types.h, version 1.
+#[repr(C)]
+struct SchedAttr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
     util_min: u32,
     util_max: u32,
 }
@@ -34,10 +45,18 @@ pub struct Scheduling {
 ///
 /// # Errors
 /// `EPERM`, `EINVAL`, `EBUSY` (no time left for one more deadline), `EOPNOTSUPP` (utilisation clamps).
-pub fn set_scheduling(scheduling: &Scheduling) -> io::Result<()> {
-    let attr = Scheduling {
-        size: std::mem::size_of::<Scheduling>() as u32,
-        ..*scheduling
+pub fn set_scheduling(wanted: &Scheduling) -> io::Result<()> {
+    let attr = SchedAttr {
+        size: std::mem::size_of::<SchedAttr>() as u32,
+        policy: wanted.policy,
+        flags: wanted.flags,
+        nice: wanted.nice,
+        priority: wanted.priority,
+        runtime: wanted.runtime,
+        deadline: wanted.deadline,
+        period: wanted.period,
+        util_min: 0,
+        util_max: 0,
     };
     // SAFETY: `attr` is a whole sched_attr of the size that it says, only read by the kernel.
     check(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) }).map(drop)

@@ -57,6 +57,15 @@ impl Log {
         Ok(())
     }
 
+    /// Writes a warning to the file, if there is one.
+    pub(super) fn warn(&self, what: &str) {
+        if let Some(path) = &self.file {
+            let line = self.line("warning", what);
+            // As for `debug`.
+            let _ = open(path).and_then(|mut file| file.write_all(line.as_bytes()));
+        }
+    }
+
     /// Tells the failure and returns the exit code.
     pub(super) fn fail(&self, error: &Error) -> i32 {
         let failure = error.to_failure();

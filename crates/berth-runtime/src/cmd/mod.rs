@@ -25,8 +25,8 @@ mod unshare;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, step};
-use crate::sealed;
 use crate::state::Root;
+use crate::{sealed, warning};
 use args::Args;
 use log::Log;
 
@@ -120,6 +120,10 @@ fn global(args: &mut Args, log: &mut Log) -> Result<Global> {
         return Err(args::usage(
             "Option --root argument should not be set to /".to_owned(),
         ));
+    }
+    if log.file.is_some() {
+        let log = log.clone();
+        warning::send_to(move |what| log.warn(what));
     }
     if debug {
         log.start_debugging()?;
