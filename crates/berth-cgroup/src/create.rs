@@ -89,8 +89,7 @@ impl Made {
     ) -> Result<()> {
         let parts = components(path)?;
         if options.rootless && !self.adopt {
-            // The name alone: the parent is the caller's own cgroup, another in each hierarchy.
-            let name = format!("berth-{}", parts[parts.len() - 1]);
+            let name = crate::find::rootless_name(&parts);
             for Delegation { hierarchy, parent } in delegated_in(layout)? {
                 let mut inside: Vec<&str> = parent.iter().map(String::as_str).collect();
                 inside.push(&name);

@@ -21,6 +21,7 @@ mod device_program;
 mod devices;
 mod dir;
 mod error;
+mod find;
 mod freeze;
 mod kill;
 mod layout;

@@ -17,6 +17,7 @@ use berth_sys::process::{Child, CloneOptions, Forked, exit_now};
 use berth_sys::signals;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
+use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::namespaces::{Plan, in_user_namespace};
@@ -31,6 +32,8 @@ use crate::{
 pub struct LaunchOptions {
     /// Its id.
     pub id: String,
+    /// Where what is made is written down before it is there; `None` if the caller knows it.
+    pub claim: Option<Claim>,
     /// The bundle's directory, absolute.
     pub bundle: PathBuf,
     /// What `/` will be; `None` means the spec's `root.path`.
@@ -71,8 +74,9 @@ pub struct Created {
 ///
 /// # Errors
 /// The first step that failed, here or in init; nothing is left behind.
-pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
+pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
     let told = options.rootless;
+    let claim = options.claim.take();
     let (mut init, path) = prepare(spec, options)?;
     let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
     init.in_user_namespace = rootless || init.namespaces.other_user();
@@ -85,7 +89,14 @@ pub fn create(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     let limits = berth_cgroup::Options {
         rootless: told.unwrap_or(rootless),
     };
+    if let Some(claim) = &claim {
+        claim.making(&path, &limits)?;
+    }
     let cgroup = Cgroup::create(&path, &resources, &limits)?;
+    if let Some(Err(error)) = claim.as_ref().map(Claim::made) {
+        let _ = cgroup.remove();
+        return Err(error);
+    }
     let (child, sync) = match make_process(&init, &cgroup) {
         Ok(made) => made,
         Err(error) => {

@@ -97,6 +97,7 @@ impl Task<'_> {
         let (mut streams, stdio) = Streams::make(self.request)?;
         let options = LaunchOptions {
             id: self.request.id.clone(),
+            claim: None,
             bundle: self.request.bundle.clone(),
             rootfs: self.request.rootfs.clone(),
             stdio,

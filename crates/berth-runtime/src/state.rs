@@ -28,6 +28,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claim;
 use crate::error::{Error, Result, step};
 use crate::launch::Created;
 use crate::namespaces::in_user_namespace;
@@ -209,6 +210,11 @@ impl Dir {
     /// The id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What is made outside of it is written down here.
+    pub fn claim(&self) -> Claim {
+        Claim::new(self.path.clone())
     }
 
     /// Makes the fifo and opens its reading end, non-blocking: what init waits on.

@@ -10,6 +10,7 @@ use super::{Global, log, terminal, write_pid_file};
 use crate::error::Result;
 use crate::launch::{Created, LaunchOptions, absolute_bundle};
 use crate::process::Stdio;
+use crate::state::Dir;
 use crate::{bundle, launch};
 
 /// Options that `create` and `run` share.
@@ -44,13 +45,14 @@ impl Options {
     pub(super) fn launch(
         &self,
         global: &Global,
-        id: String,
+        dir: &Dir,
         bundle: &Path,
         terminal: bool,
         fifo: Option<OwnedFd>,
     ) -> LaunchOptions {
         LaunchOptions {
-            id,
+            id: dir.id().to_owned(),
+            claim: Some(dir.claim()),
             bundle: bundle.to_owned(),
             rootfs: None,
             stdio: if terminal {
@@ -137,7 +139,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.make(&id)?;
     let made = (|| -> Result<()> {
         let fifo = dir.make_fifo()?;
-        let how = options.launch(global, id, &bundle, wants_terminal, Some(fifo));
+        let how = options.launch(global, &dir, &bundle, wants_terminal, Some(fifo));
         let created = launch::create(&spec, how)?;
         finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .map_err(|error| abandon(created, error))

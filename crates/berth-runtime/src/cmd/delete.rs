@@ -25,8 +25,8 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         other => other?,
     };
     let Some(record) = dir.load()? else {
-        // A creation that was cut short left no process: init dies with its maker.
         return if force {
+            dir.claim().undo()?;
             dir.remove().map(|()| 0)
         } else {
             Err(wrong(id, Status::Creating))

@@ -40,7 +40,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     // Before the container is there: no signal is lost.
     let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
-    let how = options.launch(global, id, &bundle, wants_terminal, None);
+    let how = options.launch(global, &dir, &bundle, wants_terminal, None);
     let started = launch::create(&spec, how).and_then(|mut created| {
         let begun = finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .and_then(|()| created.start(&spec));

@@ -1,0 +1,89 @@
+//! What a creation makes outside its state directory, written down before it is there: killed in between,
+//! the runtime leaves what `delete --force` can find.
+//!
+//! ```text
+//! ROOT/<id>/cgroup.making → [rootless:]PATH   perhaps not ours: it goes if nothing runs in it
+//! ROOT/<id>/cgroup        → [rootless:]PATH   made for this container: what runs in it is killed
+//! ```
+//! Symbolic links, because one system call makes one, whole or not at all.
+
+use std::path::PathBuf;
+
+use berth_cgroup::{Cgroup, Options};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+
+const MAKING: &str = "cgroup.making";
+const MADE: &str = "cgroup";
+const ROOTLESS: &str = "rootless:";
+
+/// A state directory, for what is claimed.
+#[derive(Debug)]
+pub struct Claim(PathBuf);
+
+impl Claim {
+    /// Of the container whose state is in `dir`.
+    pub fn new(dir: PathBuf) -> Claim {
+        Claim(dir)
+    }
+
+    /// Before the cgroup is made.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn making(&self, path: &str, options: &Options) -> Result<()> {
+        let prefix = if options.rootless { ROOTLESS } else { "" };
+        rustix::fs::symlink(format!("{prefix}{path}"), self.0.join(MAKING))
+            .map_err(|errno| self.fail(errno))
+    }
+
+    /// Before anything runs in it.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn made(&self) -> Result<()> {
+        rustix::fs::rename(self.0.join(MAKING), self.0.join(MADE)).map_err(|errno| self.fail(errno))
+    }
+
+    /// Removes what was claimed, with what runs in it if that is the container's for sure.
+    ///
+    /// # Errors
+    /// [`Error::Cgroup`], [`Error::StateDir`].
+    pub fn undo(&self) -> Result<()> {
+        if let Some(cgroup) = self.read(MADE)? {
+            cgroup.kill()?;
+            cgroup.remove()?;
+        }
+        if let Some(cgroup) = self.read(MAKING)? {
+            // Somebody else's, if something runs in it: then the creation was about to be refused.
+            if cgroup.procs()?.is_empty() {
+                cgroup.remove()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Cgroup>> {
+        let target = match std::fs::read_link(self.0.join(name)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|source| Error::StateDir {
+                path: self.0.clone(),
+                source,
+            })?,
+        };
+        let target = target.to_string_lossy();
+        let (path, rootless) = match target.strip_prefix(ROOTLESS) {
+            Some(path) => (path, true),
+            None => (&*target, false),
+        };
+        Ok(Some(Cgroup::find(path, &Options { rootless })?))
+    }
+
+    fn fail(&self, errno: Errno) -> Error {
+        Error::StateDir {
+            path: self.0.clone(),
+            source: errno.into(),
+        }
+    }
+}
