@@ -11,64 +11,95 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
+use berth_sys::mount::{self as sys_mount, Change, attr};
 use rustix::fs::{Mode, OFlags};
 
-use crate::mount_options::Options;
-use crate::mounts::{Context, attach as attach_mount, clone_tree, detached, magic};
+use crate::mount_options::{Attributes, Options};
+use crate::mount_source::{configure, copy};
+use crate::mounts::{Context, attach as attach_mount, detached, magic};
 
 /// Where hosts mount their cgroups.
 const HOST: &str = "/sys/fs/cgroup";
 /// `f_type` of cgroup v2. Source: linux/magic.h.
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
 
-/// Makes the mounts at `target`.
+/// Makes the mounts at `target`; returns the top one.
 ///
 /// # Errors
 /// The kernel's.
 pub(crate) fn attach(
+    kind: &str,
     target: impl AsFd,
     options: &Options,
     context: &Context<'_>,
-) -> io::Result<()> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let unified = rustix::fs::open(HOST, flags, Mode::empty())
-        .ok()
-        .and_then(|host| magic(host).ok())
-        == Some(CGROUP2_MAGIC);
-    match context.cgroups.first() {
-        Some(leaf) if unified => attach_mount(leaf_mount(leaf, options.set)?, target),
-        None if unified && context.own_cgroup_namespace => {
-            attach_mount(new("cgroup2", &[], options.set)?, target)
-        }
-        _ => attach_hierarchies(target, options, context.cgroups),
+) -> io::Result<OwnedFd> {
+    if let Some((word, _)) = options.data.iter().find(|(word, _)| !is_of_all(word)) {
+        let message = format!("unknown option `{word}`: what the host mounted is shown");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
+    let set = options.own.set;
+    // Of type `cgroup2` it is that hierarchy alone, also on a host that has others.
+    let unified = magic_at(HOST) == Some(CGROUP2_MAGIC);
+    let leaf = if kind == "cgroup2" && !unified {
+        let is_v2 = |leaf: &&PathBuf| magic_at(leaf) == Some(CGROUP2_MAGIC);
+        context.cgroups.iter().find(is_v2)
+    } else {
+        context.cgroups.first()
+    };
+    let top = match leaf {
+        _ if kind != "cgroup2" && !unified => attach_hierarchies(&target, set, context.cgroups)?,
+        Some(leaf) => attached(leaf_mount(leaf, set)?, &target)?,
+        None if context.own_cgroup_namespace => attached(new("cgroup2", &[], set)?, &target)?,
+        // Nothing of the container's to show.
+        None => attach_hierarchies(&target, set, &[])?,
+    };
+    let rest = Options {
+        all: options.all,
+        propagation: options.propagation.clone(),
+        ..Options::default()
+    };
+    configure(&top, &rest, true)?;
+    Ok(top)
 }
 
-fn attach_hierarchies(target: impl AsFd, options: &Options, leaves: &[PathBuf]) -> io::Result<()> {
-    let top = new(
-        "tmpfs",
-        &[("mode", Some("755")), ("size", Some("64k"))],
-        options.set & !attr::RDONLY,
-    )?;
+/// Options of the whole hierarchy, which only its first mount on a host decides about.
+fn is_of_all(word: &str) -> bool {
+    word == "nsdelegate" || word.starts_with("memory_")
+}
+
+fn magic_at(path: impl AsRef<Path>) -> Option<u64> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path.as_ref(), flags, Mode::empty()).ok()?;
+    magic(directory).ok()
+}
+
+fn attached(mount: OwnedFd, target: impl AsFd) -> io::Result<OwnedFd> {
+    attach_mount(&mount, target)?;
+    Ok(mount)
+}
+
+fn attach_hierarchies(target: impl AsFd, set: u64, leaves: &[PathBuf]) -> io::Result<OwnedFd> {
+    let data = [("mode", Some("755")), ("size", Some("64k"))];
+    let top = new("tmpfs", &data, set & !attr::RDONLY)?;
     attach_mount(&top, target)?;
     for (name, leaf) in by_hierarchy(leaves) {
         rustix::fs::mkdirat(&top, &name, Mode::from_raw_mode(0o755))?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let place = rustix::fs::openat(&top, &name, flags, Mode::empty())?;
-        attach_mount(leaf_mount(leaf, options.set)?, place)?;
+        attach_mount(leaf_mount(leaf, set)?, place)?;
         // `cpu,cpuacct` is also known as `cpu` and as `cpuacct`.
         for part in name.split(',').filter(|part| *part != name) {
             rustix::fs::symlinkat(&name, &top, part)?;
         }
     }
-    sys_mount::set(
-        &top,
-        &Change {
-            set: options.set & attr::RDONLY,
+    if set & attr::RDONLY != 0 {
+        let change = Change {
+            set: attr::RDONLY,
             ..Change::default()
-        },
-    )
+        };
+        sys_mount::set(&top, &change)?;
+    }
+    Ok(top)
 }
 
 /// Leaves by the name of their hierarchy's mount.
@@ -85,16 +116,12 @@ fn by_hierarchy(leaves: &[PathBuf]) -> BTreeMap<String, &PathBuf> {
 }
 
 fn leaf_mount(leaf: &Path, set: u64) -> io::Result<OwnedFd> {
-    let made = clone_tree(leaf, false)?;
-    sys_mount::set(
-        &made,
-        &Change {
-            set,
-            propagation: Some(Propagation::Private),
-            ..Change::default()
-        },
-    )?;
-    Ok(made)
+    let options = Options {
+        own: Attributes { set, clear: 0 },
+        bind: true,
+        ..Options::default()
+    };
+    copy(leaf, &options)
 }
 
 fn new(kind: &str, data: &[(&str, Option<&str>)], set: u64) -> io::Result<OwnedFd> {

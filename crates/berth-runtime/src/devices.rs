@@ -5,16 +5,17 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use berth_oci::spec::{Device, DeviceRule, Spec};
+use berth_oci::spec::{Device, DeviceRule, Mount, Spec};
 use berth_sys::mount::{self as sys_mount, Change};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result, step};
-use crate::mounts::attach;
+use crate::mounts::{Mounted, attach};
 use crate::rootfs::{Root, split};
+use crate::walk;
 
 /// Path, major, minor of what every container has.
 const DEFAULT: [(&str, u32, u32); 6] = [
@@ -37,46 +38,94 @@ const LINKS: [(&str, &str); 5] = [
 /// `f_type` of devpts. Source: linux/magic.h.
 const DEVPTS_MAGIC: u64 = 0x1cd1;
 
+/// The largest numbers that a node holds: others would be cut, and mean another device.
+/// Source: linux/kdev_t.h.
+const MAX_MAJOR: i64 = 0xfff;
+const MAX_MINOR: i64 = 0xf_ffff;
+
 /// Makes the default devices, the spec's, and the links. A `/dev` bound from the host is left as it is.
 ///
 /// # Errors
 /// [`Error::Device`].
-pub fn make_all(root: &Root, spec: &Spec, in_user_namespace: bool) -> Result<()> {
-    let bound = |m: &berth_oci::spec::Mount| m.options.iter().any(|o| o == "bind" || o == "rbind");
-    if spec
-        .mounts
-        .iter()
-        .any(|m| m.destination.trim_end_matches('/') == "/dev" && bound(m))
-    {
-        return Ok(());
+pub fn make_all(
+    root: &Root,
+    mounted: &Mounted,
+    spec: &Spec,
+    in_user_namespace: bool,
+) -> Result<()> {
+    let devices = spec.linux.iter().flat_map(|linux| &linux.devices);
+    let bound = is_bound(&spec.mounts);
+    let dev = Dev::open(root, mounted, bound).map_err(|source| fail("/dev", source))?;
+    if !bound {
+        for (path, major, minor) in DEFAULT {
+            if devices.clone().any(|device| device.path == Path::new(path)) {
+                continue;
+            }
+            let node = Node {
+                kind: FileType::CharacterDevice,
+                major,
+                minor,
+                mode: 0o666,
+                owner: None,
+            };
+            let name = path.trim_start_matches("/dev/");
+            make_node(dev.fd(), name, path, &node, in_user_namespace)
+                .map_err(|source| fail(path, source))?;
+        }
     }
-    let dev = root
-        .make_dir("/dev")
-        .map_err(|source| fail("/dev", source))?;
-    for (path, major, minor) in DEFAULT {
-        let node = Node {
-            kind: FileType::CharacterDevice,
-            major,
-            minor,
-            mode: 0o666,
-            owner: None,
-        };
-        let name = path.trim_start_matches("/dev/");
-        make_node(dev.as_fd(), name, path, &node, in_user_namespace)
-            .map_err(|source| fail(path, source))?;
-    }
-    for device in spec.linux.iter().flat_map(|linux| &linux.devices) {
-        make_from_spec(root, device, in_user_namespace).map_err(|source| Error::Device {
+    for device in devices {
+        // The terminals' own, a link; and what a bound `/dev` has.
+        if device.path == Path::new("/dev/ptmx") || (bound && device.path.starts_with("/dev")) {
+            continue;
+        }
+        make_from_spec(root, &dev, device, in_user_namespace).map_err(|source| Error::Device {
             path: device.path.clone(),
             source,
         })?;
     }
+    if bound { Ok(()) } else { make_links(dev.fd()) }
+}
+
+fn is_bound(mounts: &[Mount]) -> bool {
+    let there = |mount: &&Mount| crate::mounts::clean(&mount.destination) == "/dev";
+    let bound = |mount: &Mount| {
+        mount.kind.as_deref() == Some("bind")
+            || mount.options.iter().any(|o| o == "bind" || o == "rbind")
+    };
+    mounts.iter().filter(there).any(bound)
+}
+
+/// The directory `/dev`.
+enum Dev<'a> {
+    Mounted(BorrowedFd<'a>),
+    OfTheImage(OwnedFd),
+}
+
+impl Dev<'_> {
+    fn open<'a>(root: &Root, mounted: &'a Mounted, bound: bool) -> io::Result<Dev<'a>> {
+        Ok(match mounted.dev() {
+            Some(dev) => Dev::Mounted(dev),
+            // Nothing is to be made in it.
+            None if bound => Dev::OfTheImage(root.open("/", OFlags::PATH)?),
+            None => Dev::OfTheImage(root.make_dir("/dev")?),
+        })
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Dev::Mounted(dev) => *dev,
+            Dev::OfTheImage(dev) => dev.as_fd(),
+        }
+    }
+}
+
+fn make_links(dev: BorrowedFd<'_>) -> Result<()> {
     for (target, name) in LINKS {
-        let link = || rustix::fs::symlinkat(target, &dev, name);
+        let link = || rustix::fs::symlinkat(target, dev, name);
         let made = match link() {
             // An image's own `/dev/ptmx` would be the host's.
             Err(Errno::EXIST) if name == "ptmx" => {
-                rustix::fs::unlinkat(&dev, name, AtFlags::empty()).and_then(|()| link())
+                rustix::fs::unlinkat(dev, name, AtFlags::empty()).and_then(|()| link())
             }
             Err(Errno::EXIST) => Ok(()),
             other => other,
@@ -92,7 +141,8 @@ pub fn make_all(root: &Root, spec: &Spec, in_user_namespace: bool) -> Result<()>
 /// [`Error::InvalidSpec`].
 pub fn check(devices: &[Device]) -> Result<()> {
     for device in devices {
-        let numbers = u32::try_from(device.major).is_ok() && u32::try_from(device.minor).is_ok();
+        let numbers =
+            (0..=MAX_MAJOR).contains(&device.major) && (0..=MAX_MINOR).contains(&device.minor);
         if file_type(&device.kind).is_none()
             || (!numbers && device.kind != "p")
             || !device.path.is_absolute()
@@ -152,10 +202,21 @@ fn file_type(kind: &str) -> Option<FileType> {
     }
 }
 
-fn make_from_spec(root: &Root, device: &Device, in_user_namespace: bool) -> io::Result<()> {
+fn make_from_spec(
+    root: &Root,
+    dev: &Dev<'_>,
+    device: &Device,
+    in_user_namespace: bool,
+) -> io::Result<()> {
     let path = device.path.to_str().ok_or(io::ErrorKind::InvalidInput)?;
     let (parent, name) = split(path)?;
-    let parent = root.make_dir(parent)?;
+    let other;
+    let parent = if parent == "/dev" {
+        dev.fd()
+    } else {
+        other = walk::make_dir(root, parent)?;
+        other.as_fd()
+    };
     let node = Node {
         kind: file_type(&device.kind).ok_or(io::ErrorKind::InvalidInput)?,
         major: device.major as u32,
@@ -163,7 +224,7 @@ fn make_from_spec(root: &Root, device: &Device, in_user_namespace: bool) -> io::
         mode: device.file_mode.unwrap_or(0o666) & 0o7777,
         owner: Some((device.uid.unwrap_or(0), device.gid.unwrap_or(0))),
     };
-    make_node(parent.as_fd(), name, path, &node, in_user_namespace)
+    make_node(parent, name, path, &node, in_user_namespace)
 }
 
 fn make_node(
@@ -213,11 +274,32 @@ fn make_node(
     Ok(())
 }
 
-/// Binds the host's node of the same path, if it is the device that was asked for.
+/// Binds the host's node of the same path, if it is the device that was asked for; else the one that the
+/// kernel names by that number.
 fn bind_node(parent: BorrowedFd<'_>, name: &str, path: &str, node: &Node) -> io::Result<()> {
     let number = rustix::fs::makedev(node.major, node.minor);
-    let host = open_device(Path::new(path), node.kind, number)?;
+    let host =
+        open_device(Path::new(path), node.kind, number).or_else(|error| {
+            match name_by_number(node) {
+                Some(path) => open_device(&path, node.kind, number),
+                None => Err(error),
+            }
+        })?;
     bind_at(parent, name, host.as_fd())
+}
+
+/// `DEVNAME` of a device. Source: sysfs's dev/char and dev/block, kernel's admin-guide/sysfs-rules.
+fn name_by_number(node: &Node) -> Option<PathBuf> {
+    let class = match node.kind {
+        FileType::BlockDevice => "block",
+        _ => "char",
+    };
+    let uevent = format!("/sys/dev/{class}/{}:{}/uevent", node.major, node.minor);
+    let text = std::fs::read_to_string(uevent).ok()?;
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("DEVNAME="))?;
+    Some(Path::new("/dev").join(name))
 }
 
 /// Opens a device of the host (O_PATH) and checks that it is the one meant.
@@ -256,14 +338,18 @@ fn bind_at(parent: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> io::Resu
     attach(sys_mount::clone_with(file, &Change::default())?, place)
 }
 
-/// Opens a terminal in the container's own devpts and binds it to `/dev/console`; without a devpts
-/// at `/dev/pts`, a terminal of the host's. Never by the name of a slave (security: R14).
+/// Opens a terminal in the container's own devpts; without one at `/dev/pts`, a terminal of the host's.
+/// Never by the name of a slave (security: R14). Of a container that is being made it becomes
+/// `/dev/console`.
 ///
 /// # Errors
 /// [`Error::Step`], [`Error::Device`].
-pub fn open_terminal(root: &Root, console: bool) -> Result<berth_sys::pty::Pair> {
+pub fn open_terminal(root: &Root, console: Option<&Mounted>) -> Result<berth_sys::pty::Pair> {
     let fail_open = |e: io::Error| step("open a terminal", e);
-    let own = root.open_no_links("/dev/pts", OFlags::PATH | OFlags::DIRECTORY);
+    let own = match console {
+        Some(mounted) => mounted.open(root, "/dev/pts"),
+        None => root.open_no_links("/dev/pts", OFlags::PATH | OFlags::DIRECTORY),
+    };
     let pair = match own {
         Ok(devpts) if crate::mounts::magic(&devpts).map_err(fail_open)? == DEVPTS_MAGIC => {
             berth_sys::pty::open_in(devpts.as_fd())
@@ -271,11 +357,9 @@ pub fn open_terminal(root: &Root, console: bool) -> Result<berth_sys::pty::Pair>
         _ => berth_sys::pty::open(),
     }
     .map_err(|e| fail_open(e.into()))?;
-    if console {
-        let dev = root
-            .make_dir("/dev")
-            .map_err(|source| fail("/dev", source))?;
-        bind_at(dev.as_fd(), "console", pair.slave.as_fd())
+    if let Some(mounted) = console {
+        let dev = Dev::open(root, mounted, false).map_err(|source| fail("/dev", source))?;
+        bind_at(dev.fd(), "console", pair.slave.as_fd())
             .map_err(|source| fail("/dev/console", source))?;
     }
     Ok(pair)
@@ -314,6 +398,8 @@ mod tests {
         };
         assert!(check(&[device("c", 1, "/dev/x"), device("p", 0, "/dev/p")]).is_ok());
         for bad in [
+            // The low bits are /dev/mem's.
+            device("c", 0x1001, "/dev/x"),
             device("x", 1, "/dev/x"),
             device("c", -1, "/dev/x"),
             device("b", 1, "dev/x"),

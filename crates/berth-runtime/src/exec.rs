@@ -196,7 +196,7 @@ impl Entry {
     /// be what it says.
     fn open_terminal(&self) -> Result<berth_sys::pty::Pair> {
         let root = crate::rootfs::Root::current()?;
-        let pair = crate::devices::open_terminal(&root, false)?;
+        let pair = crate::devices::open_terminal(&root, None)?;
         if let Some((rows, columns)) = self.console_size.or(self.prepared.console_size()) {
             berth_sys::pty::resize(&pair.master, rows, columns)
                 .map_err(|e| step("size the terminal", e))?;
@@ -251,7 +251,7 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
                     how: "before its program ran".to_owned(),
                 });
             }
-            Message::Listener(_) | Message::Maps | Message::Hooks => {}
+            Message::Listener(_) | Message::Maps | Message::Mount(_) | Message::Hooks => {}
         }
     }
 }

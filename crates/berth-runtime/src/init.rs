@@ -16,7 +16,7 @@ use rustix::process::Signal;
 
 use crate::error::{Error, Result, step};
 use crate::mount_options::root_propagation;
-use crate::mounts::{self, Context};
+use crate::mounts::{self, Context, Mounted};
 use crate::namespaces::Plan;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::rootfs::{self, Root};
@@ -51,10 +51,10 @@ impl Init<'_> {
     /// The first step that failed.
     pub fn run(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
         self.settle(sync, cgroup)?;
-        let root = self.make_root(cgroup)?;
-        let slave = self.terminal(&root, sync)?;
+        let (root, mounted) = self.make_root(sync, cgroup)?;
+        let slave = self.terminal(&root, &mounted, sync)?;
         self.hooks_outside(sync)?;
-        self.enter(root)?;
+        self.enter(root, mounted)?;
         sysctl::apply(&self.linux.sysctl, self.namespaces.own)?;
         match &slave {
             Some(slave) => place_terminal(slave.as_fd())?,
@@ -118,25 +118,29 @@ impl Init<'_> {
         Ok(())
     }
 
-    fn make_root(&self, cgroup: &Cgroup) -> Result<Root> {
+    fn make_root(&self, sync: &Sync, cgroup: &Cgroup) -> Result<(Root, Mounted)> {
+        let plan = &self.namespaces;
         let propagation = root_propagation(self.linux.rootfs_propagation.as_deref())?;
         let root = Root::set_up(&self.rootfs, propagation)?;
         let context = Context {
             bundle: &self.bundle,
             cgroups: &cgroup.paths(),
-            own_cgroup_namespace: self.namespaces.own_cgroup,
+            own_cgroup_namespace: plan.own_cgroup,
+            own_pid: plan.new & namespace::PID != 0 || plan.join_pid.is_some(),
+            own_ipc: plan.own.ipc,
+            sync,
         };
-        mounts::make_all(&root, &self.spec.mounts, &context)?;
-        devices::make_all(&root, self.spec, self.in_user_namespace)?;
-        Ok(root)
+        let mounted = mounts::make_all(&root, &self.spec.mounts, &context)?;
+        devices::make_all(&root, &mounted, self.spec, self.in_user_namespace)?;
+        Ok((root, mounted))
     }
 
     /// Opens the terminal, sends its master off, returns its slave.
-    fn terminal(&self, root: &Root, sync: &Sync) -> Result<Option<OwnedFd>> {
+    fn terminal(&self, root: &Root, mounted: &Mounted, sync: &Sync) -> Result<Option<OwnedFd>> {
         if !matches!(self.stdio, Stdio::Terminal) {
             return Ok(None);
         }
-        let pair = devices::open_terminal(root, true)?;
+        let pair = devices::open_terminal(root, Some(mounted))?;
         if let Some((rows, columns)) = self.console_size {
             berth_sys::pty::resize(&pair.master, rows, columns)
                 .map_err(|e| step("size the terminal", e))?;
@@ -158,7 +162,7 @@ impl Init<'_> {
     }
 
     /// Covers what must be covered and changes into the root.
-    fn enter(&self, root: Root) -> Result<()> {
+    fn enter(&self, root: Root, mounted: Mounted) -> Result<()> {
         // Missing, it is made, as long as that can be.
         if let Err(source) = root.make_dir(self.process.cwd()) {
             let read_only = source.raw_os_error() == Some(rustix::io::Errno::ROFS.raw_os_error());
@@ -170,8 +174,9 @@ impl Init<'_> {
                 });
             }
         }
-        masks::make_read_only(&root, &self.linux.readonly_paths)?;
-        masks::mask(&root, &self.linux.masked_paths)?;
+        mounted.make_read_only()?;
+        masks::make_read_only(&root, &mounted, &self.linux.readonly_paths)?;
+        masks::mask(&root, &mounted, &self.linux.masked_paths)?;
         if self.spec.root.as_ref().is_some_and(|root| root.readonly) {
             root.make_read_only()?;
         }
@@ -179,11 +184,7 @@ impl Init<'_> {
             Some(outside) => root.enter_detached(outside)?,
             None => root.enter(self.no_pivot)?,
         }
-        if self.linux.rootfs_propagation.is_some() {
-            let (kind, recursive) = root_propagation(self.linux.rootfs_propagation.as_deref())?;
-            rootfs::set_final_propagation(kind, recursive)?;
-        }
-        Ok(())
+        rootfs::set_final_propagation(root_propagation(self.linux.rootfs_propagation.as_deref())?)
     }
 
     fn wait_for_start(&self, sync: &Sync) -> Result<()> {

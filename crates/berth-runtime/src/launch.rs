@@ -24,7 +24,7 @@ use crate::namespaces::{Plan, in_user_namespace};
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
 use crate::{
-    bundle, devices, filter, hooks, id_maps, maker, mount_options, net_devices, sysctl, validate,
+    bundle, devices, filter, hooks, id_maps, maker, mount_options, mount_source, net_devices, rdt, sysctl, validate,
 };
 
 /// How a container is made, beside its spec.
@@ -67,6 +67,7 @@ pub struct Created {
     pub terminal: Option<OwnedFd>,
     sync: Sync,
     cgroup: Cgroup,
+    rdt: Option<rdt::Group>,
     state: State,
 }
 
@@ -89,6 +90,7 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
     let limits = berth_cgroup::Options {
         rootless: told.unwrap_or(rootless),
     };
+    let rdt = rdt::Made::of(init.linux.intel_rdt.as_ref(), &init.state.id)?;
     if let Some(claim) = &claim {
         claim.making(&path, &limits)?;
     }
@@ -111,6 +113,7 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
         terminal: None,
         sync,
         cgroup,
+        rdt: rdt.keep(),
         state: State {
             pid: Some(child.pid),
             ..init.state.clone()
@@ -167,6 +170,9 @@ impl Created {
         let _ = self.cgroup.kill();
         let _ = wait(&self.pidfd);
         let _ = self.cgroup.remove();
+        if let Some(group) = &self.rdt {
+            let _ = group.remove();
+        }
     }
 
     /// Waits for init's end.
@@ -182,9 +188,17 @@ impl Created {
         &self.cgroup
     }
 
+    /// Its resctrl groups.
+    pub fn rdt(&self) -> Option<&rdt::Group> {
+        self.rdt.as_ref()
+    }
+
     /// From the new process to a ready init.
     fn bring_up(&mut self, init: &Init<'_>) -> Result<()> {
         self.start_time = crate::pid::start_time(self.pid)?;
+        if let Some(group) = &self.rdt {
+            group.join(self.pid)?;
+        }
         let (spec, plan) = (init.spec, &init.namespaces);
         if plan.held {
             self.hold(init.linux, plan)?;
@@ -238,6 +252,11 @@ impl Created {
             Message::Terminal(master) => {
                 self.terminal = Some(master);
                 Ok(())
+            }
+            Message::Mount(index) => {
+                let bundle = Path::new(&self.state.bundle);
+                let made = mount_source::make_for_init(spec, index, bundle, self.pid)?;
+                self.sync.send_fd(b'g', made.as_fd())
             }
             Message::Listener(listener) => {
                 let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());

@@ -23,6 +23,7 @@ pub mod launch;
 mod maker;
 pub mod masks;
 pub mod mount_options;
+mod mount_source;
 pub mod mounts;
 pub mod namespaces;
 mod net_devices;
@@ -38,6 +39,7 @@ pub mod sync;
 pub mod sysctl;
 pub mod validate;
 mod warning;
+mod walk;
 
 pub use error::{Error, Result};
 pub use launch::{Created, LaunchOptions, create, launch};

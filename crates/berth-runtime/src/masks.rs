@@ -1,24 +1,27 @@
 //! Paths that the container must not see (masked) or change (read-only) (security: R13, R27).
 //!
 //! A file is covered by the host's `/dev/null`, opened and checked by us; a directory by an empty
-//! read-only tmpfs, one for all. If a mask fails, the container does not start.
+//! read-only tmpfs, one for all. If a mask fails, the container does not start. What is in `/proc` and
+//! `/sys` is found through what was mounted there, whatever the image's directories are by now
+//! (security: R3).
+//!
+//! Source: config-linux.md "Masked Paths", "Readonly Paths".
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use berth_sys::mount::{self as sys_mount, Change, attr};
-use rustix::fs::OFlags;
 
 use crate::devices::open_null;
 use crate::error::{Error, Result};
-use crate::mounts::{attach, detached, is_dir};
+use crate::mounts::{Mounted, attach, clean, detached, is_dir};
 use crate::rootfs::Root;
 
 /// Covers the paths that exist.
 ///
 /// # Errors
 /// [`Error::Mask`].
-pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
+pub fn mask(root: &Root, mounted: &Mounted, paths: &[String]) -> Result<()> {
     if paths.is_empty() {
         return Ok(());
     }
@@ -32,7 +35,7 @@ pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
             path: path.clone(),
             source,
         };
-        let Some(target) = existing(root, path).map_err(fail)? else {
+        let Some(target) = existing(root, mounted, path).map_err(fail)? else {
             continue;
         };
         let directory = is_dir(&target).map_err(fail)?;
@@ -54,7 +57,7 @@ pub fn mask(root: &Root, paths: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Mask`].
-pub fn make_read_only(root: &Root, paths: &[String]) -> Result<()> {
+pub fn make_read_only(root: &Root, mounted: &Mounted, paths: &[String]) -> Result<()> {
     let change = Change {
         set: attr::RDONLY,
         recursive: true,
@@ -65,7 +68,7 @@ pub fn make_read_only(root: &Root, paths: &[String]) -> Result<()> {
             path: path.clone(),
             source,
         };
-        let Some(target) = existing(root, path).map_err(fail)? else {
+        let Some(target) = existing(root, mounted, path).map_err(fail)? else {
             continue;
         };
         let copy = sys_mount::clone_with(target.as_fd(), &change).map_err(fail)?;
@@ -74,8 +77,12 @@ pub fn make_read_only(root: &Root, paths: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn existing(root: &Root, path: &str) -> io::Result<Option<OwnedFd>> {
-    match root.open(path, OFlags::PATH) {
+fn existing(root: &Root, mounted: &Mounted, path: &str) -> io::Result<Option<OwnedFd>> {
+    if clean(path) == "/" {
+        let message = "it is the root file system: `root.readonly` makes that read-only";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    match mounted.open(root, path) {
         Ok(target) => Ok(Some(target)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // A file where a directory was expected: there is nothing behind it to hide.

@@ -1,4 +1,5 @@
-//! The spec's mounts: each made detached, then attached to a descriptor inside the root.
+//! The spec's mounts: each made detached ([`crate::mount_source`]), then attached to a descriptor inside
+//! the root.
 //!
 //! `/proc` and `/sys` are what programs trust: they must be real directories of the image, get the
 //! real file systems, and nothing else is mounted in or over them (security: R2, R3, R10).
@@ -6,27 +7,31 @@
 //! Source: config.md "Mounts"; fsopen(2), open_tree(2), move_mount(2).
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use berth_oci::spec::Mount;
-use berth_sys::mount::{self as sys_mount, Change, Propagation};
-use rustix::fs::{CWD, FileType, OFlags};
+use berth_oci::spec::{Linux, Mount, NamespaceKind};
+use berth_sys::mount::{self as sys_mount, Change, attr};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsPickFlags, MoveMountFlags, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string,
+    fspick, move_mount,
 };
 
-use crate::cgroup_mount;
 use crate::error::{Error, Result};
 use crate::mount_options::Options;
+use crate::mount_source::{self, Made};
 use crate::rootfs::Root;
+use crate::sync::Sync;
+use crate::{cgroup_mount, walk};
 
 /// `f_type` of procfs. Source: linux/magic.h.
 pub const PROC_MAGIC: u64 = 0x9fa0;
 /// `f_type` of sysfs.
 const SYSFS_MAGIC: u64 = 0x6265_6572;
+/// The inode of a procfs's root. Source: linux/proc_fs.h.
+const PROC_ROOT: u64 = 1;
 
 /// Files of procfs that may be covered (by lxcfs, mostly): they only tell about the system.
 const PROC_FILES: [&str; 10] = [
@@ -42,6 +47,22 @@ const PROC_FILES: [&str; 10] = [
     "sys/crypto/fips_enabled",
 ];
 
+/// What has its place in sysfs, beside what is bound there. Source: kernel's Documentation/filesystems.
+const SYS_KINDS: [&str; 12] = [
+    "bind",
+    "binder",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "efivarfs",
+    "fusectl",
+    "pstore",
+    "securityfs",
+    "tracefs",
+];
+
 /// What the mounts depend on.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -51,117 +72,333 @@ pub struct Context<'a> {
     pub cgroups: &'a [PathBuf],
     /// It has a cgroup namespace of its own.
     pub own_cgroup_namespace: bool,
+    /// It has a pid namespace of its own.
+    pub own_pid: bool,
+    /// It has an ipc namespace of its own.
+    pub own_ipc: bool,
+    /// The runtime makes what init may not.
+    pub sync: &'a Sync,
+}
+
+/// What later steps need to know of the mounts.
+#[derive(Debug, Default)]
+pub struct Mounted {
+    /// What was mounted at `/proc`, `/sys` and `/dev`. Who exchanges directories of the image meanwhile
+    /// changes nothing about what is reached through these (security: R3, R16).
+    tops: Vec<(&'static str, OwnedFd)>,
+    /// What becomes read-only once everything in it is made.
+    read_only: Vec<OwnedFd>,
+}
+
+impl Mounted {
+    /// Opens `path` inside (O_PATH): through what was mounted, where something was.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(&self, root: &Root, path: &str) -> io::Result<OwnedFd> {
+        let place = clean(path);
+        let top = self.tops.iter().find_map(|(name, top)| {
+            let rest = place.strip_prefix(name)?.strip_prefix('/')?;
+            Some((rest, top))
+        });
+        if let Some((rest, top)) = top {
+            let resolve =
+                ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            match rustix::fs::openat2(top, rest, flags, Mode::empty(), resolve) {
+                // A link, which may lead anywhere inside.
+                Err(Errno::LOOP | Errno::XDEV) => {}
+                done => return Ok(done?),
+            }
+        }
+        root.open(path, OFlags::PATH)
+    }
+
+    /// What was mounted at `/dev`.
+    pub fn dev(&self) -> Option<BorrowedFd<'_>> {
+        let dev = self.tops.iter().find(|(name, _)| *name == "/dev");
+        dev.map(|(_, top)| top.as_fd())
+    }
+
+    /// Makes what was to be read-only so: nothing more is made in it.
+    ///
+    /// # Errors
+    /// [`Error::Step`].
+    pub fn make_read_only(&self) -> Result<()> {
+        let change = Change {
+            set: attr::RDONLY,
+            ..Change::default()
+        };
+        self.read_only
+            .iter()
+            .try_for_each(|mount| sys_mount::set(mount, &change))
+            .map_err(|e| crate::error::step("make a file system read-only", e))
+    }
+
+    fn keep(&mut self, destination: &str, made: OwnedFd) {
+        let name = ["/proc", "/sys", "/dev"]
+            .into_iter()
+            .find(|name| *name == destination);
+        if let Some(name) = name {
+            self.tops.retain(|(known, _)| *known != name);
+            self.tops.push((name, made));
+        }
+    }
+}
+
+/// Checks what can be known before anything is made.
+///
+/// # Errors
+/// [`Error::InvalidSpec`]; [`Error::Mount`] for an option that is not known.
+pub fn check(mounts: &[Mount], linux: Option<&Linux>) -> Result<()> {
+    let own_users =
+        linux.is_some_and(|l| l.namespaces.iter().any(|n| n.kind == NamespaceKind::User));
+    for mount in mounts {
+        let options = Options::parse(mount)?;
+        let texts = [
+            Some(&mount.destination),
+            mount.kind.as_ref(),
+            mount.source.as_ref(),
+        ];
+        let mut texts = texts.into_iter().flatten().chain(&mount.options);
+        let maps = [&mount.uid_mappings, &mount.gid_mappings];
+        let reason = if mount.destination.is_empty() {
+            "a mount has no destination"
+        } else if texts.any(|text| text.contains('\0')) {
+            "a NUL byte in a mount"
+        } else if maps[0].is_empty() != maps[1].is_empty() {
+            "uidMappings and gidMappings of a mount come together"
+        } else if options.id_map.is_some() && maps[0].is_empty() && !own_users {
+            "an id-mapped mount needs uidMappings and gidMappings, or a user namespace"
+        } else if options.id_map.is_some() && options.remount {
+            "a mount is id-mapped when it is made, not later"
+        } else {
+            continue;
+        };
+        let reason = format!(
+            "{reason} (mounts: `{}`)",
+            mount.destination.escape_default()
+        );
+        return Err(Error::InvalidSpec { reason });
+    }
+    Ok(())
 }
 
 /// Makes all mounts, in the spec's order.
 ///
 /// # Errors
 /// [`Error::Mount`], [`Error::MountNotAllowed`].
-pub fn make_all(root: &Root, mounts: &[Mount], context: &Context<'_>) -> Result<()> {
-    mounts
-        .iter()
-        .try_for_each(|mount| make(root, mount, context))
+pub fn make_all(root: &Root, mounts: &[Mount], context: &Context<'_>) -> Result<Mounted> {
+    let mut mounted = Mounted::default();
+    for index in 0..mounts.len() {
+        make(root, mounts, index, context, &mut mounted)?;
+    }
+    Ok(mounted)
 }
 
-fn make(root: &Root, mount: &Mount, context: &Context<'_>) -> Result<()> {
-    let options = Options::parse(mount)?;
-    let kind = if options.bind {
-        "bind"
-    } else {
-        mount.kind.as_deref().unwrap_or("none")
-    };
+fn make(
+    root: &Root,
+    mounts: &[Mount],
+    index: usize,
+    context: &Context<'_>,
+    mounted: &mut Mounted,
+) -> Result<()> {
+    let mount = &mounts[index];
+    let mut options = Options::parse(mount)?;
+    let kind = kind_of(mount, &options);
     let destination = clean(&mount.destination);
-    let what = describe(kind, mount);
     let fail = |source| Error::Mount {
         destination: destination.clone(),
-        what: what.clone(),
+        what: describe(mount, kind),
         source,
     };
     let refuse = |reason| Error::MountNotAllowed {
         destination: destination.clone(),
-        what: what.clone(),
+        what: describe(mount, kind),
         reason,
     };
     if destination == "/" {
         return Err(refuse("it would cover the root file system"));
     }
-    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        return Err(Error::Unsupported {
-            what: "an id-mapped mount",
-        });
+    if options.remount {
+        let ours = is_a_file_system_of_ours(&mounts[..index], &destination);
+        if !options.bind && !options.data.is_empty() && !ours {
+            return Err(refuse("only a file system made before is configured anew"));
+        }
+        return remount(root, &destination, &options).map_err(fail);
     }
-
+    // Later mounts and devices may need places in it: it is read-only in the end.
+    let late = (kind == "tmpfs" || destination == "/dev") && options.own.set & attr::RDONLY != 0;
+    if late {
+        options.own.set &= !attr::RDONLY;
+    }
     let made = match kind {
-        "bind" => Some(bind(mount, &options, context).map_err(fail)?),
         "cgroup" | "cgroup2" => None,
-        _ => Some(file_system(root, kind, &destination, mount, &options).map_err(fail)?),
+        _ => {
+            let which = (index, mount);
+            Some(mount_source::make(
+                root,
+                which,
+                &options,
+                &destination,
+                context,
+            )?)
+        }
     };
-    let trusted = trusted_magic(&destination);
-    if let Some(wanted) = trusted {
-        match &made {
-            Some(made) if magic(made).map_err(fail)? == wanted => {}
-            _ => return Err(refuse("only the kernel's own file system may be there")),
-        }
+    let trusted = matches!(&*destination, "/proc" | "/sys");
+    if trusted && !is_trusted(&destination, kind, made.as_ref()).map_err(fail)? {
+        return Err(refuse("only the kernel's own file system may be there"));
     }
-    let target = match &made {
-        Some(made) if !is_dir(made).map_err(fail)? => root.make_file(&destination),
-        _ => make_target(root, &destination, trusted.is_some()),
+    let directory = match &made {
+        Some(made) if !made.new => is_dir(&made.mount).map_err(fail)?,
+        _ => true,
+    };
+    let target = Target::open(root, &destination, directory, trusted).map_err(fail)?;
+    if !trusted {
+        target
+            .check(root, kind, &destination)
+            .map_err(fail)?
+            .map_or(Ok(()), |reason| Err(refuse(reason)))?;
     }
-    .map_err(fail)?;
-    let inside_proc = trusted.is_none() && magic(&target).map_err(fail)? == PROC_MAGIC;
-    if inside_proc && !(kind == "bind" && is_known_proc_file(&destination)) {
-        return Err(refuse("it would cover a part of /proc"));
-    }
-    if inside_trusted(&destination, "/sys") && kind == "tmpfs" && destination != "/sys/fs/cgroup" {
-        return Err(refuse("it would cover a part of /sys"));
-    }
-    match made {
-        None => cgroup_mount::attach(&target, &options, context).map_err(fail)?,
-        Some(made) => {
-            attach(&made, &target).map_err(fail)?;
+    let made = match made {
+        None => cgroup_mount::attach(kind, &target.place, &options, context).map_err(fail)?,
+        Some(Made { mount: made, .. }) => {
+            attach(&made, &target.place).map_err(fail)?;
             if options.copy_up {
-                crate::copy_up::copy(&target, &made).map_err(fail)?;
+                crate::copy_up::copy(&target.place, &made).map_err(fail)?;
             }
-            finish(&made, &options).map_err(fail)?;
+            made
         }
+    };
+    if trusted {
+        verify_on_top(root, &destination).map_err(fail)?;
     }
-    if let Some(wanted) = trusted {
-        verify_on_top(root, &destination, wanted).map_err(fail)?;
+    if late {
+        mounted.read_only.push(made.try_clone().map_err(fail)?);
     }
+    mounted.keep(&destination, made);
     Ok(())
 }
 
-/// What must be at the places that programs trust.
-fn trusted_magic(destination: &str) -> Option<u64> {
-    match destination {
-        "/proc" => Some(PROC_MAGIC),
-        "/sys" => Some(SYSFS_MAGIC),
-        _ => None,
+/// A place to mount on.
+struct Target {
+    place: OwnedFd,
+    /// By way of a link, or just made: its name does not say where it is.
+    elsewhere: bool,
+}
+
+impl Target {
+    fn open(root: &Root, path: &str, directory: bool, no_links: bool) -> io::Result<Target> {
+        let flags = match directory {
+            true => OFlags::PATH | OFlags::DIRECTORY,
+            false => OFlags::PATH,
+        };
+        let place = match root.open_no_links(path, flags) {
+            Ok(place) => {
+                let elsewhere = false;
+                return Ok(Target { place, elsewhere });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && no_links => {
+                root.make_dir(path)?;
+                root.open_no_links(path, flags)?
+            }
+            Err(error) if no_links => return Err(error),
+            Err(_) if directory => walk::make_dir(root, path)?,
+            Err(_) => walk::make_file(root, path)?,
+        };
+        let elsewhere = true;
+        Ok(Target { place, elsewhere })
+    }
+
+    /// Why it may not be mounted on.
+    fn check(&self, root: &Root, kind: &str, path: &str) -> io::Result<Option<&'static str>> {
+        let (mut in_proc, mut in_sys) = (inside(path, "/proc"), inside(path, "/sys"));
+        if self.elsewhere {
+            let (place, top) = (rustix::fs::fstat(&self.place)?, rustix::fs::fstat(root)?);
+            if (place.st_dev, place.st_ino) == (top.st_dev, top.st_ino) {
+                return Ok(Some("it would cover the root file system"));
+            }
+            let magic = magic(&self.place)?;
+            in_proc |= magic == PROC_MAGIC;
+            in_sys |= magic == SYSFS_MAGIC;
+        }
+        let allowed = kind == "bind" && is_known_proc_file(path);
+        Ok(if in_proc && !allowed {
+            Some("it would cover a part of /proc")
+        } else if in_sys && !SYS_KINDS.contains(&kind) && path != "/sys/fs/cgroup" {
+            Some("it would cover a part of /sys")
+        } else {
+            None
+        })
     }
 }
 
-/// The directory to mount on.
-fn make_target(root: &Root, destination: &str, no_links: bool) -> io::Result<OwnedFd> {
-    if !no_links {
-        return root.make_dir(destination);
+/// Whether the mount for `/proc` or `/sys` is what programs take it for.
+fn is_trusted(destination: &str, kind: &str, made: Option<&Made>) -> io::Result<bool> {
+    let Some(made) = made else {
+        return Ok(false);
+    };
+    if made.new {
+        return Ok(
+            (destination, kind) == ("/proc", "proc") || (destination, kind) == ("/sys", "sysfs")
+        );
     }
-    match root.open_no_links(destination, OFlags::PATH | OFlags::DIRECTORY) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            root.make_dir(destination)?;
-            root.open_no_links(destination, OFlags::PATH | OFlags::DIRECTORY)
-        }
-        other => other,
+    if magic(&made.mount)? != magic_of(destination) {
+        return Ok(false);
+    }
+    // Not a directory of some process.
+    Ok(destination != "/proc" || rustix::fs::fstat(&made.mount)?.st_ino == PROC_ROOT)
+}
+
+fn magic_of(destination: &str) -> u64 {
+    match destination {
+        "/proc" => PROC_MAGIC,
+        _ => SYSFS_MAGIC,
     }
 }
 
 /// Looks again from the root: what is seen at the place now is the kernel's file system.
-fn verify_on_top(root: &Root, destination: &str, wanted: u64) -> io::Result<()> {
+fn verify_on_top(root: &Root, destination: &str) -> io::Result<()> {
     let seen = root.open_no_links(destination, OFlags::PATH | OFlags::DIRECTORY)?;
-    if magic(&seen)? == wanted {
+    if magic(&seen)? == magic_of(destination) {
         Ok(())
     } else {
         Err(io::Error::other("something else is there now"))
     }
+}
+
+fn is_a_file_system_of_ours(before: &[Mount], destination: &str) -> bool {
+    let there = |mount: &&Mount| {
+        clean(&mount.destination) == destination && !mount.options.iter().any(|o| o == "remount")
+    };
+    let last = before.iter().rev().find(there);
+    last.is_some_and(|mount| {
+        Options::parse(mount)
+            .is_ok_and(|o| !matches!(kind_of(mount, &o), "bind" | "cgroup" | "cgroup2"))
+    })
+}
+
+/// Changes what is mounted at the destination: with data, the file system; else the one mount.
+fn remount(root: &Root, destination: &str, options: &Options) -> io::Result<()> {
+    let target = root.open(destination, OFlags::PATH)?;
+    if !options.bind && !options.data.is_empty() {
+        let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+        let fs = fspick(&target, "", flags)?;
+        let change = || {
+            for (key, value) in &options.data {
+                match value {
+                    Some(value) => fsconfig_set_string(&fs, key, value)?,
+                    None => fsconfig_set_flag(&fs, key)?,
+                }
+            }
+            fsconfig_reconfigure(&fs)
+        };
+        change().map_err(|errno| match mount_source::said_by(&fs) {
+            Some(said) => io::Error::new(io::Error::from(errno).kind(), said),
+            None => errno.into(),
+        })?;
+    }
+    mount_source::configure_again(&target, options)
 }
 
 /// Attaches a detached mount to a directory or file.
@@ -177,119 +414,9 @@ pub(crate) fn attach(mount: impl AsFd, target: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// A bind mount, detached, with its properties.
-fn bind(mount: &Mount, options: &Options, context: &Context<'_>) -> io::Result<OwnedFd> {
-    let source = mount.source.as_deref().filter(|s| !s.is_empty());
-    let source = source.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidInput, "a bind mount needs a source")
-    })?;
-    let made = clone_tree(&context.bundle.join(source), options.recursive)?;
-    let change = Change {
-        set: options.set,
-        clear: options.clear,
-        ..Change::default()
-    };
-    match sys_mount::set(&made, &change) {
-        // Properties that the host locked stay: the mount is then stricter than asked, never laxer.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && options.clear != 0 => {
-            sys_mount::set(&made, &Change { clear: 0, ..change })?;
-        }
-        other => other?,
-    }
-    if options.propagation.is_none() {
-        sys_mount::set(&made, &Change::to(Propagation::Private, true))?;
-    }
-    Ok(made)
-}
-
 /// Copies the mount at a path of the host, detached.
 pub(crate) fn clone_tree(source: &Path, recursive: bool) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let all = flags | OpenTreeFlags::AT_RECURSIVE;
-    match open_tree(CWD, source, if recursive { all } else { flags }) {
-        // In a user namespace mounts below may be locked, as they hide something: take them along.
-        Err(Errno::INVAL) if !recursive => Ok(open_tree(CWD, source, all)?),
-        other => Ok(other?),
-    }
-}
-
-/// Sets what can only be set on an attached mount, or on all mounts below.
-fn finish(mount: &OwnedFd, options: &Options) -> io::Result<()> {
-    if options.recursive_set | options.recursive_clear != 0 {
-        let change = Change {
-            set: options.recursive_set,
-            clear: options.recursive_clear,
-            recursive: true,
-            ..Change::default()
-        };
-        sys_mount::set(mount, &change)?;
-    }
-    if let Some((kind, recursive)) = options.propagation {
-        sys_mount::set(mount, &Change::to(kind, recursive))?;
-    }
-    Ok(())
-}
-
-/// A new file system, detached.
-fn file_system(
-    root: &Root,
-    kind: &str,
-    destination: &str,
-    mount: &Mount,
-    options: &Options,
-) -> io::Result<OwnedFd> {
-    match new_file_system(root, kind, destination, mount, options) {
-        // Without a namespace of its own to show, the kernel gives none to a user namespace: then the
-        // host's, as far as the host shows it to this user.
-        Err(Errno::PERM) => {
-            let host = match kind {
-                "proc" => "/proc",
-                "sysfs" => "/sys",
-                "mqueue" => "/dev/mqueue",
-                _ => return Err(Errno::PERM.into()),
-            };
-            let made = clone_tree(Path::new(host), true)?;
-            sys_mount::set(
-                &made,
-                &Change {
-                    set: options.set,
-                    ..Change::default()
-                },
-            )?;
-            sys_mount::set(&made, &Change::to(Propagation::Private, true))?;
-            Ok(made)
-        }
-        other => Ok(other?),
-    }
-}
-
-fn new_file_system(
-    root: &Root,
-    kind: &str,
-    destination: &str,
-    mount: &Mount,
-    options: &Options,
-) -> std::result::Result<OwnedFd, Errno> {
-    let mut data = vec![("source", Some(mount.source.as_deref().unwrap_or(kind)))];
-    let pairs = options.data.iter();
-    data.extend(pairs.map(|(key, value)| (key.as_str(), value.as_deref())));
-    let mode;
-    if kind == "tmpfs" && !data.iter().any(|(key, _)| *key == "mode") {
-        // The mode of the directory that it covers.
-        let covered = root.open(destination, OFlags::PATH).ok();
-        if let Some(stat) = covered.and_then(|d| rustix::fs::fstat(d).ok()) {
-            mode = format!("{:o}", stat.st_mode & 0o7777);
-            data.push(("mode", Some(&mode)));
-        }
-    }
-    match detached(kind, &data, options.set) {
-        // The group of terminals may have no number in this user namespace.
-        Err(Errno::INVAL) if kind == "devpts" => {
-            data.retain(|(key, value)| *key != "gid" || value.is_none());
-            detached(kind, &data, options.set)
-        }
-        other => other,
-    }
+    mount_source::copy_tree(source, recursive).map(|(made, _)| made)
 }
 
 /// A new file system, detached: `data` are its options, flags without a value; `set` are
@@ -299,16 +426,7 @@ pub(crate) fn detached(
     data: &[(&str, Option<&str>)],
     set: u64,
 ) -> std::result::Result<OwnedFd, Errno> {
-    let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in data {
-        match value {
-            Some(value) => fsconfig_set_string(&fs, *key, *value)?,
-            None => fsconfig_set_flag(&fs, *key)?,
-        }
-    }
-    fsconfig_create(&fs)?;
-    let attributes = MountAttrFlags::from_bits_retain(set as u32);
-    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    mount_source::create(kind, data, set).map_err(|(errno, _)| errno)
 }
 
 /// `f_type` of the file system behind a descriptor.
@@ -320,19 +438,26 @@ pub(crate) fn is_dir(fd: &OwnedFd) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
 }
 
+/// Source: config.md "Mounts": the type of a bind mount is a dummy.
+pub(crate) fn kind_of<'a>(mount: &'a Mount, options: &Options) -> &'a str {
+    match options.bind {
+        true => "bind",
+        false => mount.kind.as_deref().unwrap_or("none"),
+    }
+}
+
 fn is_known_proc_file(destination: &str) -> bool {
     destination
         .strip_prefix("/proc/")
         .is_some_and(|file| PROC_FILES.contains(&file))
 }
 
-fn inside_trusted(destination: &str, directory: &str) -> bool {
-    destination
-        .strip_prefix(directory)
+fn inside(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory)
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn describe(kind: &str, mount: &Mount) -> String {
+pub(crate) fn describe(mount: &Mount, kind: &str) -> String {
     match (kind, &mount.source) {
         ("bind", Some(source)) => source.clone(),
         _ => kind.to_owned(),
@@ -340,7 +465,7 @@ fn describe(kind: &str, mount: &Mount) -> String {
 }
 
 /// The path with `.`, `..` and doubled slashes taken out, from `/`.
-fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for component in Path::new(path).components() {
         match component {
@@ -369,6 +494,6 @@ mod tests {
         }
         assert!(is_known_proc_file("/proc/meminfo"));
         assert!(!is_known_proc_file("/proc/sys/kernel/core_pattern"));
-        assert!(!inside_trusted("/sys", "/sys") && !inside_trusted("/system/x", "/sys"));
+        assert!(!inside("/sys", "/sys") && !inside("/system/x", "/sys"));
     }
 }

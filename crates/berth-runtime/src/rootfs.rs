@@ -34,16 +34,23 @@ impl Root {
     ///
     /// # Errors
     /// [`Error::Rootfs`], [`Error::MountOverlay`].
-    pub fn set_up(mount: &RootfsMount, propagation: (Propagation, bool)) -> Result<Root> {
-        let (kind, recursive) = propagation;
+    pub fn set_up(mount: &RootfsMount, propagation: Option<(Propagation, bool)>) -> Result<Root> {
+        let (kind, recursive) = match propagation {
+            None => (Propagation::Slave, true),
+            // Else nothing of the host could be bound into the container.
+            Some((Propagation::Unbindable, recursive)) => (Propagation::Private, recursive),
+            Some(given) => given,
+        };
         sys_mount::set_at(CWD, c"/", &Change::to(kind, recursive))
             .map_err(|e| rootfs("set the propagation of /", e))?;
-        if kind != Propagation::Private {
+        // What the host mounts in the root directory is to be seen only where that was asked for.
+        let follows = propagation.is_some() && kind == Propagation::Slave;
+        if kind != Propagation::Private && !follows {
             // Else the host would see the root mount appear (security: R17); pivot_root wants it too.
             sys_mount::set_at(CWD, c"/", &Change::to(Propagation::Private, false))
                 .map_err(|e| rootfs("make / private", e))?;
         }
-        let root = detached(mount)?;
+        let root = detached(mount, follows)?;
         move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .map_err(|e| rootfs("attach the root file system", e))?;
         Ok(Root(root))
@@ -203,18 +210,28 @@ pub fn split(path: &str) -> io::Result<(&str, &str)> {
 ///
 /// # Errors
 /// [`Error::Rootfs`].
-pub fn set_final_propagation(kind: Propagation, recursive: bool) -> Result<()> {
+pub fn set_final_propagation(propagation: Option<(Propagation, bool)>) -> Result<()> {
+    // Private and slave it is from the beginning; what else is mounted has its own.
+    let Some((kind @ (Propagation::Shared | Propagation::Unbindable), recursive)) = propagation
+    else {
+        return Ok(());
+    };
     sys_mount::set_at(CWD, c"/", &Change::to(kind, recursive))
         .map_err(|e| rootfs("set the propagation of the root file system", e))
 }
 
-fn detached(mount: &RootfsMount) -> Result<OwnedFd> {
+/// `follows`: what the host mounts in it is seen.
+fn detached(mount: &RootfsMount, follows: bool) -> Result<OwnedFd> {
     match mount {
         RootfsMount::Bind { source } => {
             let root =
                 clone_tree(source, true).map_err(|e| rootfs("bind the root file system", e))?;
-            sys_mount::set(&root, &Change::to(Propagation::Private, true))
-                .map_err(|e| rootfs("make the root file system private", e))?;
+            let kind = match follows {
+                true => Propagation::Slave,
+                false => Propagation::Private,
+            };
+            sys_mount::set(&root, &Change::to(kind, true))
+                .map_err(|e| rootfs("set the propagation of the root file system", e))?;
             match is_dir(&root) {
                 Ok(true) => Ok(root),
                 Ok(false) => Err(rootfs("bind the root file system", Errno::NOTDIR)),

@@ -6,10 +6,11 @@
 //!                  'S' + descriptor            seccomp listener
 //!                  'P' + descriptor + pid      the process made by an intermediate one (exec)
 //!                  'U'                         a user namespace is made: write its id maps, then answer
+//!                  'M' + index                 make this mount for me, and answer with it
 //!                  'H'                         namespaces are there: run the hooks, then answer
 //!                  'R'                         ready; waits for the start
 //!                  end of file                 the program runs (close-on-exec)
-//! parent → child   'g'                         go on
+//! parent → child   'g' [+ descriptor]          go on
 //! ```
 
 use std::io;
@@ -41,6 +42,8 @@ pub enum Message {
     Process(i32, OwnedFd),
     /// A user namespace was made: its id maps are due.
     Maps,
+    /// A mount that init cannot make: its index in the spec.
+    Mount(usize),
     /// Hooks are due.
     Hooks,
     /// Ready to start.
@@ -98,6 +101,20 @@ impl Sync {
         fdpass::send(&self.0, &packet, &[pidfd])
             .map(drop)
             .map_err(fail)
+    }
+
+    /// Child: has a mount of the spec made by the parent.
+    ///
+    /// # Errors
+    /// The parent is gone: it could not.
+    pub fn request_mount(&self, index: usize) -> Result<OwnedFd> {
+        let mut packet = vec![b'M'];
+        packet.extend_from_slice(&(index as u32).to_ne_bytes());
+        fdpass::send(&self.0, &packet, &[]).map_err(fail)?;
+        let got = fdpass::receive(&self.0, &mut [0; 1], 1).map_err(fail)?;
+        got.fds.into_iter().next().ok_or_else(|| Error::Sync {
+            source: io::ErrorKind::UnexpectedEof.into(),
+        })
     }
 
     /// Sends a bare tag.
@@ -161,6 +178,10 @@ impl Sync {
                 Ok(Message::Process(i32::from_ne_bytes(pid), fd))
             }
             (b'U', _) => Ok(Message::Maps),
+            (b'M', _) => {
+                let index = body.try_into().map_err(|_| nonsense())?;
+                Ok(Message::Mount(u32::from_ne_bytes(index) as usize))
+            }
             (b'H', _) => Ok(Message::Hooks),
             (b'R', _) => Ok(Message::Ready),
             _ => Err(nonsense()),

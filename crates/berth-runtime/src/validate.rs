@@ -27,11 +27,7 @@ pub fn spec(spec: &Spec) -> Result<()> {
         return invalid("root.path is empty".into());
     }
     spec.process.as_ref().map_or(Ok(()), process)?;
-    for mount in &spec.mounts {
-        if mount.destination.is_empty() {
-            return invalid("a mount has no destination".into());
-        }
-    }
+    crate::mounts::check(&spec.mounts, spec.linux.as_ref())?;
     linux(spec)
 }
 

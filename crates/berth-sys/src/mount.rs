@@ -158,28 +158,12 @@ pub fn set_at(dir: impl AsFd, path: &CStr, change: &Change<'_>) -> io::Result<()
 /// # Errors
 /// The kernel's.
 pub fn clone_with(source: impl AsFd, change: &Change<'_>) -> io::Result<OwnedFd> {
-    const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
-    const OPEN_TREE_CLONE: libc::c_int = 1;
     let source = source.as_fd().as_raw_fd();
-    let attr = MountAttr::new(change);
-    let flags = flags(change.recursive) | OPEN_TREE_CLONE | libc::O_CLOEXEC;
-    // SAFETY: as for `set_at`, with an empty path.
-    let copy = unsafe {
-        libc::syscall(
-            SYS_OPEN_TREE_ATTR,
-            source,
-            c"".as_ptr(),
-            flags,
-            &raw const attr,
-            SIZE,
-        )
-    };
-    match check(copy) {
-        // SAFETY: the kernel just made this descriptor for us.
-        Ok(copy) => return Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) }),
+    match open_tree_attr(source, c"", change) {
         Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
-        Err(error) => return Err(error),
+        done => return done,
     }
+    let flags = flags(change.recursive) | OPEN_TREE_CLONE | libc::O_CLOEXEC;
     // SAFETY: the path is a NUL-terminated empty string.
     let copy = unsafe { libc::syscall(libc::SYS_open_tree, source, c"".as_ptr(), flags) };
     let copy = check(copy)?;
@@ -187,6 +171,36 @@ pub fn clone_with(source: impl AsFd, change: &Change<'_>) -> io::Result<OwnedFd>
     let copy = unsafe { OwnedFd::from_raw_fd(copy as i32) };
     set(&copy, change)?;
     Ok(copy)
+}
+
+/// As [`clone_with`], of the mount at a path, whose links are followed. For trusted paths.
+///
+/// # Errors
+/// The kernel's; `ENOSYS` before Linux 6.15.
+pub fn clone_at(path: &CStr, change: &Change<'_>) -> io::Result<OwnedFd> {
+    open_tree_attr(libc::AT_FDCWD, path, change)
+}
+
+const OPEN_TREE_CLONE: libc::c_int = 1;
+
+fn open_tree_attr(dir: libc::c_int, path: &CStr, change: &Change<'_>) -> io::Result<OwnedFd> {
+    const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+    let attr = MountAttr::new(change);
+    let flags = flags(change.recursive) | OPEN_TREE_CLONE | libc::O_CLOEXEC;
+    // SAFETY: as for `set_at`.
+    let copy = unsafe {
+        libc::syscall(
+            SYS_OPEN_TREE_ATTR,
+            dir,
+            path.as_ptr(),
+            flags,
+            &raw const attr,
+            SIZE,
+        )
+    };
+    let copy = check(copy)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) })
 }
 
 #[cfg(test)]
@@ -222,6 +236,28 @@ mod tests {
                 .contains(rustix::fs::StatVfsMountFlags::RDONLY)
         );
         std::fs::write(dir.path().join("still-writable"), "").unwrap();
+    }
+
+    #[test]
+    fn a_copy_is_made_by_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = std::ffi::CString::new(dir.path().to_str().unwrap()).unwrap();
+        let change = Change {
+            set: attr::NOSUID,
+            ..Change::to(Propagation::Private, false)
+        };
+        match clone_at(&path, &change) {
+            Ok(copy) => {
+                let flags = rustix::fs::fstatvfs(&copy).unwrap().f_flag;
+                assert!(flags.contains(rustix::fs::StatVfsMountFlags::NOSUID));
+            }
+            Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ENOSYS)),
+        }
+        let missing = clone_at(c"/no/such", &change).unwrap_err();
+        assert!(matches!(
+            missing.raw_os_error(),
+            Some(libc::ENOENT | libc::ENOSYS)
+        ));
     }
 
     #[test]

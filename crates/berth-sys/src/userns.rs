@@ -10,7 +10,12 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Command, Stdio};
+
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use crate::process::{CloneOptions, Forked, clone3, exit_now, namespace};
 
 /// `count` ids from `inside` on are those from `outside` on in the parent namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,37 @@ fn lines(maps: &[IdMap]) -> String {
         let _ = writeln!(text, "{} {} {}", map.inside, map.outside, map.count);
         text
     })
+}
+
+/// A user namespace with these maps and nobody in it, made by a child that ends at once.
+///
+/// # Errors
+/// The kernel's; `EBUSY` when this process has more than one thread.
+pub fn with_maps(uids: &[IdMap], gids: &[IdMap]) -> io::Result<OwnedFd> {
+    // The child waits for the end of this pipe, so it ends with us, too.
+    let (wait, go) = io::pipe()?;
+    let options = CloneOptions {
+        namespaces: namespace::USER,
+        ..CloneOptions::default()
+    };
+    match clone3(options)? {
+        Forked::Child => {
+            drop(go);
+            let _ = rustix::io::read(&wait, &mut [0; 1]);
+            exit_now(0)
+        }
+        Forked::Parent(child) => {
+            let users = write_maps(child.pid, uids, gids).and_then(|()| {
+                let path = format!("/proc/{}/ns/user", child.pid);
+                let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+                Ok(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
+            });
+            drop(go);
+            let options = WaitIdOptions::EXITED;
+            rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(child.pidfd.as_fd()), options))?;
+            users
+        }
+    }
 }
 
 /// Writes both maps of the process `pid` with `newuidmap` and `newgidmap`, which are set-user-ID and

@@ -1,0 +1,479 @@
+//! What is mounted, before it has a place: copies of the host's mounts and new file systems, detached,
+//! with the properties asked for.
+//!
+//! What init may not make or reach (id-mapped mounts, sources that are closed to the container's root),
+//! the runtime makes for it in the host's namespaces, and passes the detached mount over the sync socket.
+//!
+//! Source: fsopen(2), fsconfig(2), open_tree(2), mount_setattr(2).
+
+use std::borrow::Cow;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use berth_oci::spec::{Mount, Spec};
+use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
+use berth_sys::userns::with_maps;
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, open_tree,
+};
+
+use crate::error::{Error, Result};
+use crate::id_maps;
+use crate::mount_options::{Attributes, Options};
+use crate::mounts::{Context, attach, describe, kind_of};
+use crate::rootfs::Root;
+
+/// Bytes of a string that fsconfig(2) takes.
+const VALUE_BYTES: usize = 255;
+
+/// A detached mount.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) mount: OwnedFd,
+    /// The kernel has just made the file system: it is what its type says.
+    pub(crate) new: bool,
+}
+
+/// Makes the mount number `index` of the spec.
+pub(crate) fn make(
+    root: &Root,
+    (index, mount): (usize, &Mount),
+    options: &Options,
+    destination: &str,
+    context: &Context<'_>,
+) -> Result<Made> {
+    let fail = |source| Error::Mount {
+        destination: destination.to_owned(),
+        what: describe(mount, kind_of(mount, options)),
+        source,
+    };
+    let kind = kind_of(mount, options);
+    if options.id_map.is_some() {
+        let made = context.sync.request_mount(index)?;
+        configure(&made, options, options.recursive).map_err(fail)?;
+        return Ok(Made {
+            mount: made,
+            new: false,
+        });
+    }
+    if options.bind {
+        let made = match bind(mount, options, context.bundle) {
+            Err(error) if is_the_runtimes(&error) => {
+                let made = context.sync.request_mount(index)?;
+                configure(&made, options, options.recursive).map(|()| made)
+            }
+            other => other,
+        };
+        return Ok(Made {
+            mount: made.map_err(fail)?,
+            new: false,
+        });
+    }
+    let covered = match kind {
+        "tmpfs" => covered_mode(root, destination, options),
+        _ => None,
+    };
+    file_system(root, mount, options, covered, context).map_err(fail)
+}
+
+/// Closed to the container's root, but not to the one who asked for it; or behind a descriptor, whose mounts
+/// are of the runtime's mount namespace.
+fn is_the_runtimes(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::ACCESS | Errno::INVAL))
+}
+
+/// The runtime's side of [`make`]: the mount number `index` for the init `pid`, id-mapped where asked.
+///
+/// # Errors
+/// [`Error::Mount`].
+pub(crate) fn make_for_init(spec: &Spec, index: usize, bundle: &Path, pid: i32) -> Result<OwnedFd> {
+    let Some(mount) = spec.mounts.get(index) else {
+        return Err(Error::Sync {
+            source: io::ErrorKind::InvalidData.into(),
+        });
+    };
+    let options = Options::parse(mount)?;
+    let make = || {
+        let made = if options.bind {
+            copy_tree(&source_path(mount, bundle)?, options.recursive)?.0
+        } else {
+            new_file_system(kind_of(mount, &options), mount, &options, None)?
+        };
+        if let Some(recursive) = options.id_map {
+            id_map(&made, mount, pid, recursive)?;
+        }
+        Ok(made)
+    };
+    make().map_err(|source| Error::Mount {
+        destination: mount.destination.clone(),
+        what: describe(mount, kind_of(mount, &options)),
+        source,
+    })
+}
+
+/// Maps owners by the mount's own maps, else by init's user namespace.
+fn id_map(made: &OwnedFd, mount: &Mount, pid: i32, recursive: bool) -> io::Result<()> {
+    let users = if mount.uid_mappings.is_empty() {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        rustix::fs::open(format!("/proc/{pid}/ns/user"), flags, Mode::empty())?
+    } else {
+        let maps = [&mount.uid_mappings, &mount.gid_mappings].map(|map| id_maps::entries(map));
+        with_maps(&maps[0], &maps[1])?
+    };
+    let change = Change {
+        set: attr::IDMAP,
+        user_namespace: Some(users.as_fd()),
+        recursive,
+        ..Change::default()
+    };
+    sys_mount::set(made, &change).map_err(|error| {
+        let reason = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::INVAL) => {
+                "its file system, or one below, cannot be id-mapped by this kernel"
+            }
+            Some(Errno::PERM) => {
+                "it is id-mapped already, or its file system is another user namespace's"
+            }
+            _ => return error,
+        };
+        io::Error::new(error.kind(), reason)
+    })
+}
+
+fn source_path<'a>(mount: &'a Mount, bundle: &Path) -> io::Result<Cow<'a, Path>> {
+    match mount.source.as_deref().filter(|source| !source.is_empty()) {
+        None => Err(invalid("a bind mount needs a source")),
+        Some(source) if source.starts_with('/') => Ok(Path::new(source).into()),
+        Some(source) => Ok(bundle.join(source).into()),
+    }
+}
+
+/// A bind mount, detached, with its properties.
+fn bind(mount: &Mount, options: &Options, bundle: &Path) -> io::Result<OwnedFd> {
+    copy(&source_path(mount, bundle)?, options)
+}
+
+/// Copies the mount at a path of the host, detached, with properties: in one call where the kernel can
+/// (Linux 6.15).
+pub(crate) fn copy(source: &Path, options: &Options) -> io::Result<OwnedFd> {
+    if let Some(change) = single_change(options, options.recursive) {
+        let path = CString::new(source.as_os_str().as_bytes())?;
+        match sys_mount::clone_at(&path, &change) {
+            Ok(made) => return Ok(made),
+            // The long way tells what it is about.
+            Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+                Some(Errno::INVAL | Errno::PERM | Errno::NOSYS) => {}
+                _ => return Err(error),
+            },
+        }
+    }
+    let (made, recursive) = copy_tree(source, options.recursive)?;
+    configure(&made, options, recursive)?;
+    Ok(made)
+}
+
+/// Copies the mount at a path of the host, detached; whether those below came along.
+pub(crate) fn copy_tree(source: &Path, recursive: bool) -> io::Result<(OwnedFd, bool)> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let all = flags | OpenTreeFlags::AT_RECURSIVE;
+    let open = |flags| open_tree(CWD, source, flags);
+    match open(if recursive { all } else { flags }) {
+        // In a user namespace mounts below may be locked, as they hide something: take them along.
+        Err(Errno::INVAL) if !recursive => Ok((open(all)?, true)),
+        other => Ok((other?, recursive)),
+    }
+}
+
+/// Sets a detached mount's properties and propagation. Of a bind mount without a word about it the
+/// latter is private, so that nothing of the host's comes or goes.
+pub(crate) fn configure(mount: &OwnedFd, options: &Options, has_more: bool) -> io::Result<()> {
+    if let Some(change) = single_change(options, has_more) {
+        return set(mount, &change);
+    }
+    for (attributes, recursive) in [(options.own, false), (options.all, true)] {
+        if !attributes.is_empty() {
+            let change = Change {
+                set: attributes.set,
+                clear: attributes.clear,
+                recursive,
+                ..Change::default()
+            };
+            set(mount, &change)?;
+        }
+    }
+    propagations(options)
+        .iter()
+        .try_for_each(|(kind, recursive)| sys_mount::set(mount, &Change::to(*kind, *recursive)))
+}
+
+/// Changes a mount that is there already.
+pub(crate) fn configure_again(mount: &OwnedFd, options: &Options) -> io::Result<()> {
+    let change = Options {
+        own: options.own,
+        all: options.all,
+        propagation: options.propagation.clone(),
+        ..Options::default()
+    };
+    configure(mount, &change, true)
+}
+
+fn propagations(options: &Options) -> &[(Propagation, bool)] {
+    if options.bind && options.propagation.is_empty() {
+        &[(Propagation::Private, true)]
+    } else {
+        &options.propagation
+    }
+}
+
+/// All changes as one, if they can be: of a mount with more below (`has_more`), only those that mean all.
+fn single_change(options: &Options, has_more: bool) -> Option<Change<'static>> {
+    let attributes = match (options.own.is_empty(), options.all.is_empty()) {
+        (_, true) if !has_more => options.own,
+        (true, _) => options.all,
+        _ => return None,
+    };
+    let (propagation, recursive) = match propagations(options) {
+        [] => (None, has_more),
+        [(kind, recursive)] => (Some(*kind), *recursive),
+        _ => return None,
+    };
+    (!has_more || recursive).then_some(Change {
+        set: attributes.set,
+        clear: attributes.clear,
+        propagation,
+        recursive: has_more,
+        ..Change::default()
+    })
+}
+
+/// Changes a mount. What the host has locked stays as it is: to ask for less is refused by name.
+fn set(mount: &OwnedFd, change: &Change<'_>) -> io::Result<()> {
+    let Err(error) = sys_mount::set(mount, change) else {
+        return Ok(());
+    };
+    if error.raw_os_error() != Some(Errno::PERM.raw_os_error()) {
+        return Err(error);
+    }
+    let has = rustix::fs::fstatvfs(mount)?.f_flag;
+    let kinds = [
+        (attr::RDONLY, StatVfsMountFlags::RDONLY, "ro"),
+        (attr::NOSUID, StatVfsMountFlags::NOSUID, "nosuid"),
+        (attr::NODEV, StatVfsMountFlags::NODEV, "nodev"),
+        (attr::NOEXEC, StatVfsMountFlags::NOEXEC, "noexec"),
+    ];
+    let locked = kinds
+        .iter()
+        .filter(|(bit, flag, _)| change.clear & bit != 0 && has.contains(*flag));
+    let locked: Vec<&str> = locked.map(|(_, _, name)| *name).collect();
+    let what = match locked.is_empty() {
+        true => "a property of the host's mount (or of one below)".to_owned(),
+        false => format!("`{}` of the host's mount", locked.join("`, `")),
+    };
+    let reason = format!("{what} is locked in this user namespace and cannot be changed");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+}
+
+/// The mode of the directory that a tmpfs covers, if it is to have that.
+fn covered_mode(root: &Root, destination: &str, options: &Options) -> Option<u32> {
+    if options.data.iter().any(|(key, _)| key == "mode") {
+        return None;
+    }
+    let covered = root.open(destination, OFlags::PATH).ok()?;
+    let stat = rustix::fs::fstat(covered).ok()?;
+    Some(stat.st_mode & 0o7777)
+}
+
+/// A new file system, detached.
+fn file_system(
+    root: &Root,
+    mount: &Mount,
+    options: &Options,
+    covered: Option<u32>,
+    context: &Context<'_>,
+) -> io::Result<Made> {
+    let kind = kind_of(mount, options);
+    let long = |(_, value): &(String, Option<String>)| {
+        value
+            .as_ref()
+            .is_some_and(|value| value.len() > VALUE_BYTES)
+    };
+    let made = if options.inode_version || options.data.iter().any(long) {
+        by_mount(root, kind, mount, options)
+    } else {
+        new_file_system(kind, mount, options, covered)
+    };
+    let error = match made {
+        Ok(made) => {
+            let rest = Options {
+                all: options.all,
+                propagation: options.propagation.clone(),
+                ..Options::default()
+            };
+            configure(&made, &rest, false)?;
+            return Ok(Made {
+                mount: made,
+                new: true,
+            });
+        }
+        Err(error) => error,
+    };
+    // The kernel shows a user namespace what is its own, and that only where the host shows it, too.
+    let host = match kind {
+        "proc" if !context.own_pid => "/proc",
+        "sysfs" => "/sys",
+        "mqueue" if !context.own_ipc => "/dev/mqueue",
+        _ => return Err(error),
+    };
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return Err(error);
+    }
+    // What is mounted below comes along, and is to be no less read-only (security: R9).
+    let strict = Options {
+        bind: true,
+        all: Attributes {
+            set: options.own.set | options.all.set,
+            clear: 0,
+        },
+        propagation: options.propagation.clone(),
+        ..Options::default()
+    };
+    let (made, _) = copy_tree(Path::new(host), true)?;
+    configure(&made, &strict, true)?;
+    Ok(Made {
+        mount: made,
+        new: false,
+    })
+}
+
+fn new_file_system(
+    kind: &str,
+    mount: &Mount,
+    options: &Options,
+    covered: Option<u32>,
+) -> io::Result<OwnedFd> {
+    let mode = covered.map(|mode| format!("{mode:o}"));
+    let mut data = vec![("source", Some(source_of(mount, kind)))];
+    let pairs = options.data.iter();
+    data.extend(pairs.map(|(key, value)| (key.as_str(), value.as_deref())));
+    data.extend(mode.as_deref().map(|mode| ("mode", Some(mode))));
+    if options.own.set & attr::RDONLY != 0 && !OF_THE_KERNEL.contains(&kind) {
+        // A device that cannot be written must not be tried.
+        data.push(("ro", None));
+    }
+    match create(kind, &data, options.own.set) {
+        // The group of terminals may have no number in this user namespace.
+        Err((Errno::INVAL, _)) if kind == "devpts" => {
+            data.retain(|(key, value)| *key != "gid" || value.is_none());
+            create(kind, &data, options.own.set)
+        }
+        other => other,
+    }
+    .map_err(|(errno, said)| match (errno, said) {
+        (errno, Some(said)) => io::Error::new(io::Error::from(errno).kind(), said),
+        (Errno::NODEV, None) => invalid("this kernel has no file system of this type"),
+        (errno, None) => errno.into(),
+    })
+}
+
+/// File systems without a store of their own: to be read-only is a matter of each mount.
+const OF_THE_KERNEL: [&str; 5] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue"];
+
+fn source_of<'a>(mount: &'a Mount, kind: &'a str) -> &'a str {
+    let source = mount.source.as_deref();
+    source.filter(|source| !source.is_empty()).unwrap_or(kind)
+}
+
+/// A new file system, detached: `data` are its options, flags without a value; `set` are
+/// [`sys_mount::attr`] bits. With an error, what the file system says about it.
+pub(crate) fn create(
+    kind: &str,
+    data: &[(&str, Option<&str>)],
+    set: u64,
+) -> std::result::Result<OwnedFd, (Errno, Option<String>)> {
+    let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|errno| (errno, None))?;
+    let make = || {
+        for (key, value) in data {
+            match value {
+                Some(value) => fsconfig_set_string(&fs, *key, *value)?,
+                None => fsconfig_set_flag(&fs, *key)?,
+            }
+        }
+        fsconfig_create(&fs)?;
+        let attributes = MountAttrFlags::from_bits_retain(set as u32);
+        fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    };
+    make().map_err(|errno| (errno, said_by(&fs)))
+}
+
+/// The first error in a file system's log: `e tmpfs: Unknown parameter 'x'`.
+pub(crate) fn said_by(fs: &OwnedFd) -> Option<String> {
+    let mut line = [0; 256];
+    loop {
+        let length = rustix::io::read(fs, &mut line).ok()?;
+        if let Some(said) = line[..length].strip_prefix(b"e ") {
+            return Some(String::from_utf8_lossy(said).trim().to_owned());
+        }
+    }
+}
+
+/// By mount(2), for what fsconfig(2) cannot say: it takes no value above 255 bytes and not all flags. It
+/// needs a place, which nobody else sees: a tmpfs over the root, as long as it takes.
+fn by_mount(root: &Root, kind: &str, mount: &Mount, options: &Options) -> io::Result<OwnedFd> {
+    let scratch = create("tmpfs", &[("mode", Some("700"))], 0).map_err(|(errno, _)| errno)?;
+    attach(&scratch, root)?;
+    let made = (|| -> io::Result<OwnedFd> {
+        let open = || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&scratch, "m", flags, Mode::empty())
+        };
+        rustix::fs::mkdirat(&scratch, "m", Mode::RWXU)?;
+        let words = options.data.iter().map(|(key, value)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => key.clone(),
+        });
+        let data = CString::new(words.collect::<Vec<_>>().join(","))?;
+        let mut flags = MountFlags::empty();
+        if options.inode_version {
+            flags |= MountFlags::from_bits_retain(MS_I_VERSION);
+        }
+        mount_on(&open()?, source_of(mount, kind), kind, flags, &data)?;
+        let change = Change {
+            set: options.own.set,
+            ..Change::to(Propagation::Private, false)
+        };
+        sys_mount::clone_with(open()?, &change)
+    })();
+    unmount(&scratch)?;
+    made
+}
+
+/// Source: linux/mount.h.
+const MS_I_VERSION: u32 = 1 << 23;
+
+/// The path is a descriptor of ours, below the host's procfs.
+fn mount_on(
+    place: &OwnedFd,
+    source: &str,
+    kind: &str,
+    flags: MountFlags,
+    data: &std::ffi::CStr,
+) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(rustix::mount::mount(source, path, kind, flags, data)?)
+}
+
+fn unmount(place: &OwnedFd) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(rustix::mount::unmount(path, UnmountFlags::DETACH)?)
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
