@@ -1,5 +1,6 @@
 //! Inside the whole guest: the tests, and what runs them there, each in a process of its own.
 
+mod cgroups;
 mod limits;
 mod rootless;
 
@@ -11,7 +12,7 @@ use testkit::Finished;
 use testkit::harness::Test;
 
 /// Files with tests.
-const ALL: &[&[Test]] = &[limits::TESTS, rootless::TESTS];
+const ALL: &[&[Test]] = &[limits::TESTS, cgroups::TESTS, rootless::TESTS];
 
 /// Of one test.
 const LIMIT: Duration = Duration::from_secs(90);
