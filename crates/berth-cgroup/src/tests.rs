@@ -912,7 +912,10 @@ fn an_update_may_need_another_hierarchy() {
             limit: 0,
         }];
     });
+    let coming = cgroup.extension(&asked, &Options::default()).unwrap();
+    assert!(coming.iter().all(|path| !path.exists()), "{coming:?}");
     cgroup.extend(&asked, &Options::default()).unwrap();
+    assert!(!coming.is_empty() && coming.iter().all(|path| path.exists()));
     cgroup.update(&asked, &Options::default()).unwrap();
     assert_eq!(value(&cgroup, "cpuset.cpus"), "1");
     let status = std::fs::read_to_string(format!("/proc/{}/status", sleeper.pid())).unwrap();

@@ -1,6 +1,6 @@
 //! Changes the limits of a cgroup in use.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use berth_oci::spec::Resources;
 use rustix::io::Errno;
@@ -10,7 +10,7 @@ use crate::create::{Made, wanted};
 use crate::dir::Dir;
 use crate::error::{Error, Result};
 use crate::layout::{Hierarchy, Layout};
-use crate::{Cgroup, Options};
+use crate::{Cgroup, Options, join};
 
 /// How often processes are moved: each time catches what was forked in the one before.
 const ROUNDS: usize = 50;
@@ -28,13 +28,37 @@ impl Cgroup {
     /// Gives the cgroup what these limits need beyond what was made at first: leaves in further v1
     /// hierarchies, with all its processes in them, and controllers in the unified one.
     ///
-    /// The new leaves count as the cgroup's own even if a later step fails, so that they are removed
-    /// with it.
-    ///
     /// # Errors
     /// The kernel's.
     pub fn extend(&mut self, resources: &Resources, options: &Options) -> Result<()> {
         self.extend_in(&Layout::detect()?, resources, options)
+    }
+
+    /// The directories that [`Cgroup::extend`] would make: to be written down before it does.
+    ///
+    /// # Errors
+    /// When the host's hierarchies cannot be read.
+    pub fn extension(&self, resources: &Resources, options: &Options) -> Result<Vec<PathBuf>> {
+        let layout = Layout::detect()?;
+        let Some(parts) = self.parts(&layout).filter(|_| !options.rootless) else {
+            return Ok(Vec::new());
+        };
+        let names: Vec<&str> = parts.iter().map(String::as_str).collect();
+        Ok(wanted(&layout, resources)
+            .filter(|h| self.leaf_in(h).is_none())
+            .map(|h| join(&h.mount, &names))
+            .collect())
+    }
+
+    /// The cgroup's name in each hierarchy.
+    fn parts(&self, layout: &Layout) -> Option<Vec<String>> {
+        let parts = |dir: &Dir| hierarchy_of(layout, dir).and_then(|h| below(h, &dir.path));
+        self.dirs.iter().find_map(parts)
+    }
+
+    fn leaf_in(&self, hierarchy: &Hierarchy) -> Option<&Dir> {
+        let mut dirs = self.dirs.iter();
+        dirs.find(|d| d.path.starts_with(&hierarchy.mount))
     }
 
     pub(crate) fn extend_in(
@@ -43,8 +67,7 @@ impl Cgroup {
         resources: &Resources,
         options: &Options,
     ) -> Result<()> {
-        let parts = |dir: &Dir| hierarchy_of(layout, dir).and_then(|h| below(h, &dir.path));
-        let Some(parts) = self.dirs.iter().find_map(parts) else {
+        let Some(parts) = self.parts(layout) else {
             return Ok(());
         };
         let names: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -53,11 +76,7 @@ impl Cgroup {
             ..Made::default()
         };
         for hierarchy in wanted(layout, resources) {
-            let leaf = self
-                .dirs
-                .iter()
-                .find(|d| d.path.starts_with(&hierarchy.mount));
-            match leaf {
+            match self.leaf_in(hierarchy) {
                 Some(dir) if dir.unified => {
                     if let Some((_, parents)) = names.split_last() {
                         made.walk(hierarchy, parents, resources)?;

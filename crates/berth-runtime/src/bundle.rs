@@ -18,14 +18,7 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// Settings of the specification that this runtime does not have, by their path. To ignore one would be
 /// to forget a limit or a promise, so they are refused by name.
-const UNSUPPORTED: &[&str] = &[
-    "freebsd",
-    "solaris",
-    "vm",
-    "windows",
-    "zos",
-    "linux.intelRdt",
-];
+const UNSUPPORTED: &[&str] = &["freebsd", "solaris", "vm", "windows", "zos"];
 
 /// Reads and checks `config.json` of a bundle.
 ///

@@ -62,6 +62,9 @@ pub enum Error {
         #[from]
         source: berth_cgroup::Error,
     },
+    /// Something around resctrl failed.
+    #[error("{action}")]
+    Rdt { action: String, source: io::Error },
     /// The seccomp profile was refused.
     #[error("compile the seccomp profile")]
     Seccomp { source: berth_seccomp::Error },

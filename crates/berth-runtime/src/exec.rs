@@ -107,7 +107,7 @@ pub fn exec(
         }
         Forked::Parent(intermediate) => {
             drop(theirs);
-            listen(&intermediate, &ours)
+            listen(&intermediate, &ours, target)
         }
     }
 }
@@ -205,9 +205,9 @@ impl Entry {
     }
 }
 
-fn listen(intermediate: &Child, sync: &Sync) -> Result<Executed> {
+fn listen(intermediate: &Child, sync: &Sync, target: &Target<'_>) -> Result<Executed> {
     let mut executed: Option<Executed> = None;
-    let result = follow(sync, &mut executed);
+    let result = follow(sync, &mut executed, target);
     let ended = wait(&intermediate.pidfd)?;
     match (result, executed) {
         (Ok(()), Some(executed)) => Ok(executed),
@@ -224,7 +224,7 @@ fn listen(intermediate: &Child, sync: &Sync) -> Result<Executed> {
     }
 }
 
-fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
+fn follow(sync: &Sync, executed: &mut Option<Executed>, target: &Target<'_>) -> Result<()> {
     let mut ready = false;
     loop {
         match sync.receive()? {
@@ -236,6 +236,9 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>) -> Result<()> {
                     pidfd,
                     terminal: None,
                 });
+                if let Some(asked) = &target.linux.intel_rdt {
+                    crate::rdt::join(asked, target.id, pid)?;
+                }
                 sync.go()?;
             }
             Message::Terminal(master) => {

@@ -29,6 +29,7 @@ pub mod namespaces;
 mod net_devices;
 pub mod pid;
 pub mod process;
+pub mod rdt;
 pub mod rlimits;
 pub mod rootfs;
 pub mod sealed;

@@ -4,7 +4,7 @@
 //! ```text
 //! ROOT/<id>/            0700; made exclusively: the id is taken
 //! ├── state.json        Record
-//! ├── config.json       the bundle's configuration as it was at creation
+//! ├── config.json       the bundle's configuration as it was at creation, and updated
 //! └── exec.fifo         there until `start`: init reads it
 //! ```
 //! ROOT is `--root`, else (an ordinary user, also as root of a user namespace) `$XDG_RUNTIME_DIR/berth-runtime`,
@@ -32,7 +32,7 @@ use crate::claim::Claim;
 use crate::error::{Error, Result, step};
 use crate::launch::Created;
 use crate::namespaces::in_user_namespace;
-use crate::{bundle, pid};
+use crate::{bundle, pid, rdt};
 
 const DEFAULT_ROOT: &str = "/run/berth-runtime";
 const RECORD: &str = "state.json";
@@ -55,6 +55,9 @@ pub struct Record {
     /// When it was made: RFC 3339, UTC.
     #[serde(default)]
     pub created: String,
+    /// Its resctrl groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rdt: Option<rdt::Group>,
 }
 
 /// What a container is doing.
@@ -277,9 +280,26 @@ impl Dir {
             bundle: bundle.to_owned(),
             cgroups: created.cgroup().paths(),
             created: now(),
+            rdt: created.rdt().cloned(),
         };
         self.write(CONFIG, spec)?;
         self.write(RECORD, &record)
+    }
+
+    /// Writes the record anew.
+    ///
+    /// # Errors
+    /// [`Error::WriteFile`].
+    pub fn rewrite_record(&self, record: &Record) -> Result<()> {
+        self.write(RECORD, record)
+    }
+
+    /// Writes the configuration anew, as it is in force.
+    ///
+    /// # Errors
+    /// [`Error::WriteFile`].
+    pub fn rewrite_spec(&self, spec: &Spec) -> Result<()> {
+        self.write(CONFIG, spec)
     }
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {
@@ -306,7 +326,7 @@ impl Dir {
         }
     }
 
-    /// The configuration as it was at creation.
+    /// The configuration as it was at creation, with the limits that were changed since.
     ///
     /// # Errors
     /// [`Error::ReadFile`], [`Error::ParseJson`].
@@ -475,6 +495,7 @@ mod tests {
             bundle: "/b".into(),
             cgroups: Vec::new(),
             created: now(),
+            rdt: None,
         };
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
         let _fifo = state.make_fifo().unwrap();

@@ -81,6 +81,11 @@ pub(super) fn clean_up(dir: Dir, spec: &Spec, bundle: &Path, cgroup: &Cgroup) ->
     let state = hooks::state_of(spec, dir.id(), bundle, Status::Stopped.word(), None);
     // Without a pid namespace of its own, processes outlive init.
     let cgroup = cgroup.kill().and_then(|()| cgroup.remove());
+    let rdt = match spec.linux.as_ref().and_then(|l| l.intel_rdt.as_ref()) {
+        Some(_) => dir.load()?.and_then(|record| record.rdt),
+        None => None,
+    };
+    let rdt = rdt.map_or(Ok(()), |group| group.remove());
     let removed = dir.remove();
     for hook in spec.hooks.iter().flat_map(|all| &all.poststop) {
         // One that fails does not keep the others from running. Source: runtime.md "Lifecycle", 13.
@@ -89,5 +94,6 @@ pub(super) fn clean_up(dir: Dir, spec: &Spec, bundle: &Path, cgroup: &Cgroup) ->
         }
     }
     cgroup?;
+    rdt?;
     removed
 }

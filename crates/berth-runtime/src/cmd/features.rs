@@ -68,7 +68,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": caps::names().collect::<Vec<_>>(),
             "cgroup": {
-                "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": false,
+                "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true,
             },
             "seccomp": {
                 "enabled": true,
@@ -92,7 +92,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
             },
             "apparmor": { "enabled": false },
             "selinux": { "enabled": false },
-            "intelRdt": { "enabled": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "mountExtensions": { "idmap": { "enabled": false } },
         },
         "potentiallyUnsafeConfigAnnotations": [],

@@ -6,6 +6,7 @@
 pub mod args;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod init;
@@ -21,6 +22,7 @@ mod state;
 mod sub_cgroup;
 mod terminal;
 mod unshare;
+mod update;
 
 use std::path::{Path, PathBuf};
 
@@ -49,6 +51,11 @@ usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug
   ps        [-f table|json] ID [OPTIONS OF PS...]
   pause     ID
   resume    ID
+  update    [-r FILE|-] [--memory N] [--memory-reservation N] [--memory-swap N] [--pids-limit N]
+            [--cpu-share N] [--cpu-period N] [--cpu-quota N] [--cpu-burst N] [--cpu-idle 0|1]
+            [--cpu-rt-period N] [--cpu-rt-runtime N] [--cpuset-cpus L] [--cpuset-mems L]
+            [--blkio-weight N] [--l3-cache-schema S] [--mem-bw-schema S] ID
+  events    [--stats] [--interval DURATION] ID
   spec      [-b BUNDLE] [--rootless]
   features
   unshare   [--] COMMAND...     as root of a user namespace with the caller's subordinate ids
@@ -167,6 +174,8 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         "ps" => ps::main(global, args),
         "pause" => pause::main(global, args, true),
         "resume" => pause::main(global, args, false),
+        "events" => events::main(global, args),
+        "update" => update::main(global, args),
         "spec" => spec::main(args),
         "features" => features::main(args),
         "shim" => Ok(crate::shim::run(&args.rest())),
