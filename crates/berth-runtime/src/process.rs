@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use berth_oci::spec::{Linux, Process, User};
 use berth_sys::process::{Strings, close_on_exec_from, execve, place_fd};
-use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, Uid};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 
@@ -335,10 +335,14 @@ pub fn place_terminal(slave: BorrowedFd<'_>) -> Result<()> {
 /// Only pipes, sockets and the container's terminal: not devices or files of the host.
 fn own_stdio(uid: u32) -> Result<()> {
     use rustix::stdio::{stderr, stdin, stdout};
-    for stream in [stdin(), stdout(), stderr()] {
+    for (number, stream) in [stdin(), stdout(), stderr()].into_iter().enumerate() {
         let Ok(stat) = rustix::fs::fstat(stream) else {
             continue;
         };
+        if is_null(&stat) {
+            own_null(number as i32)?;
+            continue;
+        }
         const PTY_MAJOR: u32 = 136;
         let ours = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Fifo | FileType::Socket => true,
@@ -357,6 +361,26 @@ fn own_stdio(uid: u32) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_null(stat: &rustix::fs::Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+        && stat.st_rdev == rustix::fs::makedev(1, 3)
+}
+
+/// Puts the container's `/dev/null`, if it has one, in the place of the host's: whose mode, by way of the
+/// descriptor, the container's root could change for all.
+fn own_null(number: i32) -> Result<()> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let Ok(null) = rustix::fs::open("/dev/null", flags | OFlags::CLOEXEC, Mode::empty()) else {
+        return Ok(());
+    };
+    match rustix::fs::fstat(&null) {
+        Ok(stat) if is_null(&stat) => {
+            place_fd(null.as_fd(), number).map_err(|e| step("place the standard streams", e))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// R11: a working directory outside the root has a name that does not begin with `/`.

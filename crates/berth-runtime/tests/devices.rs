@@ -390,3 +390,79 @@ fn r27_dockers_masks() {
     bundle.caps(&["CAP_DAC_OVERRIDE", "CAP_CHOWN", "CAP_SYS_ADMIN"]);
     assert_eq!(bundle.run().ok(), "");
 }
+
+/// R15: sysctls are written through a procfs of the runtime's own; what the image and its mounts have at the
+/// places is not touched. Also in a user namespace, where the masks hide the only procfs there is.
+#[test]
+fn r15_sysctls_reach_the_kernel() {
+    let forward = "sys/net/ipv4/conf/all/forwarding";
+    let host = std::fs::read_to_string(std::path::Path::new("/proc").join(forward)).unwrap();
+    let flipped = if host.trim() == "1" { "0" } else { "1" };
+    let mut bundle = writable(&format!("cat /proc/{forward}"));
+    bundle.config["linux"]["sysctl"] = json!({"net.ipv4.conf.all.forwarding": flipped});
+    assert_eq!(bundle.run().ok(), flipped);
+    for destination in ["/proc/self/attr", "/proc/sys/net", "/proc/thread-self"] {
+        bundle.mount(json!({"destination": destination, "type": "tmpfs"}));
+        assert!(
+            bundle.run().fails(125).contains("not allowed"),
+            "{destination}"
+        );
+        bundle.remove_mount(destination);
+    }
+    bundle.map_ids(&json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]));
+    assert_eq!(bundle.run().ok(), flipped);
+    // Without a procfs inside, a file of the image's stands in its place, and is left alone.
+    bundle.remove_mount("/proc");
+    bundle.config["linux"]["maskedPaths"] = json!([]);
+    bundle.config["linux"]["readonlyPaths"] = json!([]);
+    let fake = bundle.rootfs("proc").join(forward);
+    std::fs::create_dir_all(fake.parent().unwrap()).unwrap();
+    std::fs::write(&fake, "fake").unwrap();
+    bundle.run();
+    assert_eq!(std::fs::read_to_string(fake).unwrap(), "fake");
+    assert_eq!(
+        std::fs::read_to_string(std::path::Path::new("/proc").join(forward)).unwrap(),
+        host
+    );
+}
+
+/// What the runtime was given as `/dev/null` is the host's node: the container gets its own, so that its root
+/// cannot change the host's.
+#[test]
+fn standard_streams_are_not_the_hosts_null() {
+    let look = "for n in 0 1 2; do chmod 600 /proc/self/fd/$n 2>/dev/null; done; \
+        stat -c %a /dev/null > /tmp/mode; chmod 666 /dev/null";
+    let bundle = writable(look);
+    // A stand-in for the host's: the same device on another file system.
+    let host = bundle.path().join("null");
+    let device = rustix::fs::makedev(1, 3);
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &host,
+        rustix::fs::FileType::CharacterDevice,
+        mode,
+        device,
+    )
+    .unwrap();
+    let permit = std::fs::Permissions::from_mode(0o666);
+    std::fs::set_permissions(&host, permit).unwrap();
+    let open = || {
+        std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&host)
+            .unwrap()
+    };
+    let mut run = bundle.command(&["run", "c"]);
+    run.stdin(open()).stdout(open()).stderr(open());
+    assert!(run.status().unwrap().success());
+    assert_eq!(
+        std::fs::metadata(&host).unwrap().permissions().mode() & 0o777,
+        0o666
+    );
+    assert_eq!(
+        std::fs::read_to_string(bundle.rootfs("tmp/mode")).unwrap(),
+        "600\n"
+    );
+}
