@@ -1,25 +1,20 @@
-//! Namespaces: new, joined by path, or the host's own, in every combination; id maps, clocks, network
-//! devices; as root, as an ordinary user, and as root of a user namespace. Needs root and busybox-static.
+//! Namespaces: new, joined by path, or the host's own, in every combination; id maps and clocks. Needs root
+//! and busybox-static.
 #![allow(clippy::unwrap_used)] // this whole file is a test
 
 mod ns_rig;
 mod rig;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ns_rig::{
-    Helper, KINDS, Kind, Way, ids_of, inside, map, set_namespaces, spec_of, with_user_namespace,
+    Helper, KINDS, Kind, PRINT, Way, ids_of, inside, map, offsets, set_namespaces, spec_of,
+    with_user_namespace,
 };
 use rig::Bundle;
 use serde_json::{Value, json};
-use testkit::Finished;
 
 const SLEEP: &str = "sleep 1000";
-
-/// What a container's init prints: its namespaces, one a line.
-const PRINT: &str =
-    "for n in user mnt pid net ipc uts cgroup time; do readlink /proc/self/ns/$n; done";
 
 /// The containers whose namespaces are joined: one of the host's user namespace, one of its own.
 struct Targets {
@@ -320,10 +315,6 @@ fn a_joined_mount_namespace_gets_the_root() {
     drop(helper);
 }
 
-fn offsets(bundle: &mut Bundle, monotonic: Value, boottime: Value) {
-    bundle.config["linux"]["timeOffsets"] = json!({"monotonic": monotonic, "boottime": boottime});
-}
-
 /// Source: config-linux.md "Offset for Time Namespace".
 #[test]
 fn clocks_of_a_new_time_namespace_are_set() {
@@ -459,220 +450,150 @@ fn a_user_namespace_without_root() {
     bundle.call(&["delete", "-f", "c"]).ok();
 }
 
-/// An ordinary user, without any privilege: one id; then with his subordinate ids.
+/// R9: without a cgroup namespace, root of a user namespace writes to no cgroup, however it is mounted.
 #[test]
-fn rootless_with_one_id_and_with_subordinate_ids() {
-    let user = testkit::TestUser::get();
-    let look = "id -u; cat /proc/self/setgroups; tr -s ' ' < /proc/self/gid_map";
-    let bundle = &mut ns_rig::rootless(&user, look);
-    let run = ns_rig::as_user(bundle, &user, &["run", "c"]);
-    assert_eq!(run.ok(), format!("0\ndeny\n 0 {} 1", user.gid));
-
-    let (uids, gids) = (
-        ns_rig::sub_ids("/etc/subuid", &user),
-        ns_rig::sub_ids("/etc/subgid", &user),
-    );
-    bundle.config["linux"]["uidMappings"] = map(&[(0, user.uid, 1), (1, uids, 65_535)]);
-    bundle.config["linux"]["gidMappings"] = map(&[(0, user.gid, 1), (1, gids, 65_535)]);
-    let run = ns_rig::as_user(bundle, &user, &["run", "c"]);
-    assert_eq!(
-        run.ok(),
-        format!("0\nallow\n 0 {} 1\n 1 {gids} 65535", user.gid)
-    );
-    bundle.config["process"]["user"] = json!({"uid": 1000, "gid": 1000, "additionalGids": [7]});
-    bundle.config["process"]["args"] = json!(["sh", "-c", "id -u; id -G"]);
-    let run = ns_rig::as_user(bundle, &user, &["run", "c"]);
-    assert_eq!(run.ok(), "1000\n1000 7");
-
-    // Somebody else's ids.
-    bundle.config["linux"]["uidMappings"] = map(&[(0, user.uid, 1), (1, uids + 70_000, 5000)]);
-    let run = ns_rig::as_user(bundle, &user, &["run", "c"]);
-    assert!(
-        run.fails(125).contains("id maps: newuidmap"),
-        "{}",
-        run.stderr
-    );
-    // And none at all.
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "user");
-    bundle.config["linux"]["uidMappings"] = json!([]);
-    bundle.config["linux"]["gidMappings"] = json!([]);
-    let run = ns_rig::as_user(bundle, &user, &["run", "c"]);
-    assert!(run.fails(125).contains("not permitted"), "{}", run.stderr);
-}
-
-/// Exec, a second container in the user namespace of the first, clocks: without any privilege.
-#[test]
-fn rootless_containers_are_entered_and_joined() {
-    let user = testkit::TestUser::get();
-    let mut first = ns_rig::rootless(&user, SLEEP);
-    first.config["linux"]["namespaces"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({"type": "time"}));
-    offsets(&mut first, json!({"secs": 5}), Value::Null);
-    ns_rig::start_as_user(&first, &user);
-    let state = ns_rig::as_user(&first, &user, &["state", "c"]);
-    let state: Value = serde_json::from_str(state.ok()).unwrap();
-    let pid = state["pid"].as_i64().unwrap() as i32;
-    let exec = ns_rig::as_user(&first, &user, &["exec", "c", "sh", "-c", PRINT]);
-    assert_eq!(inside(exec.ok()), ids_of(pid));
-
-    let mut second = ns_rig::rootless(&user, PRINT);
-    let kinds = [
-        Kind::User,
-        Kind::Network,
-        Kind::Ipc,
-        Kind::Uts,
-        Kind::Time,
-        Kind::Pid,
-    ];
-    let mut list: Vec<_> = kinds
-        .iter()
-        .map(|k| (*k, Way::Join(spec_of(pid, *k))))
-        .collect();
-    list.push((Kind::Mount, Way::New));
-    set_namespaces(&mut second, &list);
-    second.config["linux"]["uidMappings"] = json!([]);
-    second.config["linux"]["gidMappings"] = json!([]);
-    let run = ns_rig::as_user(&second, &user, &["run", "c"]);
-    let (seen, of_first) = (inside(run.ok()), ids_of(pid));
-    for kind in kinds {
-        assert_eq!(seen[&kind], of_first[&kind], "{kind:?}");
+fn r9_the_hosts_cgroups_are_not_written_to() {
+    let write = "
+        find /sys/fs/cgroup -type f | while read f; do (echo 1 > $f) 2>/dev/null && echo WRITTEN $f; done
+        find /sys/fs/cgroup/*/ -type d | while read d; do mkdir $d/x 2>/dev/null && echo MADE $d; done
+        find /sys/fs/cgroup -type f | grep -c .";
+    let mut bundle = Bundle::new(write);
+    let mut list = KINDS.map(|k| (k, Way::New)).to_vec();
+    list.retain(|(kind, _)| *kind != Kind::Cgroup);
+    set_namespaces(&mut bundle, &list);
+    with_user_namespace(&mut bundle);
+    bundle.caps(&["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_FOWNER"]);
+    for access in ["ro", "rw"] {
+        bundle.mount(json!({
+            "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+            "options": ["nosuid", "noexec", "nodev", access],
+        }));
+        let run = bundle.run();
+        let files: u32 = run.ok().parse().unwrap_or_else(|_| panic!("{run}"));
+        assert!(files > 10, "nothing is shown: {run}");
     }
-    ns_rig::as_user(&first, &user, &["delete", "-f", "c"]).ok();
 }
 
-/// Root of a user namespace: what a rootless engine runs this runtime as.
+/// R11: whichever way a container gets its namespaces, its process has three descriptors, and no working
+/// directory of the host's behind any number; nor has an exec.
 #[test]
-fn root_of_a_user_namespace_makes_containers() {
-    let user = testkit::TestUser::get();
-    let mut bundle = ns_rig::rootless(&user, PRINT);
-    let kinds = [Kind::Pid, Kind::Network, Kind::Ipc, Kind::Uts, Kind::Mount];
-    set_namespaces(&mut bundle, &kinds.map(|k| (k, Way::New)));
-    for field in ["uidMappings", "gidMappings"] {
+fn r11_no_descriptor_comes_along() {
+    let helper = Helper::all();
+    let join = |kind: Kind| (kind, Way::Join(spec_of(helper.pid(), kind)));
+    let all = KINDS.map(|k| (k, Way::New));
+    let cases = [
+        all[1..].to_vec(),
+        all.to_vec(),
+        all[2..].to_vec(),
+        vec![
+            all[1].clone(),
+            join(Kind::Network),
+            join(Kind::Ipc),
+            join(Kind::Time),
+        ],
+        vec![
+            all[0].clone(),
+            all[1].clone(),
+            all[2].clone(),
+            join(Kind::Network),
+            join(Kind::Uts),
+        ],
+    ];
+    for list in cases {
+        let mut bundle = Bundle::new("ls /proc/self/fd | tr '\\n' ' '");
+        set_namespaces(&mut bundle, &list);
+        if list[0].0 == Kind::User {
+            with_user_namespace(&mut bundle);
+            bundle.remove_mount("/dev/mqueue");
+        }
+        // 3 is what ls reads the directory with.
+        assert_eq!(bundle.run().ok(), "0 1 2 3 ", "{list:?}");
+        bundle.config["process"]["args"] = json!(["sleep", "1000"]);
+        bundle.start();
+        let exec = bundle.call(&["exec", "c", "ls", "/proc/self/fd"]);
+        assert_eq!(exec.ok(), "0\n1\n2\n3", "{list:?}");
+        for number in 0..64 {
+            let cwd = format!("/proc/self/fd/{number}");
+            let exec = bundle.call(&["exec", "--cwd", &cwd, "c", "true"]);
+            exec.fails(125);
+        }
+        bundle.call(&["delete", "-f", "c"]).ok();
+        for number in 0..20 {
+            bundle.config["process"]["cwd"] = json!(format!("/proc/self/fd/{number}"));
+            bundle.run().fails(125);
+        }
+    }
+}
+
+/// K4, K5: root of a user namespace changes nothing of the host's kernel, with all of /proc/sys in reach: no
+/// core pattern, no module path, no release agent of a v1 hierarchy.
+#[test]
+fn k4_k5_root_of_a_user_namespace_changes_no_kernel_setting() {
+    let attack = "
+        for f in kernel/core_pattern kernel/modprobe kernel/hotplug kernel/sysrq kernel/panic fs/file-max vm/swappiness; do
+            (echo evil > /proc/sys/$f) 2>/dev/null && echo WRITTEN $f
+        done
+        (echo h > /proc/sysrq-trigger) 2>/dev/null && echo WRITTEN sysrq
+        mkdir /tmp/c
+        for h in memory pids cpu devices freezer; do
+            mount -t cgroup -o $h none /tmp/c 2>/dev/null || continue
+            find /tmp/c -name release_agent | while read f; do (echo /evil > $f) 2>/dev/null && echo WRITTEN $f; done
+            umount /tmp/c
+        done
+        (echo 1 > /proc/sys/net/ipv4/ip_forward) && cat /proc/sys/net/ipv4/ip_forward";
+    let mut bundle = Bundle::new(attack);
+    set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
+    with_user_namespace(&mut bundle);
+    bundle.mount(json!({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}));
+    for field in ["maskedPaths", "readonlyPaths"] {
         bundle.config["linux"][field] = json!([]);
     }
-    let host = ids_of(std::process::id() as i32);
-    let run = ns_rig::as_root_of_a_namespace(&bundle, &user, &["run", "c"]);
-    assert!(inside(run.ok()).iter().all(|(kind, id)| {
-        let isolated = kinds.contains(kind) || *kind == Kind::User;
-        (*id != host[kind]) == isolated
-    }));
-    // And one in it.
-    set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
-    bundle.config["linux"]["uidMappings"] = map(&[(0, 1, 1000)]);
-    bundle.config["linux"]["gidMappings"] = map(&[(0, 1, 1000)]);
-    bundle.config["process"]["args"] = json!(["sh", "-c", "tr -s ' ' < /proc/self/uid_map"]);
-    std::fs::set_permissions(
-        bundle.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
-    let run = ns_rig::as_root_of_a_namespace(&bundle, &user, &["run", "c"]);
-    assert_eq!(run.ok(), " 0 1 1000");
-}
-
-/// In a network namespace of the test's own; `script` prepares it and says `@` for the runtime's `run`.
-fn in_own_network(bundle: &Bundle, script: &str) -> Finished {
-    let run = bundle.command(&["run", "c"]);
-    let words = std::iter::once(run.get_program()).chain(run.get_args());
-    let line: Vec<_> = words.map(|w| w.to_str().unwrap()).collect();
-    let mut command = std::process::Command::new("unshare");
-    let script = format!(
-        "set -e; ip link set lo up; {}",
-        script.replace('@', &line.join(" "))
+    bundle.caps(&[
+        "CAP_SYS_ADMIN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_SYS_RESOURCE",
+        "CAP_NET_ADMIN",
+        "CAP_SYS_MODULE",
+    ]);
+    let host = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    // What is its own it may change: the attack was not stopped by something else.
+    assert_eq!(bundle.run().ok(), "1");
+    assert_eq!(
+        std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap(),
+        host
     );
-    command
-        .args(["--net", "sh", "-c", &script])
-        .current_dir(bundle.path());
-    Finished::run(&mut command, b"", Duration::from_secs(60))
 }
 
-/// Source: config-linux.md "Network devices": the device is moved, with its attributes and global addresses,
-/// and is up; a name that is taken MUST be an error, one with `%d` is completed by the kernel.
+/// K6: with the default profile a container makes no namespace and enters none, whoever its root is.
 #[test]
-fn network_devices_are_moved_into_the_container() {
-    const PAIR: &str = "ip link add name one type veth peer name two; ip link set two up;
-        ip link set one mtu 1432 address 02:00:00:00:00:07; ip address add 10.9.8.7/24 dev one;
-        ip link set one up; ip address add fd00::7/64 dev one;";
-    let show = "ip address show | grep -oE '^[0-9]+: [a-z0-9]+|mtu [0-9]+|,UP|ether [0-9:]+|inet6? [0-9a-f.:]+/[0-9]+ .*global'";
+fn k6_the_default_profile_allows_no_new_namespaces() {
+    let script = "
+        for flag in -U -m -n -i -u -p; do unshare $flag true 2>/dev/null && echo MADE $flag; done
+        nsenter --net=/proc/self/ns/net true 2>/dev/null && echo ENTERED
+        mount -t tmpfs none /tmp 2>/dev/null && echo MOUNTED; echo done";
+    let mut bundle = Bundle::new(script);
+    let target = berth_seccomp::Target {
+        arch: berth_seccomp::Arch::native().unwrap(),
+        caps: &[],
+        kernel: (6, 1),
+    };
+    let profile = berth_seccomp::resolve_profile(berth_seccomp::DEFAULT_PROFILE, &target).unwrap();
     for user in [false, true] {
-        let mut bundle = Bundle::new(show);
-        set_namespaces(
-            &mut bundle,
-            &KINDS.map(|k| (k, Way::New))[usize::from(!user)..],
-        );
-        if user {
-            with_user_namespace(&mut bundle);
-        }
-        for (new, name) in [("", "one"), ("ctr0", "ctr0"), ("eth%d", "eth0")] {
-            bundle.config["linux"]["netDevices"] = json!({"one": {"name": new}});
-            let run = in_own_network(
-                &bundle,
-                &format!("{PAIR} @; ip link show two | grep -c 'one@'"),
+        for filtered in [true, false] {
+            set_namespaces(
+                &mut bundle,
+                &KINDS.map(|k| (k, Way::New))[usize::from(!user)..],
             );
-            let text = &run.stdout;
-            for part in [
-                &format!(": {name}\n"),
-                "mtu 1432\n",
-                "ether 02:00:00:00:00:07\n",
-                "inet 10.9.8.7/24 scope global\n",
-                "inet6 fd00::7/64 scope global\n",
-                ",UP\n",
-            ] {
-                assert!(text.contains(part), "{new} {part}: {run}");
+            if user {
+                with_user_namespace(&mut bundle);
             }
-            assert!(!text.contains(": two\n"), "{run}");
+            bundle.caps(&["CAP_SYS_ADMIN"]);
+            bundle.config["linux"]["seccomp"] = match filtered {
+                true => json!(profile),
+                false => Value::Null,
+            };
+            let run = bundle.run();
+            assert_eq!(run.ok() == "done", filtered, "{run}");
         }
     }
-}
-
-#[test]
-fn network_devices_that_cannot_be_moved_are_an_error() {
-    let mut bundle = Bundle::new("true");
-    let mut try_it = |devices: Value, prepare: &str, says: &str| {
-        bundle.config["linux"]["netDevices"] = devices.clone();
-        let run = in_own_network(&bundle, &format!("{prepare} @"));
-        assert!(run.fails(125).contains(says), "{devices}: {}", run.stderr);
-    };
-    let pair = "ip link add name one type veth peer name two;";
-    try_it(json!({"gone": {}}), "", "network device gone");
-    try_it(json!({"one": {"name": "lo"}}), pair, "network device one");
-    try_it(json!({"lo": {}}), "", "network device lo");
-    try_it(
-        json!({"one": {"name": "a/b"}}),
-        pair,
-        "names no network device",
-    );
-    try_it(
-        json!({"one": {"name": "x"}, "two": {"name": "x"}}),
-        pair,
-        "two network devices",
-    );
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "network");
-    bundle.config["linux"]["netDevices"] = json!({"lo": {}});
-    assert!(bundle.run().fails(125).contains("network namespace"));
-}
-
-/// A device for a network namespace that is joined stays there.
-#[test]
-fn a_network_device_goes_into_a_joined_namespace() {
-    let helper = Helper::all();
-    let mut bundle = Bundle::new("ip -o link | cut -d: -f2 | cut -d@ -f1 | tr -d '\\n '");
-    let mut list = KINDS.map(|k| (k, Way::New))[1..].to_vec();
-    list.retain(|(kind, _)| *kind != Kind::Network);
-    list.push((
-        Kind::Network,
-        Way::Join(spec_of(helper.pid(), Kind::Network)),
-    ));
-    set_namespaces(&mut bundle, &list);
-    bundle.config["linux"]["netDevices"] = json!({"one": {"name": "eth0"}});
-    let pair = "ip link add name one type veth peer name two;";
-    let run = in_own_network(
-        &bundle,
-        &format!("{pair} @; ip link show two > /dev/null; sleep 0.1"),
-    );
-    assert_eq!(run.ok(), "loeth0");
 }

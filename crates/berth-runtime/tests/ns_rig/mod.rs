@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // this whole module is a test
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -130,6 +130,15 @@ pub fn map(entries: &[(u32, u32, u32)]) -> Value {
     entries.iter().map(entry).collect()
 }
 
+/// Sets the clocks of a new time namespace.
+pub fn offsets(bundle: &mut Bundle, monotonic: Value, boottime: Value) {
+    bundle.config["linux"]["timeOffsets"] = json!({"monotonic": monotonic, "boottime": boottime});
+}
+
+/// What a container prints: its namespaces, one a line.
+pub const PRINT: &str =
+    "for n in user mnt pid net ipc uts cgroup time; do readlink /proc/self/ns/$n; done";
+
 /// A process with namespaces of its own. It ends with the value.
 pub struct Helper(Child);
 
@@ -223,12 +232,6 @@ fn own_tree(bundle: &Bundle, user: &TestUser) {
 
 fn of_user(bundle: &Bundle, user: &TestUser, args: &[&str]) -> Command {
     let mut command = bundle.command(args);
-    chown(
-        bundle.path().join("config.json"),
-        Some(user.uid),
-        Some(user.gid),
-    )
-    .unwrap();
     command
         .uid(user.uid)
         .gid(user.gid)
