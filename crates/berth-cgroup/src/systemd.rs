@@ -23,7 +23,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use berth_oci::spec::Resources;
 use serde::{Deserialize, Serialize};
@@ -114,20 +116,26 @@ impl Scope {
 }
 
 impl Unit {
-    /// The unit's cgroup, where its process `pid` is, with the limits written to it. On v1, where
-    /// systemd knows some controllers only, the others' leaves are made and the process joins them.
+    /// The unit's cgroup at `path`, with the limits written to it. On v1, where systemd knows some
+    /// controllers only, the others' leaves are made and the process `pid` joins them.
     ///
     /// # Errors
-    /// [`Error::NotInUnit`], and whatever was refused.
-    pub fn cgroup(&self, pid: i32, resources: &Resources, options: &Options) -> Result<Cgroup> {
-        let path = self.path(pid)?;
-        let cgroup = Cgroup::adopt(&path, resources, options)?;
+    /// Whatever was refused.
+    pub fn cgroup(
+        &self,
+        path: &str,
+        pid: i32,
+        resources: &Resources,
+        options: &Options,
+    ) -> Result<Cgroup> {
+        let cgroup = Cgroup::adopt(path, resources, options)?;
         cgroup.add_v1(pid)?;
         Ok(cgroup)
     }
 
-    /// Tells systemd other limits; what `resources` leaves out stays as it is. To be done before
-    /// [`Cgroup::update`], whose writes count.
+    /// Tells systemd other limits; what `resources` leaves out stays as it is. To be done between
+    /// two times [`Cgroup::update`]: the first learns what the kernel refuses, the second undoes
+    /// systemd's rounding.
     ///
     /// # Errors
     /// What systemd said.
@@ -135,12 +143,29 @@ impl Unit {
         Manager::connect(self.user)?.update(&self.name, resources)
     }
 
-    /// Has systemd move a process into the unit: a user's own right may not reach there.
+    /// Has systemd move a process into a cgroup, which is the unit's or below it: a user's own
+    /// right may not reach there.
     ///
     /// # Errors
     /// What systemd said.
-    pub fn attach(&self, pid: i32) -> Result<()> {
-        Manager::connect(self.user)?.attach(&self.name, pid)
+    pub fn attach(&self, pid: i32, cgroup: &Path) -> Result<()> {
+        Manager::connect(self.user)?.attach(&self.name, &self.below(cgroup), pid)
+    }
+
+    /// What of a path is below the unit's cgroup: empty, or absolute as seen from there.
+    fn below(&self, cgroup: &Path) -> String {
+        let mut parts = cgroup.iter().skip_while(|part| !self.is_dir(part));
+        parts.next();
+        parts
+            .map(|part| format!("/{}", part.to_string_lossy()))
+            .collect()
+    }
+
+    /// Whether a directory's name is the unit's. systemd puts a `_` before what could be mistaken
+    /// for a file of the kernel's.
+    fn is_dir(&self, name: &OsStr) -> bool {
+        let name = name.as_bytes();
+        name.strip_prefix(b"_").unwrap_or(name) == self.name.as_bytes()
     }
 
     /// Has systemd remove the unit, whose processes were killed before. One that is gone is fine.
@@ -151,8 +176,11 @@ impl Unit {
         Manager::connect(self.user)?.stop(&self.name)
     }
 
-    /// Where the process is, below the mount of each hierarchy that systemd cares for.
-    fn path(&self, pid: i32) -> Result<String> {
+    /// Where the unit is, and its process `pid`: a path in each hierarchy.
+    ///
+    /// # Errors
+    /// [`Error::NotInUnit`].
+    pub fn path(&self, pid: i32) -> Result<String> {
         let file = format!("/proc/{pid}/cgroup");
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         self.find(&text).ok_or_else(|| Error::NotInUnit {
@@ -165,9 +193,7 @@ impl Unit {
         let path = |controllers: &str| {
             text.lines().find_map(|line| {
                 let (found, path) = line.split_once(':')?.1.split_once(':')?;
-                let last = path.rsplit('/').next()?;
-                // systemd puts a `_` before what could be mistaken for a file of the kernel's.
-                let ours = last == self.name || last.strip_prefix('_') == Some(&self.name);
+                let ours = self.is_dir(OsStr::new(path.rsplit('/').next()?));
                 (found == controllers && ours).then(|| path.to_owned())
             })
         };

@@ -4,11 +4,13 @@
 //! ```text
 //! ROOT/<id>/cgroup.making → [rootless:]PATH   perhaps not ours: it goes if nothing runs in it
 //! ROOT/<id>/cgroup        → [rootless:]PATH   made for this container: what runs in it is killed
+//! ROOT/<id>/unit          → [user:]NAME       made for it by systemd, or by the user's
 //! ```
 //! Symbolic links, because one system call makes one, whole or not at all.
 
 use std::path::PathBuf;
 
+use berth_cgroup::systemd::Unit;
 use berth_cgroup::{Cgroup, Options};
 use rustix::io::Errno;
 
@@ -17,6 +19,8 @@ use crate::error::{Error, Result};
 const MAKING: &str = "cgroup.making";
 const MADE: &str = "cgroup";
 const ROOTLESS: &str = "rootless:";
+const UNIT: &str = "unit";
+const USER: &str = "user:";
 
 /// A state directory, for what is claimed.
 #[derive(Debug)]
@@ -46,16 +50,32 @@ impl Claim {
         rustix::fs::rename(self.0.join(MAKING), self.0.join(MADE)).map_err(|errno| self.fail(errno))
     }
 
+    /// Before anything runs in a unit, whose cgroup is at `path`.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn unit(&self, unit: &Unit, path: &str) -> Result<()> {
+        let prefix = if unit.user { USER } else { "" };
+        rustix::fs::symlink(format!("{prefix}{}", unit.name), self.0.join(UNIT))
+            .and_then(|()| rustix::fs::symlink(path, self.0.join(MADE)))
+            .map_err(|errno| self.fail(errno))
+    }
+
     /// Removes what was claimed, with what runs in it if that is the container's for sure.
     ///
     /// # Errors
     /// [`Error::Cgroup`], [`Error::StateDir`].
     pub fn undo(&self) -> Result<()> {
-        if let Some(cgroup) = self.read(MADE)? {
+        if let Some(cgroup) = self.cgroup(MADE)? {
             cgroup.kill()?;
             cgroup.remove()?;
         }
-        if let Some(cgroup) = self.read(MAKING)? {
+        if let Some(name) = self.read(UNIT)? {
+            let user = name.starts_with(USER);
+            let name = name.strip_prefix(USER).unwrap_or(&name).to_owned();
+            Unit { name, user }.stop()?;
+        }
+        if let Some(cgroup) = self.cgroup(MAKING)? {
             // Somebody else's, if something runs in it: then the creation was about to be refused.
             if cgroup.procs()?.is_empty() {
                 cgroup.remove()?;
@@ -64,15 +84,21 @@ impl Claim {
         Ok(())
     }
 
-    fn read(&self, name: &str) -> Result<Option<Cgroup>> {
-        let target = match std::fs::read_link(self.0.join(name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|source| Error::StateDir {
+    fn read(&self, name: &str) -> Result<Option<String>> {
+        match std::fs::read_link(self.0.join(name)) {
+            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::StateDir {
                 path: self.0.clone(),
                 source,
-            })?,
+            }),
+        }
+    }
+
+    fn cgroup(&self, name: &str) -> Result<Option<Cgroup>> {
+        let Some(target) = self.read(name)? else {
+            return Ok(None);
         };
-        let target = target.to_string_lossy();
         let (path, rootless) = match target.strip_prefix(ROOTLESS) {
             Some(path) => (path, true),
             None => (&*target, false),

@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use berth_cgroup::Cgroup;
+use berth_cgroup::systemd::Unit;
 use berth_oci::spec::{Linux, Process};
 use berth_sys::attributes::{Bits, affinity};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
@@ -38,6 +39,8 @@ pub struct Target<'a> {
     pub start_time: u64,
     /// Its cgroup directories.
     pub cgroups: &'a [PathBuf],
+    /// The unit that systemd has made for it.
+    pub unit: Option<&'a Unit>,
     /// Its configuration: namespaces and seccomp profile.
     pub linux: &'a Linux,
     /// A paused one is entered, too: the process runs when the container does.
@@ -88,6 +91,7 @@ pub fn exec(
         init: Some(init),
         way,
         cgroup,
+        held: false,
         prepared,
         stdio,
         console_size,
@@ -97,7 +101,15 @@ pub fn exec(
         cgroup: entry.cgroup.unified_fd(),
         ..CloneOptions::default()
     };
-    match clone_on(entry.prepared.attributes.initial_cpus.as_ref(), options)? {
+    let cpus = entry.prepared.attributes.initial_cpus.clone();
+    let mut forked = clone_on(cpus.as_ref(), options);
+    let attach = target.unit.filter(|_| is_denied(&forked));
+    if attach.is_some() {
+        // What keeps a user from there is above the unit, where systemd's right reaches.
+        entry.held = true;
+        forked = clone_on(cpus.as_ref(), CloneOptions::default());
+    }
+    match forked? {
         Forked::Child => {
             drop(ours);
             match entry.intermediate(&theirs) {
@@ -107,9 +119,26 @@ pub fn exec(
         }
         Forked::Parent(intermediate) => {
             drop(theirs);
+            if let (Some(unit), Some(cgroup)) = (attach, target.cgroups.first())
+                && let Err(error) = unit.attach(intermediate.pid, cgroup)
+            {
+                drop(ours);
+                wait(&intermediate.pidfd)?;
+                return Err(error.into());
+            }
+            if attach.is_some() {
+                ours.go()?;
+            }
             listen(&intermediate, &ours, target)
         }
     }
+}
+
+fn is_denied(forked: &Result<Forked>) -> bool {
+    let Err(Error::Clone { source }) = forked else {
+        return false;
+    };
+    source.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// Makes a process that runs on these CPUs from its first instant, which may be one in the container's cgroup.
@@ -132,6 +161,8 @@ struct Entry {
     init: Option<OwnedFd>,
     way: Way,
     cgroup: Cgroup,
+    /// It is moved into the cgroup, and waits for that.
+    held: bool,
     prepared: Prepared,
     stdio: Stdio,
     console_size: Option<(u16, u16)>,
@@ -142,6 +173,9 @@ impl Entry {
     fn intermediate(&mut self, sync: &Sync) -> Result<Infallible> {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(|e| step("ask to die with the runtime", e))?;
+        if self.held {
+            sync.wait_go()?;
+        }
         self.prepared.set_oom_score()?;
         hide_from_others()?;
         std::mem::take(&mut self.cgroup).join_v1()?;

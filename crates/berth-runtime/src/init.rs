@@ -50,8 +50,8 @@ impl Init<'_> {
     /// # Errors
     /// The first step that failed.
     pub fn run(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
-        self.settle(sync, cgroup)?;
-        let (root, mounted) = self.make_root(sync, cgroup)?;
+        let cgroups = self.settle(sync, cgroup)?;
+        let (root, mounted) = self.make_root(sync, &cgroups)?;
         let slave = self.terminal(&root, &mounted, sync)?;
         self.hooks_outside(sync)?;
         self.enter(root, mounted)?;
@@ -69,13 +69,15 @@ impl Init<'_> {
         Err(self.process.exec(&program, sync))
     }
 
-    /// Identity, cgroups, namespaces, names.
-    fn settle(&self, sync: &Sync, cgroup: &Cgroup) -> Result<()> {
+    /// Identity, cgroups, namespaces, names; returns the cgroups' directories.
+    fn settle(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Vec<PathBuf>> {
         let plan = &self.namespaces;
-        if plan.held {
+        let cgroups = if plan.held {
             // Until the maps are written this process is nobody.
-            sync.wait_go()?;
-        }
+            sync.wait_place()?
+        } else {
+            cgroup.paths()
+        };
         let made_by_maker = plan.needs_maker();
         if plan.new_user() && !made_by_maker {
             id_maps::become_root(self.process.user())?;
@@ -115,16 +117,16 @@ impl Init<'_> {
             rustix::system::setdomainname(self.spec.domainname.as_bytes())
                 .map_err(|e| step("set the domain name", e))?;
         }
-        Ok(())
+        Ok(cgroups)
     }
 
-    fn make_root(&self, sync: &Sync, cgroup: &Cgroup) -> Result<(Root, Mounted)> {
+    fn make_root(&self, sync: &Sync, cgroups: &[PathBuf]) -> Result<(Root, Mounted)> {
         let plan = &self.namespaces;
         let propagation = root_propagation(self.linux.rootfs_propagation.as_deref())?;
         let root = Root::set_up(&self.rootfs, propagation)?;
         let context = Context {
             bundle: &self.bundle,
-            cgroups: &cgroup.paths(),
+            cgroups,
             own_cgroup_namespace: plan.own_cgroup,
             own_pid: plan.new & namespace::PID != 0 || plan.join_pid.is_some(),
             own_ipc: plan.own.ipc,

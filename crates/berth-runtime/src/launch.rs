@@ -1,7 +1,7 @@
 //! Making a container: the caller's side of what [`crate::init`] does.
 //!
 //! ```text
-//! create   cgroup → clone3 (namespaces, cgroup) → id maps → [hooks] → init is ready and waits
+//! create   cgroup → clone3 (namespaces, cgroup) → id maps → [unit] → [hooks] → init is ready and waits
 //! start    go → init runs its program
 //! ```
 //! A failure at any point undoes everything: the process is killed and reaped, the cgroups are removed.
@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
+use berth_cgroup::systemd::Unit;
 use berth_model::task::RootfsMount;
 use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{Child, CloneOptions, Forked, exit_now};
@@ -21,10 +22,12 @@ use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::namespaces::{Plan, in_user_namespace};
+use crate::place::Place;
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
 use crate::{
-    bundle, devices, filter, hooks, id_maps, maker, mount_options, mount_source, net_devices, rdt, sysctl, validate,
+    bundle, devices, filter, hooks, id_maps, maker, mount_options, mount_source, net_devices, rdt,
+    sysctl, validate,
 };
 
 /// How a container is made, beside its spec.
@@ -52,6 +55,8 @@ pub struct LaunchOptions {
     pub no_new_keyring: bool,
     /// Cgroups as an ordinary user has them; `None`: as is found out.
     pub rootless: Option<bool>,
+    /// systemd makes the cgroup.
+    pub systemd: bool,
 }
 
 /// A container whose init is ready and waits.
@@ -68,6 +73,7 @@ pub struct Created {
     sync: Sync,
     cgroup: Cgroup,
     rdt: Option<rdt::Group>,
+    unit: Option<Unit>,
     state: State,
 }
 
@@ -76,29 +82,15 @@ pub struct Created {
 /// # Errors
 /// The first step that failed, here or in init; nothing is left behind.
 pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
-    let told = options.rootless;
-    let claim = options.claim.take();
-    let (mut init, path) = prepare(spec, options)?;
+    let (told, systemd, claim) = (options.rootless, options.systemd, options.claim.take());
+    let mut init = prepare(spec, options)?;
     let rootless = in_user_namespace() || !rustix::process::geteuid().is_root();
     init.in_user_namespace = rootless || init.namespaces.other_user();
-    let mut resources = spec
-        .linux
-        .as_ref()
-        .and_then(|l| l.resources.clone())
-        .unwrap_or_default();
-    resources.devices = devices::with_default_rules(resources.devices);
-    let limits = berth_cgroup::Options {
-        rootless: told.unwrap_or(rootless),
-    };
+    let rootless = told.unwrap_or(rootless);
     let rdt = rdt::Made::of(init.linux.intel_rdt.as_ref(), &init.state.id)?;
-    if let Some(claim) = &claim {
-        claim.making(&path, &limits)?;
-    }
-    let cgroup = Cgroup::create(&path, &resources, &limits)?;
-    if let Some(Err(error)) = claim.as_ref().map(Claim::made) {
-        let _ = cgroup.remove();
-        return Err(error);
-    }
+    let place = Place::new(init.linux, &init.state.id, systemd, rootless, claim)?;
+    init.namespaces.held |= place.needs_init();
+    let cgroup = place.make()?;
     let (child, sync) = match make_process(&init, &cgroup) {
         Ok(made) => made,
         Err(error) => {
@@ -114,12 +106,13 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
         sync,
         cgroup,
         rdt: rdt.keep(),
+        unit: None,
         state: State {
             pid: Some(child.pid),
             ..init.state.clone()
         },
     };
-    match created.bring_up(&init) {
+    match created.bring_up(&init, &place) {
         Ok(()) => Ok(created),
         Err(error) => {
             created.abandon();
@@ -169,6 +162,7 @@ impl Created {
         let _ = signals::send(&self.pidfd, SIGKILL);
         let _ = self.cgroup.kill();
         let _ = wait(&self.pidfd);
+        let _ = self.unit.map(|unit| unit.stop());
         let _ = self.cgroup.remove();
         if let Some(group) = &self.rdt {
             let _ = group.remove();
@@ -193,15 +187,20 @@ impl Created {
         self.rdt.as_ref()
     }
 
+    /// The unit that systemd has made for it.
+    pub fn unit(&self) -> Option<&Unit> {
+        self.unit.as_ref()
+    }
+
     /// From the new process to a ready init.
-    fn bring_up(&mut self, init: &Init<'_>) -> Result<()> {
+    fn bring_up(&mut self, init: &Init<'_>, place: &Place) -> Result<()> {
         self.start_time = crate::pid::start_time(self.pid)?;
         if let Some(group) = &self.rdt {
             group.join(self.pid)?;
         }
-        let (spec, plan) = (init.spec, &init.namespaces);
-        if plan.held {
-            self.hold(init.linux, plan)?;
+        let spec = init.spec;
+        if init.namespaces.held {
+            self.hold(init.linux, &init.namespaces, place)?;
         }
         loop {
             match self.sync.receive()? {
@@ -219,21 +218,23 @@ impl Created {
     }
 
     /// What init waits for, before anything else.
-    fn hold(&self, linux: &Linux, plan: &Plan) -> Result<()> {
-        if plan.needs_maker() {
-            if plan.join_user.is_some() {
-                id_maps::compare(self.pid, linux)?;
-            }
+    fn hold(&mut self, linux: &Linux, plan: &Plan, place: &Place) -> Result<()> {
+        if plan.join_user.is_some() {
+            id_maps::compare(self.pid, linux)?;
+        } else if plan.new_user() && !plan.needs_maker() {
+            id_maps::write(self.pid, linux)?;
+        }
+        self.unit = place.start_unit(self.pid)?;
+        if let Some(unit) = &self.unit {
+            self.cgroup = place.cgroup_of(unit, self.pid)?;
+        } else if plan.needs_maker() {
             self.cgroup.add(self.pid)?;
         } else {
-            if plan.new_user() {
-                id_maps::write(self.pid, linux)?;
-            }
             // As somebody else's root, init could not join them itself.
             self.cgroup.add_v1(self.pid)?;
         }
         net_devices::move_all(&linux.net_devices, plan, self.pid)?;
-        self.sync.go()
+        self.sync.go_in(&self.cgroup.paths())
     }
 
     fn listen_until_exec(&mut self, spec: &Spec) -> Result<()> {
@@ -280,8 +281,8 @@ impl Created {
 
 const SIGKILL: i32 = 9;
 
-/// Checks everything that can be checked before anything is made; returns the cgroup's path, too.
-fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
+/// Checks everything that can be checked before anything is made.
+fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
     validate::spec(spec)?;
     let invalid = |reason: &str| Error::InvalidSpec {
         reason: reason.to_owned(),
@@ -325,12 +326,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
             source: bundle::root_path(&options.bundle, spec),
         },
     };
-    let path = match linux.cgroups_path.as_deref() {
-        None | Some("") => format!("/berth/{}", options.id),
-        Some(path) if path.starts_with('/') => path.to_owned(),
-        Some(path) => format!("/{path}"),
-    };
-    let init = Init {
+    Ok(Init {
         spec,
         linux,
         state: hooks::state_of(spec, &options.id, &options.bundle, "created", None),
@@ -344,8 +340,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<(Init<'_>, String)> {
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
         fifo: options.fifo,
-    };
-    Ok((init, path))
+    })
 }
 
 fn make_process(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {

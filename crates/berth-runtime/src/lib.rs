@@ -28,6 +28,7 @@ pub mod mounts;
 pub mod namespaces;
 mod net_devices;
 pub mod pid;
+mod place;
 pub mod process;
 pub mod rdt;
 pub mod rlimits;

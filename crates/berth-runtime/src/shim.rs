@@ -107,6 +107,7 @@ impl Task<'_> {
             no_pivot: false,
             no_new_keyring: false,
             rootless: None,
+            systemd: false,
         };
         let mut created = launch::create(self.spec, options)?;
         let failed = match streams.adopt(created.terminal.take()) {

@@ -22,6 +22,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
+use berth_cgroup::systemd::Unit;
 use berth_fs::Durability;
 use berth_oci::spec::Spec;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -52,6 +53,9 @@ pub struct Record {
     pub bundle: PathBuf,
     /// Its cgroup directories.
     pub cgroups: Vec<PathBuf>,
+    /// The unit that systemd has made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// When it was made: RFC 3339, UTC.
     #[serde(default)]
     pub created: String,
@@ -279,6 +283,7 @@ impl Dir {
             start_time: created.start_time,
             bundle: bundle.to_owned(),
             cgroups: created.cgroup().paths(),
+            unit: created.unit().cloned(),
             created: now(),
             rdt: created.rdt().cloned(),
         };
@@ -494,6 +499,7 @@ mod tests {
             start_time: pid::start_time(own).unwrap(),
             bundle: "/b".into(),
             cgroups: Vec::new(),
+            unit: None,
             created: now(),
             rdt: None,
         };

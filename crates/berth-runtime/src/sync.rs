@@ -11,10 +11,14 @@
 //!                  'R'                         ready; waits for the start
 //!                  end of file                 the program runs (close-on-exec)
 //! parent → child   'g' [+ descriptor]          go on
+//!                  'g' + paths between NULs    the first: go on, in these cgroups
 //! ```
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use berth_model::task::RuntimeFailure;
 use berth_sys::fdpass;
@@ -140,6 +144,38 @@ impl Sync {
         }
     }
 
+    /// Child: as [`Sync::wait_go`], for the answer by which it learns of its cgroups.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn wait_place(&self) -> Result<Vec<PathBuf>> {
+        let mut packet = vec![0; MAX_PACKET];
+        let got = fdpass::receive(&self.0, &mut packet, 0).map_err(fail)?;
+        match packet[..got.bytes].split_first() {
+            Some((b'g', paths)) => Ok(paths
+                .split(|byte| *byte == 0)
+                .filter(|path| !path.is_empty())
+                .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+                .collect()),
+            _ => Err(Error::Sync {
+                source: io::ErrorKind::UnexpectedEof.into(),
+            }),
+        }
+    }
+
+    /// Parent: lets the child go on, in these cgroups.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn go_in(&self, cgroups: &[PathBuf]) -> Result<()> {
+        let mut packet = vec![b'g'];
+        for path in cgroups {
+            packet.extend(path.as_os_str().as_bytes());
+            packet.push(0);
+        }
+        fdpass::send(&self.0, &packet, &[]).map(drop).map_err(fail)
+    }
+
     /// Parent: lets the child go on.
     ///
     /// # Errors
@@ -229,6 +265,11 @@ mod tests {
         assert!(matches!(parent.receive().unwrap(), Message::Hooks));
         parent.go().unwrap();
         child.wait_go().unwrap();
+        let paths = [PathBuf::from("/a b"), PathBuf::from("/c")];
+        parent.go_in(&paths).unwrap();
+        assert_eq!(child.wait_place().unwrap(), paths);
+        parent.go_in(&[]).unwrap();
+        assert!(child.wait_place().unwrap().is_empty());
         child.send(b'T').unwrap();
         assert!(parent.receive().is_err(), "no descriptor came with it");
         parent.go().unwrap();
@@ -240,7 +281,7 @@ mod tests {
     fn a_dead_parent_is_noticed() {
         let (parent, child) = Sync::pair().unwrap();
         drop(parent);
-        assert!(child.wait_go().is_err());
+        assert!(child.wait_go().is_err() && child.wait_place().is_err());
         assert!(!child.failed(&Error::Unsupported { what: "x" }.to_failure()));
     }
 }

@@ -48,16 +48,14 @@ pub(super) fn is_ours() -> bool {
 
 /// Where a user's systemd may be, best first. Source: runc's docs/systemd.md.
 fn user_addresses(bus: Option<&str>, runtime: Option<PathBuf>) -> Vec<Address> {
-    if let Some(bus) = bus {
-        return Address::parse(bus);
-    }
-    match runtime {
-        None => Vec::new(),
-        Some(runtime) => vec![
-            Address::path(runtime.join("bus"), false),
-            Address::path(runtime.join("systemd/private"), true),
-        ],
-    }
+    let mut all = match (bus, &runtime) {
+        (Some(bus), _) => Address::parse(bus),
+        (None, Some(runtime)) => vec![Address::path(runtime.join("bus"), false)],
+        (None, None) => Vec::new(),
+    };
+    let own = runtime.map(|runtime| Address::path(runtime.join("systemd/private"), true));
+    all.extend(own);
+    all
 }
 
 /// A systemd that listens.
@@ -170,17 +168,27 @@ impl Manager {
             return Ok(());
         }
         let body = Writer::default().text(name).bool(true).properties(&all);
-        self.call("SetUnitProperties", "sba(sv)", body).map(drop)
+        self.call("SetUnitProperties", "sba(sv)", body)?;
+        // It answers first and writes the files then. By its next answer it has.
+        let ping = Call {
+            destination: NAME,
+            path: PATH,
+            interface: "org.freedesktop.DBus.Peer",
+            member: "Ping",
+            signature: "",
+            body: Writer::default(),
+        };
+        self.bus.call(&ping).map(drop)
     }
 
-    /// Moves a process into the unit.
+    /// Moves a process into the unit's cgroup, or `below` it.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Bus`].
-    pub(super) fn attach(&mut self, name: &str, pid: i32) -> Result<()> {
+    pub(super) fn attach(&mut self, name: &str, below: &str, pid: i32) -> Result<()> {
         let body = Writer::default()
             .text(name)
-            .text("")
+            .text(below)
             .u32s(&[pid.unsigned_abs()]);
         self.call("AttachProcessesToUnit", "ssau", body).map(drop)
     }

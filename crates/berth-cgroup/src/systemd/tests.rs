@@ -79,6 +79,9 @@ fn the_kernel_tells_where_the_unit_is() {
         find("0::/a/_berth-x.scope\n").as_deref(),
         Some("/a/_berth-x.scope")
     );
+    let below = |path: &str| unit.below(Path::new(path));
+    assert_eq!(below("/sys/fs/cgroup/a.slice/berth-x.scope"), "");
+    assert_eq!(below("/sys/fs/cgroup/berth-x.scope/a/b"), "/a/b");
     for elsewhere in [
         "",
         "0::/\n",

@@ -66,6 +66,7 @@ impl Options {
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
             rootless: global.rootless,
+            systemd: global.systemd_cgroup,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use berth_cgroup::Cgroup;
+use berth_cgroup::systemd::Unit;
 use berth_oci::spec::Spec;
 
 use super::Global;
@@ -42,7 +43,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         kill(&record, &cgroup)?;
     }
     let spec = dir.spec()?;
-    clean_up(dir, &spec, &record.bundle, &cgroup)?;
+    clean_up(dir, &spec, &record.bundle, &cgroup, record.unit.as_ref())?;
     Ok(0)
 }
 
@@ -77,10 +78,20 @@ pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
 ///
 /// # Errors
 /// The first that failed; the others are tried all the same.
-pub(super) fn clean_up(dir: Dir, spec: &Spec, bundle: &Path, cgroup: &Cgroup) -> Result<()> {
+pub(super) fn clean_up(
+    dir: Dir,
+    spec: &Spec,
+    bundle: &Path,
+    cgroup: &Cgroup,
+    unit: Option<&Unit>,
+) -> Result<()> {
     let state = hooks::state_of(spec, dir.id(), bundle, Status::Stopped.word(), None);
     // Without a pid namespace of its own, processes outlive init.
-    let cgroup = cgroup.kill().and_then(|()| cgroup.remove());
+    let cgroup = cgroup.kill().and_then(|()| {
+        // systemd kills again, patiently: only what is dead goes quickly.
+        let stopped = unit.map_or(Ok(()), Unit::stop);
+        cgroup.remove().and(stopped)
+    });
     let rdt = match spec.linux.as_ref().and_then(|l| l.intel_rdt.as_ref()) {
         Some(_) => dir.load()?.and_then(|record| record.rdt),
         None => None,

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use berth_cgroup::systemd::Unit;
 use berth_model::task::Pid;
 use berth_oci::spec::{Capabilities, Linux, Process, Spec};
 
@@ -45,6 +46,7 @@ struct Container {
     pid: i32,
     start_time: u64,
     cgroups: Vec<PathBuf>,
+    unit: Option<Unit>,
     spec: Spec,
 }
 
@@ -79,6 +81,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         pid: container.pid,
         start_time: container.start_time,
         cgroups: &cgroups,
+        unit: container.unit.as_ref(),
         linux: container.spec.linux.as_ref().unwrap_or(&none),
         even_paused: options.ignore_paused,
     };
@@ -170,6 +173,7 @@ fn of_state(global: &Global, id: &str) -> Result<Container> {
         pid: record.pid,
         start_time: record.start_time,
         cgroups: record.cgroups,
+        unit: record.unit,
         spec: dir.spec()?,
     })
 }
@@ -185,6 +189,7 @@ fn of_task(dir: &Path) -> Result<Container> {
         pid: pid.pid,
         start_time: pid.start_time,
         cgroups: pid.cgroups,
+        unit: None,
         spec: bundle::load(&dir.join("bundle"))?,
     })
 }

@@ -149,11 +149,6 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         });
     };
     log::debug(format_args!("{verb}: {args:?}"));
-    if global.systemd_cgroup && matches!(verb.as_str(), "create" | "run") {
-        return Err(Error::Unsupported {
-            what: "--systemd-cgroup",
-        });
-    }
     // The container can come to execute this file: keep it from being written (R1).
     // The shim does it itself, where its failure is reported.
     if matches!(verb.as_str(), "create" | "run" | "exec") && rustix::process::geteuid().is_root() {

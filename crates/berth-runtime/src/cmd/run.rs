@@ -64,7 +64,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             // A wait that failed is told after the container is gone.
             let waited = created.wait();
             if !keep {
-                delete::clean_up(dir, &spec, &bundle, created.cgroup())?;
+                delete::clean_up(dir, &spec, &bundle, created.cgroup(), created.unit())?;
             }
             code?;
             waited

@@ -75,9 +75,15 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         record.cgroups.extend(coming);
         dir.rewrite_record(&record)?;
     }
-    let updated = cgroup
+    let mut updated = cgroup
         .extend(&change, &options)
         .and_then(|()| cgroup.update(&change, &options));
+    if let (Ok(()), Some(unit)) = (&updated, &record.unit) {
+        // The kernel has no objection. What systemd writes it rounds, so it is written once more.
+        updated = unit
+            .update(&change)
+            .and_then(|()| cgroup.update(&change, &options));
+    }
     if let Err(error) = updated {
         schemata.take_back();
         return Err(error.into());

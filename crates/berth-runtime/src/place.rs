@@ -1,0 +1,112 @@
+//! A container's place among the cgroups, made by either driver.
+//!
+//! ```text
+//! cgroupfs   directories, made before init, which is born in them
+//! systemd    a scope, asked for with init's pid in it: init is held until it is there
+//! ```
+
+use berth_cgroup::systemd::{Scope, Unit};
+use berth_cgroup::{Cgroup, Options};
+use berth_oci::spec::{Linux, Resources};
+
+use crate::claim::Claim;
+use crate::devices;
+use crate::error::Result;
+
+/// Where, and with which limits.
+#[derive(Debug)]
+pub(crate) struct Place {
+    driver: Driver,
+    resources: Resources,
+    options: Options,
+    claim: Option<Claim>,
+}
+
+#[derive(Debug)]
+enum Driver {
+    Cgroupfs(String),
+    Systemd(Scope),
+}
+
+impl Place {
+    /// What the configuration asks for, for the container `id`. What is made is written down in
+    /// `claim`.
+    ///
+    /// # Errors
+    /// [`Error::Cgroup`](crate::Error::Cgroup): systemd is asked for and cannot be had.
+    pub(crate) fn new(
+        linux: &Linux,
+        id: &str,
+        systemd: bool,
+        rootless: bool,
+        claim: Option<Claim>,
+    ) -> Result<Place> {
+        let path = linux
+            .cgroups_path
+            .as_deref()
+            .filter(|path| !path.is_empty());
+        let driver = match path {
+            path if systemd => Driver::Systemd(Scope::new(path, id, rootless)?),
+            None => Driver::Cgroupfs(format!("/berth/{id}")),
+            Some(path) if path.starts_with('/') => Driver::Cgroupfs(path.to_owned()),
+            Some(path) => Driver::Cgroupfs(format!("/{path}")),
+        };
+        let mut resources = linux.resources.clone().unwrap_or_default();
+        resources.devices = devices::with_default_rules(resources.devices);
+        Ok(Place {
+            driver,
+            resources,
+            options: Options { rootless },
+            claim,
+        })
+    }
+
+    /// Whether there is no place before there is an init.
+    pub(crate) fn needs_init(&self) -> bool {
+        matches!(self.driver, Driver::Systemd(_))
+    }
+
+    /// Makes what can be made without init.
+    ///
+    /// # Errors
+    /// Whatever was refused; nothing is left behind.
+    pub(crate) fn make(&self) -> Result<Cgroup> {
+        let Driver::Cgroupfs(path) = &self.driver else {
+            return Ok(Cgroup::default());
+        };
+        if let Some(claim) = &self.claim {
+            claim.making(path, &self.options)?;
+        }
+        let cgroup = Cgroup::create(path, &self.resources, &self.options)?;
+        match self.claim.as_ref().map(Claim::made) {
+            Some(Err(error)) => {
+                let _ = cgroup.remove();
+                Err(error)
+            }
+            _ => Ok(cgroup),
+        }
+    }
+
+    /// Has the unit made, with the held init in it; `None`: by this driver there is none.
+    ///
+    /// # Errors
+    /// What systemd said; nothing is left behind.
+    pub(crate) fn start_unit(&self, pid: i32) -> Result<Option<Unit>> {
+        match &self.driver {
+            Driver::Cgroupfs(_) => Ok(None),
+            Driver::Systemd(scope) => Ok(Some(scope.start(pid, &self.resources)?)),
+        }
+    }
+
+    /// The unit's cgroup, with the limits on it. Until the unit is written down, it goes with init.
+    ///
+    /// # Errors
+    /// Whatever was refused: then the unit is to be stopped.
+    pub(crate) fn cgroup_of(&self, unit: &Unit, pid: i32) -> Result<Cgroup> {
+        let path = unit.path(pid)?;
+        if let Some(claim) = &self.claim {
+            claim.unit(unit, &path)?;
+        }
+        Ok(unit.cgroup(&path, pid, &self.resources, &self.options)?)
+    }
+}
