@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use berth_cgroup::Cgroup;
 use berth_model::task::RootfsMount;
 use berth_oci::spec::{Linux, Spec, State};
-use berth_sys::process::{namespace, unshare};
+use berth_sys::process::{exit_now, namespace, unshare};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
@@ -53,7 +53,7 @@ impl Init<'_> {
         let cgroups = self.settle(sync, cgroup)?;
         let (root, mounted) = self.make_root(sync, &cgroups)?;
         let slave = self.terminal(&root, &mounted, sync)?;
-        self.hooks_outside(sync)?;
+        self.hooks_outside(&root, sync)?;
         self.enter(root, mounted)?;
         sysctl::apply(&self.linux.sysctl, self.namespaces.own)?;
         match &slave {
@@ -63,10 +63,14 @@ impl Init<'_> {
         drop(slave);
         let program = self.process.become_user(sync)?;
         self.wait_for_start(sync)?;
-        if let Some(all) = &self.spec.hooks {
-            hooks::run_all("startContainer", &all.start_container, &self.state)?;
+        let error = match self.hooks_inside() {
+            Ok(()) => self.process.exec(&program, sync),
+            Err(error) => error,
+        };
+        match &self.fifo {
+            Some(fifo) => tell_start(fifo, &error),
+            None => Err(error),
         }
-        Err(self.process.exec(&program, sync))
     }
 
     /// Identity, cgroups, namespaces, names; returns the cgroups' directories.
@@ -152,15 +156,51 @@ impl Init<'_> {
     }
 
     /// Hooks that see the host's root, once the namespaces are there.
-    fn hooks_outside(&self, sync: &Sync) -> Result<()> {
+    fn hooks_outside(&self, root: &Root, sync: &Sync) -> Result<()> {
         let Some(all) = &self.spec.hooks else {
             return Ok(());
         };
-        if !all.prestart.is_empty() || !all.create_runtime.is_empty() {
+        let outside = !all.prestart.is_empty() || !all.create_runtime.is_empty();
+        if let RootfsMount::Bind { source } = &self.rootfs
+            && (outside || !all.create_container.is_empty())
+            && !self.no_pivot
+        {
+            root.show_at(source)?;
+        }
+        if outside {
             sync.send(b'H')?;
             sync.wait_go()?;
         }
-        hooks::run_all("createContainer", &all.create_container, &self.state)
+        let state = self.state_inside("creating");
+        hooks::run_all("createContainer", &all.create_container, &state, None)
+    }
+
+    /// Hooks that see the container's root, and have the program's environment unless they bring their own.
+    fn hooks_inside(&self) -> Result<()> {
+        let Some(all) = self
+            .spec
+            .hooks
+            .as_ref()
+            .filter(|all| !all.start_container.is_empty())
+        else {
+            return Ok(());
+        };
+        let state = self.state_inside("created");
+        let env = self
+            .spec
+            .process
+            .as_ref()
+            .map(|process| process.env.as_slice());
+        hooks::run_all("startContainer", &all.start_container, &state, env)
+    }
+
+    /// With the pid as the container sees it. Source: runtime.md "State".
+    fn state_inside(&self, status: &str) -> State {
+        State {
+            status: status.to_owned(),
+            pid: Some(rustix::process::getpid().as_raw_pid()),
+            ..self.state.clone()
+        }
     }
 
     /// Covers what must be covered and changes into the root.
@@ -207,12 +247,20 @@ impl Init<'_> {
                 Err(errno) => return Err(step("wait for the start", errno)),
             }
             match rustix::io::read(fifo, &mut [0; 1]) {
-                Ok(1..) => return Ok(()),
-                // Somebody opened it and wrote nothing: poll would now report that for ever.
-                Ok(0) => std::thread::sleep(std::time::Duration::from_millis(10)),
+                // Open for writing here, too, it has no end.
+                Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(step("wait for the start", errno)),
             }
         }
     }
+}
+
+/// The end of an init whose maker is gone: `start` waits at the other end of the fifo.
+fn tell_start(fifo: &OwnedFd, error: &Error) -> ! {
+    let failure = error.to_failure();
+    let json = serde_json::to_vec(&failure).unwrap_or_default();
+    // What is longer than a pipe holds is cut, and is a failure without its words to whoever reads it.
+    let _ = rustix::io::write(fifo, &json);
+    exit_now(failure.exit_code)
 }

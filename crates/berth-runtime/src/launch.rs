@@ -115,7 +115,7 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
     match created.bring_up(&init, &place) {
         Ok(()) => Ok(created),
         Err(error) => {
-            created.abandon();
+            created.abandon(spec);
             Err(error)
         }
     }
@@ -130,7 +130,7 @@ pub fn launch(spec: &Spec, options: LaunchOptions) -> Result<Created> {
     match created.start(spec) {
         Ok(()) => Ok(created),
         Err(error) => {
-            created.abandon();
+            created.abandon(spec);
             Err(error)
         }
     }
@@ -150,15 +150,17 @@ impl Created {
                     status: "running".to_owned(),
                     ..self.state.clone()
                 };
-                hooks::run_all("poststart", &all.poststart, &state)
+                hooks::run_all("poststart", &all.poststart, &state, None)
             }
             _ => Ok(()),
         }
     }
 
-    /// Kills it, with all that runs in it, and removes its cgroups. Best effort: whoever calls this has
-    /// an error to report already.
-    pub fn abandon(self) {
+    /// Kills it, with all that runs in it, removes its cgroups and runs its `poststop` hooks. Best effort:
+    /// whoever calls this has an error to report already.
+    ///
+    /// Source: runtime.md "Lifecycle", 12 and 13.
+    pub fn abandon(self, spec: &Spec) {
         let _ = signals::send(&self.pidfd, SIGKILL);
         let _ = self.cgroup.kill();
         let _ = wait(&self.pidfd);
@@ -167,6 +169,7 @@ impl Created {
         if let Some(group) = &self.rdt {
             let _ = group.remove();
         }
+        hooks::run_poststop(spec, &self.state);
     }
 
     /// Waits for init's end.
@@ -207,8 +210,8 @@ impl Created {
                 Message::Ready => return Ok(()),
                 Message::Hooks => {
                     if let Some(all) = &spec.hooks {
-                        hooks::run_all("prestart", &all.prestart, &self.state)?;
-                        hooks::run_all("createRuntime", &all.create_runtime, &self.state)?;
+                        hooks::run_all("prestart", &all.prestart, &self.state, None)?;
+                        hooks::run_all("createRuntime", &all.create_runtime, &self.state, None)?;
                     }
                     self.sync.go()?;
                 }
@@ -329,7 +332,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
     Ok(Init {
         spec,
         linux,
-        state: hooks::state_of(spec, &options.id, &options.bundle, "created", None),
+        state: hooks::state_of(spec, &options.id, &options.bundle, "creating", None),
         bundle: options.bundle,
         rootfs,
         namespaces,

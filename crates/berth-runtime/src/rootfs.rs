@@ -56,6 +56,30 @@ impl Root {
         Ok(Root(root))
     }
 
+    /// Moves it from over `/` to the directory that the host knows it by: there hooks look for it, see what is
+    /// mounted in it, and may mount more.
+    ///
+    /// # Errors
+    /// [`Error::Rootfs`].
+    pub fn show_at(&self, path: &Path) -> Result<()> {
+        let fail = |errno: Errno| rootfs("show the root file system to hooks", errno);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let place = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+        // The host would see it appear, were the mount that the directory is in shared (security: R17). Only the
+        // root of a mount can be changed: it is found on the way up.
+        let private = Change::to(Propagation::Private, false);
+        let mut above = rustix::io::fcntl_dupfd_cloexec(&place, 3).map_err(fail)?;
+        while let Err(error) = sys_mount::set(&above, &private) {
+            if error.raw_os_error() != Some(Errno::INVAL.raw_os_error()) {
+                return Err(rootfs("show the root file system to hooks", error));
+            }
+            above = rustix::fs::openat(&above, "..", flags, Mode::empty()).map_err(fail)?;
+        }
+        let flags =
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        move_mount(&self.0, "", &place, "", flags).map_err(fail)
+    }
+
     /// The root that this process is in.
     ///
     /// # Errors

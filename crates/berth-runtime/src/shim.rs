@@ -114,7 +114,7 @@ impl Task<'_> {
             Ok(()) => self.hand_over(&program, &streams, log.as_ref(), &mut created, reporter),
             Err(error) => Err(error),
         };
-        created.abandon();
+        created.abandon(self.spec);
         failed
     }
 

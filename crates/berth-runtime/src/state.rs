@@ -18,7 +18,7 @@
 //! | no | – | stopped |
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
@@ -196,13 +196,31 @@ impl Released {
     /// Waits until the program runs, or init has ended.
     ///
     /// # Errors
-    /// The kernel's.
+    /// What init told, the kernel's.
     pub fn wait_for_exec(self) -> Result<()> {
+        let fail = |errno| step("wait for the program", errno);
         let mut wanted = [PollFd::new(&self.0, PollFlags::empty())];
         // A fifo that nobody reads is in error, which poll always tells.
-        rustix::io::retry_on_intr(|| poll(&mut wanted, None))
-            .map(drop)
-            .map_err(|e| step("wait for the program", e))
+        rustix::io::retry_on_intr(|| poll(&mut wanted, None)).map_err(fail)?;
+        // What was written stays in it as long as we hold it, although it has no name any more.
+        let path = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let left = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+        let mut bytes = vec![0; 64 << 10];
+        let length = match rustix::io::read(&left, &mut bytes) {
+            Err(rustix::io::Errno::AGAIN) => return Ok(()),
+            other => other.map_err(fail)?,
+        };
+        let failure = serde_json::from_slice(&bytes[..length]);
+        Err(failure.map_or_else(
+            // Our own byte: init did not live to read it.
+            |_| Error::EndedEarly {
+                how: "before its program ran".to_owned(),
+            },
+            |failure| Error::Child {
+                failure: Box::new(failure),
+            },
+        ))
     }
 }
 
@@ -224,7 +242,8 @@ impl Dir {
         Claim::new(self.path.clone())
     }
 
-    /// Makes the fifo and opens its reading end, non-blocking: what init waits on.
+    /// Makes the fifo and opens it, non-blocking: init waits on it, and tells there what keeps its program from
+    /// running, once nobody listens to it elsewhere.
     ///
     /// # Errors
     /// [`Error::StateDir`].
@@ -242,7 +261,7 @@ impl Dir {
             0,
         )
         .map_err(fail)?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         rustix::fs::open(&path, flags, Mode::empty()).map_err(fail)
     }
 

@@ -28,6 +28,7 @@ pub fn spec(spec: &Spec) -> Result<()> {
     }
     spec.process.as_ref().map_or(Ok(()), process)?;
     crate::mounts::check(&spec.mounts, spec.linux.as_ref())?;
+    crate::hooks::check(spec)?;
     linux(spec)
 }
 

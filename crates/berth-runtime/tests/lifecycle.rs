@@ -290,9 +290,9 @@ fn hooks_run_at_their_points() {
     assert_eq!(
         lines,
         [
-            "prestart created",
-            "createRuntime created",
-            "createContainer created",
+            "prestart creating",
+            "createRuntime creating",
+            "createContainer creating",
             "startContainer created",
             "poststart running",
             "poststop stopped"

@@ -1,9 +1,12 @@
 //! Starting a program with descriptors at fixed numbers beside the usual three.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
+
+use crate::process::{Strings, execve};
 
 /// Spawns `command` with each `(descriptor, number)` in place. Numbers are 3 or more and differ.
 ///
@@ -37,6 +40,34 @@ pub fn spawn_with_fds(command: &mut Command, fds: &[(BorrowedFd<'_>, RawFd)]) ->
     let child = command.spawn();
     drop(held);
     child
+}
+
+/// What [`execute_exactly`] executes: pointers into itself only.
+struct Program {
+    path: CString,
+    args: Strings,
+    env: Strings,
+}
+
+// SAFETY: the pointers in `Strings` are to its own strings, which move with it and are only read.
+unsafe impl Send for Program {}
+// SAFETY: as above.
+unsafe impl Sync for Program {}
+
+/// Lets the command execute just this path with just these strings, to the byte and in this order, whatever it was
+/// made with. It dies with this process.
+pub fn execute_exactly(command: &mut Command, path: CString, args: Strings, env: Strings) {
+    let program = Program { path, args, env };
+    // SAFETY: between fork and exec only prctl and execve are called, which are safe there, on memory that the
+    // closure owns.
+    unsafe {
+        command.pre_exec(move || {
+            // The whole of it is captured, not its parts.
+            let program = &program;
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Err(execve(&program.path, &program.args, &program.env))
+        });
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +107,27 @@ mod tests {
         let more: usize = text.trim().strip_prefix("onetwo").unwrap().parse().unwrap();
         // A number that was taken is replaced, one that was free is added.
         assert!(more >= before && more <= before + 2, "{before} → {more}");
+    }
+
+    #[test]
+    fn exactly_what_is_given_is_executed() {
+        let strings =
+            |list: &[&str]| Strings::new(list.iter().map(|s| CString::new(*s).unwrap()).collect());
+        let script = "tr '\\0' '|' < /proc/$$/environ; echo $0";
+        let (args, env) = (
+            strings(&["sh", "-c", script, "x"]),
+            strings(&["A=1", "odd", "A=2"]),
+        );
+        let mut command = Command::new("ignored");
+        command.stdout(Stdio::piped());
+        execute_exactly(&mut command, c"/bin/sh".into(), args, env);
+        let output = command.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "A=1|odd|A=2|x\n");
+        let (args, env) = (strings(&["x"]), strings(&[]));
+        let mut command = Command::new("sh");
+        execute_exactly(&mut command, c"/no/such".into(), args, env);
+        let error = command.status().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -143,7 +143,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         let how = options.launch(global, &dir, &bundle, wants_terminal, Some(fifo));
         let created = launch::create(&spec, how)?;
         finish(&created, &options, || dir.record(&created, &spec, &bundle))
-            .map_err(|error| abandon(created, error))
+            .map_err(|error| abandon(created, &spec, error))
     })();
     if made.is_err() {
         let _ = dir.remove();
@@ -171,7 +171,7 @@ pub(super) fn finish(
 }
 
 /// Undoes a container for the sake of an error.
-pub(super) fn abandon(created: Created, error: crate::Error) -> crate::Error {
-    created.abandon();
+pub(super) fn abandon(created: Created, spec: &Spec, error: crate::Error) -> crate::Error {
+    created.abandon(spec);
     error
 }

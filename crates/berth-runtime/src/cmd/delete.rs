@@ -98,12 +98,7 @@ pub(super) fn clean_up(
     };
     let rdt = rdt.map_or(Ok(()), |group| group.remove());
     let removed = dir.remove();
-    for hook in spec.hooks.iter().flat_map(|all| &all.poststop) {
-        // One that fails does not keep the others from running. Source: runtime.md "Lifecycle", 13.
-        if let Err(error) = hooks::run_all("poststop", std::slice::from_ref(hook), &state) {
-            eprintln!("warning: {error}");
-        }
-    }
+    hooks::run_poststop(spec, &state);
     cgroup?;
     rdt?;
     removed

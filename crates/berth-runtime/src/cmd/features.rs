@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::args::{Args, unknown};
 use super::print_json;
-use crate::caps;
 use crate::error::Result;
+use crate::{caps, hooks};
 
 const MOUNT_OPTIONS: &[&str] = &[
     "async",
@@ -62,7 +62,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
     print_json(&json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": berth_oci::spec::OCI_VERSION,
-        "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+        "hooks": hooks::STAGES,
         "mountOptions": MOUNT_OPTIONS,
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],

@@ -46,7 +46,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             .and_then(|()| created.start(&spec));
         match begun {
             Ok(()) => Ok(created),
-            Err(error) => Err(abandon(created, error)),
+            Err(error) => Err(abandon(created, &spec, error)),
         }
     });
     let mut created = match started {

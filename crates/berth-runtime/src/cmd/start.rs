@@ -30,7 +30,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     released.wait_for_exec()?;
     if let Some(all) = spec.hooks.as_ref().filter(|all| !all.poststart.is_empty()) {
         let state = hooks::state_of(&spec, &id, &record.bundle, "running", Some(record.pid));
-        if let Err(error) = hooks::run_all("poststart", &all.poststart, &state) {
+        if let Err(error) = hooks::run_all("poststart", &all.poststart, &state, None) {
             // Source: runtime.md "Lifecycle", 9. The rest of it is for `delete`.
             if let Ok(cgroup) = Cgroup::open(&record.cgroups) {
                 let _ = delete::kill(&record, &cgroup);
