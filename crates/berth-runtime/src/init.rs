@@ -134,6 +134,7 @@ impl Init<'_> {
             own_cgroup_namespace: plan.own_cgroup,
             own_pid: plan.new & namespace::PID != 0 || plan.join_pid.is_some(),
             own_ipc: plan.own.ipc,
+            ahead: &plan.ahead,
             sync,
         };
         let mounted = mounts::make_all(&root, &self.spec.mounts, &context)?;

@@ -10,6 +10,8 @@
 //! The maker is in no cgroup of the container (a limit of one process holds for init alone): the runtime
 //! moves init into them before it lets it go on.
 //!
+//! What shows the host's namespaces (procfs, sysfs, message queues) is mounted while it may be, for init.
+//!
 //! Namespaces that belong to different user namespaces (a network namespace of the host for a container of
 //! a user namespace) are why this is done in two rounds; unsharing a time namespace counts for children
 //! only, and its clocks can be set as long as it is empty.
@@ -19,7 +21,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use berth_cgroup::Cgroup;
-use berth_oci::spec::Linux;
+use berth_oci::spec::{Linux, NamespaceKind};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now, namespace, unshare};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
@@ -28,6 +30,8 @@ use crate::error::{Error, Result, step};
 use crate::id_maps;
 use crate::init::Init;
 use crate::launch::{fail_and_exit, wait};
+use crate::mount_options::Options;
+use crate::mount_source::new_file_system;
 use crate::process::hide_from_others;
 use crate::sync::{Message, Sync};
 
@@ -37,10 +41,11 @@ use crate::sync::{Message, Sync};
 /// The first step that failed; nothing is left behind.
 pub(crate) fn make_init(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
     let (ours, theirs) = Sync::pair()?;
-    match clone3(CloneOptions::default()).map_err(|source| Error::Clone { source })? {
+    let (forked, in_pid) = init.namespaces.fork_maker()?;
+    match forked {
         Forked::Child => {
             drop(ours);
-            let error = match be_the_maker(init, &theirs) {
+            let error = match be_the_maker(init, &theirs, in_pid) {
                 Ok(Forked::Parent(child)) => {
                     match theirs.send_process(child.pid, child.pidfd.as_fd()) {
                         Ok(()) => exit_now(0),
@@ -90,17 +95,25 @@ fn follow(maker: &Child, sync: &Sync, linux: &Linux) -> Result<Child> {
     }
 }
 
-fn be_the_maker(init: &Init<'_>, sync: &Sync) -> Result<Forked> {
+fn be_the_maker(init: &Init<'_>, sync: &Sync, in_pid: bool) -> Result<Forked> {
     let plan = &init.namespaces;
     die_with_the_runtime()?;
     // Both files are where the host's procfs is.
     init.process.set_oom_score()?;
     let clocks = (!plan.offsets.is_empty()).then(open_offsets).transpose()?;
-    if !plan.new_user() {
+    if !plan.new_user() || rustix::process::geteuid().is_root() {
         // An ordinary user could not write the maps of a process that is hidden from him.
         hide_from_others()?;
     }
-    let left = plan.join_what_may_be()?;
+    let left = plan.join_what_may_be(in_pid)?;
+    if plan.other_user() {
+        mount_ahead(init, |kind| match kind {
+            "proc" => in_pid,
+            "sysfs" => plan.has_joined(NamespaceKind::Network, &left),
+            "mqueue" => plan.has_joined(NamespaceKind::Ipc, &left),
+            _ => false,
+        })?;
+    }
     if plan.new_user() {
         unshare(namespace::USER).map_err(|source| Error::Clone { source })?;
         sync.send(b'U')?;
@@ -128,6 +141,26 @@ fn be_the_maker(init: &Init<'_>, sync: &Sync) -> Result<Forked> {
         ..CloneOptions::default()
     };
     clone3(options).map_err(|source| Error::Clone { source })
+}
+
+/// Mounts what shows namespaces of the host's: root of another user namespace may not.
+fn mount_ahead(init: &Init<'_>, shows: impl Fn(&str) -> bool) -> Result<()> {
+    for (index, mount) in init.spec.mounts.iter().enumerate() {
+        let Some(kind) = mount.kind.as_deref().filter(|kind| shows(kind)) else {
+            continue;
+        };
+        let options = Options::parse(mount)?;
+        if !options.bind {
+            let made =
+                new_file_system(kind, mount, &options, None).map_err(|source| Error::Mount {
+                    destination: mount.destination.clone(),
+                    what: kind.to_owned(),
+                    source,
+                })?;
+            init.namespaces.ahead.borrow_mut().insert(index, made);
+        }
+    }
+    Ok(())
 }
 
 fn open_offsets() -> Result<OwnedFd> {

@@ -54,6 +54,13 @@ pub(crate) fn make(
         source,
     };
     let kind = kind_of(mount, options);
+    if let Some(made) = context.ahead.borrow_mut().remove(&index) {
+        configure_again(&made, options).map_err(fail)?;
+        return Ok(Made {
+            mount: made,
+            new: true,
+        });
+    }
     if options.id_map.is_some() {
         let made = context.sync.request_mount(index)?;
         configure(&made, options, options.recursive).map_err(fail)?;
@@ -352,7 +359,8 @@ fn file_system(
     })
 }
 
-fn new_file_system(
+/// A new file system of the namespaces that this process is in, detached.
+pub(crate) fn new_file_system(
     kind: &str,
     mount: &Mount,
     options: &Options,

@@ -76,6 +76,8 @@ pub struct Context<'a> {
     pub own_pid: bool,
     /// It has an ipc namespace of its own.
     pub own_ipc: bool,
+    /// Mounts of the spec, by their index, that init's maker has made already.
+    pub ahead: &'a crate::namespaces::Ahead,
     /// The runtime makes what init may not.
     pub sync: &'a Sync,
 }

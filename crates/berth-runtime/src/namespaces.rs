@@ -12,6 +12,8 @@
 //!
 //! Source: config-linux.md "Namespaces", "Offset for Time Namespace"; clone(2), setns(2), namespaces(7).
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
@@ -31,6 +33,9 @@ use crate::error::{Error, Result};
 use crate::sysctl::Own;
 use crate::validate::invalid;
 
+/// Mounts of the spec that init's maker has made, detached, by their index.
+pub type Ahead = RefCell<BTreeMap<usize, OwnedFd>>;
+
 /// What init's process is made with, and what it joins.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -44,6 +49,8 @@ pub struct Plan {
     pub own_cgroup: bool,
     /// Init waits until its maker has seen to it: to its id maps, its cgroup, its network devices.
     pub held: bool,
+    /// What the maker has mounted.
+    pub(crate) ahead: Ahead,
     /// What `timens_offsets` gets.
     pub(crate) offsets: String,
     /// The user namespace to be joined.
@@ -193,10 +200,12 @@ impl Plan {
         self.joins.iter().try_for_each(Join::enter)
     }
 
-    /// Joins all but the user namespace, as far as this process may; returns what is left.
-    pub(crate) fn join_what_may_be(&self) -> Result<Vec<&Join>> {
+    /// Joins all but the user namespace, as far as this process may; returns what is left. It may have been
+    /// born in the pid namespace.
+    pub(crate) fn join_what_may_be(&self, in_pid: bool) -> Result<Vec<&Join>> {
         let mut left = Vec::new();
-        for join in self.join_pid.iter().chain(&self.joins) {
+        let pid = self.join_pid.iter().filter(|_| !in_pid);
+        for join in pid.chain(&self.joins) {
             match join.try_enter() {
                 Err(Errno::PERM) if self.other_user() => left.push(join),
                 Ok(()) => {}
@@ -223,6 +232,29 @@ impl Plan {
             back.enter()?;
         }
         forked
+    }
+
+    /// Makes init's maker, in the pid namespace to be joined if that may be: tells which.
+    ///
+    /// # Errors
+    /// [`Error::JoinNamespace`], [`Error::Clone`].
+    pub(crate) fn fork_maker(&self) -> Result<(Forked, bool)> {
+        match self.fork(CloneOptions::default()) {
+            // It is of the user namespace that is joined later.
+            Err(Error::JoinNamespace { source, .. })
+                if self.other_user() && source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let forked = clone3(CloneOptions::default());
+                Ok((forked.map_err(|source| Error::Clone { source })?, false))
+            }
+            forked => Ok((forked?, self.join_pid.is_some())),
+        }
+    }
+
+    /// Whether a namespace of this kind is joined, and is not among `left`.
+    pub(crate) fn has_joined(&self, kind: NamespaceKind, left: &[&Join]) -> bool {
+        let is = |join: &Join| join.kind == kind;
+        self.joins.iter().any(is) && !left.iter().any(|join| is(join))
     }
 
     /// The container's network namespace, when it is one to be joined.
