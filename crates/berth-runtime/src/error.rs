@@ -246,7 +246,7 @@ impl Error {
                     .to_owned(),
             ),
             Error::Clone { source } if source.kind() == io::ErrorKind::PermissionDenied => Some(
-                "an ordinary user needs a user namespace in the configuration: see `spec --rootless`"
+                "an ordinary user needs a user namespace in the configuration (see `spec --rootless`) and a kernel that allows it"
                     .to_owned(),
             ),
             Error::Attribute { hint, .. } => hint.map(str::to_owned),

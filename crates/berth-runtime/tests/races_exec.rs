@@ -217,3 +217,42 @@ fn r29_a_process_in_the_hosts_namespaces_is_not_entered() {
     std::fs::write(&path, real).unwrap();
     bundle.call(&["delete", "-f", "c"]).ok();
 }
+
+/// A runtime that is killed while the maker of init is at work leaves neither. Killed by strace, at one
+/// system call after another.
+#[test]
+fn a_killed_runtime_takes_the_maker_along() {
+    let mut bundle = Bundle::new("sleep 1000");
+    set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
+    with_user_namespace(&mut bundle);
+    ns_rig::offsets(&mut bundle, json!({"secs": 1}), Value::Null);
+    let trace = bundle.path().join("trace");
+    let traced = |options: &[&str]| {
+        let plain = bundle.command(&["create", "c"]);
+        let status = Command::new("strace")
+            .args(["-qq", "-o", trace.to_str().unwrap()])
+            .args(options)
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .current_dir(bundle.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        status.expect("strace is installed");
+        bundle.call(&["delete", "--force", "c"]).ok();
+    };
+    traced(&[]);
+    let calls = std::fs::read_to_string(&trace).unwrap();
+    let born = calls
+        .lines()
+        .position(|line| line.starts_with("clone3"))
+        .unwrap();
+    let all = calls.lines().count();
+    let step = ((all - born) as u64 / rounds(12, 10_000)).max(1) as usize;
+    for at in (born + 1..=all).step_by(step) {
+        traced(&["-e", &format!("inject=all:signal=KILL:when={at}")]);
+        let leaks = bundle.leaks();
+        assert!(leaks.is_empty(), "killed at call {at}: {leaks:#?}");
+    }
+}

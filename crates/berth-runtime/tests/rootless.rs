@@ -123,3 +123,46 @@ fn root_of_a_user_namespace_makes_containers() {
     let run = ns_rig::as_root_of_a_namespace(&bundle, &user, &["run", "c"]);
     assert_eq!(run.ok(), " 0 1 1000");
 }
+
+/// A namespace of another user namespace cannot be joined, though both are the user's; nor can a device of the
+/// host be taken. What is said names it.
+#[test]
+fn rootless_takes_nothing_that_belongs_to_others() {
+    let user = testkit::TestUser::get();
+    let first = ns_rig::rootless(&user, SLEEP);
+    ns_rig::start_as_user(&first, &user);
+    let state = ns_rig::as_user(&first, &user, &["state", "c"]);
+    let state: Value = serde_json::from_str(state.ok()).unwrap();
+    let pid = state["pid"].as_i64().unwrap() as i32;
+    for kind in [Kind::Network, Kind::Ipc, Kind::Uts, Kind::Pid] {
+        let mut second = ns_rig::rootless(&user, "true");
+        let mut list = vec![(Kind::User, Way::New), (Kind::Mount, Way::New)];
+        list.push((kind, Way::Join(spec_of(pid, kind))));
+        set_namespaces(&mut second, &list);
+        let run = ns_rig::as_user(&second, &user, &["run", "c"]);
+        let says = format!("join the {} namespace", kind.word());
+        let stderr = run.fails(125);
+        assert!(
+            stderr.contains(&says) && stderr.contains("belongs to a user"),
+            "{run}"
+        );
+    }
+    ns_rig::as_user(&first, &user, &["delete", "-f", "c"]).ok();
+    let mut third = ns_rig::rootless(&user, "true");
+    third.config["linux"]["netDevices"] = json!({"lo": {"name": "lo0"}});
+    let run = ns_rig::as_user(&third, &user, &["run", "c"]);
+    assert!(run.fails(125).contains("network device lo"), "{run}");
+}
+
+/// `--rootless`: whether cgroups that may not be made are done without; found out when it is not told.
+#[test]
+fn rootless_is_told_or_found_out() {
+    let user = testkit::TestUser::get();
+    let bundle = ns_rig::rootless(&user, "echo up");
+    for (told, good) in [("auto", true), ("true", true), ("false", false)] {
+        let option = format!("--rootless={told}");
+        let run = ns_rig::as_user(&bundle, &user, &[&option, "run", "c"]);
+        assert_eq!(run.status.success(), good, "{told}: {run}");
+        assert!(good || run.stderr.contains("cgroup"), "{told}: {run}");
+    }
+}
