@@ -325,6 +325,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
     }
     let rootfs = match options.rootfs {
         Some(rootfs) => rootfs,
+        None if spec.root.is_none() => return Err(invalid("there is no root")),
         None => RootfsMount::Bind {
             source: bundle::root_path(&options.bundle, spec),
         },

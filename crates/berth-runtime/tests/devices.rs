@@ -255,6 +255,8 @@ fn the_root_file_system() {
         bundle.config["root"] = json!({"path": path, "readonly": readonly});
         assert_eq!(bundle.run().ok(), want, "{path}");
     }
+    bundle.config.as_object_mut().unwrap().remove("root");
+    assert!(bundle.run().fails(125).contains("there is no root"));
     std::fs::write(bundle.path().join("file"), "").unwrap();
     for (path, want) in [("missing", "no such file"), ("file", "not a directory")] {
         bundle.config["root"] = json!({"path": path});
