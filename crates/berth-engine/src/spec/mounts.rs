@@ -94,19 +94,17 @@ fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
     let access = if wish.read_only { "ro" } else { "rw" };
     match wish.kind {
         MountKind::Bind => {
-            let propagation = propagation(wish)?;
-            Ok(mount(
-                &wish.destination,
-                "bind",
-                &wish.source,
-                &["rbind", access, propagation],
-            ))
+            // Writable is what it is where the host lets it; to demand it could fail in a user namespace.
+            let mut options = vec!["rbind", propagation(wish)?];
+            options.extend(wish.read_only.then_some("ro"));
+            Ok(mount(&wish.destination, "bind", &wish.source, &options))
         }
         MountKind::Volume => {
             let data = inputs.volumes.join(&wish.source).join("_data");
             let source = data.display().to_string();
             // What lies in a volume came from a container: it grants nothing on a second use.
-            let mut options = vec!["bind", access, "nosuid", "nodev", "rprivate"];
+            let mut options = vec!["bind", "nosuid", "nodev", "rprivate"];
+            options.extend(wish.read_only.then_some("ro"));
             if !wish.no_copy {
                 options.push("tmpcopyup");
             }
