@@ -72,10 +72,49 @@ const BANS: &[Ban] = &[
     },
 ];
 
+/// Calls by which berth-runtime would change something by its path. Below a container's root a path means
+/// what the image makes of it, so there everything goes through descriptors (security: P1).
+const BY_PATH: &[&str] = &[
+    "fs::chmod(",
+    "fs::chown(",
+    "fs::copy(",
+    "fs::create_dir(",
+    "fs::create_dir_all(",
+    "fs::hard_link(",
+    "fs::lchown(",
+    "fs::link(",
+    "fs::mkdir(",
+    "fs::remove_dir(",
+    "fs::remove_dir_all(",
+    "fs::remove_file(",
+    "fs::rename(",
+    "fs::rmdir(",
+    "fs::symlink(",
+    "fs::unlink(",
+    "File::create(",
+    "mount::mount(",
+    "mount::mount_bind(",
+    "mount::mount_bind_recursive(",
+    "mount::mount_change(",
+    "mount::mount_move(",
+    "mount::mount_remount(",
+    "mount::unmount(",
+];
+
+/// Where these paths are the runtime's own: its state, its cgroups, descriptors in the host's procfs.
+const OWN_PATHS: &[&str] = &[
+    "claim.rs",
+    "mount_source.rs",
+    "rdt.rs",
+    "rootfs.rs",
+    "shim/record.rs",
+    "state.rs",
+];
+
 /// Looks at all lines that are no test.
 pub fn check(source: &Source) -> Vec<Problem> {
     let file_name = source.path.rsplit('/').next().unwrap_or_default();
-    let mut problems = Vec::new();
+    let mut problems = by_path(source);
     for ban in BANS {
         if ban
             .except
@@ -87,6 +126,22 @@ pub fn check(source: &Source) -> Vec<Problem> {
         let code = source.product_code();
         for (line, _) in code.filter(|(_, code)| calls(code, ban.call)) {
             let text = format!("`{}` is not used here: {}", ban.call, ban.instead);
+            problems.push(Problem::error(&source.path, line, text));
+        }
+    }
+    problems
+}
+
+fn by_path(source: &Source) -> Vec<Problem> {
+    let own = |file: &&str| source.path.ends_with(&format!("berth-runtime/src/{file}"));
+    if source.package() != "berth-runtime" || OWN_PATHS.iter().any(|file| own(&file)) {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    for (line, code) in source.product_code() {
+        for call in BY_PATH.iter().filter(|call| calls(code, call)) {
+            let text =
+                format!("`{call}…)` takes a path: below a container's root use a descriptor");
             problems.push(Problem::error(&source.path, line, text));
         }
     }
@@ -140,6 +195,23 @@ mod tests {
             problems("crates/berth-store/src/a.rs", "// std::fs::write(p, b)\n"),
             0
         );
+    }
+
+    /// Security: P1.
+    #[test]
+    fn the_runtime_changes_nothing_by_path() {
+        let bind = "fn a() { rustix::mount::mount_bind(a, b); }\n";
+        for (path, found) in [
+            ("crates/berth-runtime/src/mounts.rs", 1),
+            ("crates/berth-runtime/src/state.rs", 0),
+            ("crates/berth-runtime/src/shim/state.rs", 1),
+            ("crates/berth-runtime/tests/mounts.rs", 0),
+            ("crates/berth-store/src/a.rs", 0),
+        ] {
+            assert_eq!(problems(path, bind), found, "{path}");
+        }
+        let at = "fn a() { rustix::fs::symlinkat(a, b, c); rustix::fs::mkdirat(a, b, c); }\n";
+        assert_eq!(problems("crates/berth-runtime/src/mounts.rs", at), 0);
     }
 
     #[test]
