@@ -85,7 +85,7 @@ pub fn exec(
             status: "paused",
         });
     }
-    let way = Way::to(target.pid, target.linux)?;
+    let way = Way::to(&init, target.pid, target.linux)?;
     prepared.warn_of_capabilities(way.other_user())?;
     let mut entry = Entry {
         init: Some(init),

@@ -36,12 +36,16 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// Looks where `pid`, the container's init, is.
+    /// Looks where the container's init is: `init`, whose number is `pid`.
     ///
     /// # Errors
-    /// [`Error::JoinContainer`].
-    pub(crate) fn to(pid: i32, linux: &Linux) -> Result<Way> {
-        find(pid, linux).map_err(|source| Error::JoinContainer { source })
+    /// [`Error::JoinContainer`]: among others, that the process has ended.
+    pub(crate) fn to(init: &OwnedFd, pid: i32, linux: &Linux) -> Result<Way> {
+        let way = find(pid, linux).map_err(|source| Error::JoinContainer { source })?;
+        // Nobody has waited for it, so the number was its own all the time (security: R28, R29): where
+        // nothing is joined, nothing else would tell.
+        berth_sys::signals::send(init, 0).map_err(fail)?;
+        Ok(way)
     }
 
     /// Whether the container's user namespace is not the runtime's.
@@ -148,17 +152,38 @@ mod tests {
         }
     }
 
+    /// R28, R29: a number that has become another process's is not followed into that one's root.
+    #[test]
+    fn r29_an_init_that_has_ended_is_not_entered() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("100")
+            .spawn()
+            .unwrap();
+        let pid = child.id() as i32;
+        let start_time = crate::pid::start_time(pid).unwrap();
+        let init = crate::pid::open(pid, start_time).unwrap().unwrap();
+        Way::to(&init, pid, &Linux::default()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // As if its number were this process's now.
+        let own = std::process::id() as i32;
+        assert!(Way::to(&init, own, &Linux::default()).is_err());
+    }
+
     /// R29: this process is where it is itself; a container of a namespace of its own cannot be.
     #[test]
     fn r29_a_container_found_in_our_namespace_is_not_entered() {
         let own = std::process::id() as i32;
-        let way = Way::to(own, &Linux::default()).unwrap();
+        let start_time = crate::pid::start_time(own).unwrap();
+        let init = crate::pid::open(own, start_time).unwrap().unwrap();
+        let to = |linux: &Linux| Way::to(&init, own, linux);
+        let way = to(&Linux::default()).unwrap();
         assert!(way.kinds.is_empty() && way.root.is_some() && !way.other_user());
         for kind in KINDS {
             let path = format!("/proc/self/ns/{}", file_name(kind));
-            Way::to(own, &linux(kind, Some(&path))).unwrap();
+            to(&linux(kind, Some(&path))).unwrap();
             for path in [None, Some("/nonexistent"), Some("/proc/version")] {
-                let refusal = Way::to(own, &linux(kind, path)).unwrap_err();
+                let refusal = to(&linux(kind, path)).unwrap_err();
                 assert!(format!("{refusal:?}").contains(word(kind)), "{refusal:?}");
             }
         }

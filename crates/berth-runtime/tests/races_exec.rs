@@ -155,7 +155,7 @@ fn r29_an_exec_lands_in_the_container_or_nowhere() {
         if user {
             with_user_namespace(&mut bundle);
         }
-        let rounds = rounds(40, 500);
+        let rounds = rounds(20, 500);
         for round in 0..rounds {
             bundle.start();
             let real = ids_of(bundle.state()["pid"].as_i64().unwrap() as i32);

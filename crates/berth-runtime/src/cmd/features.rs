@@ -92,6 +92,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
             },
             "apparmor": { "enabled": false },
             "selinux": { "enabled": false },
+            "netDevices": { "enabled": true },
             "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "mountExtensions": { "idmap": { "enabled": false } },
         },
