@@ -146,6 +146,12 @@ impl Args {
         self.rest.into()
     }
 
+    /// What is left, for a log.
+    pub fn line(&self) -> String {
+        let words: Vec<&str> = self.rest.iter().map(String::as_str).collect();
+        words.join(" ")
+    }
+
     /// What is left is another verb's.
     pub fn set_verb(&mut self, verb: &str) {
         self.rest = VecDeque::from([verb.to_owned()]);

@@ -157,6 +157,7 @@ pub(super) fn finish(
     options: &Options,
     record: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
+    log::debug(format_args!("init is {}", created.pid));
     if let (Some(socket), Some(master)) = (&options.console_socket, &created.terminal) {
         terminal::send(socket, master)?;
     }

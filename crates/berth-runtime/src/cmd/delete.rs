@@ -6,8 +6,8 @@ use berth_cgroup::Cgroup;
 use berth_cgroup::systemd::Unit;
 use berth_oci::spec::Spec;
 
-use super::Global;
 use super::args::{Args, unknown};
+use super::{Global, log};
 use crate::error::{Error, Result, step};
 use crate::state::{Dir, Record, Status};
 use crate::{hooks, pid};
@@ -97,6 +97,7 @@ pub(super) fn clean_up(
         None => None,
     };
     let rdt = rdt.map_or(Ok(()), |group| group.remove());
+    log::debug(format_args!("{} is removed", dir.id()));
     let removed = dir.remove();
     hooks::run_poststop(spec, &state);
     cgroup?;

@@ -10,7 +10,7 @@ use berth_oci::spec::{Capabilities, Linux, Process, Spec};
 use super::args::{Args, unknown, usage};
 use super::create::check_open;
 use super::run::{follow, listen};
-use super::{Global, sub_cgroup, terminal, write_pid_file};
+use super::{Global, log, sub_cgroup, terminal, write_pid_file};
 use crate::error::Result;
 use crate::exec::{Executed, Target, exec};
 use crate::process::Stdio;
@@ -65,7 +65,8 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     if options.console_socket.is_some() && !process.terminal {
         return Err(usage("--console-socket needs a terminal".into()));
     }
-    if options.detach && process.terminal && options.console_socket.is_none() {
+    let loses_terminal = options.detach && process.terminal && options.console_socket.is_none();
+    if loses_terminal && options.task.is_none() {
         return Err(usage(
             "a detached process with a terminal needs --console-socket".into(),
         ));
@@ -92,6 +93,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         Stdio::Inherit
     };
     let mut executed = exec(&target, &process, stdio, None, options.preserve_fds)?;
+    log::debug(format_args!("the process is {}", executed.pid));
     if let Err(error) = hand_out(&options, &mut executed) {
         let _ = berth_sys::signals::send(&executed.pidfd, 9);
         let _ = launch::wait(&executed.pidfd);

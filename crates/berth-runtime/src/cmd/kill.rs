@@ -4,8 +4,8 @@ use berth_cgroup::Cgroup;
 
 use berth_oci::spec::{NamespaceKind, Spec};
 
-use super::Global;
 use super::args::{Args, unknown, usage};
+use super::{Global, log};
 use crate::error::{Error, Result, step};
 use crate::pid;
 use crate::state::Status;
@@ -49,6 +49,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         rustix::io::Errno::SRCH => stopped(),
         errno => step("signal the container", errno),
     })?;
+    log::debug(format_args!("init has the signal {number}"));
     if number == SIGKILL {
         // A frozen v1 cgroup keeps even SIGKILL waiting.
         if status == Status::Paused {

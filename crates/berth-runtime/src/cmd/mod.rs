@@ -148,7 +148,7 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
             message: USAGE.trim_end().to_owned(),
         });
     };
-    log::debug(format_args!("{verb}: {args:?}"));
+    log::debug(format_args!("{verb} {}", args.line()));
     // The container can come to execute this file: keep it from being written (R1).
     // The shim does it itself, where its failure is reported.
     if matches!(verb.as_str(), "create" | "run" | "exec") && rustix::process::geteuid().is_root() {

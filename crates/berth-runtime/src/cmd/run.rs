@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::args::{Args, unknown, usage};
 use super::create::{Options, abandon, finish};
 use super::terminal::Relay;
-use super::{Global, delete};
+use super::{Global, delete, log};
 use crate::error::{Result, step};
 use crate::launch;
 
@@ -63,6 +63,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             let code = follow(&created.pidfd, &signals, terminal);
             // A wait that failed is told after the container is gone.
             let waited = created.wait();
+            log::debug(format_args!("init ended: {waited:?}"));
             if !keep {
                 delete::clean_up(dir, &spec, &bundle, created.cgroup(), created.unit())?;
             }
