@@ -373,6 +373,7 @@ fn intel_rdt_is_refused_where_there_is_none() {
 /// none of it.
 #[test]
 fn network_classes_are_kept_where_the_controllers_are() {
+    let _lock = testkit::hierarchies::changing();
     let mut bundle = Bundle::new("cat /proc/self/cgroup");
     bundle.config["linux"]["resources"]["network"] = json!({
         "classID": 1048577, "priorities": [{ "name": "lo", "priority": 5 }],

@@ -10,6 +10,7 @@ pub mod dying_proxy;
 pub mod evil_registry;
 pub mod finished;
 pub mod harness;
+pub mod hierarchies;
 pub mod ledger;
 pub mod programs;
 pub mod pty;
