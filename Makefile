@@ -18,12 +18,12 @@ demo:
 
 # Everything that has to pass: at most 45 minutes cold on 2 cores.
 test:
-	@tools/install-debian build demo test vm
+	@tools/install-debian build demo test dropin vm
 	@tools/test
 
 # The long sweeps, races and fuzzers too.
 test-full:
-	@tools/install-debian build demo test vm fuzz
+	@tools/install-debian build demo test dropin vm fuzz
 	@tools/test full
 
 # Beside Debian's docker, podman, crun and runc, in turn, in one run each.
@@ -45,7 +45,7 @@ advisories:
 	@cargo deny check advisories
 
 install-deps:
-	@tools/install-debian build demo test vm
+	@tools/install-debian build demo test dropin vm
 	@tools/install-cargo
 
 # Tests of rootless containers add the user `berth-test`; this removes it.

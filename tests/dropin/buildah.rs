@@ -1,0 +1,106 @@
+//! buildah with `--runtime`, as root and as an ordinary user: `RUN` of a build, and `run`.
+
+use std::process::Command;
+
+use testkit::{Finished, Sandbox, Session};
+
+use crate::{image, run, runtime, speak, table};
+
+struct Buildah {
+    sandbox: Sandbox,
+}
+
+impl Buildah {
+    fn command(&self, verb: &str, arguments: &[&str]) -> Command {
+        let s = &self.sandbox;
+        let place = |name: &str| s.home().join("buildah").join(name);
+        let mut command = s.command("/usr/bin/buildah");
+        command
+            .env("TMPDIR", s.home().join("tmp"))
+            .env("CONTAINERS_CONF", s.home().join("containers.conf"))
+            .arg("--root")
+            .arg(place("root"))
+            .arg("--runroot")
+            .arg(place("run"))
+            .args(["--storage-driver=overlay", verb]);
+        if ["build", "run"].contains(&verb) {
+            command
+                .args(["--network=none", "--runtime"])
+                .arg(runtime(s));
+        }
+        command.args(arguments);
+        command
+    }
+
+    fn call(&self, verb: &str, arguments: &[&str]) -> Finished {
+        run(&mut self.command(verb, arguments), "")
+    }
+}
+
+impl Drop for Buildah {
+    fn drop(&mut self) {
+        let store = self.sandbox.home().join("buildah/root/overlay");
+        let _ = Command::new("umount").arg(store).output();
+    }
+}
+
+fn builds_and_runs(sandbox: Sandbox) {
+    let sandbox = sandbox.with_busybox();
+    let archive = format!("docker-archive:{}", image(&sandbox));
+    sandbox.folder("tmp");
+    sandbox.folder("buildah");
+    // Limits are named, or buildah would raise them, which not every root may.
+    let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
+    sandbox.file("containers.conf", limits);
+    sandbox.folder("context");
+    let file = sandbox.file(
+        "context/Containerfile",
+        "FROM localhost/base\nRUN echo made >/made && id -u\nRUN cat /made && exit 0\nUSER 1000\nRUN id -u\n",
+    );
+    let buildah = Buildah { sandbox };
+    let base = buildah.call("from", &[&archive]).ok().to_owned();
+    buildah
+        .call("commit", &["-q", &base, "localhost/base"])
+        .ok();
+    let context = file.parent().unwrap().to_str().unwrap();
+    let built = buildah.call("build", &["-t", "made", context]);
+    let told: Vec<&str> = built.ok().lines().collect();
+    for line in ["0", "made", "1000"] {
+        assert!(told.contains(&line), "{line}: {built}");
+    }
+    // What fails in a build fails the build.
+    buildah
+        .sandbox
+        .file("context/Containerfile", "FROM localhost/base\nRUN exit 9\n");
+    let failed = buildah.call("build", &[context]);
+    assert!(failed.fails(9).contains("exit status 9"), "{failed}");
+    table(
+        &[
+            (&[&base, "sh", "-c", "echo out; exit 3"], 3, "out", ""),
+            (&["--isolation=rootless", &base, "true"], 0, "", ""),
+            (&["--user", "1000", &base, "id", "-u"], 0, "1000", ""),
+            (
+                &[&base, "nosuch"],
+                1,
+                "",
+                "executable file not found in $PATH",
+            ),
+        ],
+        |line| buildah.call("run", line),
+    );
+    let mut cat = buildah.command("run", &[&base, "cat"]);
+    assert_eq!(run(&mut cat, "in").ok(), "in");
+    let command = buildah.command("run", &["-t", &base, "sh"]);
+    speak(Session::start_for(&command, buildah.sandbox.user()));
+    buildah.call("rm", &["-a"]).ok();
+}
+
+#[test]
+fn buildah_builds_and_runs_as_root() {
+    builds_and_runs(Sandbox::root());
+}
+
+#[test]
+fn buildah_builds_and_runs_rootless() {
+    builds_and_runs(Sandbox::rootless());
+}
