@@ -81,6 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("testkit", &["berth-monitor"]),
     ("engine-tests", &["testkit", "berth-oci", "berth-model"]),
     ("crash-tests", &["testkit"]),
+    ("dropin-tests", &["testkit"]),
     ("vm-tests", &["testkit"]),
     ("xtask", &[]),
 ];
