@@ -27,6 +27,7 @@ mod kill;
 mod layout;
 mod limits;
 mod oom;
+mod owner;
 mod remove;
 mod stats;
 pub mod systemd;

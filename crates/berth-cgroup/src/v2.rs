@@ -143,21 +143,26 @@ fn one<'a>(apply: &mut Apply<'a>, dir: &'a Dir, write: &Write) -> Result<()> {
     apply.write_known(dir, &write.file, &write.value, write.setting)
 }
 
-/// Which file counts depends on the device's scheduler (BFQ has one of its own): so both.
+/// Which file counts depends on the device's scheduler, BFQ has one of its own: so both. One of them
+/// has to take it.
 fn io_weights<'a>(
     apply: &mut Apply<'a>,
     dir: &'a Dir,
-    lines: &[(&'static str, String)],
+    weights: &[[(&'static str, String); 2]],
 ) -> Result<()> {
-    if !dir.has("io.bfq.weight") && !dir.has("io.weight") {
-        return Err(Error::NoFile {
-            file: "io.weight".into(),
-            setting: "blockIO.weight",
-        });
-    }
-    for (file, line) in lines {
-        if dir.has(file) {
-            apply.write(dir, file, line)?;
+    for both in weights {
+        let mut refused = None;
+        let mut taken = false;
+        for (file, line) in both {
+            match apply.write_known(dir, file, line, "blockIO.weight") {
+                Ok(()) => taken = true,
+                // The other file's error is the one to tell.
+                Err(Error::NoFile { .. }) if refused.is_some() => {}
+                Err(error) => refused = Some(error),
+            }
+        }
+        if let Some(error) = refused.filter(|_| !taken) {
+            return Err(error);
         }
     }
     Ok(())

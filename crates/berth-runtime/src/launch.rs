@@ -26,8 +26,8 @@ use crate::place::Place;
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
 use crate::{
-    bundle, devices, filter, hooks, id_maps, maker, mount_options, mount_source, net_devices, rdt,
-    sysctl, validate,
+    bundle, cgroup_owner, devices, filter, hooks, id_maps, maker, mount_options, mount_source,
+    net_devices, rdt, sysctl, validate,
 };
 
 /// How a container is made, beside its spec.
@@ -205,6 +205,7 @@ impl Created {
         if init.namespaces.held {
             self.hold(init.linux, &init.namespaces, place)?;
         }
+        cgroup_owner::give(&self.cgroup, spec, init.linux)?;
         loop {
             match self.sync.receive()? {
                 Message::Ready => return Ok(()),

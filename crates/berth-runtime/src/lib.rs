@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod bundle;
 pub mod caps;
 mod cgroup_mount;
+mod cgroup_owner;
 pub mod claim;
 pub mod cmd;
 mod copy_up;

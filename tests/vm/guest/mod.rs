@@ -2,6 +2,7 @@
 
 mod cgroups;
 mod limits;
+mod resources;
 mod rootless;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +13,12 @@ use testkit::Finished;
 use testkit::harness::Test;
 
 /// Files with tests.
-const ALL: &[&[Test]] = &[limits::TESTS, cgroups::TESTS, rootless::TESTS];
+const ALL: &[&[Test]] = &[
+    limits::TESTS,
+    resources::TESTS,
+    cgroups::TESTS,
+    rootless::TESTS,
+];
 
 /// Of one test.
 const LIMIT: Duration = Duration::from_secs(90);

@@ -39,7 +39,12 @@ pub(super) fn limits(
     let mut files: Vec<(&str, &str)> = writes
         .iter()
         .map(|write| (write.file.as_str(), write.value.as_str()))
-        .chain(weights.iter().map(|(file, line)| (*file, line.as_str())))
+        .chain(
+            weights
+                .iter()
+                .flatten()
+                .map(|(file, line)| (*file, line.as_str())),
+        )
         .collect();
     if unified {
         let own = resources.unified.iter();

@@ -239,12 +239,14 @@ fn io_writes(block: &BlockIo) -> Result<Vec<Write>> {
     Ok(list)
 }
 
-/// The lines for `io.bfq.weight`, which has v1's scale, and for `io.weight`.
-pub(crate) fn weights(block: &BlockIo) -> Vec<(&'static str, String)> {
+/// Each weight as a line for `io.bfq.weight`, which has v1's scale, and as one for `io.weight`.
+pub(crate) fn weights(block: &BlockIo) -> Vec<[(&'static str, String); 2]> {
     let mut lines = Vec::new();
     let mut both = |key: &str, weight| {
-        lines.push(("io.bfq.weight", format!("{key}{weight}")));
-        lines.push(("io.weight", format!("{key}{}", io_weight(weight))));
+        lines.push([
+            ("io.bfq.weight", format!("{key}{weight}")),
+            ("io.weight", format!("{key}{}", io_weight(weight))),
+        ]);
     };
     if let Some(weight) = set(block.weight) {
         both("", weight);

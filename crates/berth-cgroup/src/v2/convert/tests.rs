@@ -131,10 +131,8 @@ fn devices_rates_and_weights_in_v2_words() {
     assert_eq!(
         weights(&block),
         [
-            pair("io.bfq.weight", "500"),
-            pair("io.weight", "4950"),
-            pair("io.bfq.weight", "8:0 10"),
-            pair("io.weight", "8:0 1"),
+            [pair("io.bfq.weight", "500"), pair("io.weight", "4950")],
+            [pair("io.bfq.weight", "8:0 10"), pair("io.weight", "8:0 1")],
         ]
     );
     let resources = Resources {
