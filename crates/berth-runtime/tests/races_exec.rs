@@ -256,3 +256,29 @@ fn a_killed_runtime_takes_the_maker_along() {
         assert!(leaks.is_empty(), "killed at call {at}: {leaks:#?}");
     }
 }
+
+/// R30: whoever listens at the console socket may send what he likes: none of it is kept.
+#[test]
+fn r30_what_a_console_socket_sends_is_closed() {
+    use std::os::fd::AsFd as _;
+
+    let mut bundle = Bundle::new("sleep 1000");
+    bundle.config["process"]["terminal"] = json!(true);
+    let path = bundle.path().join("console");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let mut create = start(
+        &bundle,
+        &["create", "--console-socket", path.to_str().unwrap(), "c"],
+    );
+    let (socket, _) = listener.accept().unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    berth_sys::fdpass::send(&socket, b"x", &[writer.as_fd(); 200]).unwrap();
+    let got = berth_sys::fdpass::receive(&socket, &mut [0; 1024], 1).unwrap();
+    assert_eq!((got.fds.len(), got.extra), (1, false), "the master");
+    assert!(create.wait().unwrap().success());
+    drop((socket, writer));
+    // The container lives; nobody can write to the pipe any more.
+    assert_eq!(bundle.state()["status"], "created");
+    assert_eq!(std::io::Read::read(&mut reader, &mut [0; 1]).unwrap(), 0);
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
