@@ -25,6 +25,7 @@ mod maker;
 pub mod masks;
 pub mod mount_options;
 mod mount_source;
+mod mount_target;
 pub mod mounts;
 pub mod namespaces;
 mod net_devices;

@@ -202,7 +202,10 @@ pub(crate) fn copy_tree(source: &Path, recursive: bool) -> io::Result<(OwnedFd, 
 /// latter is private, so that nothing of the host's comes or goes.
 pub(crate) fn configure(mount: &OwnedFd, options: &Options, has_more: bool) -> io::Result<()> {
     if let Some(change) = single_change(options, has_more) {
-        return set(mount, &change);
+        return match change.set | change.clear == 0 && change.propagation.is_none() {
+            true => Ok(()),
+            false => set(mount, &change),
+        };
     }
     for (attributes, recursive) in [(options.own, false), (options.all, true)] {
         if !attributes.is_empty() {

@@ -19,49 +19,13 @@ use rustix::mount::{
     fspick, move_mount,
 };
 
+use crate::cgroup_mount;
 use crate::error::{Error, Result};
 use crate::mount_options::Options;
 use crate::mount_source::{self, Made};
+use crate::mount_target::{Target, is_trusted, verify_on_top};
 use crate::rootfs::Root;
 use crate::sync::Sync;
-use crate::{cgroup_mount, walk};
-
-/// `f_type` of procfs. Source: linux/magic.h.
-pub const PROC_MAGIC: u64 = 0x9fa0;
-/// `f_type` of sysfs.
-const SYSFS_MAGIC: u64 = 0x6265_6572;
-/// The inode of a procfs's root. Source: linux/proc_fs.h.
-const PROC_ROOT: u64 = 1;
-
-/// Files of procfs that may be covered (by lxcfs, mostly): they only tell about the system.
-const PROC_FILES: [&str; 10] = [
-    "cpuinfo",
-    "diskstats",
-    "meminfo",
-    "stat",
-    "swaps",
-    "uptime",
-    "loadavg",
-    "slabinfo",
-    "sys/kernel/ns_last_pid",
-    "sys/crypto/fips_enabled",
-];
-
-/// What has its place in sysfs, beside what is bound there. Source: kernel's Documentation/filesystems.
-const SYS_KINDS: [&str; 12] = [
-    "bind",
-    "binder",
-    "bpf",
-    "cgroup",
-    "cgroup2",
-    "configfs",
-    "debugfs",
-    "efivarfs",
-    "fusectl",
-    "pstore",
-    "securityfs",
-    "tracefs",
-];
 
 /// What the mounts depend on.
 #[derive(Debug)]
@@ -255,7 +219,14 @@ fn make(
         Some(made) if !made.new => is_dir(&made.mount).map_err(fail)?,
         _ => true,
     };
-    let target = Target::open(root, &destination, directory, trusted).map_err(fail)?;
+    let in_dev = match directory {
+        true => Target::in_dev(mounted, &destination),
+        false => None,
+    };
+    let target = match in_dev {
+        Some(target) => target,
+        None => Target::open(root, &destination, directory, trusted).map_err(fail)?,
+    };
     if !trusted {
         target
             .check(root, kind, &destination)
@@ -280,93 +251,6 @@ fn make(
     }
     mounted.keep(&destination, made);
     Ok(())
-}
-
-/// A place to mount on.
-struct Target {
-    place: OwnedFd,
-    /// By way of a link, or just made: its name does not say where it is.
-    elsewhere: bool,
-}
-
-impl Target {
-    fn open(root: &Root, path: &str, directory: bool, no_links: bool) -> io::Result<Target> {
-        let flags = match directory {
-            true => OFlags::PATH | OFlags::DIRECTORY,
-            false => OFlags::PATH,
-        };
-        let place = match root.open_no_links(path, flags) {
-            Ok(place) => {
-                let elsewhere = false;
-                return Ok(Target { place, elsewhere });
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && no_links => {
-                root.make_dir(path)?;
-                root.open_no_links(path, flags)?
-            }
-            Err(error) if no_links => return Err(error),
-            Err(_) if directory => walk::make_dir(root, path)?,
-            Err(_) => walk::make_file(root, path)?,
-        };
-        let elsewhere = true;
-        Ok(Target { place, elsewhere })
-    }
-
-    /// Why it may not be mounted on.
-    fn check(&self, root: &Root, kind: &str, path: &str) -> io::Result<Option<&'static str>> {
-        let (mut in_proc, mut in_sys) = (inside(path, "/proc"), inside(path, "/sys"));
-        if self.elsewhere {
-            let (place, top) = (rustix::fs::fstat(&self.place)?, rustix::fs::fstat(root)?);
-            if (place.st_dev, place.st_ino) == (top.st_dev, top.st_ino) {
-                return Ok(Some("it would cover the root file system"));
-            }
-            let magic = magic(&self.place)?;
-            in_proc |= magic == PROC_MAGIC;
-            in_sys |= magic == SYSFS_MAGIC;
-        }
-        let allowed = kind == "bind" && is_known_proc_file(path);
-        Ok(if in_proc && !allowed {
-            Some("it would cover a part of /proc")
-        } else if in_sys && !SYS_KINDS.contains(&kind) && path != "/sys/fs/cgroup" {
-            Some("it would cover a part of /sys")
-        } else {
-            None
-        })
-    }
-}
-
-/// Whether the mount for `/proc` or `/sys` is what programs take it for.
-fn is_trusted(destination: &str, kind: &str, made: Option<&Made>) -> io::Result<bool> {
-    let Some(made) = made else {
-        return Ok(false);
-    };
-    if made.new {
-        return Ok(
-            (destination, kind) == ("/proc", "proc") || (destination, kind) == ("/sys", "sysfs")
-        );
-    }
-    if magic(&made.mount)? != magic_of(destination) {
-        return Ok(false);
-    }
-    // Not a directory of some process.
-    Ok(destination != "/proc" || rustix::fs::fstat(&made.mount)?.st_ino == PROC_ROOT)
-}
-
-fn magic_of(destination: &str) -> u64 {
-    match destination {
-        "/proc" => PROC_MAGIC,
-        _ => SYSFS_MAGIC,
-    }
-}
-
-/// Looks again from the root: what is seen at the place now is the kernel's file system.
-fn verify_on_top(root: &Root, destination: &str) -> io::Result<()> {
-    let seen = root.open_no_links(destination, OFlags::PATH | OFlags::DIRECTORY)?;
-    if magic(&seen)? == magic_of(destination) {
-        Ok(())
-    } else {
-        Err(io::Error::other("something else is there now"))
-    }
 }
 
 fn is_a_file_system_of_ours(before: &[Mount], destination: &str) -> bool {
@@ -448,17 +332,6 @@ pub(crate) fn kind_of<'a>(mount: &'a Mount, options: &Options) -> &'a str {
     }
 }
 
-fn is_known_proc_file(destination: &str) -> bool {
-    destination
-        .strip_prefix("/proc/")
-        .is_some_and(|file| PROC_FILES.contains(&file))
-}
-
-fn inside(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory)
-        .is_some_and(|rest| rest.starts_with('/'))
-}
-
 pub(crate) fn describe(mount: &Mount, kind: &str) -> String {
     match (kind, &mount.source) {
         ("bind", Some(source)) => source.clone(),
@@ -494,8 +367,5 @@ mod tests {
         ] {
             assert_eq!(clean(path), want, "{path}");
         }
-        assert!(is_known_proc_file("/proc/meminfo"));
-        assert!(!is_known_proc_file("/proc/sys/kernel/core_pattern"));
-        assert!(!inside("/sys", "/sys") && !inside("/system/x", "/sys"));
     }
 }

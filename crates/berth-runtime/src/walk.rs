@@ -13,7 +13,8 @@ use std::path::{Component, Path};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::mounts::{PROC_MAGIC, magic};
+use crate::mount_target::PROC_MAGIC;
+use crate::mounts::magic;
 use crate::rootfs::{Root, split};
 
 /// As the kernel has it.

@@ -134,7 +134,7 @@ pub fn check(source: &Source) -> Vec<Problem> {
 
 fn by_path(source: &Source) -> Vec<Problem> {
     let own = |file: &&str| source.path.ends_with(&format!("berth-runtime/src/{file}"));
-    if source.package() != "berth-runtime" || OWN_PATHS.iter().any(|file| own(&file)) {
+    if source.package() != "berth-runtime" || OWN_PATHS.iter().any(own) {
         return Vec::new();
     }
     let mut problems = Vec::new();
