@@ -184,6 +184,9 @@ pub enum Error {
     /// The kernel or this version cannot do it.
     #[error("{what} is not supported")]
     Unsupported { what: &'static str },
+    /// CRIU is not there, or failed: `log` has the last errors of its log.
+    #[error("criu failed: {reason}{}{log}", if log.is_empty() { "" } else { "; its log ends: " })]
+    Criu { reason: String, log: String },
     /// What init reported.
     #[error("{}", failure.message)]
     Child { failure: Box<RuntimeFailure> },
@@ -205,7 +208,7 @@ impl Error {
                 ErrorKind::Denied
             }
             E::NoSubordinateIds { .. } => ErrorKind::Unsupported,
-            E::Unsupported { .. } => ErrorKind::Unsupported,
+            E::Unsupported { .. } | E::Criu { .. } => ErrorKind::Unsupported,
             E::Cgroup { source } => source.kind(),
             E::Seccomp { source } => source.kind(),
             E::Child { failure } => failure.kind,
@@ -250,6 +253,10 @@ impl Error {
                     .to_owned(),
             ),
             Error::Attribute { hint, .. } => hint.map(str::to_owned),
+            Error::Criu { log, .. } => Some(match log.as_str() {
+                "" => "install criu, and see `criu check` for what this kernel can do".to_owned(),
+                _ => "the whole log is in the directory of --work-path, else of --image-path".to_owned(),
+            }),
             Error::Child { failure } => failure.hint.clone(),
             _ => None,
         }

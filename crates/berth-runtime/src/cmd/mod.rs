@@ -4,6 +4,7 @@
 //! Source: runc(8) and the OCI runtime command line interface, command-line-interface.md.
 
 pub mod args;
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -15,6 +16,7 @@ mod list;
 mod log;
 mod pause;
 mod ps;
+mod restore;
 mod run;
 mod spec;
 mod start;
@@ -56,6 +58,12 @@ usage: berth-runtime [--root DIR] [--log FILE] [--log-format text|json] [--debug
             [--cpu-rt-period N] [--cpu-rt-runtime N] [--cpuset-cpus L] [--cpuset-mems L]
             [--blkio-weight N] [--l3-cache-schema S] [--mem-bw-schema S] ID
   events    [--stats] [--interval DURATION] ID
+  checkpoint [--image-path D] [--work-path D] [--parent-path D] [--leave-running] [--pre-dump]
+            [--tcp-established] [--tcp-skip-in-flight] [--link-remap] [--ext-unix-sk] [--shell-job]
+            [--lazy-pages] [--status-fd N] [--page-server ADDRESS:PORT] [--file-locks] [--auto-dedup]
+            [--manage-cgroups-mode soft|full|strict|ignore] [--empty-ns network] ID
+  restore   [-b BUNDLE] [-d] [--pid-file F] [--console-socket S] [--no-subreaper] [--no-pivot]
+            [--lsm-profile P] [--lsm-mount-context C] [--image-path D] [--work-path D] [as checkpoint] ID
   spec      [-b BUNDLE] [--rootless]
   features
   unshare   [--] COMMAND...     as root of a user namespace with the caller's subordinate ids
@@ -174,6 +182,8 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         "spec" => spec::main(args),
         "features" => features::main(args),
         "shim" => Ok(crate::shim::run(&args.rest())),
+        "checkpoint" => checkpoint::main(global, args),
+        "restore" => restore::main(global, args),
         "unshare" => unshare::main(args),
         "init" => Ok(init::main(args.rest())),
         "version" => {

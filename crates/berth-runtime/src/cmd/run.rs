@@ -13,7 +13,7 @@ use crate::launch;
 
 /// Signals that are the container's while it is in the foreground. SIGCHLD and the job control of
 /// this process stay its own.
-const FORWARDED: [i32; 9] = [1, 2, 3, 10, 12, 13, 14, 15, 18];
+pub(super) const FORWARDED: [i32; 9] = [1, 2, 3, 10, 12, 13, 14, 15, 18];
 /// SIGWINCH.
 const WINCH: i32 = 28;
 
