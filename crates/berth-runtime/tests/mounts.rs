@@ -787,3 +787,69 @@ fn cgroups_are_the_containers_own() {
     bundle.mount(json!({"destination": "/sys/fs/cgroup", "type": "cgroup", "options": ["what"]}));
     assert!(bundle.run().fails(125).contains("unknown option `what`"));
 }
+
+/// R2: in `/proc` and `/sys` goes only what has its place there, by whatever name one gets there.
+#[test]
+fn r2_what_has_its_place_in_proc_and_sys() {
+    let mut bundle = writable();
+    symlink("/sys", bundle.rootfs("link")).unwrap();
+    let file = bundle.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let add = |bundle: &mut Bundle, mount: &Value| {
+        bundle.config["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .push(mount.clone());
+    };
+    for (mount, kind) in [
+        (json!({"destination": "/sys/fs/bpf", "type": "bpf"}), "bpf"),
+        (
+            json!({"destination": "/sys/kernel/debug", "type": "debugfs", "options": ["ro"]}),
+            "debugfs",
+        ),
+        (json!({"destination": "/link/fs/bpf", "type": "bpf"}), "bpf"),
+        (
+            json!({"destination": "/proc", "source": "/proc", "options": ["rbind"]}),
+            "proc",
+        ),
+        (
+            json!({"destination": "/sys", "source": "/sys", "options": ["rbind", "ro"]}),
+            "sysfs",
+        ),
+    ] {
+        let index = bundle.config["mounts"].as_array().unwrap().len();
+        add(&mut bundle, &mount);
+        let place = mount["destination"]
+            .as_str()
+            .unwrap()
+            .replace("/link", "/sys");
+        assert_eq!(Info::inside(&mut bundle, &place).kind, kind, "{mount}");
+        bundle.config["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .remove(index);
+    }
+    for mount in [
+        json!({"destination": "/link/kernel", "type": "tmpfs"}),
+        json!({"destination": "/sys/kernel/security", "type": "tmpfs"}),
+        json!({"destination": "/sys/fs", "type": "ramfs"}),
+        json!({"destination": "/sys", "source": "/sys/fs/cgroup", "options": ["bind"]}),
+        json!({"destination": "/proc", "source": "/proc/self", "options": ["bind"]}),
+        json!({"destination": "/proc", "type": "sysfs"}),
+        json!({"destination": "/proc/self/status", "source": file, "options": ["bind"]}),
+        json!({"destination": "/proc", "type": "cgroup"}),
+    ] {
+        let index = bundle.config["mounts"].as_array().unwrap().len();
+        add(&mut bundle, &mount);
+        let run = bundle.run();
+        assert!(
+            run.fails(125).contains("not allowed"),
+            "{mount}: {}",
+            run.stderr
+        );
+        bundle.config["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .remove(index);
+    }
+}

@@ -5,6 +5,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::check;
 
@@ -185,6 +186,11 @@ const OPEN_TREE_CLONE: libc::c_int = 1;
 
 fn open_tree_attr(dir: libc::c_int, path: &CStr, change: &Change<'_>) -> io::Result<OwnedFd> {
     const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+    /// An older kernel is asked once.
+    static MISSING: AtomicBool = AtomicBool::new(false);
+    if MISSING.load(Ordering::Relaxed) {
+        return Err(io::Error::from_raw_os_error(libc::ENOSYS));
+    }
     let attr = MountAttr::new(change);
     let flags = flags(change.recursive) | OPEN_TREE_CLONE | libc::O_CLOEXEC;
     // SAFETY: as for `set_at`.
@@ -198,7 +204,11 @@ fn open_tree_attr(dir: libc::c_int, path: &CStr, change: &Change<'_>) -> io::Res
             SIZE,
         )
     };
-    let copy = check(copy)?;
+    let copy = check(copy).inspect_err(|error| {
+        if error.raw_os_error() == Some(libc::ENOSYS) {
+            MISSING.store(true, Ordering::Relaxed);
+        }
+    })?;
     // SAFETY: the kernel just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) })
 }
