@@ -32,6 +32,7 @@ use crate::init::Init;
 use crate::launch::{fail_and_exit, wait};
 use crate::mount_options::Options;
 use crate::mount_source::new_file_system;
+use crate::namespaces::in_user_namespace;
 use crate::process::hide_from_others;
 use crate::sync::{Message, Sync};
 
@@ -101,8 +102,9 @@ fn be_the_maker(init: &Init<'_>, sync: &Sync, in_pid: bool) -> Result<Forked> {
     // Both files are where the host's procfs is.
     init.process.set_oom_score()?;
     let clocks = (!plan.offsets.is_empty()).then(open_offsets).transpose()?;
-    if !plan.new_user() || rustix::process::geteuid().is_root() {
-        // An ordinary user could not write the maps of a process that is hidden from him.
+    let real_root = rustix::process::geteuid().is_root() && !in_user_namespace();
+    if !plan.new_user() || real_root {
+        // Nobody else could write the maps of a process that is hidden.
         hide_from_others()?;
     }
     let left = plan.join_what_may_be(in_pid)?;

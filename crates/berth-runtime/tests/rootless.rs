@@ -122,6 +122,10 @@ fn root_of_a_user_namespace_makes_containers() {
     .unwrap();
     let run = ns_rig::as_root_of_a_namespace(&bundle, &user, &["run", "c"]);
     assert_eq!(run.ok(), " 0 1 1000");
+    // By a maker, whose maps the runtime writes.
+    offsets(&mut bundle, json!({"secs": 1}), Value::Null);
+    let run = ns_rig::as_root_of_a_namespace(&bundle, &user, &["run", "c"]);
+    assert_eq!(run.ok(), " 0 1 1000");
 }
 
 /// A namespace of another user namespace cannot be joined, though both are the user's; nor can a device of the
