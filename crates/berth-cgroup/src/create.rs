@@ -134,16 +134,21 @@ impl Made {
         parts: &[&str],
         resources: &Resources,
     ) -> Result<()> {
+        let unified = hierarchy.controllers.is_empty();
         // A cpuset parent may be one that nobody has filled yet.
-        let look = hierarchy.controllers.is_empty() || hierarchy.is_of("cpuset");
+        let look = unified || hierarchy.is_of("cpuset");
         // The last component is split off: parents are shared, the leaf is this container's own.
         let Some((name, parents)) = parts.split_last() else {
             return Ok(());
         };
         // Nearly always the parents are there: one look-up instead of one for each component.
-        let parent = match Dir::open(&join(&hierarchy.mount, parents)) {
-            Ok(dir) if !look => dir,
-            _ => self.walk(hierarchy, parents, resources)?,
+        let path = join(&hierarchy.mount, parents);
+        let parent = match look {
+            true => self.walk(hierarchy, parents, resources)?,
+            false => match Dir::open_in(&path, unified) {
+                Ok(dir) => dir,
+                Err(_) => self.walk(hierarchy, parents, resources)?,
+            },
         };
         if !parent.make(name)? && !self.adopt {
             // A left-over of a start that was cut short. Who runs in it is not ours to judge.
@@ -170,7 +175,7 @@ impl Made {
         parents: &[&str],
         resources: &Resources,
     ) -> Result<Dir> {
-        let mut dir = Dir::open(&hierarchy.mount)?;
+        let mut dir = Dir::open_in(&hierarchy.mount, hierarchy.controllers.is_empty())?;
         let passed = v2::needed_controllers(resources);
         for name in parents {
             v2::pass_down(&dir, &passed)?;

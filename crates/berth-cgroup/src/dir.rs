@@ -27,18 +27,29 @@ pub(crate) struct Dir {
 impl Dir {
     /// Opens an existing directory and finds out its hierarchy's kind.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let fail = |source| Error::OpenDir {
+        let mut dir = Dir::open_in(path, false)?;
+        let kind = rustix::fs::fstatfs(&dir.fd).map_err(|source| Error::OpenDir {
             path: path.to_owned(),
             source,
-        };
-        let fd = rustix::fs::openat(CWD, path, path_flags(), Mode::empty()).map_err(fail)?;
-        let kind = rustix::fs::fstatfs(&fd).map_err(fail)?.f_type as u64;
-        Ok(Dir {
-            fd,
-            path: path.to_owned(),
-            unified: kind == CGROUP2_SUPER_MAGIC,
-            controllers: Vec::new(),
-        })
+        })?;
+        dir.unified = kind.f_type as u64 == CGROUP2_SUPER_MAGIC;
+        Ok(dir)
+    }
+
+    /// Opens an existing directory of a hierarchy whose kind is known.
+    pub(crate) fn open_in(path: &Path, unified: bool) -> Result<Self> {
+        match rustix::fs::openat(CWD, path, path_flags(), Mode::empty()) {
+            Ok(fd) => Ok(Dir {
+                fd,
+                path: path.to_owned(),
+                unified,
+                controllers: Vec::new(),
+            }),
+            Err(source) => Err(Error::OpenDir {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     }
 
     /// Opens a child.

@@ -666,6 +666,22 @@ fn every_v1_limit_reaches_its_file() {
     assert_eq!(value(&cgroup, "cpu.shares"), "512");
     update(&idle(2, None)).unwrap_err();
     assert_eq!(value(&cgroup, "cpu.idle"), "0");
+    // The burst is no larger than the quota, whichever of them changes.
+    let quota = |quota, burst| {
+        resources(|r| {
+            r.cpu = Some(Cpu {
+                quota: Some(quota),
+                burst: Some(burst),
+                ..Cpu::default()
+            });
+        })
+    };
+    update(&quota(20_000, 30_000)).unwrap_err();
+    assert_eq!(value(&cgroup, "cpu.cfs_quota_us"), "50000");
+    for (quota_us, burst) in [(5_000, 2_000), (90_000, 80_000), (3_000, 0)] {
+        update(&quota(quota_us, burst)).unwrap();
+        assert_eq!(value(&cgroup, "cpu.cfs_burst_us"), burst.to_string());
+    }
 }
 
 #[test]

@@ -57,12 +57,6 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         devices: devices::with_default_rules(change.devices),
         ..change
     };
-    let schemata = rdt::update(
-        linux.intel_rdt.as_mut(),
-        &id,
-        l3_cache_schema,
-        mem_bw_schema,
-    )?;
     let options = Options {
         rootless: global
             .rootless
@@ -75,6 +69,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         record.cgroups.extend(coming);
         dir.rewrite_record(&record)?;
     }
+    let schemata = rdt::update(
+        linux.intel_rdt.as_mut(),
+        &id,
+        l3_cache_schema,
+        mem_bw_schema,
+    )?;
     let mut updated = cgroup
         .extend(&change, &options)
         .and_then(|()| cgroup.update(&change, &options));
