@@ -170,3 +170,25 @@ fn rootless_is_told_or_found_out() {
         assert!(good || run.stderr.contains("cgroup"), "{told}: {run}");
     }
 }
+
+/// R9: an ordinary user's container without a cgroup namespace writes to no cgroup that is not its own,
+/// however they are mounted.
+#[test]
+fn r9_an_ordinary_user_writes_to_no_cgroup() {
+    let user = testkit::TestUser::get();
+    let write = "
+        find /sys/fs/cgroup/*/ -type f | while read f; do (echo 1 > $f) 2>/dev/null && echo WRITTEN $f; done
+        find /sys/fs/cgroup/*/ -type d | while read d; do mkdir $d/x 2>/dev/null && echo MADE $d; done
+        true";
+    let mut bundle = ns_rig::rootless(&user, write);
+    for mount in [
+        json!({"type": "cgroup", "source": "cgroup", "options": ["rw", "nosuid"]}),
+        json!({"type": "bind", "source": "/sys/fs/cgroup", "options": ["rbind", "rw"]}),
+    ] {
+        let mut mount = mount;
+        mount["destination"] = json!("/sys/fs/cgroup");
+        bundle.mount(mount);
+        let run = ns_rig::as_user(&bundle, &user, &["run", "c"]);
+        assert_eq!(run.ok(), "", "{run}");
+    }
+}
