@@ -104,6 +104,11 @@ impl Scope {
         })
     }
 
+    /// The unit that will be.
+    pub fn unit(&self) -> &Unit {
+        &self.unit
+    }
+
     /// Has systemd make the scope, with the process `pid` in it and the limits on it.
     ///
     /// # Errors
@@ -174,6 +179,19 @@ impl Unit {
     /// What systemd said; [`Error::Bus`] when that takes too long.
     pub fn stop(&self) -> Result<()> {
         Manager::connect(self.user)?.stop(&self.name)
+    }
+
+    /// Has systemd remove the unit, unless there are processes in it: one whose first process ended
+    /// before it was moved there stays for ever.
+    ///
+    /// # Errors
+    /// As [`Unit::stop`].
+    pub fn stop_if_empty(&self) -> Result<()> {
+        let mut manager = Manager::connect(self.user)?;
+        match manager.is_empty(&self.name)? {
+            true => manager.stop(&self.name),
+            false => Ok(()),
+        }
     }
 
     /// Where the unit is, and its process `pid`: a path in each hierarchy.

@@ -4,7 +4,8 @@
 //! ```text
 //! ROOT/<id>/cgroup.making → [rootless:]PATH   perhaps not ours: it goes if nothing runs in it
 //! ROOT/<id>/cgroup        → [rootless:]PATH   made for this container: what runs in it is killed
-//! ROOT/<id>/unit          → [user:]NAME       made for it by systemd, or by the user's
+//! ROOT/<id>/unit.making   → [user:]NAME       asked for from systemd, or from the user's; likewise
+//! ROOT/<id>/unit          → [user:]NAME       made by it for this container
 //! ```
 //! Symbolic links, because one system call makes one, whole or not at all.
 
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 const MAKING: &str = "cgroup.making";
 const MADE: &str = "cgroup";
 const ROOTLESS: &str = "rootless:";
+const UNIT_MAKING: &str = "unit.making";
 const UNIT: &str = "unit";
 const USER: &str = "user:";
 
@@ -50,14 +52,23 @@ impl Claim {
         rustix::fs::rename(self.0.join(MAKING), self.0.join(MADE)).map_err(|errno| self.fail(errno))
     }
 
-    /// Before anything runs in a unit, whose cgroup is at `path`.
+    /// Before a unit is asked for. systemd makes it, and keeps it, even if its process ends meanwhile.
     ///
     /// # Errors
     /// [`Error::StateDir`].
-    pub fn unit(&self, unit: &Unit, path: &str) -> Result<()> {
+    pub fn making_unit(&self, unit: &Unit) -> Result<()> {
         let prefix = if unit.user { USER } else { "" };
-        rustix::fs::symlink(format!("{prefix}{}", unit.name), self.0.join(UNIT))
-            .and_then(|()| rustix::fs::symlink(path, self.0.join(MADE)))
+        rustix::fs::symlink(format!("{prefix}{}", unit.name), self.0.join(UNIT_MAKING))
+            .map_err(|errno| self.fail(errno))
+    }
+
+    /// Before anything runs in the unit, whose cgroup is at `path`.
+    ///
+    /// # Errors
+    /// [`Error::StateDir`].
+    pub fn made_unit(&self, path: &str) -> Result<()> {
+        rustix::fs::symlink(path, self.0.join(MADE))
+            .and_then(|()| rustix::fs::rename(self.0.join(UNIT_MAKING), self.0.join(UNIT)))
             .map_err(|errno| self.fail(errno))
     }
 
@@ -70,10 +81,10 @@ impl Claim {
             cgroup.kill()?;
             cgroup.remove()?;
         }
-        if let Some(name) = self.read(UNIT)? {
-            let user = name.starts_with(USER);
-            let name = name.strip_prefix(USER).unwrap_or(&name).to_owned();
-            Unit { name, user }.stop()?;
+        if let Some(unit) = self.read(UNIT)? {
+            unit_of(&unit).stop()?;
+        } else if let Some(unit) = self.read(UNIT_MAKING)? {
+            unit_of(&unit).stop_if_empty()?;
         }
         if let Some(cgroup) = self.cgroup(MAKING)? {
             // Somebody else's, if something runs in it: then the creation was about to be refused.
@@ -111,5 +122,12 @@ impl Claim {
             path: self.0.clone(),
             source: errno.into(),
         }
+    }
+}
+
+fn unit_of(text: &str) -> Unit {
+    Unit {
+        name: text.strip_prefix(USER).unwrap_or(text).to_owned(),
+        user: text.starts_with(USER),
     }
 }

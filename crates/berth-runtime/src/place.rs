@@ -94,18 +94,23 @@ impl Place {
     pub(crate) fn start_unit(&self, pid: i32) -> Result<Option<Unit>> {
         match &self.driver {
             Driver::Cgroupfs(_) => Ok(None),
-            Driver::Systemd(scope) => Ok(Some(scope.start(pid, &self.resources)?)),
+            Driver::Systemd(scope) => {
+                if let Some(claim) = &self.claim {
+                    claim.making_unit(scope.unit())?;
+                }
+                Ok(Some(scope.start(pid, &self.resources)?))
+            }
         }
     }
 
-    /// The unit's cgroup, with the limits on it. Until the unit is written down, it goes with init.
+    /// The unit's cgroup, with the limits on it.
     ///
     /// # Errors
     /// Whatever was refused: then the unit is to be stopped.
     pub(crate) fn cgroup_of(&self, unit: &Unit, pid: i32) -> Result<Cgroup> {
         let path = unit.path(pid)?;
         if let Some(claim) = &self.claim {
-            claim.unit(unit, &path)?;
+            claim.made_unit(&path)?;
         }
         Ok(unit.cgroup(&path, pid, &self.resources, &self.options)?)
     }

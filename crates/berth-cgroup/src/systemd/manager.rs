@@ -208,6 +208,22 @@ impl Manager {
         self.reset(name)
     }
 
+    /// Whether a unit is there and has no process.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Bus`].
+    pub(super) fn is_empty(&mut self, name: &str) -> Result<bool> {
+        match self.call("GetUnitProcesses", "s", Writer::default().text(name)) {
+            Ok(answer) => {
+                let mut body = answer.body("a(sus)").map_err(malformed)?;
+                // The list's length in bytes.
+                Ok(body.u32().map_err(malformed)? == 0)
+            }
+            Err(Error::Refused { name, .. }) if is(&name, "NoSuchUnit") => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     fn reset(&mut self, name: &str) -> Result<()> {
         match self.call("ResetFailedUnit", "s", Writer::default().text(name)) {
             Err(Error::Refused { name, .. }) if is(&name, "NoSuchUnit") => Ok(()),
