@@ -446,6 +446,47 @@ fn a_created_container_can_be_paused_and_resumed() {
     bundle.call(&["delete", "c"]).ok();
 }
 
+/// Source: sd_notify(3).
+#[test]
+fn readiness_goes_to_the_service_manager() {
+    let bundle = Bundle::new("test -S $NOTIFY_SOCKET && sleep 1000");
+    let manager = bundle.path().join("manager");
+    let socket = std::os::unix::net::UnixDatagram::bind(&manager).unwrap();
+    let create = bundle
+        .command(&["create", "c"])
+        .env("NOTIFY_SOCKET", &manager)
+        .stdout(Stdio::null())
+        .status();
+    assert!(create.unwrap().success());
+    let mut start = bundle.command(&["start", "c"]);
+    let mut start = start.env("NOTIFY_SOCKET", &manager).spawn().unwrap();
+    // As its program would, whose rootfs has nothing to send it with.
+    let inside = bundle.path().join("state/c/notify/notify.sock");
+    let program = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    eventually("the socket", || program.connect(&inside).ok());
+    program.send(b"STATUS=soon").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(start.try_wait().unwrap().is_none(), "it is not ready");
+    program.send(b"STATUS=now\nREADY=1").unwrap();
+    let mut message = [0; 64];
+    for expected in [
+        "READY=1\n".to_owned(),
+        format!("MAINPID={}\n", bundle.state()["pid"]),
+    ] {
+        let length = socket.recv(&mut message).unwrap();
+        assert_eq!(std::str::from_utf8(&message[..length]).unwrap(), expected);
+    }
+    let barrier = berth_sys::fdpass::receive(&socket, &mut message, 1).unwrap();
+    assert_eq!(
+        (&message[..barrier.bytes], barrier.fds.len()),
+        (&b"BARRIER=1"[..], 1)
+    );
+    drop(barrier);
+    assert!(start.wait().unwrap().success());
+    assert_eq!(bundle.state()["status"], "running");
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
 /// Source: sd_listen_fds(3).
 #[test]
 fn sockets_of_the_service_manager_are_passed_on() {

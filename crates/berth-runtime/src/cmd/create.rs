@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_oci::spec::{Process, Spec};
 
 use super::args::{Args, unknown, usage};
-use super::{Global, log, terminal, write_pid_file};
+use super::{Global, log, notify, terminal, write_pid_file};
 use crate::error::Result;
 use crate::launch::{Created, LaunchOptions, absolute_bundle};
 use crate::process::Stdio;
@@ -129,7 +129,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         }
     }
     let id = args.only_operand("the container's id")?;
-    let (bundle, spec) = options.load()?;
+    let (bundle, mut spec) = options.load()?;
     let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
     if wants_terminal != options.console_socket.is_some() {
         return Err(usage(match wants_terminal {
@@ -139,6 +139,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let dir = global.root.make(&id)?;
     let made = (|| -> Result<()> {
+        notify::offer(&dir, &mut spec)?;
         let fifo = dir.make_fifo()?;
         let how = options.launch(global, &dir, &bundle, wants_terminal, Some(fifo));
         let created = launch::create(&spec, how)?;

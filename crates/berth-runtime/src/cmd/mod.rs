@@ -14,6 +14,7 @@ mod init;
 mod kill;
 mod list;
 mod log;
+mod notify;
 mod pause;
 mod ps;
 mod restore;
@@ -124,6 +125,8 @@ fn global(args: &mut Args, log: &mut Log) -> Result<Global> {
                 }
             }
             "--debug" => debug = args.flag()?,
+            // criu is found in $PATH.
+            "--criu" => drop(args.value()?),
             "-v" | "--version" => args.set_verb("version"),
             other => return Err(args::unknown(other)),
         }

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use super::args::{Args, unknown, usage};
 use super::create::{Options, abandon, finish};
 use super::terminal::Relay;
-use super::{Global, delete, log};
+use super::{Global, delete, log, notify};
 use crate::error::{Result, step};
 use crate::launch;
 
@@ -30,7 +30,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         }
     }
     let id = args.only_operand("the container's id")?;
-    let (bundle, spec) = options.load()?;
+    let (bundle, mut spec) = options.load()?;
     let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
     if detach && wants_terminal != options.console_socket.is_some() {
         return Err(usage(
@@ -41,21 +41,33 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
     let how = options.launch(global, &dir, &bundle, wants_terminal, None);
-    let started = launch::create(&spec, how).and_then(|mut created| {
+    let started = (|| {
+        notify::offer(&dir, &mut spec)?;
+        let notify = notify::listen(&dir)?;
+        let mut created = launch::create(&spec, how)?;
         let begun = finish(&created, &options, || dir.record(&created, &spec, &bundle))
             .and_then(|()| created.start(&spec));
         match begun {
-            Ok(()) => Ok(created),
+            Ok(()) => Ok((created, notify)),
             Err(error) => Err(abandon(created, &spec, error)),
         }
-    });
-    let mut created = match started {
-        Ok(created) => created,
+    })();
+    let (mut created, notify) = match started {
+        Ok(started) => started,
         Err(error) => {
             let _ = dir.remove();
             return Err(error);
         }
     };
+    if let Some(notify) = notify {
+        // In the foreground it is this process that lives and ends with the container.
+        let main = if detach {
+            created.pid
+        } else {
+            std::process::id() as i32
+        };
+        notify.pass_on(&created.pidfd, main)?;
+    }
     match signals {
         None => Ok(0),
         Some(signals) => {

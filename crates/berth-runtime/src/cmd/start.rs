@@ -3,10 +3,10 @@
 use berth_cgroup::Cgroup;
 
 use super::args::{Args, unknown};
-use super::{Global, delete};
+use super::{Global, delete, notify};
 use crate::error::{Error, Result};
-use crate::hooks;
 use crate::state::Status;
+use crate::{hooks, pid};
 
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     if let Some(option) = args.next_option()? {
@@ -21,6 +21,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     };
     let record = dir.load()?.ok_or_else(|| wrong(Status::Creating))?;
     let spec = dir.spec()?;
+    let notify = notify::listen(&dir)?;
     // Whether it may be started shows in the attempt: the usual one is spared a look beforehand.
     let released = match dir.release_init() {
         Err(Error::WrongState { .. }) => return Err(wrong(dir.status(Some(&record))?)),
@@ -37,6 +38,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             }
             return Err(error);
         }
+    }
+    if let (Some(notify), Some(init)) = (notify, pid::open(record.pid, record.start_time)?) {
+        notify.pass_on(&init, record.pid)?;
     }
     Ok(0)
 }
