@@ -21,9 +21,13 @@ impl Podman {
         sandbox.folder("podman");
         sandbox.folder("tmp");
         // Limits are named, or podman would raise them, which not every root may.
-        let limits =
-            "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
-        sandbox.file("containers.conf", limits);
+        // podman reads the log of a runtime that it knows by name.
+        let config = format!(
+            "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
+             [engine.runtimes]\nrunc = [{:?}]\n",
+            runtime(&sandbox)
+        );
+        sandbox.file("containers.conf", config);
         let podman = Podman { sandbox };
         podman.call(&["load", "-q", "-i", &archive]).ok();
         podman
@@ -141,6 +145,10 @@ both! {
             ],
             |line| podman.run(line),
         );
+        let as_runc = ["--runtime=runc", "run", "--rm", "--network=none", "busybox", "nosuch"];
+        let error = podman.call(&as_runc);
+        let says = "Error: runc: exec `nosuch`: executable file not found in $PATH: OCI runtime attempted";
+        assert!(error.fails(127).contains(says), "{error}");
         if podman.has_cgroups() {
             // Without a pid namespace of its own nobody ends with init: the sandbox would find who is left.
             podman.run(&["--rm", "--pid=host", "busybox", "sh", "-c", "sleep 1000 & exit 0"]).ok();
