@@ -412,6 +412,38 @@ fn network_classes_are_kept_where_the_controllers_are() {
     );
 }
 
+/// Where systemd runs, its named hierarchy has a leaf of the container, so that the container does not count
+/// for the service that its caller is; elsewhere that directory would cost time for nothing.
+#[test]
+fn systemds_named_hierarchy_is_joined_where_it_runs() {
+    let mut bundle = Bundle::new("grep :name=systemd: /proc/self/cgroup");
+    bundle.config["linux"]["namespaces"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|n| n["type"] != "cgroup");
+    let place = bundle.config["linux"]["cgroupsPath"].clone();
+    let place = place.as_str().unwrap();
+    let command = bundle.command(&[]);
+    // A /run of its own says that systemd runs.
+    let script = format!(
+        "mount -t tmpfs none /run && mkdir -p /run/systemd/system && \
+         exec {} --root {}/state run -b {1} c",
+        command.get_program().display(),
+        bundle.path().display(),
+    );
+    let mut unshare = std::process::Command::new("unshare");
+    let done = testkit::Finished::run(
+        unshare.args(["-m", "sh", "-c", &script]),
+        b"",
+        std::time::Duration::from_secs(60),
+    );
+    let line = done.ok();
+    assert!(line.ends_with(&format!(":name=systemd:{place}")), "{line}");
+    if !Path::new("/run/systemd/system").exists() {
+        assert!(!bundle.run().ok().ends_with(place));
+    }
+}
+
 fn host_cgroups() -> Vec<PathBuf> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let lines = text.lines().filter(|l| l.contains(" - cgroup"));
