@@ -7,52 +7,7 @@ use serde_json::json;
 use super::args::{Args, unknown};
 use super::print_json;
 use crate::error::Result;
-use crate::{caps, hooks};
-
-const MOUNT_OPTIONS: &[&str] = &[
-    "async",
-    "atime",
-    "bind",
-    "defaults",
-    "dev",
-    "diratime",
-    "exec",
-    "noatime",
-    "nodev",
-    "nodiratime",
-    "noexec",
-    "norelatime",
-    "nostrictatime",
-    "nosuid",
-    "nosymfollow",
-    "private",
-    "ratime",
-    "rbind",
-    "rdev",
-    "rdiratime",
-    "relatime",
-    "rexec",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnosuid",
-    "rnosymfollow",
-    "ro",
-    "rprivate",
-    "rro",
-    "rrw",
-    "rshared",
-    "rslave",
-    "rsuid",
-    "runbindable",
-    "rw",
-    "shared",
-    "slave",
-    "strictatime",
-    "suid",
-    "unbindable",
-];
+use crate::{caps, hooks, mount_options};
 
 pub(super) fn main(mut args: Args) -> Result<i32> {
     if let Some(option) = args.next_option()? {
@@ -63,7 +18,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
         "ociVersionMin": "1.0.0",
         "ociVersionMax": berth_oci::spec::OCI_VERSION,
         "hooks": hooks::STAGES,
-        "mountOptions": MOUNT_OPTIONS,
+        "mountOptions": mount_options::names(),
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": caps::names().collect::<Vec<_>>(),
@@ -94,7 +49,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
             "selinux": { "enabled": false },
             "netDevices": { "enabled": true },
             "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
-            "mountExtensions": { "idmap": { "enabled": false } },
+            "mountExtensions": { "idmap": { "enabled": true } },
         },
         "potentiallyUnsafeConfigAnnotations": [],
     }))?;
