@@ -11,11 +11,11 @@
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
 use berth_cgroup::systemd::Unit;
-use berth_oci::spec::{Linux, Process};
+use berth_oci::spec::{Linux, Process, Spec, State};
 use berth_sys::attributes::{Bits, affinity};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
 use rustix::process::Signal;
@@ -26,7 +26,7 @@ use crate::join::Way;
 use crate::launch::{fail_and_exit, wait};
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::sync::{Message, Sync};
-use crate::{id_maps, pid};
+use crate::{filter, hooks, id_maps, pid};
 
 /// The container to enter.
 #[derive(Debug)]
@@ -41,10 +41,21 @@ pub struct Target<'a> {
     pub cgroups: &'a [PathBuf],
     /// The unit that systemd has made for it.
     pub unit: Option<&'a Unit>,
-    /// Its configuration: namespaces and seccomp profile.
+    /// Its configuration.
+    pub spec: &'a Spec,
+    /// Of the configuration: namespaces and seccomp profile.
     pub linux: &'a Linux,
+    /// Its bundle.
+    pub bundle: &'a Path,
     /// A paused one is entered, too: the process runs when the container does.
     pub even_paused: bool,
+}
+
+impl Target<'_> {
+    fn state(&self) -> State {
+        let pid = Some(self.pid);
+        hooks::state_of(self.spec, self.id, self.bundle, "running", pid)
+    }
 }
 
 /// A process that runs in a container.
@@ -222,7 +233,7 @@ impl Entry {
             place_stdio(&self.stdio)?;
         }
         let program = self.prepared.become_user(sync)?;
-        sync.send(b'R')?;
+        self.prepared.tell_ready(sync)?;
         Err(self.prepared.exec(&program, sync))
     }
 
@@ -288,7 +299,13 @@ fn follow(sync: &Sync, executed: &mut Option<Executed>, target: &Target<'_>) -> 
                     how: "before its program ran".to_owned(),
                 });
             }
-            Message::Listener(_) | Message::Maps | Message::Mount(_) | Message::Hooks => {}
+            Message::Listener(listener) => {
+                if let Some(Executed { pid, pidfd, .. }) = executed {
+                    let profile = target.linux.seccomp.as_ref();
+                    filter::hand_over(listener, *pid, pidfd, profile, &target.state(), sync)?;
+                }
+            }
+            Message::Maps | Message::Mount(_) | Message::Hooks => {}
         }
     }
 }

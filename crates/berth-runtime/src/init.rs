@@ -236,7 +236,7 @@ impl Init<'_> {
             rustix::process::set_parent_process_death_signal(None)
                 .map_err(|e| step("live without the runtime", e))?;
         }
-        sync.send(b'R')?;
+        self.process.tell_ready(sync)?;
         // It stays open until the exec: `start` waits for that.
         let Some(fifo) = &self.fifo else {
             return sync.wait_go();

@@ -265,13 +265,8 @@ impl Created {
             }
             Message::Listener(listener) => {
                 let profile = spec.linux.as_ref().and_then(|l| l.seccomp.as_ref());
-                match filter::listener_path(profile) {
-                    Some(path) => {
-                        let metadata = profile.and_then(|p| p.listener_metadata.as_deref());
-                        filter::send_listener(path, metadata, listener.as_fd(), &self.state)
-                    }
-                    None => Ok(()),
-                }
+                let (pid, state) = (self.pid, &self.state);
+                filter::hand_over(listener, pid, &self.pidfd, profile, state, &self.sync)
             }
             Message::End => Err(Error::EndedEarly {
                 how: how_it_ended(&self.pidfd),

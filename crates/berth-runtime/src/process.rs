@@ -187,6 +187,17 @@ impl Prepared {
         Ok(program)
     }
 
+    /// Tells the parent that only the exec is left.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn tell_ready(&self, sync: &Sync) -> Result<()> {
+        match &self.filter {
+            Some(filter) if filter.asks_about_sending() => sync.ready_by_write(),
+            _ => sync.send(b'R'),
+        }
+    }
+
     /// Without no_new_privs a filter takes CAP_SYS_ADMIN. It is kept until then, and ends with the exec:
     /// what a program gets does not come from its maker's permitted set. Source: capabilities(7).
     fn filter_needs_privilege(&self) -> bool {

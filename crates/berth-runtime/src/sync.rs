@@ -4,6 +4,7 @@
 //! child → parent   'F' + JSON RuntimeFailure   it failed and ends
 //!                  'T' + descriptor            master of the terminal
 //!                  'S' + descriptor            seccomp listener
+//!                  's' + number                the same, to be fetched; waits for the answer
 //!                  'P' + descriptor + pid      the process made by an intermediate one (exec)
 //!                  'U'                         a user namespace is made: write its id maps, then answer
 //!                  'M' + index                 make this mount for me, and answer with it
@@ -16,7 +17,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use berth_sys::fdpass;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::error::{Error, Result};
+use crate::filter::Listener;
 
 /// Bytes of a packet; a failure's text is cut to fit.
 const MAX_PACKET: usize = 16 << 10;
@@ -41,7 +43,7 @@ pub enum Message {
     /// Master of the terminal.
     Terminal(OwnedFd),
     /// Seccomp listener.
-    Listener(OwnedFd),
+    Listener(Listener),
     /// Another process was made: its pidfd.
     Process(i32, OwnedFd),
     /// A user namespace was made: its id maps are due.
@@ -119,6 +121,29 @@ impl Sync {
         got.fds.into_iter().next().ok_or_else(|| Error::Sync {
             source: io::ErrorKind::UnexpectedEof.into(),
         })
+    }
+
+    /// Child: shows a descriptor to the parent and waits until it has it. Takes the calls read and write alone.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn show_fd(&self, fd: BorrowedFd<'_>) -> Result<()> {
+        let mut packet = vec![b's'];
+        packet.extend_from_slice(&fd.as_raw_fd().to_ne_bytes());
+        rustix::io::write(&self.0, &packet).map_err(fail)?;
+        match rustix::io::read(&self.0, &mut [0; 1]) {
+            Ok(1) => Ok(()),
+            Ok(_) => Err(fail(rustix::io::Errno::PIPE)),
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+
+    /// Child: is ready, and says so without sendmsg.
+    ///
+    /// # Errors
+    /// The parent is gone.
+    pub fn ready_by_write(&self) -> Result<()> {
+        rustix::io::write(&self.0, b"R").map(drop).map_err(fail)
     }
 
     /// Sends a bare tag.
@@ -208,7 +233,11 @@ impl Sync {
                 Ok(Message::Failed(Box::new(failure)))
             }
             (b'T', Some(fd)) => Ok(Message::Terminal(fd)),
-            (b'S', Some(fd)) => Ok(Message::Listener(fd)),
+            (b'S', Some(fd)) => Ok(Message::Listener(Listener::Sent(fd))),
+            (b's', None) => {
+                let number = body.try_into().map_err(|_| nonsense())?;
+                Ok(Message::Listener(Listener::At(i32::from_ne_bytes(number))))
+            }
             (b'P', Some(fd)) => {
                 let pid = body.try_into().map_err(|_| nonsense())?;
                 Ok(Message::Process(i32::from_ne_bytes(pid), fd))

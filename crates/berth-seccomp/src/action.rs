@@ -10,6 +10,19 @@ const EPERM: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Action(u32);
 
+/// libseccomp's names of all actions, as `features` lists them.
+pub const ACTIONS: [&str; 9] = [
+    "SCMP_ACT_ALLOW",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_TRAP",
+];
+
 impl Action {
     /// The call runs.
     pub const ALLOW: Action = Action(0x7fff_0000);
@@ -49,7 +62,7 @@ impl Action {
             }
         };
         match errno {
-            Some(errno) if errno > MAX_ERRNO || (!takes_errno && errno != 0) => {
+            Some(errno) if errno > MAX_ERRNO || !takes_errno => {
                 Err(Error::BadErrno {
                     errno,
                     action: name.into(),

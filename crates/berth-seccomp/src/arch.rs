@@ -20,6 +20,33 @@ pub enum Arch {
     Arm,
 }
 
+/// libseccomp's names of all architectures, those of other machines included.
+pub const ARCHS: [&str; 23] = [
+    "SCMP_ARCH_AARCH64",
+    "SCMP_ARCH_ARM",
+    "SCMP_ARCH_LOONGARCH64",
+    "SCMP_ARCH_M68K",
+    "SCMP_ARCH_MIPS",
+    "SCMP_ARCH_MIPS64",
+    "SCMP_ARCH_MIPS64N32",
+    "SCMP_ARCH_MIPSEL",
+    "SCMP_ARCH_MIPSEL64",
+    "SCMP_ARCH_MIPSEL64N32",
+    "SCMP_ARCH_PARISC",
+    "SCMP_ARCH_PARISC64",
+    "SCMP_ARCH_PPC",
+    "SCMP_ARCH_PPC64",
+    "SCMP_ARCH_PPC64LE",
+    "SCMP_ARCH_RISCV64",
+    "SCMP_ARCH_S390",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_SH",
+    "SCMP_ARCH_SHEB",
+    "SCMP_ARCH_X32",
+    "SCMP_ARCH_X86",
+    "SCMP_ARCH_X86_64",
+];
+
 /// Set in the number of every x32 call.
 pub const X32_BIT: u32 = 0x4000_0000;
 
@@ -38,37 +65,25 @@ impl Arch {
         }
     }
 
+    /// Whether a machine of this architecture runs programs of the other one.
+    pub fn runs(self, other: Arch) -> bool {
+        let family = |arch| match arch {
+            Arch::X86_64 | Arch::X86 | Arch::X32 => 0,
+            Arch::Aarch64 | Arch::Arm => 1,
+        };
+        family(self) == family(other)
+    }
+
     /// From libseccomp's name; `None` for one of its architectures that is not known here.
     ///
     /// # Errors
     /// A name that libseccomp does not have either.
     pub fn parse(name: &str) -> Result<Option<Arch>> {
-        Ok(match name {
-            "SCMP_ARCH_X86_64" => Some(Arch::X86_64),
-            "SCMP_ARCH_X86" => Some(Arch::X86),
-            "SCMP_ARCH_X32" => Some(Arch::X32),
-            "SCMP_ARCH_AARCH64" => Some(Arch::Aarch64),
-            "SCMP_ARCH_ARM" => Some(Arch::Arm),
-            "SCMP_ARCH_MIPS"
-            | "SCMP_ARCH_MIPS64"
-            | "SCMP_ARCH_MIPS64N32"
-            | "SCMP_ARCH_MIPSEL"
-            | "SCMP_ARCH_MIPSEL64"
-            | "SCMP_ARCH_MIPSEL64N32"
-            | "SCMP_ARCH_PPC"
-            | "SCMP_ARCH_PPC64"
-            | "SCMP_ARCH_PPC64LE"
-            | "SCMP_ARCH_S390"
-            | "SCMP_ARCH_S390X"
-            | "SCMP_ARCH_PARISC"
-            | "SCMP_ARCH_PARISC64"
-            | "SCMP_ARCH_RISCV64"
-            | "SCMP_ARCH_LOONGARCH64"
-            | "SCMP_ARCH_M68K"
-            | "SCMP_ARCH_SH"
-            | "SCMP_ARCH_SHEB" => None,
-            other => return Err(Error::UnknownArch { arch: other.into() }),
-        })
+        let own = [Arch::X86_64, Arch::X86, Arch::X32, Arch::Aarch64, Arch::Arm];
+        match own.into_iter().find(|arch| arch.scmp_name() == name) {
+            None if !ARCHS.contains(&name) => Err(Error::UnknownArch { arch: name.into() }),
+            found => Ok(found),
+        }
     }
 
     /// libseccomp's name.

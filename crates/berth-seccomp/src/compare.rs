@@ -47,6 +47,17 @@ pub fn is_narrow(syscall: &str, index: u32, arch: Arch) -> bool {
             .is_ok_and(|i| NARROW[i].1.contains(&index))
 }
 
+/// libseccomp's names of all operators.
+pub const OPERATORS: [&str; 7] = [
+    "SCMP_CMP_EQ",
+    "SCMP_CMP_GE",
+    "SCMP_CMP_GT",
+    "SCMP_CMP_LE",
+    "SCMP_CMP_LT",
+    "SCMP_CMP_MASKED_EQ",
+    "SCMP_CMP_NE",
+];
+
 /// An operator, with what it compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Op {

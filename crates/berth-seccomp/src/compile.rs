@@ -86,19 +86,22 @@ pub fn compile(profile: &Seccomp) -> Result<Program> {
     })
 }
 
-/// The architectures to tell apart; the native one when none is named.
+/// The architectures to tell apart. Where those named can call on this machine, they are these and the native one,
+/// named or not (as libseccomp has it); a profile made for other machines is compiled for these.
 pub(crate) fn architectures(profile: &Seccomp) -> Result<Vec<Arch>> {
+    let native = Arch::native()?;
     let mut archs = Vec::new();
     for name in &profile.architectures {
-        // An architecture of other machines cannot call here: it falls to the last return.
+        // One that is not known here cannot call here: it falls to the last return.
         if let Some(arch) = Arch::parse(name)?
             && !archs.contains(&arch)
         {
             archs.push(arch);
         }
     }
-    if profile.architectures.is_empty() {
-        archs.push(Arch::native()?);
+    if profile.architectures.is_empty() || archs.iter().any(|arch| native.runs(*arch)) {
+        archs.retain(|arch| *arch != native && native.runs(*arch));
+        archs.push(native);
     } else if archs.is_empty() {
         return Err(Error::UnknownArch {
             arch: profile.architectures.join(" "),
@@ -130,11 +133,6 @@ pub(crate) fn understand<'a>(profile: &'a Seccomp, default: Action) -> Result<Ve
             }
         }
         let calls: Rc<[Known<'_>]> = calls.into();
-        if action == Action::NOTIFY && rule.names.iter().any(|n| n == "write") {
-            return Err(Error::Contradiction {
-                why: "SCMP_ACT_NOTIFY for `write` would stop the runtime itself",
-            });
-        }
         for conditions in conditions(rule)? {
             let calls = Rc::clone(&calls);
             rules.push(Rule {

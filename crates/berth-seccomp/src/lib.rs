@@ -16,8 +16,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use action::Action;
-pub use arch::{Arch, X32_BIT, number};
+pub use action::{ACTIONS, Action};
+pub use arch::{ARCHS, Arch, X32_BIT, number};
+pub use compare::OPERATORS;
 pub use compile::compile;
 pub use error::{Error, Result};
 pub use profile::{DEFAULT_PROFILE, Target, resolve_profile};

@@ -47,6 +47,7 @@ struct Container {
     start_time: u64,
     cgroups: Vec<PathBuf>,
     unit: Option<Unit>,
+    bundle: PathBuf,
     spec: Spec,
 }
 
@@ -83,7 +84,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         start_time: container.start_time,
         cgroups: &cgroups,
         unit: container.unit.as_ref(),
+        spec: &container.spec,
         linux: container.spec.linux.as_ref().unwrap_or(&none),
+        bundle: &container.bundle,
         even_paused: options.ignore_paused,
     };
     let signals = listen(&FORWARDED)?;
@@ -176,6 +179,7 @@ fn of_state(global: &Global, id: &str) -> Result<Container> {
         start_time: record.start_time,
         cgroups: record.cgroups,
         unit: record.unit,
+        bundle: record.bundle,
         spec: dir.spec()?,
     })
 }
@@ -193,6 +197,7 @@ fn of_task(dir: &Path) -> Result<Container> {
         cgroups: pid.cgroups,
         unit: None,
         spec: bundle::load(&dir.join("bundle"))?,
+        bundle: dir.join("bundle"),
     })
 }
 
