@@ -1,6 +1,7 @@
 //! Inside the whole guest: the tests, and what runs them there, each in a process of its own.
 
 mod cgroups;
+mod criu;
 mod limits;
 mod resources;
 mod rootless;
@@ -17,6 +18,7 @@ const ALL: &[&[Test]] = &[
     limits::TESTS,
     resources::TESTS,
     cgroups::TESTS,
+    criu::TESTS,
     rootless::TESTS,
 ];
 

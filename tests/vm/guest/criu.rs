@@ -1,0 +1,196 @@
+//! `checkpoint` and `restore`: a container that counts goes on counting from where it was.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::json;
+use testkit::eventually;
+use testkit::harness::Test;
+
+use crate::rig::Bundle;
+
+pub const TESTS: &[Test] = testkit::tests![
+    criu_restore_goes_on_counting,
+    criu_leave_running_and_pre_dump,
+    criu_streams_and_bind_mounts_are_given_again,
+    criu_failure_is_told_with_its_log,
+];
+
+/// Counts into a file, from 1 on, whatever the file says.
+const COUNT: &str = "n=0; while :; do n=$((n+1)); echo $n >/tmp/new; mv /tmp/new /tmp/n; done";
+
+/// A container that counts, with a writable root, on the host's network.
+fn counter() -> Bundle {
+    let mut bundle = Bundle::new(COUNT);
+    bundle.config["root"]["readonly"] = json!(false);
+    bundle
+}
+
+fn number(bundle: &Bundle) -> u64 {
+    let text = std::fs::read_to_string(bundle.rootfs("tmp/n")).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
+#[track_caller]
+fn counts_beyond(bundle: &Bundle, least: u64) {
+    eventually("it counts", || (number(bundle) > least).then_some(()));
+}
+
+/// Restores it in the background.
+#[track_caller]
+fn restore(bundle: &Bundle, more: &[&str]) {
+    let words = [&["restore", "-d", "--image-path", "image"], more, &["c"]].concat();
+    let mut command = bundle.command(&words);
+    let errors = bundle.path().join("errors");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&errors).unwrap());
+    let status = command.status().unwrap();
+    let errors = std::fs::read_to_string(errors).unwrap();
+    let log = std::fs::read_to_string(bundle.path().join("image/restore.log")).unwrap_or_default();
+    assert!(status.success(), "{errors}\n{log}");
+}
+
+#[track_caller]
+fn checkpoint(bundle: &Bundle, more: &[&str]) {
+    let words = [&["checkpoint", "--image-path", "image"], more, &["c"]].concat();
+    let run = bundle.call(&words);
+    let log = std::fs::read_to_string(bundle.path().join("image/dump.log")).unwrap_or_default();
+    assert!(run.status.success(), "{run}\n{log}");
+}
+
+fn criu_restore_goes_on_counting() {
+    let bundle = counter();
+    bundle.start();
+    counts_beyond(&bundle, 100);
+    checkpoint(&bundle, &[]);
+    // Gone, but for the image.
+    let gone = bundle.call(&["state", "c"]);
+    assert!(gone.stderr.contains("does not exist"), "{gone}");
+    assert_eq!(bundle.leaks(), [""; 0]);
+    let before = number(&bundle);
+    assert!(before > 100);
+
+    restore(&bundle, &["--pid-file", "pid"]);
+    counts_beyond(&bundle, before);
+    let state = bundle.state();
+    assert_eq!(state["status"], "running");
+    let pid = std::fs::read_to_string(bundle.path().join("pid")).unwrap();
+    assert_eq!(state["pid"].to_string(), pid);
+    // Limits, exec and delete are as of any other.
+    let exec = bundle.call(&["exec", "c", "cat", "/proc/self/cgroup", "/proc/1/comm"]);
+    assert_eq!(exec.ok(), "0::/\nsh");
+    // A second time, from what was restored.
+    checkpoint(&bundle, &[]);
+    let before = number(&bundle);
+    restore(&bundle, &[]);
+    counts_beyond(&bundle, before);
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+fn criu_leave_running_and_pre_dump() {
+    let bundle = counter();
+    bundle.start();
+    counts_beyond(&bundle, 10);
+    bundle
+        .call(&["checkpoint", "--pre-dump", "--image-path", "first", "c"])
+        .ok();
+    std::fs::create_dir(bundle.path().join("image")).unwrap();
+    checkpoint(
+        &bundle,
+        &[
+            "--leave-running",
+            "--parent-path",
+            "../first",
+            "--work-path",
+            "work",
+        ],
+    );
+    assert_eq!(bundle.state()["status"], "running");
+    assert!(bundle.path().join("work/dump.log").exists());
+    counts_beyond(&bundle, number(&bundle));
+    bundle.call(&["delete", "-f", "c"]).ok();
+    let before = number(&bundle);
+    std::fs::remove_file(bundle.rootfs("tmp/n")).unwrap();
+    restore(&bundle, &[]);
+    counts_beyond(&bundle, 0);
+    assert!(number(&bundle) > 10 && before > 10);
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+/// A log, whose size CRIU does not mind.
+fn log(path: &Path) -> File {
+    let append = File::options().append(true).create(true).open(path);
+    append.unwrap()
+}
+
+fn criu_streams_and_bind_mounts_are_given_again() {
+    let script = "n=0; while read -r line </data/in; do echo $((n+=1)) $line; sleep 1; done";
+    let mut bundle = Bundle::new(script);
+    // As long as each other: CRIU looks at the size of what is open.
+    for name in ["first", "other"] {
+        let dir = bundle.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("in"), format!("{name}\n")).unwrap();
+    }
+    let data = bundle.path().join("first");
+    bundle.mount(json!({"destination": "/data", "source": data, "options": ["bind", "ro"]}));
+    let output = |name: &str| bundle.path().join(name);
+    let mut run = bundle.command(&["run", "-d", "c"]);
+    run.stdin(Stdio::null())
+        .stdout(log(&output("1")))
+        .stderr(log(&output("2")));
+    assert!(run.status().unwrap().success());
+    let read = |name: &str| std::fs::read_to_string(output(name)).unwrap();
+    eventually("it writes", || read("1").contains("2 first").then_some(()));
+    checkpoint(&bundle, &[]);
+
+    // The standard streams and the source of the mount are whatever the restore has.
+    bundle.config["mounts"]
+        .as_array_mut()
+        .unwrap()
+        .last_mut()
+        .unwrap()["source"] = json!(bundle.path().join("other"));
+    let output = |name: &str| bundle.path().join(name);
+    let mut command = bundle.command(&["restore", "-d", "--image-path", "image", "c"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(log(&output("3")))
+        .stderr(log(&output("4")));
+    let restored = command.status().unwrap();
+    let read = |name: &str| std::fs::read_to_string(output(name)).unwrap();
+    assert!(restored.success(), "{}", read("4"));
+    eventually("it goes on", || read("3").contains("other").then_some(()));
+    let first = read("3");
+    let first = first.split(' ').next().unwrap();
+    assert!(first.parse::<u32>().unwrap() > 2, "it began anew: {first}");
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+fn criu_failure_is_told_with_its_log() {
+    let mut bundle = counter();
+    bundle.start();
+    counts_beyond(&bundle, 10);
+    checkpoint(&bundle, &[]);
+    // An image of nothing.
+    std::fs::create_dir(bundle.path().join("empty")).unwrap();
+    std::fs::write(bundle.path().join("empty/descriptors.json"), "[]").unwrap();
+    let run = bundle.call(&["restore", "-d", "--image-path", "empty", "c"]);
+    assert_eq!(run.code(), 125, "{run}");
+    assert!(
+        run.stderr.contains("criu failed: type RESTORE errno"),
+        "{run}"
+    );
+    assert!(run.stderr.contains("its log ends: ("), "{run}");
+    assert_eq!(bundle.leaks(), [""; 0]);
+    // No container of that state, no image.
+    let run = bundle.call(&["checkpoint", "c"]);
+    assert!(run.stderr.contains("does not exist"), "{run}");
+    let run = bundle.call(&["restore", "-d", "--image-path", "nosuch", "c"]);
+    assert!(run.stderr.contains("read nosuch"), "{run}");
+    bundle.config["process"]["terminal"] = json!(true);
+    let run = bundle.call(&["restore", "-d", "--image-path", "image", "c"]);
+    assert!(run.stderr.contains("--console-socket"), "{run}");
+}
