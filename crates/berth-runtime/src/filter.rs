@@ -119,6 +119,12 @@ impl Filter {
     }
 }
 
+/// The names of the flags that this kernel knows.
+pub fn supported_flags() -> Vec<&'static str> {
+    let known = FLAGS.iter().filter(|(_, flag)| sys::knows(*flag));
+    known.map(|(name, _)| *name).collect()
+}
+
 fn asks_about(profile: &Seccomp, call: &str) -> bool {
     let asks = |rule: &berth_oci::spec::SeccompRule| {
         rule.action == "SCMP_ACT_NOTIFY" && rule.names.iter().any(|name| name == call)

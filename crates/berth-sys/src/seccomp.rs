@@ -66,6 +66,25 @@ pub fn install(program: &[Insn], flags: u32, listener: bool) -> io::Result<Optio
     Ok(listener.then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) }))
 }
 
+/// Whether the kernel knows a flag (0: none).
+pub fn knows(flag: u32) -> bool {
+    // One that is about waiting is refused without a listener.
+    let flags = match flag {
+        FLAG_WAIT_KILLABLE_RECV => flag | FLAG_NEW_LISTENER,
+        other => other,
+    };
+    // SAFETY: without a program the kernel changes nothing: it looks at the flags, then misses the program.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            std::ptr::null::<Program>(),
+        )
+    };
+    crate::check(result).is_err_and(|error| error.raw_os_error() == Some(libc::EFAULT))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +92,15 @@ mod tests {
     const LOAD: u16 = 0x20;
     const JUMP_EQ: u16 = 0x15;
     const RETURN: u16 = 0x06;
+
+    #[test]
+    fn flags_are_known_or_not() {
+        for flag in [0, FLAG_LOG, FLAG_SPEC_ALLOW, FLAG_WAIT_KILLABLE_RECV] {
+            assert!(knows(flag), "{flag}: Linux 5.19 has it");
+        }
+        assert!(!knows(1 << 20));
+        assert_eq!(rustix::process::getpriority_process(None).map(drop), Ok(()));
+    }
 
     /// The filter is on one thread only, and threads of the harness end with their test.
     #[test]

@@ -7,7 +7,14 @@ use serde_json::json;
 use super::args::{Args, unknown};
 use super::print_json;
 use crate::error::Result;
-use crate::{caps, hooks, mount_options};
+use crate::{attributes, caps, filter, hooks, mount_options};
+
+/// The newest version whose configurations are followed to the letter.
+const VERSION_MAX: &str = "1.3.0";
+
+fn names(words: &[(&'static str, u32)]) -> Vec<&'static str> {
+    words.iter().map(|(name, _)| *name).collect()
+}
 
 pub(super) fn main(mut args: Args) -> Result<i32> {
     if let Some(option) = args.next_option()? {
@@ -16,7 +23,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
     args.end()?;
     print_json(&json!({
         "ociVersionMin": "1.0.0",
-        "ociVersionMax": berth_oci::spec::OCI_VERSION,
+        "ociVersionMax": VERSION_MAX,
         "hooks": hooks::STAGES,
         "mountOptions": mount_options::names(),
         "linux": {
@@ -27,30 +34,23 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
             },
             "seccomp": {
                 "enabled": true,
-                "actions": [
-                    "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
-                    "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
-                ],
-                "operators": [
-                    "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
-                    "SCMP_CMP_MASKED_EQ",
-                ],
-                "archs": ["SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64"],
-                "knownFlags": [
-                    "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG",
-                    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-                ],
-                "supportedFlags": [
-                    "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG",
-                    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-                ],
+                "actions": berth_seccomp::ACTIONS,
+                "operators": berth_seccomp::OPERATORS,
+                "archs": berth_seccomp::ARCHS,
+                "knownFlags": filter::FLAGS.map(|(name, _)| name),
+                "supportedFlags": filter::supported_flags(),
             },
             "apparmor": { "enabled": false },
             "selinux": { "enabled": false },
+            "memoryPolicy": {
+                "modes": names(attributes::MEMORY_MODES), "flags": names(attributes::MEMORY_FLAGS),
+            },
             "netDevices": { "enabled": true },
             "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "mountExtensions": { "idmap": { "enabled": true } },
         },
+        "annotations": { "org.berth.runtime.version": env!("CARGO_PKG_VERSION") },
+        // No annotation makes this runtime do anything (security: R23, R24).
         "potentiallyUnsafeConfigAnnotations": [],
     }))?;
     Ok(0)
