@@ -24,6 +24,7 @@ mod join;
 pub mod launch;
 mod maker;
 pub mod masks;
+mod mount_by_path;
 pub mod mount_options;
 mod mount_source;
 mod mount_target;

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -19,15 +19,15 @@ use berth_sys::userns::with_maps;
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, open_tree,
 };
 
 use crate::error::{Error, Result};
-use crate::id_maps;
 use crate::mount_options::{Attributes, Options};
-use crate::mounts::{Context, attach, describe, kind_of};
+use crate::mounts::{Context, describe, kind_of};
 use crate::rootfs::Root;
+use crate::{id_maps, mount_by_path};
 
 /// Bytes of a string that fsconfig(2) takes.
 const VALUE_BYTES: usize = 255;
@@ -86,7 +86,23 @@ pub(crate) fn make(
         "tmpfs" => covered_mode(root, destination, options),
         _ => None,
     };
-    file_system(root, mount, options, covered, context).map_err(fail)
+    match file_system(root, mount, options, covered, context) {
+        // The container's device rules, which hold for init already, say nothing about its mounts.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount) => {
+            let made = context.sync.request_mount(index)?;
+            configure(&made, options, false).map_err(fail)?;
+            Ok(Made {
+                mount: made,
+                new: true,
+            })
+        }
+        other => other.map_err(fail),
+    }
+}
+
+fn of_a_device(mount: &Mount) -> bool {
+    let source = mount.source.as_deref();
+    source.is_some_and(|source| source.starts_with("/dev/"))
 }
 
 /// Closed to the container's root, but not to the one who asked for it; or behind a descriptor, whose mounts
@@ -315,7 +331,7 @@ fn file_system(
             .is_some_and(|value| value.len() > VALUE_BYTES)
     };
     let made = if options.inode_version || options.data.iter().any(long) {
-        by_mount(root, kind, mount, options)
+        mount_by_path::make(root, kind, mount, options)
     } else {
         new_file_system(kind, mount, options, covered)
     };
@@ -396,7 +412,7 @@ pub(crate) fn new_file_system(
 /// File systems without a store of their own: to be read-only is a matter of each mount.
 const OF_THE_KERNEL: [&str; 5] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue"];
 
-fn source_of<'a>(mount: &'a Mount, kind: &'a str) -> &'a str {
+pub(crate) fn source_of<'a>(mount: &'a Mount, kind: &'a str) -> &'a str {
     let source = mount.source.as_deref();
     source.filter(|source| !source.is_empty()).unwrap_or(kind)
 }
@@ -432,57 +448,6 @@ pub(crate) fn said_by(fs: &OwnedFd) -> Option<String> {
             return Some(String::from_utf8_lossy(said).trim().to_owned());
         }
     }
-}
-
-/// By mount(2), for what fsconfig(2) cannot say: it takes no value above 255 bytes and not all flags. It
-/// needs a place, which nobody else sees: a tmpfs over the root, as long as it takes.
-fn by_mount(root: &Root, kind: &str, mount: &Mount, options: &Options) -> io::Result<OwnedFd> {
-    let scratch = create("tmpfs", &[("mode", Some("700"))], 0).map_err(|(errno, _)| errno)?;
-    attach(&scratch, root)?;
-    let made = (|| -> io::Result<OwnedFd> {
-        let open = || {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            rustix::fs::openat(&scratch, "m", flags, Mode::empty())
-        };
-        rustix::fs::mkdirat(&scratch, "m", Mode::RWXU)?;
-        let words = options.data.iter().map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => key.clone(),
-        });
-        let data = CString::new(words.collect::<Vec<_>>().join(","))?;
-        let mut flags = MountFlags::empty();
-        if options.inode_version {
-            flags |= MountFlags::from_bits_retain(MS_I_VERSION);
-        }
-        mount_on(&open()?, source_of(mount, kind), kind, flags, &data)?;
-        let change = Change {
-            set: options.own.set,
-            ..Change::to(Propagation::Private, false)
-        };
-        sys_mount::clone_with(open()?, &change)
-    })();
-    unmount(&scratch)?;
-    made
-}
-
-/// Source: linux/mount.h.
-const MS_I_VERSION: u32 = 1 << 23;
-
-/// The path is a descriptor of ours, below the host's procfs.
-fn mount_on(
-    place: &OwnedFd,
-    source: &str,
-    kind: &str,
-    flags: MountFlags,
-    data: &std::ffi::CStr,
-) -> io::Result<()> {
-    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
-    Ok(rustix::mount::mount(source, path, kind, flags, data)?)
-}
-
-fn unmount(place: &OwnedFd) -> io::Result<()> {
-    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
-    Ok(rustix::mount::unmount(path, UnmountFlags::DETACH)?)
 }
 
 fn invalid(reason: &str) -> io::Error {

@@ -104,7 +104,8 @@ const BY_PATH: &[&str] = &[
 /// Where these paths are the runtime's own: its state, its cgroups, descriptors in the host's procfs.
 const OWN_PATHS: &[&str] = &[
     "claim.rs",
-    "mount_source.rs",
+    "cmd/notify.rs",
+    "mount_by_path.rs",
     "rdt.rs",
     "rootfs.rs",
     "shim/record.rs",
