@@ -272,7 +272,11 @@ fn r30_what_a_console_socket_sends_is_closed() {
     );
     let (socket, _) = listener.accept().unwrap();
     let (mut reader, writer) = std::io::pipe().unwrap();
-    berth_sys::fdpass::send(&socket, b"x", &[writer.as_fd(); 200]).unwrap();
+    match berth_sys::fdpass::send(&socket, b"x", &[writer.as_fd(); 200]) {
+        // The runtime had sent what it has to, and was gone.
+        Ok(_) | Err(rustix::io::Errno::PIPE) => {}
+        Err(other) => panic!("{other}"),
+    }
     let got = berth_sys::fdpass::receive(&socket, &mut [0; 1024], 1).unwrap();
     assert_eq!((got.fds.len(), got.extra), (1, false), "the master");
     assert!(create.wait().unwrap().success());
