@@ -264,6 +264,12 @@ fn a_container_is_limited_entered_paused_updated_killed_and_removed() {
         .call(&["update", "-m", "32m", "--memory-swap", "32m", "box"])
         .ok();
     assert_eq!(cgroup::memory(&group), "33554432");
+    // A container without such a limit need not have had a cgroup for it.
+    docker
+        .call(&["update", "--cpuset-cpus", "0", "--cpus", "0.4", "box"])
+        .ok();
+    let cpus = cgroup::read("cpuset", &group, "cpuset.cpus", "cpuset.cpus");
+    assert_eq!(cpus, "0");
     assert!(
         docker
             .call(&["stats", "--no-stream", "box"])

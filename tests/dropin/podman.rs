@@ -141,6 +141,8 @@ both! {
                 (&["--rm", "--read-only", "busybox", "touch", "/x"], 1, "", "Read-only file system"),
                 (&["--rm", "-u", "1000:1000", "busybox", "id", "-u"], 0, "1000", ""),
                 (&["--rm", "--privileged", "busybox", "true"], 0, "", ""),
+                // On v1 podman mounts systemd's hierarchy into the container's cgroups.
+                (&["--rm", "--systemd=always", "busybox", "touch", "/run/here"], 0, "", ""),
                 (&["--rm", "--ulimit=nofile=100:200", "--ulimit=nproc=100", "busybox", "sh", "-c", "ulimit -n"], 0, "100", ""),
             ],
             |line| podman.run(line),

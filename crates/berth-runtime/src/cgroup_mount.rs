@@ -23,7 +23,8 @@ const HOST: &str = "/sys/fs/cgroup";
 /// `f_type` of cgroup v2. Source: linux/magic.h.
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
 
-/// Makes the mounts at `target`; returns the top one.
+/// Makes the mounts at `target`, with directories of the names `below` for further mounts where the top is
+/// ours; returns the top one.
 ///
 /// # Errors
 /// The kernel's.
@@ -32,6 +33,7 @@ pub(crate) fn attach(
     target: impl AsFd,
     options: &Options,
     context: &Context<'_>,
+    below: &[String],
 ) -> io::Result<OwnedFd> {
     if let Some((word, _)) = options.data.iter().find(|(word, _)| !is_of_all(word)) {
         let message = format!("unknown option `{word}`: what the host mounted is shown");
@@ -47,11 +49,13 @@ pub(crate) fn attach(
         context.cgroups.first()
     };
     let top = match leaf {
-        _ if kind != "cgroup2" && !unified => attach_hierarchies(&target, set, context.cgroups)?,
+        _ if kind != "cgroup2" && !unified => {
+            attach_hierarchies(&target, set, context.cgroups, below)?
+        }
         Some(leaf) => attached(leaf_mount(leaf, set)?, &target)?,
         None if context.own_cgroup_namespace => attached(new("cgroup2", &[], set)?, &target)?,
         // Nothing of the container's to show.
-        None => attach_hierarchies(&target, set, &[])?,
+        None => attach_hierarchies(&target, set, &[], below)?,
     };
     let rest = Options {
         all: options.all,
@@ -78,7 +82,12 @@ fn attached(mount: OwnedFd, target: impl AsFd) -> io::Result<OwnedFd> {
     Ok(mount)
 }
 
-fn attach_hierarchies(target: impl AsFd, set: u64, leaves: &[PathBuf]) -> io::Result<OwnedFd> {
+fn attach_hierarchies(
+    target: impl AsFd,
+    set: u64,
+    leaves: &[PathBuf],
+    below: &[String],
+) -> io::Result<OwnedFd> {
     let data = [("mode", Some("755")), ("size", Some("64k"))];
     let top = new("tmpfs", &data, set & !attr::RDONLY)?;
     attach_mount(&top, target)?;
@@ -90,6 +99,12 @@ fn attach_hierarchies(target: impl AsFd, set: u64, leaves: &[PathBuf]) -> io::Re
         // `cpu,cpuacct` is also known as `cpu` and as `cpuacct`.
         for part in name.split(',').filter(|part| *part != name) {
             rustix::fs::symlinkat(&name, &top, part)?;
+        }
+    }
+    for name in below {
+        match rustix::fs::mkdirat(&top, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
     if set & attr::RDONLY != 0 {

@@ -234,7 +234,10 @@ fn make(
             .map_or(Ok(()), |reason| Err(refuse(reason)))?;
     }
     let made = match made {
-        None => cgroup_mount::attach(kind, &target.place, &options, context).map_err(fail)?,
+        None => {
+            let below = below(&mounts[index + 1..], &destination);
+            cgroup_mount::attach(kind, &target.place, &options, context, &below).map_err(fail)?
+        }
         Some(Made { mount: made, .. }) => {
             attach(&made, &target.place).map_err(fail)?;
             if options.copy_up {
@@ -285,6 +288,16 @@ fn remount(root: &Root, destination: &str, options: &Options) -> io::Result<()> 
         })?;
     }
     mount_source::configure_again(&target, options)
+}
+
+/// Names of the directories in `destination` that mounts are made at or below.
+fn below(mounts: &[Mount], destination: &str) -> Vec<String> {
+    let first = |mount: &Mount| {
+        let place = clean(&mount.destination);
+        let inside = place.strip_prefix(destination)?.strip_prefix('/')?;
+        Some(inside.split('/').next()?.to_owned())
+    };
+    mounts.iter().filter_map(first).collect()
 }
 
 /// Attaches a detached mount to a directory or file.
