@@ -140,6 +140,9 @@ pub enum Error {
         hard: u64,
         source: io::Error,
     },
+    /// The host does not run the security module that a label is for.
+    #[error("apply {what}: this kernel does not run it")]
+    NoSecurityModule { what: &'static str },
     /// An attribute of the process was refused.
     #[error("set {what}")]
     Attribute {
@@ -207,7 +210,7 @@ impl Error {
             E::MountNotAllowed { .. } | E::SysctlNotAllowed { .. } | E::CwdOutside { .. } => {
                 ErrorKind::Denied
             }
-            E::NoSubordinateIds { .. } => ErrorKind::Unsupported,
+            E::NoSubordinateIds { .. } | E::NoSecurityModule { .. } => ErrorKind::Unsupported,
             E::Unsupported { .. } | E::Criu { .. } => ErrorKind::Unsupported,
             E::Cgroup { source } => source.kind(),
             E::Seccomp { source } => source.kind(),

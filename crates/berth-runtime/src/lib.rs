@@ -21,6 +21,7 @@ pub mod hooks;
 mod id_maps;
 pub mod init;
 mod join;
+pub mod labels;
 pub mod launch;
 mod maker;
 pub mod masks;

@@ -22,6 +22,7 @@ use crate::caps::Sets;
 use crate::environment::Environment;
 use crate::error::{Error, Result, step};
 use crate::filter::Filter;
+use crate::labels::{Label, Labels};
 use crate::sync::Sync;
 use crate::{rlimits, validate};
 
@@ -52,6 +53,7 @@ pub struct Prepared {
     caps: Sets,
     filter: Option<Filter>,
     pub(crate) attributes: Attributes,
+    labels: Labels,
     /// Descriptors from 3 on that the program shall have.
     pub preserve_fds: u32,
 }
@@ -61,6 +63,7 @@ pub struct Prepared {
 pub struct Program {
     path: CString,
     env: Strings,
+    labels: Vec<Label>,
 }
 
 impl Prepared {
@@ -71,22 +74,6 @@ impl Prepared {
     pub fn new(process: &Process, linux: &Linux) -> Result<Prepared> {
         validate::process(process)?;
         rlimits::check(&process.rlimits)?;
-        // A label that cannot be applied must not be forgotten.
-        let asked = |label: &Option<String>| {
-            label
-                .as_deref()
-                .is_some_and(|l| !l.is_empty() && l != "unconfined")
-        };
-        if asked(&process.apparmor_profile) {
-            return Err(Error::Unsupported {
-                what: "an AppArmor profile",
-            });
-        }
-        if asked(&process.selinux_label) {
-            return Err(Error::Unsupported {
-                what: "an SELinux label",
-            });
-        }
         Ok(Prepared {
             args: strings(&process.args)?,
             env: Environment::new(&process.env)?,
@@ -97,6 +84,7 @@ impl Prepared {
                 .unwrap_or_default(),
             filter: linux.seccomp.as_ref().map(Filter::compile).transpose()?,
             attributes: Attributes::new(process, linux)?,
+            labels: Labels::new(process)?,
             process: process.clone(),
             preserve_fds: 0,
         })
@@ -164,6 +152,7 @@ impl Prepared {
             rustix::thread::set_no_new_privs(true).map_err(|e| step("set no_new_privs", e))?;
         }
         let env = Strings::new(self.env.for_user(process.user.uid)?);
+        let labels = self.labels.open()?;
         let early = self.change_dir();
         self.caps.drop_bounding()?;
         self.change_user()?;
@@ -179,6 +168,7 @@ impl Prepared {
         let program = Program {
             path: self.find_program()?,
             env,
+            labels,
         };
         close_on_exec_from(3 + self.preserve_fds)
             .map_err(|e| step("mark the descriptors close-on-exec", e))?;
@@ -213,7 +203,7 @@ impl Prepared {
 
     /// Becomes the program; returns only the failure.
     pub fn exec(&self, program: &Program, sync: &Sync) -> Error {
-        if let Err(error) = self.last_steps(sync) {
+        if let Err(error) = self.last_steps(program, sync) {
             return error;
         }
         let source = execve(&program.path, &self.args, &program.env);
@@ -223,10 +213,11 @@ impl Prepared {
         }
     }
 
-    fn last_steps(&self, sync: &Sync) -> Result<()> {
+    fn last_steps(&self, program: &Program, sync: &Sync) -> Result<()> {
         berth_sys::signals::reset_all();
         rustix::process::set_parent_process_death_signal(None)
             .map_err(|e| step("clear the death signal", e))?;
+        program.labels.iter().try_for_each(Label::apply)?;
         self.install_filter(sync, false)
     }
 

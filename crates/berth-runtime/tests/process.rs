@@ -558,3 +558,37 @@ fn names_are_set() {
         assert!(said.contains("uts namespace"), "{name}: {said}");
     }
 }
+
+/// A label that the host cannot apply is refused, never forgotten: this kernel runs neither.
+#[test]
+fn labels_need_the_hosts_support() {
+    assert!(
+        !Path::new("/sys/fs/selinux/enforce").exists()
+            && !Path::new("/sys/kernel/security/apparmor").exists(),
+        "with them there is more to test than this"
+    );
+    for (field, what) in [("apparmorProfile", "AppArmor"), ("selinuxLabel", "SELinux")] {
+        let said = refusal(|config| config["process"][field] = json!("some_u:some_r:some_t:s0"));
+        assert!(
+            said.contains(what) && said.contains("does not run it"),
+            "{said}"
+        );
+        // None, and no confinement: what there is anyway.
+        for nothing in ["", "unconfined"] {
+            if nothing.is_empty() || what == "AppArmor" {
+                let mut bundle = Bundle::new("true");
+                bundle.config["process"][field] = json!(nothing);
+                bundle.run().ok();
+            }
+        }
+    }
+    let said = refusal(|config| config["linux"]["mountLabel"] = json!("some_u:some_r:some_t:s0"));
+    assert!(said.contains("SELinux"), "{said}");
+    let bundle = Bundle::new("sleep 1000");
+    bundle.start();
+    let exec = bundle.call(&["exec", "--apparmor", "some", "c", "true"]);
+    assert!(exec.fails(125).contains("AppArmor"), "{}", exec.stderr);
+    let exec = bundle.call(&["exec", "--process-label", "a:b:c:s0", "c", "true"]);
+    assert!(exec.fails(125).contains("SELinux"), "{}", exec.stderr);
+    bundle.call(&["delete", "-f", "c"]).ok();
+}

@@ -40,7 +40,8 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
                 "knownFlags": filter::FLAGS.map(|(name, _)| name),
                 "supportedFlags": filter::supported_flags(),
             },
-            "apparmor": { "enabled": false },
+            "apparmor": { "enabled": true },
+            // Labels of processes, but not of mounts.
             "selinux": { "enabled": false },
             "memoryPolicy": {
                 "modes": names(attributes::MEMORY_MODES), "flags": names(attributes::MEMORY_FLAGS),
