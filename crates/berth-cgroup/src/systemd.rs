@@ -38,6 +38,15 @@ use manager::Manager;
 /// Longest name of a unit, in bytes. Source: systemd.unit(5).
 const MAX_NAME: usize = 255;
 
+/// How a user's systemd is found: what the environment of a login says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    /// `$DBUS_SESSION_BUS_ADDRESS`.
+    pub bus: Option<String>,
+    /// `$XDG_RUNTIME_DIR`.
+    pub runtime_dir: Option<PathBuf>,
+}
+
 /// A scope that was made for a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unit {
@@ -113,8 +122,8 @@ impl Scope {
     ///
     /// # Errors
     /// [`Error::UnitExists`]; what systemd said; nothing of it is left then.
-    pub fn start(&self, pid: i32, resources: &Resources) -> Result<Unit> {
-        let mut manager = Manager::connect(self.unit.user)?;
+    pub fn start(&self, pid: i32, resources: &Resources, session: &Session) -> Result<Unit> {
+        let mut manager = Manager::connect(self.unit.user, session)?;
         manager.start(self, pid, resources)?;
         Ok(self.unit.clone())
     }
@@ -144,8 +153,8 @@ impl Unit {
     ///
     /// # Errors
     /// What systemd said.
-    pub fn update(&self, resources: &Resources) -> Result<()> {
-        Manager::connect(self.user)?.update(&self.name, resources)
+    pub fn update(&self, resources: &Resources, session: &Session) -> Result<()> {
+        Manager::connect(self.user, session)?.update(&self.name, resources)
     }
 
     /// Has systemd move a process into a cgroup, which is the unit's or below it: a user's own
@@ -153,8 +162,8 @@ impl Unit {
     ///
     /// # Errors
     /// What systemd said.
-    pub fn attach(&self, pid: i32, cgroup: &Path) -> Result<()> {
-        Manager::connect(self.user)?.attach(&self.name, &self.below(cgroup), pid)
+    pub fn attach(&self, pid: i32, cgroup: &Path, session: &Session) -> Result<()> {
+        Manager::connect(self.user, session)?.attach(&self.name, &self.below(cgroup), pid)
     }
 
     /// What of a path is below the unit's cgroup: empty, or absolute as seen from there.
@@ -177,8 +186,8 @@ impl Unit {
     ///
     /// # Errors
     /// What systemd said; [`Error::Bus`] when that takes too long.
-    pub fn stop(&self) -> Result<()> {
-        Manager::connect(self.user)?.stop(&self.name)
+    pub fn stop(&self, session: &Session) -> Result<()> {
+        Manager::connect(self.user, session)?.stop(&self.name)
     }
 
     /// Has systemd remove the unit, unless there are processes in it: one whose first process ended
@@ -186,8 +195,8 @@ impl Unit {
     ///
     /// # Errors
     /// As [`Unit::stop`].
-    pub fn stop_if_empty(&self) -> Result<()> {
-        let mut manager = Manager::connect(self.user)?;
+    pub fn stop_if_empty(&self, session: &Session) -> Result<()> {
+        let mut manager = Manager::connect(self.user, session)?;
         match manager.is_empty(&self.name)? {
             true => manager.stop(&self.name),
             false => Ok(()),

@@ -16,6 +16,7 @@ use berth_cgroup::{Cgroup, Options};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::place::session;
 
 const MAKING: &str = "cgroup.making";
 const MADE: &str = "cgroup";
@@ -82,9 +83,9 @@ impl Claim {
             cgroup.remove()?;
         }
         if let Some(unit) = self.read(UNIT)? {
-            unit_of(&unit).stop()?;
+            unit_of(&unit).stop(&session())?;
         } else if let Some(unit) = self.read(UNIT_MAKING)? {
-            unit_of(&unit).stop_if_empty()?;
+            unit_of(&unit).stop_if_empty(&session())?;
         }
         if let Some(cgroup) = self.cgroup(MAKING)? {
             // Somebody else's, if something runs in it: then the creation was about to be refused.

@@ -24,6 +24,7 @@ use crate::attributes::run_on;
 use crate::error::{Error, Result, step};
 use crate::join::Way;
 use crate::launch::{fail_and_exit, wait};
+use crate::place::session;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::sync::{Message, Sync};
 use crate::{filter, hooks, id_maps, pid};
@@ -131,7 +132,7 @@ pub fn exec(
         Forked::Parent(intermediate) => {
             drop(theirs);
             if let (Some(unit), Some(cgroup)) = (attach, target.cgroups.first())
-                && let Err(error) = unit.attach(intermediate.pid, cgroup)
+                && let Err(error) = unit.attach(intermediate.pid, cgroup, &session())
             {
                 drop(ours);
                 wait(&intermediate.pidfd)?;

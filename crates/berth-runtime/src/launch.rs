@@ -22,7 +22,7 @@ use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::init::Init;
 use crate::namespaces::{Plan, in_user_namespace};
-use crate::place::Place;
+use crate::place::{Place, session};
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
 use crate::{
@@ -164,7 +164,7 @@ impl Created {
         let _ = signals::send(&self.pidfd, SIGKILL);
         let _ = self.cgroup.kill();
         let _ = wait(&self.pidfd);
-        let _ = self.unit.map(|unit| unit.stop());
+        let _ = self.unit.map(|unit| unit.stop(&session()));
         let _ = self.cgroup.remove();
         if let Some(group) = &self.rdt {
             let _ = group.remove();

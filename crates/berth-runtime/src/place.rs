@@ -5,13 +5,24 @@
 //! systemd    a scope, asked for with init's pid in it: init is held until it is there
 //! ```
 
-use berth_cgroup::systemd::{Scope, Unit};
+use std::path::PathBuf;
+
+use berth_cgroup::systemd::{Scope, Session, Unit};
 use berth_cgroup::{Cgroup, Options};
 use berth_oci::spec::{Linux, Resources};
 
 use crate::claim::Claim;
 use crate::devices;
 use crate::error::Result;
+
+/// The caller's, in which his systemd is found.
+pub(crate) fn session() -> Session {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Session {
+        bus: set("DBUS_SESSION_BUS_ADDRESS"),
+        runtime_dir: set("XDG_RUNTIME_DIR").map(PathBuf::from),
+    }
+}
 
 /// Where, and with which limits.
 #[derive(Debug)]
@@ -98,7 +109,7 @@ impl Place {
                 if let Some(claim) = &self.claim {
                     claim.making_unit(scope.unit())?;
                 }
-                Ok(Some(scope.start(pid, &self.resources)?))
+                Ok(Some(scope.start(pid, &self.resources, &session())?))
             }
         }
     }

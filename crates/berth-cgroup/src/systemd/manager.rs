@@ -1,13 +1,13 @@
 //! systemd's own interface: `org.freedesktop.systemd1.Manager` at `/org/freedesktop/systemd1`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use berth_oci::spec::Resources;
 
 use super::bus::{Address, Bus, malformed};
 use super::wire::{Call, Message, Property, Value, Writer};
-use super::{Scope, properties};
+use super::{Scope, Session, properties};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
@@ -47,8 +47,9 @@ pub(super) fn is_ours() -> bool {
 }
 
 /// Where a user's systemd may be, best first. Source: runc's docs/systemd.md.
-fn user_addresses(bus: Option<&str>, runtime: Option<PathBuf>) -> Vec<Address> {
-    let mut all = match (bus, &runtime) {
+fn user_addresses(session: &Session) -> Vec<Address> {
+    let runtime = session.runtime_dir.as_ref();
+    let mut all = match (&session.bus, runtime) {
         (Some(bus), _) => Address::parse(bus),
         (None, Some(runtime)) => vec![Address::path(runtime.join("bus"), false)],
         (None, None) => Vec::new(),
@@ -70,11 +71,9 @@ impl Manager {
     ///
     /// # Errors
     /// [`Error::NoSystemd`], [`Error::NoUserSystemd`], [`Error::Bus`].
-    pub(super) fn connect(user: bool) -> Result<Manager> {
+    pub(super) fn connect(user: bool, session: &Session) -> Result<Manager> {
         let addresses = if user {
-            let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-            let runtime = set("XDG_RUNTIME_DIR").map(PathBuf::from);
-            user_addresses(set("DBUS_SESSION_BUS_ADDRESS").as_deref(), runtime)
+            user_addresses(session)
         } else {
             vec![
                 Address::path(SYSTEM_BUS, false),

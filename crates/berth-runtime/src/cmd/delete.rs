@@ -9,6 +9,7 @@ use berth_oci::spec::Spec;
 use super::args::{Args, unknown};
 use super::{Global, log};
 use crate::error::{Error, Result, step};
+use crate::place::session;
 use crate::state::{Dir, Record, Status};
 use crate::{hooks, pid};
 
@@ -89,7 +90,7 @@ pub(super) fn clean_up(
     // Without a pid namespace of its own, processes outlive init.
     let cgroup = cgroup.kill().and_then(|()| {
         // systemd kills again, patiently: only what is dead goes quickly.
-        let stopped = unit.map_or(Ok(()), Unit::stop);
+        let stopped = unit.map_or(Ok(()), |unit| unit.stop(&session()));
         cgroup.remove().and(stopped)
     });
     let rdt = match spec.linux.as_ref().and_then(|l| l.intel_rdt.as_ref()) {

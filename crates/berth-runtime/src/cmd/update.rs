@@ -18,6 +18,7 @@ use super::Global;
 use super::args::Args;
 use crate::error::{Error, Result, step};
 use crate::namespaces::in_user_namespace;
+use crate::place::session;
 use crate::state::Status;
 use crate::{bundle, devices, rdt};
 use flags::{Asked, Source};
@@ -81,7 +82,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     if let (Ok(()), Some(unit)) = (&updated, &record.unit) {
         // The kernel has no objection. What systemd writes it rounds, so it is written once more.
         updated = unit
-            .update(&change)
+            .update(&change, &session())
             .and_then(|()| cgroup.update(&change, &options));
     }
     if let Err(error) = updated {
