@@ -1,10 +1,11 @@
-//! What this host's kernel may lack, in virtual machines: hosts with cgroup v2 alone.
+//! What this host may lack, in virtual machines: cgroup v2 alone, and systemd.
 //!
 //! qemu boots Debian's cloud kernel (`tools/vm-kernel`) by plain emulation, so no /dev/kvm is needed.
 //!
 //! - [`small`]: an initramfs with busybox, the three programs and `small.sh`: the engine without systemd.
 //! - [`system`]: Debian 12 with systemd 252 on a disk (`tools/vm-image`). This test program is on a second one and
-//!   runs there as root, once for each test in [`guest`], then powers the machine off: one boot for all.
+//!   runs there as root, once for each test in [`guest`], then powers the machine off: one boot for all, and one
+//!   with the hierarchies of cgroup v1 for the tests whose names begin with `hybrid_`.
 //!
 //! **A new test in the whole guest** is a function of no arguments in a file of `guest/`, in that file's `TESTS`.
 //! It panics when something is not as it should be; what it prints is shown when it fails. The programs under test
@@ -32,13 +33,16 @@ mod system;
 use std::process::ExitCode;
 
 use small::cgroup_v2_alone;
-use system::whole_system;
+use system::{whole_system, whole_system_hybrid};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("guest") => guest::run_all(args.get(1).map_or("", String::as_str)),
         Some("guest-test") => guest::run_one(&args[1]),
-        _ => testkit::harness::run(testkit::tests![cgroup_v2_alone, whole_system], &[]),
+        _ => {
+            let tests = testkit::tests![cgroup_v2_alone, whole_system, whole_system_hybrid];
+            testkit::harness::run(tests, &[])
+        }
     }
 }

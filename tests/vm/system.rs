@@ -28,11 +28,20 @@ const MODULES: [&str; 6] = [
 ];
 
 pub fn whole_system() {
+    let filter = std::env::var("BERTH_GUEST").unwrap_or_default();
+    run(&filter, "");
+}
+
+/// The same with the hierarchies of cgroup v1, for the tests that are about them.
+pub fn whole_system_hybrid() {
+    run(guest::HYBRID, "systemd.unified_cgroup_hierarchy=0");
+}
+
+fn run(filter: &str, more_words: &str) {
     let directory = tempfile::Builder::new()
         .prefix("berth-vm.")
         .tempdir()
         .unwrap();
-    let filter = std::env::var("BERTH_GUEST").unwrap_or_default();
     let disks = [file("system.ext4"), share(directory.path())];
     let mut qemu = vec!["-M".to_owned(), "pc".to_owned()];
     for (n, disk) in disks.iter().enumerate() {
@@ -43,8 +52,10 @@ pub fn whole_system() {
         ]);
         qemu.extend(["-device".to_owned(), format!("virtio-blk-pci,drive=d{n}")]);
     }
-    let words = "loglevel=1 systemd.show_status=false systemd.unit=berth-guest.service hugepages=8";
-    let console = boot(&pack(directory.path(), &filter), words, &qemu);
+    let words = format!(
+        "loglevel=1 systemd.show_status=false systemd.unit=berth-guest.service hugepages=8 {more_words}"
+    );
+    let console = boot(&pack(directory.path(), filter), &words, &qemu);
     println!("{console}");
     let lines: Vec<&str> = console.lines().map(str::trim).collect();
     let failed: Vec<&&str> = lines
@@ -54,7 +65,7 @@ pub fn whole_system() {
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(lines.contains(&"end"), "the guest did not come to its end");
     let passed = lines.iter().filter(|line| line.starts_with("ok ")).count();
-    assert_eq!(passed, guest::names(&filter).len());
+    assert_eq!(passed, guest::names(filter).len());
 }
 
 /// What starts this program in the guest: with the libraries that it was built for.

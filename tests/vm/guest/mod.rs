@@ -5,6 +5,9 @@ mod criu;
 mod limits;
 mod resources;
 mod rootless;
+mod systemd;
+mod systemd_hybrid;
+mod systemd_user;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
@@ -20,15 +23,23 @@ const ALL: &[&[Test]] = &[
     cgroups::TESTS,
     criu::TESTS,
     rootless::TESTS,
+    systemd_hybrid::TESTS,
+    systemd_user::TESTS,
+    systemd::TESTS,
 ];
 
 /// Of one test.
 const LIMIT: Duration = Duration::from_secs(90);
 
+/// How the names of tests begin that want cgroup v1, which is another boot.
+pub const HYBRID: &str = "hybrid_";
+
 /// The tests with `filter` in their names.
 pub fn names(filter: &str) -> Vec<&'static str> {
     let all = ALL.iter().copied().flatten().map(|(name, _)| *name);
-    all.filter(|name| name.contains(filter)).collect()
+    let fits = |name: &str| name.starts_with(HYBRID) == filter.starts_with(HYBRID);
+    all.filter(|name| name.contains(filter) && fits(name))
+        .collect()
 }
 
 /// Runs them all, and tells of each.

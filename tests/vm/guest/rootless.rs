@@ -19,7 +19,7 @@ pub const TESTS: &[Test] = testkit::tests![
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A bundle in the user's home, with all his subordinate ids in it; the text that names it on a command line.
-fn bundle(name: &str, script: &str, resources: &Value) -> String {
+pub fn bundle(name: &str, script: &str, resources: &Value) -> String {
     let dir = format!("/home/berth-test/{name}");
     testkit::busybox::make_rootfs(&Path::new(&dir).join("rootfs"));
     let owned = Command::new("chown")
