@@ -89,18 +89,29 @@ impl Made {
     ) -> Result<()> {
         let parts = components(path)?;
         if options.rootless && !self.adopt {
-            let name = crate::find::rootless_name(&parts);
-            for Delegation { hierarchy, parent } in delegated_in(layout)? {
-                let mut inside: Vec<&str> = parent.iter().map(String::as_str).collect();
-                inside.push(&name);
-                self.leaf(&hierarchy, &inside, resources)?;
-            }
+            self.delegated_leaves(layout, &parts, resources)?;
         } else {
             for hierarchy in wanted(layout, resources) {
                 self.leaf(hierarchy, &parts, resources)?;
             }
         }
         Apply::to_new(&self.cgroup, resources, options)
+    }
+
+    /// Makes the leaves of an ordinary user.
+    pub(crate) fn delegated_leaves(
+        &mut self,
+        layout: &Layout,
+        parts: &[&str],
+        resources: &Resources,
+    ) -> Result<()> {
+        let name = crate::find::rootless_name(parts);
+        for Delegation { hierarchy, parent } in delegated_in(layout)? {
+            let mut inside: Vec<&str> = parent.iter().map(String::as_str).collect();
+            inside.push(&name);
+            self.leaf(&hierarchy, &inside, resources)?;
+        }
+        Ok(())
     }
 
     /// Makes the leaf in one hierarchy, with its parents.
@@ -192,14 +203,19 @@ impl Made {
     }
 
     /// Takes everything back. Best effort: the error that led here is the one to report.
-    fn undo(self) {
+    pub(crate) fn undo(self) {
         for dir in &self.cgroup.dirs {
             let _ = crate::remove::remove_empty(dir);
         }
-        for (parent, name) in self.parents.iter().rev() {
-            // Another container may use it by now: then the kernel says EBUSY.
-            let _ = parent.remove(name);
-        }
+        remove_parents(&self.parents);
+    }
+}
+
+/// Best effort, as [`Made::undo`].
+pub(crate) fn remove_parents(parents: &[(Dir, String)]) {
+    for (parent, name) in parents.iter().rev() {
+        // Another container may use it by now: then the kernel says EBUSY.
+        let _ = parent.remove(name);
     }
 }
 

@@ -15,6 +15,7 @@
 //! names (security: D35). Where [`systemd`] makes the leaf, [`Cgroup::adopt`] takes it over.
 
 mod apply;
+mod begin;
 mod create;
 mod delegation;
 mod device_program;
@@ -45,6 +46,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+pub use begin::Rest;
 pub use error::{Error, Result};
 pub use layout::{Hierarchy, Layout};
 pub use limits::Limit;

@@ -44,13 +44,13 @@ pub(crate) fn attach(
     let unified = magic_at(HOST) == Some(CGROUP2_MAGIC);
     let leaf = if kind == "cgroup2" && !unified {
         let is_v2 = |leaf: &&PathBuf| magic_at(leaf) == Some(CGROUP2_MAGIC);
-        context.cgroups.iter().find(is_v2)
+        context.entry.paths().iter().find(is_v2)
     } else {
-        context.cgroups.first()
+        context.entry.paths().first()
     };
     let top = match leaf {
         _ if kind != "cgroup2" && !unified => {
-            attach_hierarchies(&target, set, context.cgroups, below)?
+            attach_hierarchies(&target, set, context.entry.paths(), below)?
         }
         Some(leaf) => attached(leaf_mount(leaf, set)?, &target)?,
         None if context.own_cgroup_namespace => attached(new("cgroup2", &[], set)?, &target)?,

@@ -14,6 +14,7 @@ use berth_sys::process::{exit_now, namespace, unshare};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
+use crate::cgroup_entry::Entry;
 use crate::error::{Error, Result, step};
 use crate::mount_options::root_propagation;
 use crate::mounts::{self, Context, Mounted};
@@ -50,8 +51,10 @@ impl Init<'_> {
     /// # Errors
     /// The first step that failed.
     pub fn run(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Infallible> {
-        let cgroups = self.settle(sync, cgroup)?;
-        let (root, mounted) = self.make_root(sync, &cgroups)?;
+        let entry = Entry::new(sync, &self.namespaces, cgroup);
+        self.settle(&entry)?;
+        let (root, mounted) = self.make_root(&entry)?;
+        entry.enter()?;
         let slave = self.terminal(&root, &mounted, sync)?;
         self.hooks_outside(&root, sync)?;
         self.enter(root, mounted)?;
@@ -73,15 +76,13 @@ impl Init<'_> {
         }
     }
 
-    /// Identity, cgroups, namespaces, names; returns the cgroups' directories.
-    fn settle(&self, sync: &Sync, cgroup: &Cgroup) -> Result<Vec<PathBuf>> {
+    /// Identity, cgroups, namespaces, names.
+    fn settle(&self, entry: &Entry<'_>) -> Result<()> {
         let plan = &self.namespaces;
-        let cgroups = if plan.held {
+        if plan.held {
             // Until the maps are written this process is nobody.
-            sync.wait_place()?
-        } else {
-            cgroup.paths()
-        };
+            entry.wait()?;
+        }
         let made_by_maker = plan.needs_maker();
         if plan.new_user() && !made_by_maker {
             id_maps::become_root(self.process.user())?;
@@ -93,12 +94,10 @@ impl Init<'_> {
         if !made_by_maker {
             self.process.set_oom_score()?;
         }
-        // The namespace's root is the cgroup that its maker is in: so this comes in between.
-        if !plan.held {
-            cgroup.join_v1()?;
-        }
-        if plan.new_cgroup {
-            unshare(namespace::CGROUP).map_err(|e| step("make the cgroup namespace", e))?;
+        if plan.goes_ahead() {
+            unshare(plan.new_late()).map_err(|source| Error::Clone { source })?;
+        } else {
+            entry.enter()?;
         }
         if !made_by_maker {
             plan.join_all()?;
@@ -121,21 +120,20 @@ impl Init<'_> {
             rustix::system::setdomainname(self.spec.domainname.as_bytes())
                 .map_err(|e| step("set the domain name", e))?;
         }
-        Ok(cgroups)
+        Ok(())
     }
 
-    fn make_root(&self, sync: &Sync, cgroups: &[PathBuf]) -> Result<(Root, Mounted)> {
+    fn make_root(&self, entry: &Entry<'_>) -> Result<(Root, Mounted)> {
         let plan = &self.namespaces;
         let propagation = root_propagation(self.linux.rootfs_propagation.as_deref())?;
         let root = Root::set_up(&self.rootfs, propagation)?;
         let context = Context {
             bundle: &self.bundle,
-            cgroups,
             own_cgroup_namespace: plan.own_cgroup,
             own_pid: plan.new & namespace::PID != 0 || plan.join_pid.is_some(),
             own_ipc: plan.own.ipc,
             ahead: &plan.ahead,
-            sync,
+            entry,
         };
         let mounted = mounts::make_all(&root, &self.spec.mounts, &context)?;
         devices::make_all(&root, &mounted, self.spec, self.in_user_namespace)?;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! create   cgroup → clone3 (namespaces, cgroup) → id maps → [unit] → [hooks] → init is ready and waits
+//!          (the v1 cgroups and the limits at the same time as init's namespaces, where it can go ahead)
 //! start    go → init runs its program
 //! ```
 //! A failure at any point undoes everything: the process is killed and reaped, the cgroups are removed.
@@ -10,8 +11,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use berth_cgroup::Cgroup;
 use berth_cgroup::systemd::Unit;
+use berth_cgroup::{Cgroup, Rest};
 use berth_model::task::RootfsMount;
 use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{Child, CloneOptions, Forked, exit_now};
@@ -90,11 +91,16 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
     let rdt = rdt::Made::of(init.linux.intel_rdt.as_ref(), &init.state.id)?;
     let place = Place::new(init.linux, &init.state.id, systemd, rootless, claim)?;
     init.namespaces.held |= place.needs_init();
-    let cgroup = place.make()?;
-    let (child, sync) = match make_process(&init, &cgroup) {
+    let (mut cgroup, mut rest) = place.begin()?;
+    let ready = match init.namespaces.goes_ahead() {
+        true => Ok(()),
+        false => place.complete(&mut cgroup, &mut rest),
+    };
+    let (child, sync) = match ready.and_then(|()| make_process(&init, &cgroup)) {
         Ok(made) => made,
         Err(error) => {
             let _ = cgroup.remove();
+            rest.into_iter().for_each(Rest::undo);
             return Err(error);
         }
     };
@@ -112,10 +118,11 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
             ..init.state.clone()
         },
     };
-    match created.bring_up(&init, &place) {
+    match created.bring_up(&init, &place, &mut rest) {
         Ok(()) => Ok(created),
         Err(error) => {
             created.abandon(spec);
+            rest.into_iter().for_each(Rest::undo);
             Err(error)
         }
     }
@@ -196,7 +203,12 @@ impl Created {
     }
 
     /// From the new process to a ready init.
-    fn bring_up(&mut self, init: &Init<'_>, place: &Place) -> Result<()> {
+    fn bring_up(&mut self, init: &Init<'_>, place: &Place, rest: &mut Option<Rest>) -> Result<()> {
+        if init.namespaces.goes_ahead() {
+            place.complete(&mut self.cgroup, rest)?;
+            // Where init is dead already, its last word is read below.
+            let _ = self.sync.go_in(&self.cgroup.paths());
+        }
         self.start_time = crate::pid::start_time(self.pid)?;
         if let Some(group) = &self.rdt {
             group.join(self.pid)?;
@@ -349,7 +361,7 @@ fn make_process(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync)> {
     }
     let (ours, theirs) = Sync::pair()?;
     let options = CloneOptions {
-        namespaces: init.namespaces.new,
+        namespaces: init.namespaces.new & !init.namespaces.new_late(),
         cgroup: cgroup.unified_fd(),
         parent: false,
     };

@@ -6,6 +6,7 @@
 pub mod attributes;
 pub mod bundle;
 pub mod caps;
+mod cgroup_entry;
 mod cgroup_mount;
 mod cgroup_owner;
 pub mod claim;

@@ -62,7 +62,7 @@ pub(crate) fn make(
         });
     }
     if options.id_map.is_some() {
-        let made = context.sync.request_mount(index)?;
+        let made = context.request_mount(index)?;
         configure(&made, options, options.recursive).map_err(fail)?;
         return Ok(Made {
             mount: made,
@@ -72,7 +72,7 @@ pub(crate) fn make(
     if options.bind {
         let made = match bind(mount, options, context.bundle) {
             Err(error) if is_the_runtimes(&error) => {
-                let made = context.sync.request_mount(index)?;
+                let made = context.request_mount(index)?;
                 configure(&made, options, options.recursive).map(|()| made)
             }
             other => other,
@@ -89,7 +89,7 @@ pub(crate) fn make(
     match file_system(root, mount, options, covered, context) {
         // The container's device rules, which hold for init already, say nothing about its mounts.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount) => {
-            let made = context.sync.request_mount(index)?;
+            let made = context.request_mount(index)?;
             configure(&made, options, false).map_err(fail)?;
             Ok(Made {
                 mount: made,

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use berth_oci::spec::{Linux, Mount, NamespaceKind};
 use berth_sys::mount::{self as sys_mount, Change, attr};
@@ -19,21 +19,19 @@ use rustix::mount::{
     fspick, move_mount,
 };
 
+use crate::cgroup_entry::Entry;
 use crate::cgroup_mount;
 use crate::error::{Error, Result};
 use crate::mount_options::Options;
 use crate::mount_source::{self, Made};
 use crate::mount_target::{Target, is_trusted, verify_on_top};
 use crate::rootfs::Root;
-use crate::sync::Sync;
 
 /// What the mounts depend on.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// Relative bind sources start here.
     pub bundle: &'a Path,
-    /// The container's cgroup directories.
-    pub cgroups: &'a [PathBuf],
     /// It has a cgroup namespace of its own.
     pub own_cgroup_namespace: bool,
     /// It has a pid namespace of its own.
@@ -42,8 +40,20 @@ pub struct Context<'a> {
     pub own_ipc: bool,
     /// Mounts of the spec, by their index, that init's maker has made already.
     pub ahead: &'a crate::namespaces::Ahead,
+    /// The way into the container's cgroups, which a mount of theirs needs.
+    pub entry: &'a Entry<'a>,
+}
+
+impl Context<'_> {
     /// The runtime makes what init may not.
-    pub sync: &'a Sync,
+    ///
+    /// # Errors
+    /// What it told.
+    pub(crate) fn request_mount(&self, index: usize) -> Result<OwnedFd> {
+        // Its first word is that the cgroups are there.
+        self.entry.enter()?;
+        self.entry.sync.request_mount(index)
+    }
 }
 
 /// What later steps need to know of the mounts.
@@ -236,6 +246,7 @@ fn make(
     let made = match made {
         None => {
             let below = below(&mounts[index + 1..], &destination);
+            context.entry.enter()?;
             cgroup_mount::attach(kind, &target.place, &options, context, &below).map_err(fail)?
         }
         Some(Made { mount: made, .. }) => {

@@ -192,6 +192,21 @@ impl Plan {
         self.join_user.is_some() || !self.offsets.is_empty() || (self.new_user() && joins)
     }
 
+    /// Whether init can work while its cgroups are still being made: it waits for nothing else, and sees
+    /// the host's files until it changes its root.
+    pub(crate) fn goes_ahead(&self) -> bool {
+        !self.held && self.joins.is_empty() && self.join_pid.is_none() && self.outside.is_none()
+    }
+
+    /// Namespaces that init makes itself, at the same time as the runtime its cgroups: a network namespace
+    /// takes longer than all others.
+    pub(crate) fn new_late(&self) -> u64 {
+        match self.goes_ahead() {
+            true => self.new & !namespace::PID,
+            false => 0,
+        }
+    }
+
     /// Joins what init joins.
     ///
     /// # Errors

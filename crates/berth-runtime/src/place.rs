@@ -1,14 +1,19 @@
 //! A container's place among the cgroups, made by either driver.
 //!
 //! ```text
-//! cgroupfs   directories, made before init, which is born in them
+//! cgroupfs   directories: the unified one, in which init is born; those of v1, before or beside it
 //! systemd    a scope, asked for with init's pid in it: init is held until it is there
 //! ```
 
+<<<<<<< Updated upstream
 use std::path::PathBuf;
 
 use berth_cgroup::systemd::{Scope, Session, Unit};
 use berth_cgroup::{Cgroup, Options};
+=======
+use berth_cgroup::systemd::{Scope, Unit};
+use berth_cgroup::{Cgroup, Options, Rest};
+>>>>>>> Stashed changes
 use berth_oci::spec::{Linux, Resources};
 
 use crate::claim::Claim;
@@ -77,24 +82,60 @@ impl Place {
         matches!(self.driver, Driver::Systemd(_))
     }
 
-    /// Makes what can be made without init.
+    /// Makes what init is born in.
     ///
     /// # Errors
     /// Whatever was refused; nothing is left behind.
-    pub(crate) fn make(&self) -> Result<Cgroup> {
+    pub(crate) fn begin(&self) -> Result<(Cgroup, Option<Rest>)> {
         let Driver::Cgroupfs(path) = &self.driver else {
-            return Ok(Cgroup::default());
+            return Ok((Cgroup::default(), None));
         };
         if let Some(claim) = &self.claim {
             claim.making(path, &self.options)?;
         }
-        let cgroup = Cgroup::create(path, &self.resources, &self.options)?;
-        match self.claim.as_ref().map(Claim::made) {
-            Some(Err(error)) => {
+        let (cgroup, rest) = Cgroup::begin(path, &self.resources, &self.options)?;
+        if !cgroup.is_empty()
+            && let Err(error) = self.claim_it()
+        {
+            let _ = cgroup.remove();
+            rest.undo();
+            return Err(error);
+        }
+        Ok((cgroup, Some(rest)))
+    }
+
+    /// Makes the rest of it.
+    ///
+    /// # Errors
+    /// Whatever was refused: then the cgroup is to be removed.
+    pub(crate) fn complete(&self, cgroup: &mut Cgroup, rest: &mut Option<Rest>) -> Result<()> {
+        let Some(rest) = rest else {
+            return Ok(());
+        };
+        let claimed = !cgroup.is_empty();
+        cgroup.complete(rest, &self.resources, &self.options)?;
+        if claimed { Ok(()) } else { self.claim_it() }
+    }
+
+    /// Writes down that it is the container's own, before anything runs in it.
+    fn claim_it(&self) -> Result<()> {
+        self.claim.as_ref().map_or(Ok(()), Claim::made)
+    }
+
+    /// Both, before there is an init.
+    ///
+    /// # Errors
+    /// Whatever was refused; nothing is left behind.
+    pub(crate) fn make(&self) -> Result<Cgroup> {
+        let (mut cgroup, mut rest) = self.begin()?;
+        let completed = self.complete(&mut cgroup, &mut rest);
+        match completed {
+            Ok(()) => Ok(cgroup),
+            Err(error) => {
                 let _ = cgroup.remove();
+                rest.into_iter().for_each(Rest::undo);
                 Err(error)
             }
-            _ => Ok(cgroup),
         }
     }
 
