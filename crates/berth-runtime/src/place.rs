@@ -5,15 +5,10 @@
 //! systemd    a scope, asked for with init's pid in it: init is held until it is there
 //! ```
 
-<<<<<<< Updated upstream
 use std::path::PathBuf;
 
 use berth_cgroup::systemd::{Scope, Session, Unit};
-use berth_cgroup::{Cgroup, Options};
-=======
-use berth_cgroup::systemd::{Scope, Unit};
 use berth_cgroup::{Cgroup, Options, Rest};
->>>>>>> Stashed changes
 use berth_oci::spec::{Linux, Resources};
 
 use crate::claim::Claim;
