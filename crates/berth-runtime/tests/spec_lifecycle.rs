@@ -1,0 +1,112 @@
+//! The operations and their errors, as runtime.md has them. Needs root and busybox-static. What hooks do on the way
+//! is in hooks.rs.
+#![allow(clippy::unwrap_used)] // this whole file is a test
+
+mod rig;
+
+use std::process::Stdio;
+
+use rig::Bundle;
+use serde_json::json;
+use testkit::eventually;
+
+fn create(bundle: &Bundle) {
+    let mut command = bundle.command(&["create", "c"]);
+    let made = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
+    assert!(made.unwrap().success());
+}
+
+/// Source: runtime.md "State", "Query State": what is REQUIRED is there; without an id, or for one that does not exist,
+/// an error MUST be generated.
+#[test]
+fn the_state_is_told() {
+    let mut bundle = Bundle::new("sleep 1000");
+    bundle.config["annotations"] = json!({"k": "v"});
+    create(&bundle);
+    let state = bundle.state();
+    assert!(state["ociVersion"].as_str().unwrap().starts_with("1."));
+    assert_eq!(
+        (&state["id"], &state["status"]),
+        (&json!("c"), &json!("created"))
+    );
+    assert!(state["pid"].as_i64().unwrap() > 1);
+    assert_eq!(
+        state["bundle"],
+        json!(bundle.path().canonicalize().unwrap())
+    );
+    assert_eq!(state["annotations"], json!({"k": "v"}));
+    bundle.call(&["state"]).fails(125);
+    bundle.call(&["state", "other"]).fails(125);
+    bundle.call(&["delete", "c"]).ok();
+}
+
+/// Source: runtime.md "Create", "Errors": an id that is taken or invalid MUST be an error and no new container; the
+/// program MUST NOT run yet; a change of config.json after that MUST NOT count.
+#[test]
+fn create_makes_a_container_and_runs_nothing() {
+    let mut bundle = Bundle::new("echo first > /tmp/said; sleep 1000");
+    bundle.config["root"]["readonly"] = json!(false);
+    create(&bundle);
+    let pid = bundle.state()["pid"].clone();
+    bundle.call(&["create", "c"]).fails(125);
+    for bad in ["../c", "", "a/b"] {
+        bundle.call(&["create", bad]).fails(125);
+    }
+    bundle
+        .call(&["create", "-b", "/no/such/bundle", "other"])
+        .fails(125);
+    bundle.call(&["state", "other"]).fails(125);
+    assert_eq!(bundle.state()["pid"], pid, "untouched");
+    assert!(!bundle.rootfs("tmp/said").exists());
+    bundle.config["process"]["args"] = json!(["sh", "-c", "echo second > /tmp/said"]);
+    bundle.call(&["start", "c"]).ok();
+    let said = || std::fs::read_to_string(bundle.rootfs("tmp/said")).ok();
+    eventually("the program", || said().filter(|text| text == "first\n"));
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+/// Source: runtime.md "Start", "Kill", "Delete": an operation that the state does not permit MUST have no effect and
+/// be an error; after a deletion the id may be used again.
+#[test]
+fn operations_need_their_state() {
+    let bundle = Bundle::new("sleep 1000");
+    for verb in ["start", "kill", "delete"] {
+        bundle.call(&[verb]).fails(125);
+        bundle.call(&[verb, "c"]).fails(125);
+    }
+    for _ in 0..2 {
+        create(&bundle);
+        bundle.call(&["start", "c"]).ok();
+        let pid = bundle.state()["pid"].clone();
+        bundle.call(&["start", "c"]).fails(125);
+        bundle.call(&["delete", "c"]).fails(125);
+        assert_eq!(
+            (&bundle.state()["status"], &bundle.state()["pid"]),
+            (&json!("running"), &pid)
+        );
+        bundle.call(&["kill", "c", "KILL"]).ok();
+        eventually("the end", || {
+            (bundle.state()["status"] == "stopped").then_some(())
+        });
+        bundle.call(&["kill", "c", "KILL"]).fails(125);
+        bundle.call(&["start", "c"]).fails(125);
+        bundle.call(&["delete", "c"]).ok();
+        assert_eq!(bundle.leaks(), [""; 0]);
+    }
+}
+
+/// The session's keyring is a new one, unless it is asked for that of the caller. Seen by a user who possesses it.
+#[test]
+fn the_keyring_is_new_or_the_callers() {
+    let mut bundle = Bundle::new("grep -c berth-of-the-caller /proc/keys; true");
+    bundle.config["linux"]["maskedPaths"] = json!([]);
+    bundle.config["process"]["user"] = json!({"uid": 1000, "gid": 1000});
+    // Keyrings belong to threads: the rest of the harness keeps its own.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            berth_sys::keyring::join_new_session(c"berth-of-the-caller").unwrap();
+            assert_eq!(bundle.run().ok(), "0");
+            assert_eq!(bundle.call(&["run", "--no-new-keyring", "c"]).ok(), "1");
+        });
+    });
+}
