@@ -159,12 +159,13 @@ impl Set {
         Ok(set)
     }
 
-    /// The kernel wants one exception that gives all of an access: `1:3 r` gets the `w` of `1:* w`.
+    /// The kernel wants one exception that gives all of an access: `1:3 r` gets the `w` of `1:* w`. The
+    /// making of a node is asked for alone.
     fn merge(&mut self) {
         let all = self.exceptions.clone();
         for (key, bits) in &mut self.exceptions {
             let wider = all.iter().filter(|(other, _)| covers(*other, *key));
-            *bits = wider.fold(*bits, |bits, (_, more)| bits | more);
+            *bits = wider.fold(*bits, |bits, (_, more)| bits | (more & !access::MKNOD));
         }
     }
 

@@ -78,10 +78,8 @@ impl Sets {
             ambient: bits(&names.ambient),
         };
         if !unknown.is_empty() {
-            let unknown = Vec::from_iter(unknown).join(", ");
-            warn(format_args!(
-                "ignoring capabilities that are not known: {unknown}"
-            ));
+            let unknown = Vec::from_iter(unknown).join(" ");
+            ignoring(&unknown);
         }
         sets
     }
@@ -99,10 +97,7 @@ impl Sets {
         let wanted = self.permitted | self.effective | self.inheritable | self.ambient;
         let lacking = wanted & !have;
         if lacking != 0 {
-            warn(format_args!(
-                "ignoring capabilities that this process cannot grant: {}",
-                list(lacking)
-            ));
+            ignoring(&list(lacking));
         }
         let unfounded = self.ambient & !(self.permitted & self.inheritable) & have;
         if unfounded != 0 {
@@ -194,7 +189,14 @@ fn list(set: u64) -> String {
     let names = NAMES.iter().enumerate();
     let names = names.filter(|(number, _)| set & 1 << number != 0);
     let names: Vec<String> = names.map(|(_, name)| format!("CAP_{name}")).collect();
-    names.join(", ")
+    names.join(" ")
+}
+
+/// In the words of other runtimes, which tools look for.
+fn ignoring(names: &str) {
+    warn(format_args!(
+        "ignoring unknown or unavailable capabilities: [{names}]"
+    ));
 }
 
 /// All names, as `features` lists them.

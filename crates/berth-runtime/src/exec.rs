@@ -162,6 +162,7 @@ fn clone_on(cpus: Option<&Bits>, options: CloneOptions<'_>) -> Result<Forked> {
     };
     let own = affinity().map_err(|e| step("read the CPU affinity", e))?;
     run_on(cpus)?;
+    crate::cmd::log::debug(format_args!("initial CPU affinity: {cpus:#x}"));
     let forked = clone();
     if !matches!(forked, Ok(Forked::Child)) {
         run_on(&own)?;

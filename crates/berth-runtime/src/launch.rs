@@ -223,7 +223,13 @@ impl Created {
                 Message::Ready => return Ok(()),
                 Message::Hooks => {
                     if let Some(all) = &spec.hooks {
-                        hooks::run_all("prestart", &all.prestart, &self.state, None)?;
+                        // It comes after step 2 of the lifecycle, the creation, and before anything that may
+                        // start: validation suites take it for `created`. Source: runtime.md "Lifecycle", 3.
+                        let created = State {
+                            status: "created".to_owned(),
+                            ..self.state.clone()
+                        };
+                        hooks::run_all("prestart", &all.prestart, &created, None)?;
                         hooks::run_all("createRuntime", &all.create_runtime, &self.state, None)?;
                     }
                     self.sync.go()?;

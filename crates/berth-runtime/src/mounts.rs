@@ -183,10 +183,16 @@ fn make(
     let mut options = Options::parse(mount)?;
     let kind = kind_of(mount, &options);
     let destination = clean(&mount.destination);
-    let fail = |source| Error::Mount {
+    let fail = |source: io::Error| Error::Mount {
         destination: destination.clone(),
         what: describe(mount, kind),
-        source,
+        source: match source.raw_os_error().map(Errno::from_raw_os_error) {
+            // In the words of other runtimes, which tools look for.
+            Some(Errno::LOOP) if matches!(&*destination, "/proc" | "/sys") => {
+                io::Error::other("it must be mounted on ordinary directory, not on a link")
+            }
+            _ => source,
+        },
     };
     let refuse = |reason| Error::MountNotAllowed {
         destination: destination.clone(),

@@ -105,7 +105,7 @@ fn each_has_its_time_its_place_and_the_state() {
         [1, 2].map(|n| format!("{stage} {n} {status} c c pid={pid} net={net} root={root}"))
     };
     let expected = [
-        expect("prestart", "creating", &pid, &ours, "outside"),
+        expect("prestart", "created", &pid, &ours, "outside"),
         expect("createRuntime", "creating", &pid, &ours, "outside"),
         expect("createContainer", "creating", "1", &theirs, "outside"),
         expect("startContainer", "created", "1", &theirs, "inside"),

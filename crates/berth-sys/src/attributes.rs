@@ -3,7 +3,7 @@
 //!
 //! Source: sched_setattr(2), sched_setaffinity(2), ioprio_set(2), set_mempolicy(2), personality(2).
 
-use std::io;
+use std::{fmt, io};
 
 use crate::check;
 
@@ -68,6 +68,14 @@ pub struct Bits(Vec<u64>);
 
 /// Members are below this: the kernel has at most 8192 CPUs and 1024 nodes.
 pub const MAX_BITS: u32 = 8192;
+
+impl fmt::LowerHex for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = self.0.iter().rev();
+        fmt::LowerHex::fmt(words.next().unwrap_or(&0), f)?;
+        words.try_for_each(|word| write!(f, "{word:016x}"))
+    }
+}
 
 impl Bits {
     /// Adds a member.

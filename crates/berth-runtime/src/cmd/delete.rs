@@ -34,7 +34,10 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             Err(wrong(id, Status::Creating))
         };
     };
-    let status = dir.status(Some(&record))?;
+    let mut status = dir.status(Some(&record))?;
+    if status == Status::Running && !force && has_ended(&record)? {
+        status = Status::Stopped;
+    }
     let cgroup = Cgroup::open(&record.cgroups)?;
     if status != Status::Stopped {
         // As other runtimes: what never ran may go without force.
@@ -46,6 +49,21 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let spec = dir.spec()?;
     clean_up(dir, &spec, &record.bundle, &cgroup, record.unit.as_ref())?;
     Ok(0)
+}
+
+/// Whether init ends right now: whoever has seen the program's last deed may be faster than its exit.
+fn has_ended(record: &Record) -> Result<bool> {
+    let Some(init) = pid::open(record.pid, record.start_time)? else {
+        return Ok(true);
+    };
+    let limit = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 50_000_000,
+    };
+    let wanted = rustix::event::PollFd::new(&init, rustix::event::PollFlags::IN);
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut [wanted.clone()], Some(&limit)))
+        .map(|ended| ended > 0)
+        .map_err(|e| step("wait for the container's end", e))
 }
 
 fn wrong(id: String, status: Status) -> Error {

@@ -13,7 +13,7 @@ mod features;
 mod init;
 mod kill;
 mod list;
-mod log;
+pub(crate) mod log;
 mod notify;
 mod pause;
 mod ps;
