@@ -1,8 +1,11 @@
 //! `checkpoint` and `restore`: a container that counts goes on counting from where it was.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use testkit::eventually;
@@ -14,6 +17,9 @@ pub const TESTS: &[Test] = testkit::tests![
     criu_restore_goes_on_counting,
     criu_leave_running_and_pre_dump,
     criu_streams_and_bind_mounts_are_given_again,
+    criu_network_namespace_is_joined_again,
+    criu_terminal_goes_to_the_console_socket,
+    criu_restores_into_a_scope,
     criu_failure_is_told_with_its_log,
 ];
 
@@ -40,7 +46,14 @@ fn counts_beyond(bundle: &Bundle, least: u64) {
 /// Restores it in the background.
 #[track_caller]
 fn restore(bundle: &Bundle, more: &[&str]) {
-    let words = [&["restore", "-d", "--image-path", "image"], more, &["c"]].concat();
+    restore_by(bundle, &[], more);
+}
+
+/// As [`restore`], with options before the verb.
+#[track_caller]
+fn restore_by(bundle: &Bundle, global: &[&str], more: &[&str]) {
+    let verb = ["restore", "-d", "--image-path", "image"];
+    let words = [global, &verb, more, &["c"]].concat();
     let mut command = bundle.command(&words);
     let errors = bundle.path().join("errors");
     command
@@ -64,14 +77,14 @@ fn checkpoint(bundle: &Bundle, more: &[&str]) {
 fn criu_restore_goes_on_counting() {
     let bundle = counter();
     bundle.start();
-    counts_beyond(&bundle, 100);
+    counts_beyond(&bundle, 20);
     checkpoint(&bundle, &[]);
     // Gone, but for the image.
     let gone = bundle.call(&["state", "c"]);
     assert!(gone.stderr.contains("does not exist"), "{gone}");
     assert_eq!(bundle.leaks(), [""; 0]);
     let before = number(&bundle);
-    assert!(before > 100);
+    assert!(before > 20);
 
     restore(&bundle, &["--pid-file", "pid"]);
     counts_beyond(&bundle, before);
@@ -167,6 +180,81 @@ fn criu_streams_and_bind_mounts_are_given_again() {
     let first = first.split(' ').next().unwrap();
     assert!(first.parse::<u32>().unwrap() > 2, "it began anew: {first}");
     bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+fn criu_network_namespace_is_joined_again() {
+    let ip = |words: &[&str]| {
+        let status = Command::new("ip").args(words).status();
+        assert!(status.unwrap().success(), "ip {words:?}");
+    };
+    ip(&["netns", "add", "criu"]);
+    let mut bundle = counter();
+    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.retain(|namespace| namespace["type"] != "network");
+    namespaces.push(json!({"type": "network", "path": "/run/netns/criu"}));
+    bundle.start();
+    counts_beyond(&bundle, 10);
+    checkpoint(&bundle, &[]);
+    let before = number(&bundle);
+    restore(&bundle, &[]);
+    counts_beyond(&bundle, before);
+    let inode = |path: &str| std::fs::metadata(path).unwrap().ino();
+    let joined = format!("/proc/{}/ns/net", bundle.state()["pid"]);
+    assert_eq!(inode(&joined), inode("/run/netns/criu"));
+    bundle.call(&["delete", "-f", "c"]).ok();
+    ip(&["netns", "del", "criu"]);
+}
+
+fn criu_terminal_goes_to_the_console_socket() {
+    let mut bundle = Bundle::new("while read -r line; do echo got $line; done");
+    bundle.config["process"]["terminal"] = json!(true);
+    let path = bundle.path().join("console");
+    let listener = UnixListener::bind(&path).unwrap();
+    let socket = path.to_str().unwrap();
+    let master = || {
+        let (socket, _) = listener.accept().unwrap();
+        let mut got = berth_sys::fdpass::receive(&socket, &mut [0; 64], 1).unwrap();
+        File::from(got.fds.pop().unwrap())
+    };
+    let echoes = |mut master: &File, word: &str| {
+        writeln!(master, "{word}").unwrap();
+        let (mut said, mut buffer) = (String::new(), [0; 256]);
+        while !said.contains(&format!("got {word}")) {
+            let length = master.read(&mut buffer).unwrap();
+            said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    };
+    bundle
+        .call(&["run", "-d", "--console-socket", socket, "c"])
+        .ok();
+    let first = master();
+    echoes(&first, "before");
+    checkpoint(&bundle, &[]);
+    drop(first);
+    restore(&bundle, &["--console-socket", socket]);
+    echoes(&master(), "after");
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
+fn criu_restores_into_a_scope() {
+    let mut bundle = counter();
+    bundle.config["linux"]["cgroupsPath"] = json!("system.slice:berth:criu");
+    bundle.config["linux"]["resources"]["pids"] = json!({"limit": 33});
+    let mut run = bundle.command(&["--systemd-cgroup", "run", "-d", "c"]);
+    run.stdin(Stdio::null()).stdout(Stdio::null());
+    assert!(run.status().unwrap().success());
+    counts_beyond(&bundle, 10);
+    checkpoint(&bundle, &[]);
+    let before = number(&bundle);
+    restore_by(&bundle, &["--systemd-cgroup"], &[]);
+    counts_beyond(&bundle, before);
+    let cgroup = format!("/proc/{}/cgroup", bundle.state()["pid"]);
+    let cgroup = std::fs::read_to_string(cgroup).unwrap();
+    assert_eq!(cgroup, "0::/system.slice/berth-criu.scope\n");
+    let limit = "/sys/fs/cgroup/system.slice/berth-criu.scope/pids.max";
+    assert_eq!(std::fs::read_to_string(limit).unwrap(), "33\n");
+    bundle.call(&["delete", "-f", "c"]).ok();
+    assert!(!Path::new(limit).exists());
 }
 
 fn criu_failure_is_told_with_its_log() {

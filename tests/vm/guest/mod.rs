@@ -29,7 +29,7 @@ const ALL: &[&[Test]] = &[
 ];
 
 /// Of one test.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// How the names of tests begin that want cgroup v1, which is another boot.
 pub const HYBRID: &str = "hybrid_";
