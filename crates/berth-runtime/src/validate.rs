@@ -103,6 +103,19 @@ fn linux(spec: &Spec) -> Result<()> {
         }
         _ => {}
     }
+    // As the kernel names them. Source: config-linux.md "Huge page limits".
+    let pages = linux.resources.iter().flat_map(|r| &r.hugepage_limits);
+    for size in pages.map(|limit| &limit.page_size) {
+        let number = size
+            .strip_suffix("KB")
+            .or(size.strip_suffix("MB"))
+            .or(size.strip_suffix("GB"));
+        if !number.is_some_and(|n| !n.starts_with('0') && n.parse::<u32>().is_ok()) {
+            return invalid(format!(
+                "hugepageLimits: `{size}` is no page size, as `2MB`"
+            ));
+        }
+    }
     for path in linux.masked_paths.iter().chain(&linux.readonly_paths) {
         if !path.starts_with('/') {
             return invalid(format!("masked or read-only path `{path}` is not absolute"));
