@@ -51,6 +51,41 @@ start_without_unified() {
 }
 without_unified="nsenter --mount --wd=. --target"
 
+# A bundle around that root file system, as a caller like Docker makes one: all namespaces but user, cgroups,
+# its fourteen capabilities and its seccomp profile. make_bundle ARGUMENT…: what it runs.
+make_bundle() {
+    local caps kernel
+    mkdir -p "$work/bundle"
+    [ ! -d "$work/rootfs" ] || mv "$work/rootfs" "$work/bundle/rootfs"
+    (cd "$work/bundle" && rm -f config.json && runc spec)
+    caps=$(printf '"CAP_%s" ' CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP \
+        NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE | jq -cs .)
+    kernel=$(uname -r | grep -oE '^[0-9]+\.[0-9]+')
+    jq --argjson caps "$caps" --arg kernel "$kernel" -f bench/seccomp.jq \
+        crates/berth-seccomp/data/docker-default.json >"$work/seccomp.json"
+    jq --argjson caps "$caps" --slurpfile seccomp "$work/seccomp.json" '
+        .process.terminal = false | .process.args = $ARGS.positional | .root.readonly = false
+        | .process.capabilities = {bounding: $caps, effective: $caps, permitted: $caps}
+        | del(.process.rlimits) | .linux.seccomp = $seccomp[0]
+        | .linux.namespaces |= (. + [{type: "cgroup"}] | unique_by(.type))' \
+        --args "$@" <"$work/bundle/config.json" >"$work/config"
+    mv "$work/config" "$work/bundle/config.json"
+}
+
+# The runtimes' state is on a tmpfs, as /run is. NAME=COMMAND of each, without a verb; crun's begins with @.
+# CRUN names a newer crun, which is then one more contender.
+find_runtimes() {
+    mkdir "$work/state"
+    mount -t tmpfs berth-bench "$work/state"
+    start_without_unified
+    runtimes=("berth-runtime=$bin/berth-runtime --root $work/state/b")
+    [ -z "${CRUN:-}" ] || runtimes+=("crun-$("$CRUN" --version | grep -m1 -oE "[0-9]+[.][0-9]+[.][0-9]+" | head -n 1)=@$CRUN --root $work/state/n")
+    runtimes+=("crun=@crun --root $work/state/c" "runc=runc --root $work/state/r")
+}
+
+# The command that runs what follows where this contender works: nothing, or nsenter.
+place_of() { case $1 in @*) echo "$without_unified $namespace" ;; esac; }
+
 start_docker() {
     dockerd --host "unix://$work/docker.sock" --data-root "$work/docker" --exec-root "$work/docker-run" \
         --pidfile "$work/docker.pid" --insecure-registry 127.0.0.0/8 --iptables=false --bridge=none \
@@ -101,6 +136,21 @@ race() {
             >"$work/hyperfine.log" 2>&1 || { tail -n 5 "$work/hyperfine.log" >&2; return 1; }
         jq -r '.results[] | .command as $name | .times[] | "\($name)\t\(. * 1000)"' "$work/race.json" \
             >>"$work/samples"
+    done
+}
+
+# turns NAME=COMMAND…: as race, for commands that begin with @ where crun works. Each hyperfine is inside already:
+# no launcher is in the time.
+turns() {
+    local round pair command
+    for round in $(seq "$rounds"); do
+        for pair; do
+            command=${pair#*=}
+            $(place_of "$command") hyperfine -N --warmup 1 --runs "$runs" --export-json "$work/race.json" \
+                "${command#@}" >"$work/hyperfine.log" 2>&1 || { tail -n 5 "$work/hyperfine.log" >&2; return 1; }
+            jq -r --arg name "${pair%%=*}" '.results[].times[] | "\($name)\t\(. * 1000)"' "$work/race.json" \
+                >>"$work/samples"
+        done
     done
 }
 
