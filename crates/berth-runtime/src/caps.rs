@@ -217,6 +217,6 @@ mod tests {
         for bad in ["", "CAP_", "cap_chown", "CAP_ALL", "CAP_CAP_CHOWN"] {
             assert_eq!(number(bad), None, "{bad}");
         }
-        assert_eq!(list(1 << 13 | 1), "CAP_CHOWN, CAP_NET_RAW");
+        assert_eq!(list(1 << 13 | 1), "CAP_CHOWN CAP_NET_RAW");
     }
 }
