@@ -24,13 +24,23 @@ pub struct Rest {
 }
 
 impl Cgroup {
-    /// Makes the unified leaf, if there is that hierarchy; for an ordinary user all leaves. No limit is
-    /// in force yet.
+    /// Makes the unified leaf of the cgroup `path` (absolute in each hierarchy, such as `/berth/<id>`), if
+    /// there is that hierarchy; for an ordinary user all leaves. No limit is in force yet.
+    ///
+    /// An empty left-over of the same path is replaced. Processes are not moved.
     ///
     /// # Errors
-    /// As [`Cgroup::create`]; nothing is left behind.
+    /// Whatever was refused; nothing is left behind.
     pub fn begin(path: &str, resources: &Resources, options: &Options) -> Result<(Cgroup, Rest)> {
-        let layout = Layout::detect()?;
+        Self::begin_in(&Layout::detect()?, path, resources, options)
+    }
+
+    pub(crate) fn begin_in(
+        layout: &Layout,
+        path: &str,
+        resources: &Resources,
+        options: &Options,
+    ) -> Result<(Cgroup, Rest)> {
         let parts = components(path)?;
         let mut made = Made::default();
         let mut rest = Rest {
@@ -39,9 +49,9 @@ impl Cgroup {
             parents: Vec::new(),
         };
         let begun = if options.rootless {
-            made.delegated_leaves(&layout, &parts, resources)
+            made.delegated_leaves(layout, &parts, resources)
         } else {
-            let (v1, unified): (Vec<_>, Vec<_>) = wanted(&layout, resources)
+            let (v1, unified): (Vec<_>, Vec<_>) = wanted(layout, resources)
                 .cloned()
                 .partition(|hierarchy| !hierarchy.controllers.is_empty());
             rest.hierarchies = v1;
@@ -60,7 +70,7 @@ impl Cgroup {
     /// to be removed, then [`Rest::undo`] does the last.
     ///
     /// # Errors
-    /// As [`Cgroup::create`].
+    /// Whatever was refused, with the file and the value.
     pub fn complete(
         &mut self,
         rest: &mut Rest,

@@ -1,6 +1,4 @@
-//! Makes a container's leaves and writes its limits; on failure everything made is removed.
-
-use std::path::Path;
+//! Makes a container's leaves, one hierarchy at a time, with the parents that they need.
 
 use berth_oci::spec::Resources;
 use rustix::io::Errno;
@@ -10,56 +8,28 @@ use crate::delegation::{Delegation, delegated_in};
 use crate::dir::Dir;
 use crate::error::{Error, Result};
 use crate::layout::{Hierarchy, Layout, SYSTEMD};
-use crate::{Cgroup, Options, components, join, v1, v2};
+use crate::{Cgroup, Options, components, join, systemd, v1, v2};
 
 /// How often a parent that others remove under our hands is made again.
 const RACE_RETRIES: usize = 10;
 
 impl Cgroup {
-    /// Makes the cgroup `path` (absolute in each hierarchy, such as `/berth/<id>`) wherever a
-    /// container needs one, and applies the limits.
-    ///
-    /// An empty left-over of the same path is replaced. Processes are not moved.
+    /// The cgroup `path`, where another has made the leaf in some of the hierarchies and processes may be
+    /// in it: the others' leaves are made, and the limits written. What is made here is removed on failure.
     ///
     /// # Errors
-    /// Whatever was refused, with the file and the value; nothing is left behind.
-    pub fn create(path: &str, resources: &Resources, options: &Options) -> Result<Self> {
-        let layout = Layout::detect()?;
-        Self::create_in(&layout, path, resources, options)
-    }
-
-    /// Like [`Cgroup::create`] with a known layout.
-    ///
-    /// # Errors
-    /// Likewise.
-    pub fn create_in(
-        layout: &Layout,
-        path: &str,
-        resources: &Resources,
-        options: &Options,
-    ) -> Result<Self> {
-        let mut made = Made::default();
-        match made.build(layout, path, resources, options) {
-            Ok(()) => Ok(made.cgroup),
-            Err(error) => {
-                made.undo();
-                Err(error)
-            }
-        }
-    }
-
-    /// Like [`Cgroup::create`], where another has made the leaf in some of the hierarchies, and
-    /// processes may be in it. What is made here is removed on failure.
-    ///
-    /// # Errors
-    /// Likewise.
+    /// Whatever was refused, with the file and the value.
     pub fn adopt(path: &str, resources: &Resources, options: &Options) -> Result<Self> {
         let layout = Layout::detect()?;
+        let parts = components(path)?;
         let mut made = Made {
             adopt: true,
             ..Made::default()
         };
-        match made.build(&layout, path, resources, options) {
+        let done = wanted(&layout, resources)
+            .try_for_each(|hierarchy| made.leaf(hierarchy, &parts, resources))
+            .and_then(|()| Apply::to_new(&made.cgroup, resources, options));
+        match done {
             Ok(()) => Ok(made.cgroup),
             Err(error) => {
                 made.undo();
@@ -80,24 +50,6 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    fn build(
-        &mut self,
-        layout: &Layout,
-        path: &str,
-        resources: &Resources,
-        options: &Options,
-    ) -> Result<()> {
-        let parts = components(path)?;
-        if options.rootless && !self.adopt {
-            self.delegated_leaves(layout, &parts, resources)?;
-        } else {
-            for hierarchy in wanted(layout, resources) {
-                self.leaf(hierarchy, &parts, resources)?;
-            }
-        }
-        Apply::to_new(&self.cgroup, resources, options)
-    }
-
     /// Makes the leaves of an ordinary user.
     pub(crate) fn delegated_leaves(
         &mut self,
@@ -242,7 +194,7 @@ pub(crate) fn wanted<'a>(
             "net_prio" => network.is_some_and(|n| !n.priorities.is_empty()),
             "rdma" => !resources.rdma.is_empty(),
             // Else the container would be a part of the service that its caller is, and stop with it.
-            SYSTEMD => Path::new(SYSTEMD_RUNS).exists(),
+            SYSTEMD => systemd::is_running(),
             _ => true,
         })
     };
@@ -252,6 +204,3 @@ pub(crate) fn wanted<'a>(
         .filter(needed)
         .chain(layout.unified.as_ref())
 }
-
-/// Source: sd_booted(3).
-const SYSTEMD_RUNS: &str = "/run/systemd/system";

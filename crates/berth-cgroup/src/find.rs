@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::{Cgroup, Options, components, join};
 
 impl Cgroup {
-    /// The leaves of `path` that are there, wherever [`Cgroup::create`] may have made them.
+    /// The leaves of `path` that are there, wherever [`Cgroup::begin`] and [`Cgroup::complete`] may have made them.
     ///
     /// # Errors
     /// When a directory cannot be looked at; a path that is none.

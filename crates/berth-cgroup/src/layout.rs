@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// The v1 controllers that a container's leaf may be made for, and systemd's hierarchy without one.
 ///
-/// Which of them a container needs is for [`crate::Cgroup::create`] to say; `perf_event` and `misc`
+/// Which of them a container needs is for [`crate::Cgroup::begin`] to say; `perf_event` and `misc`
 /// limit nothing that the specification knows by a v1 name.
 pub(crate) const V1_CONTROLLERS: [&str; 13] = [
     "memory", "cpu", "cpuacct", "cpuset", "pids", "devices", "blkio", "freezer", "hugetlb",

@@ -8,9 +8,9 @@
 //!   /sys/fs/cgroup/unified/berth/<id>  kill, freeze
 //! ```
 //!
-//! [`Cgroup::create`] makes the leaves and writes the limits; init is cloned straight into the
-//! unified leaf ([`Cgroup::unified_fd`], CLONE_INTO_CGROUP) and, on v1, joins the others itself
-//! ([`Cgroup::join_v1`]) before it unshares its cgroup namespace: a namespace's root is the
+//! [`Cgroup::begin`] makes the unified leaf, into which init is cloned straight ([`Cgroup::unified_fd`],
+//! CLONE_INTO_CGROUP), [`Cgroup::complete`] the others, with the limits; on v1 init joins those itself
+//! ([`Cgroup::join_v1_of`]) before it unshares its cgroup namespace: a namespace's root is the
 //! cgroup that its maker is in, and whoever sat in the real root would see other containers'
 //! names (security: D35). Where [`systemd`] makes the leaf, [`Cgroup::adopt`] takes it over.
 

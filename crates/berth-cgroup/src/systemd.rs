@@ -34,6 +34,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::{Cgroup, Options};
 use manager::Manager;
+pub(crate) use manager::is_running;
 
 /// Longest name of a unit, in bytes. Source: systemd.unit(5).
 const MAX_NAME: usize = 255;

@@ -48,6 +48,28 @@ impl Drop for Parent {
     }
 }
 
+/// The whole cgroup at once, or nothing.
+fn create_in(
+    layout: &Layout,
+    path: &str,
+    resources: &Resources,
+    options: &Options,
+) -> Result<Cgroup> {
+    let (mut cgroup, mut rest) = Cgroup::begin_in(layout, path, resources, options)?;
+    match cgroup.complete(&mut rest, resources, options) {
+        Ok(()) => Ok(cgroup),
+        Err(error) => {
+            let _ = cgroup.remove();
+            rest.undo();
+            Err(error)
+        }
+    }
+}
+
+fn create_at(path: &str, resources: &Resources, options: &Options) -> Result<Cgroup> {
+    create_in(&Layout::detect()?, path, resources, options)
+}
+
 /// A process that is killed when the test ends.
 struct Sleeper(Child);
 
@@ -78,7 +100,7 @@ impl Drop for Sleeper {
 }
 
 fn create(parent: &Parent, resources: &Resources) -> Result<Cgroup> {
-    Cgroup::create(&parent.leaf(), resources, &Options::default())
+    create_at(&parent.leaf(), resources, &Options::default())
 }
 
 fn limits() -> Resources {
@@ -263,8 +285,7 @@ fn without_v2_the_freezer_kills() {
         // A pure v2 host has no v1 way.
         return;
     }
-    let cgroup =
-        Cgroup::create_in(&layout, &parent.leaf(), &limits(), &Options::default()).unwrap();
+    let cgroup = create_in(&layout, &parent.leaf(), &limits(), &Options::default()).unwrap();
     assert!(cgroup.unified_fd().is_none());
     let mut sleeper = Sleeper::start("sleep 0.1; for i in 1 2 3; do sleep 100 & done; wait");
     cgroup.add_v1(sleeper.pid()).unwrap();
@@ -358,8 +379,7 @@ fn device_rules_hold_whichever_version_keeps_them() {
     let mut layout = Layout::detect().unwrap();
     layout.v1.clear();
     let parent = Parent::new();
-    let cgroup =
-        Cgroup::create_in(&layout, &parent.leaf(), &resources, &Options::default()).unwrap();
+    let cgroup = create_in(&layout, &parent.leaf(), &resources, &Options::default()).unwrap();
     devices_are_enforced(&cgroup);
     let more = DeviceRule {
         allow: true,
@@ -382,6 +402,7 @@ fn device_rules_hold_whichever_version_keeps_them() {
     cgroup.remove().unwrap();
 }
 
+/// Source: config-linux.md, "Allowed Device list": the runtime MUST apply entries in the listed order.
 #[test]
 fn a_later_rule_takes_back_what_an_earlier_gave() {
     let mut rules = docker_devices();
@@ -403,8 +424,7 @@ fn a_later_rule_takes_back_what_an_earlier_gave() {
     };
     for layout in [full, unified] {
         let parent = Parent::new();
-        let cgroup =
-            Cgroup::create_in(&layout, &parent.leaf(), &resources, &Options::default()).unwrap();
+        let cgroup = create_in(&layout, &parent.leaf(), &resources, &Options::default()).unwrap();
         assert!(!succeeds(&cgroup, "echo x > /dev/null"));
         assert!(succeeds(&cgroup, "head -c1 /dev/zero"));
         cgroup.remove().unwrap();
@@ -470,7 +490,7 @@ fn d35_release_agent_of_the_host_is_empty() {
 #[test]
 fn paths_do_not_climb() {
     for bad in ["", "/", "x", "/a/../b", "/./a", "/a\nb", "/a\0"] {
-        let error = Cgroup::create(bad, &Resources::default(), &Options::default()).unwrap_err();
+        let error = create_at(bad, &Resources::default(), &Options::default()).unwrap_err();
         assert!(matches!(error, Error::BadPath { .. }), "{bad:?}: {error:?}");
     }
 }
@@ -479,13 +499,13 @@ fn paths_do_not_climb() {
 fn without_delegation_a_limit_is_refused_and_no_limit_is_no_error() {
     let empty = Layout::default();
     let rootless = Options { rootless: true };
-    let cgroup = Cgroup::create_in(&empty, "/berth/x", &Resources::default(), &rootless).unwrap();
+    let cgroup = create_in(&empty, "/berth/x", &Resources::default(), &rootless).unwrap();
     assert!(cgroup.is_empty());
     let asked = Resources {
         pids: Some(Pids { limit: Some(9) }),
         ..Resources::default()
     };
-    let error = Cgroup::create_in(&empty, "/berth/x", &asked, &rootless).unwrap_err();
+    let error = create_in(&empty, "/berth/x", &asked, &rootless).unwrap_err();
     assert!(
         matches!(
             error,
@@ -511,7 +531,7 @@ fn the_leaf_of_a_rootless_container_lies_below_the_callers_cgroup() {
     );
     let name = format!("x{}", std::process::id());
     let path = format!("/berth/{name}");
-    let cgroup = Cgroup::create(&path, &Resources::default(), &Options { rootless: true }).unwrap();
+    let cgroup = create_at(&path, &Resources::default(), &Options { rootless: true }).unwrap();
     assert!(
         cgroup
             .paths()
@@ -708,7 +728,7 @@ fn realtime_runtime_is_the_parents_to_give() {
     assert_eq!(value(&cgroup, "cpu.rt_period_us"), "500000");
 }
 
-/// A hybrid host may have a controller in either hierarchy; here v1 has not got hugetlb.
+/// Source: config-linux.md, "Huge page limits". A hybrid host may have a controller in either hierarchy; here v1 has not got hugetlb.
 #[test]
 fn huge_pages_are_limited_wherever_their_controller_is() {
     let parent = Parent::new();
@@ -901,7 +921,7 @@ fn cpuset_parents_are_filled_from_theirs() {
         });
     });
     let path = format!("{}/deep/leaf", parent.0);
-    let cgroup = Cgroup::create(&path, &asked, &Options::default()).unwrap();
+    let cgroup = create_at(&path, &asked, &Options::default()).unwrap();
     assert_eq!(value(&cgroup, "cpuset.cpus"), "0");
     assert_ne!(value(&cgroup, "cpuset.mems"), "");
     assert!(succeeds(

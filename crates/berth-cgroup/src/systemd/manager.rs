@@ -26,11 +26,16 @@ const RETRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// Whether this host was booted by systemd.
+pub(crate) fn is_running() -> bool {
+    Path::new(BOOTED).is_dir()
+}
+
+/// As [`is_running`].
 ///
 /// # Errors
 /// [`Error::NoSystemd`].
 pub(super) fn booted() -> Result<()> {
-    match Path::new(BOOTED).is_dir() {
+    match is_running() {
         true => Ok(()),
         false => Err(Error::NoSystemd {
             missing: BOOTED.to_owned(),
