@@ -29,12 +29,13 @@ impl<'a> Apply<'a> {
         resources: &Resources,
         options: &'a Options,
     ) -> Result<()> {
-        let mut apply = Apply {
+        let before = None;
+        Apply {
             cgroup,
             options,
-            before: None,
-        };
-        apply.all(resources)
+            before,
+        }
+        .all(resources)
     }
 
     /// Changes limits; when one is refused, the others are as they were.
@@ -73,11 +74,7 @@ impl<'a> Apply<'a> {
     /// Writes a value.
     pub(crate) fn write(&mut self, dir: &'a Dir, file: &str, value: &str) -> Result<()> {
         self.try_write(dir, file, value)
-            .map_err(|source| Error::WriteFile {
-                path: dir.path.join(file),
-                value: value.to_owned(),
-                source,
-            })
+            .map_err(|source| dir.refused(file, value, source))
     }
 
     /// As [`Apply::write`], with the bare errno.
@@ -109,18 +106,14 @@ impl<'a> Apply<'a> {
         value: &str,
         setting: &'static str,
     ) -> Result<()> {
-        match self.try_write(dir, file, value) {
-            Ok(()) => Ok(()),
-            Err(Errno::NOENT) => Err(Error::NoFile {
-                file: file.into(),
-                setting,
-            }),
-            Err(source) => Err(Error::WriteFile {
-                path: dir.path.join(file),
-                value: value.to_owned(),
-                source,
-            }),
-        }
+        self.try_write(dir, file, value)
+            .map_err(|source| match source {
+                Errno::NOENT => Error::NoFile {
+                    file: file.into(),
+                    setting,
+                },
+                source => dir.refused(file, value, source),
+            })
     }
 
     /// Writes values that bound each other: which order is right depends on what is in force, so

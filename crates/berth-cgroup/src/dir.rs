@@ -140,11 +140,16 @@ impl Dir {
     /// Writes a value in one write, as cgroup files want it.
     pub(crate) fn write(&self, file: &str, value: &str) -> Result<()> {
         self.try_write(file, value)
-            .map_err(|source| Error::WriteFile {
-                path: self.path.join(file),
-                value: value.to_owned(),
-                source,
-            })
+            .map_err(|source| self.refused(file, value, source))
+    }
+
+    /// The error of a refused write.
+    pub(crate) fn refused(&self, file: &str, value: &str, source: Errno) -> Error {
+        Error::WriteFile {
+            path: self.path.join(file),
+            value: value.to_owned(),
+            source,
+        }
     }
 
     /// Like [`Dir::write`], with the bare errno for callers that act on it.

@@ -28,14 +28,7 @@ impl Cgroup {
                 }
                 Err(Errno::NODEV) => return Ok(()),
                 Err(Errno::NOENT) => {}
-                Err(source) => {
-                    let (path, value) = (dir.path.join("cgroup.kill"), "1".to_owned());
-                    return Err(Error::WriteFile {
-                        path,
-                        value,
-                        source,
-                    });
-                }
+                Err(source) => return Err(dir.refused("cgroup.kill", "1", source)),
             }
         }
         self.kill_by_signals()

@@ -50,15 +50,12 @@ impl Cgroup {
 }
 
 fn v1(dir: &Dir) -> Result<OomWatch<'_>> {
-    let fail = |source| Error::WriteFile {
-        path: dir.path.join("cgroup.event_control"),
-        value: "EVENTFD memory.oom_control".to_owned(),
-        source,
-    };
+    let (file, what) = ("cgroup.event_control", "EVENTFD memory.oom_control");
+    let fail = |source| dir.refused(file, what, source);
     let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(fail)?;
     let control = dir.open_file("memory.oom_control").map_err(fail)?;
     let line = format!("{} {}", fd.as_raw_fd(), control.as_raw_fd());
-    dir.try_write("cgroup.event_control", &line).map_err(fail)?;
+    dir.try_write(file, &line).map_err(fail)?;
     Ok(OomWatch {
         fd,
         dir,

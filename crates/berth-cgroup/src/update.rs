@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::apply::Apply;
 use crate::create::{Made, wanted};
 use crate::dir::Dir;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layout::{Hierarchy, Layout};
 use crate::{Cgroup, Options, join};
 
@@ -108,16 +108,11 @@ impl Cgroup {
             }
             for pid in rest {
                 for dir in &self.dirs[first..] {
-                    match dir.try_write("cgroup.procs", &pid.to_string()) {
+                    let (file, value) = ("cgroup.procs", pid.to_string());
+                    match dir.try_write(file, &value) {
                         // It has ended.
                         Ok(()) | Err(Errno::SRCH) => {}
-                        Err(source) => {
-                            return Err(Error::WriteFile {
-                                path: dir.path.join("cgroup.procs"),
-                                value: pid.to_string(),
-                                source,
-                            });
-                        }
+                        Err(source) => return Err(dir.refused(file, &value, source)),
                     }
                 }
                 moved.push(pid);

@@ -69,15 +69,10 @@ pub(crate) fn pass_down(dir: &Dir, controllers: &[&str]) -> Result<()> {
     let passed: Vec<&str> = passed.split_whitespace().collect();
     for controller in controllers {
         if available.contains(controller) && !passed.contains(controller) {
-            match dir.try_write("cgroup.subtree_control", &format!("+{controller}")) {
+            let (file, value) = ("cgroup.subtree_control", format!("+{controller}"));
+            match dir.try_write(file, &value) {
                 Ok(()) | Err(Errno::BUSY | Errno::ACCESS | Errno::PERM | Errno::NOENT) => {}
-                Err(source) => {
-                    return Err(Error::WriteFile {
-                        path: dir.path.join("cgroup.subtree_control"),
-                        value: format!("+{controller}"),
-                        source,
-                    });
-                }
+                Err(source) => return Err(dir.refused(file, &value, source)),
             }
         }
     }

@@ -5,6 +5,7 @@ use berth_oci::spec::Cpu;
 use crate::apply::Apply;
 use crate::dir::Dir;
 use crate::error::{Error, Result};
+use crate::words::set;
 
 /// Least and greatest shares; the kernel would silently take these for what is beyond. Source:
 /// MIN_SHARES and MAX_SHARES, kernel/sched/sched.h.
@@ -38,7 +39,7 @@ fn time<'a>(apply: &mut Apply<'a>, dir: &'a Dir, cpu: &Cpu) -> Result<()> {
         apply.write_known(dir, "cpu.idle", &idle.to_string(), "cpu.idle")?;
     }
     if cpu.idle != Some(1)
-        && let Some(shares) = cpu.shares.filter(|s| *s != 0)
+        && let Some(shares) = set(cpu.shares)
     {
         if !SHARES.contains(&shares) {
             return Err(Error::BadValue {
@@ -82,7 +83,7 @@ fn time<'a>(apply: &mut Apply<'a>, dir: &'a Dir, cpu: &Cpu) -> Result<()> {
 }
 
 fn not_zero<T: ToString + Default + PartialEq>(value: Option<T>) -> Option<String> {
-    value.filter(|v| *v != T::default()).map(|v| v.to_string())
+    set(value).map(|v| v.to_string())
 }
 
 fn given<const N: usize>(

@@ -44,15 +44,10 @@ pub(super) fn apply(apply: &mut Apply<'_>, memory: &Memory) -> Result<()> {
     if let Some(kernel) = kernel {
         // Gone from one kernel, refused by the next, without effect since 5.11, where the limit on
         // memory includes the kernel's: not kept by anyone, as other runtimes have it.
-        match apply.try_write(dir, "memory.kmem.limit_in_bytes", &kernel.to_string()) {
+        let (file, value) = ("memory.kmem.limit_in_bytes", kernel.to_string());
+        match apply.try_write(dir, file, &value) {
             Ok(()) | Err(Errno::NOENT | Errno::OPNOTSUPP) => {}
-            Err(source) => {
-                return Err(Error::WriteFile {
-                    path: dir.path.join("memory.kmem.limit_in_bytes"),
-                    value: kernel.to_string(),
-                    source,
-                });
-            }
+            Err(source) => return Err(dir.refused(file, &value, source)),
         }
     }
     if let Some(tcp) = tcp {
