@@ -17,6 +17,7 @@ use berth_sys::seccomp::{self as sys, Insn};
 use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 
 use crate::error::{Error, Result, step};
+use crate::json;
 use crate::sync::Sync;
 use crate::validate::invalid;
 
@@ -169,7 +170,7 @@ pub fn hand_over(
             "metadata": profile.listener_metadata.as_deref().unwrap_or_default(),
             "state": state,
         });
-        let message = serde_json::to_vec(&message).map_err(|e| fail(e.into()))?;
+        let message = json::write(&message).map_err(|e| fail(e.into()))?;
         let mut socket = UnixStream::connect(path).map_err(fail)?;
         // Descriptors go with the first part only.
         let sent = berth_sys::fdpass::send(&socket, &message, &[fd.as_fd()]);

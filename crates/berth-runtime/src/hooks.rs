@@ -157,7 +157,7 @@ fn run(hook: &Hook, state: &State, env: Option<&[String]>) -> std::result::Resul
 
 fn start(hook: &Hook, state: &State, env: Option<&[String]>, words: &File) -> io::Result<Child> {
     let mut input = memory_file()?;
-    input.write_all(&serde_json::to_vec(state)?)?;
+    input.write_all(&crate::json::write(state)?)?;
     input.seek(SeekFrom::Start(0))?;
     let c_strings =
         |list: &[String]| -> Result<Vec<_>> { list.iter().map(|t| c_string(t)).collect() };

@@ -258,7 +258,7 @@ impl Init<'_> {
 /// The end of an init whose maker is gone: `start` waits at the other end of the fifo.
 fn tell_start(fifo: &OwnedFd, error: &Error) -> ! {
     let failure = error.to_failure();
-    let json = serde_json::to_vec(&failure).unwrap_or_default();
+    let json = crate::json::write(&failure).unwrap_or_default();
     // What is longer than a pipe holds is cut, and is a failure without its words to whoever reads it.
     let _ = rustix::io::write(fifo, &json);
     exit_now(failure.exit_code)

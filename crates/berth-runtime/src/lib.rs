@@ -22,6 +22,7 @@ pub mod hooks;
 mod id_maps;
 pub mod init;
 mod join;
+mod json;
 pub mod labels;
 pub mod launch;
 mod maker;

@@ -33,7 +33,7 @@ use crate::claim::Claim;
 use crate::error::{Error, Result, step};
 use crate::launch::Created;
 use crate::namespaces::in_user_namespace;
-use crate::{bundle, pid, rdt};
+use crate::{bundle, json, pid, rdt};
 
 const DEFAULT_ROOT: &str = "/run/berth-runtime";
 const RECORD: &str = "state.json";
@@ -211,7 +211,7 @@ impl Released {
             Err(rustix::io::Errno::AGAIN) => return Ok(()),
             other => other.map_err(fail)?,
         };
-        let failure = serde_json::from_slice(&bytes[..length]);
+        let failure = json::read(&bytes[..length]);
         Err(failure.map_or_else(
             // Our own byte: init did not live to read it.
             |_| Error::EndedEarly {
@@ -332,7 +332,7 @@ impl Dir {
             path: path.clone(),
             source,
         };
-        let json = serde_json::to_vec(value).map_err(|e| fail(e.into()))?;
+        let json = json::write(value).map_err(|e| fail(e.into()))?;
         berth_fs::atomic_write(&path, &json, Durability::Volatile).map_err(|e| fail(e.into()))
     }
 

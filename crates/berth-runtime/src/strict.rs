@@ -148,7 +148,7 @@ impl<'a> Walk<'a> {
         let escaped = self.skip_string();
         let whole = &begin[..begin.len() - self.rest.len()];
         if escaped {
-            return serde_json::from_slice(whole).map_or(Cow::Borrowed(""), Cow::Owned);
+            return crate::json::read(whole).map_or(Cow::Borrowed(""), Cow::Owned);
         }
         let inside = whole.get(1..whole.len().saturating_sub(1));
         Cow::Borrowed(std::str::from_utf8(inside.unwrap_or_default()).unwrap_or_default())

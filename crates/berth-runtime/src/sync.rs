@@ -27,6 +27,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::error::{Error, Result};
 use crate::filter::Listener;
+use crate::json;
 
 /// Bytes of a packet; a failure's text is cut to fit.
 const MAX_PACKET: usize = 16 << 10;
@@ -76,17 +77,20 @@ impl Sync {
 
     /// Child: tells what went wrong. Best effort: the parent may be gone.
     pub fn failed(&self, failure: &RuntimeFailure) -> bool {
-        let mut packet = vec![b'F'];
-        if serde_json::to_writer(&mut packet, failure).is_err() || packet.len() > MAX_PACKET {
+        let packet = |failure| {
+            let json = json::write(failure).unwrap_or_default();
+            [b"F", json.as_slice()].concat()
+        };
+        let mut whole = packet(failure);
+        if whole.len() > MAX_PACKET {
             let short = RuntimeFailure {
                 causes: Vec::new(),
                 message: clip(&failure.message),
                 ..failure.clone()
             };
-            packet.truncate(1);
-            let _ = serde_json::to_writer(&mut packet, &short);
+            whole = packet(&short);
         }
-        fdpass::send(&self.0, &packet, &[]).is_ok()
+        fdpass::send(&self.0, &whole, &[]).is_ok()
     }
 
     /// Child: sends a descriptor under a tag.
@@ -228,8 +232,7 @@ impl Sync {
         };
         match (*tag, got.fds.pop()) {
             (b'F', _) => {
-                let failure =
-                    serde_json::from_slice(body).map_err(|e| Error::Sync { source: e.into() })?;
+                let failure = json::read(body).map_err(|e| Error::Sync { source: e.into() })?;
                 Ok(Message::Failed(Box::new(failure)))
             }
             (b'T', Some(fd)) => Ok(Message::Terminal(fd)),

@@ -3,8 +3,6 @@
 //!
 //! Source: OCI runtime-spec, config.md and config-linux.md.
 
-use std::collections::HashSet;
-
 use berth_oci::spec::{Namespace, NamespaceKind, Process, Spec};
 
 use crate::error::{Error, Result};
@@ -60,27 +58,26 @@ pub fn process(process: &Process) -> Result<()> {
     if let Some(id) = ids.into_iter().find(|id| **id > i32::MAX as u32) {
         return invalid(format!("user or group id {id} is above 2147483647"));
     }
-    let mut seen = HashSet::new();
-    if let Some(twice) = process
-        .rlimits
-        .iter()
-        .find(|r| !seen.insert(r.kind.as_str()))
-    {
+    if let Some(twice) = twin(&process.rlimits, |r| &r.kind) {
         return invalid(format!("rlimit {} is given twice", twice.kind));
     }
     Ok(())
+}
+
+/// The first of a handful that has the key of one before it.
+fn twin<T, K: PartialEq>(list: &[T], key: impl Fn(&T) -> &K) -> Option<&T> {
+    let before = |at: usize, item| list[..at].iter().any(|other| key(other) == key(item));
+    list.iter()
+        .enumerate()
+        .find(|(at, item)| before(*at, item))
+        .map(|(_, item)| item)
 }
 
 fn linux(spec: &Spec) -> Result<()> {
     let Some(linux) = &spec.linux else {
         return Ok(());
     };
-    let mut seen = HashSet::new();
-    if let Some(twice) = linux
-        .namespaces
-        .iter()
-        .find(|n| !seen.insert(n.kind as u32))
-    {
+    if let Some(twice) = twin(&linux.namespaces, |n| &n.kind) {
         return invalid(format!("the {:?} namespace is given twice", twice.kind));
     }
     let has = |kind| find(&linux.namespaces, kind).is_some();

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, step};
 use crate::state::Root;
-use crate::{sealed, warning};
+use crate::{json, sealed, warning};
 use args::Args;
 use log::Log;
 
@@ -212,15 +212,16 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Writes pretty JSON to standard output.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let json =
-        serde_json::to_string_pretty(value).map_err(|e| step("write to standard output", e))?;
+    let json = json::write_pretty(value).map_err(|e| step("write to standard output", e))?;
     print(&(json + "\n"))
 }
 
 /// Writes JSON to standard output, in one line.
 pub(crate) fn print_compact(value: &impl serde::Serialize) -> Result<()> {
-    let json = serde_json::to_string(value).map_err(|e| step("write to standard output", e))?;
-    print(&(json + "\n"))
+    let mut json = json::write(value).map_err(|e| step("write to standard output", e))?;
+    json.push(b'\n');
+    berth_fs::atomic::write_all(rustix::stdio::stdout(), &json)
+        .map_err(|e| step("write to standard output", e))
 }
 
 /// The value of `--format`.

@@ -9,6 +9,7 @@ use berth_oci::spec::{
 
 use super::args::{Args, unknown};
 use crate::error::{Error, Result};
+use crate::json;
 
 const MASKED: [&str; 10] = [
     "/proc/acpi",
@@ -45,7 +46,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
         path: path.clone(),
         source,
     };
-    let json = serde_json::to_string_pretty(&example(rootless)).map_err(|e| fail(e.into()))?;
+    let json = json::write_pretty(&example(rootless)).map_err(|e| fail(e.into()))?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -100,7 +100,7 @@ fn from_input() -> Result<Resources> {
         .take(MAX_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|e| step("read the limits from standard input", e))?;
-    serde_json::from_slice(&bytes).map_err(|source| Error::ParseJson {
+    crate::json::read(&bytes).map_err(|source| Error::ParseJson {
         path: "standard input".into(),
         source,
     })

@@ -13,6 +13,7 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use crate::error::{Error, Result};
+use crate::json;
 
 const DESCRIPTORS: &str = "descriptors.json";
 const MAX_DESCRIPTORS: u64 = 64 << 10;
@@ -53,7 +54,7 @@ pub(super) fn write_descriptors(image: BorrowedFd<'_>, keys: &[String]) -> Resul
         path: DESCRIPTORS.into(),
         source,
     };
-    let json = serde_json::to_vec(keys).map_err(|e| fail(e.into()))?;
+    let json = json::write(keys).map_err(|e| fail(e.into()))?;
     berth_fs::atomic_write_at(image, DESCRIPTORS, &json, berth_fs::Durability::Volatile)
         .map_err(|e| fail(e.into()))
 }
@@ -72,7 +73,7 @@ pub(super) fn read_descriptors(image: BorrowedFd<'_>) -> Result<Vec<String>> {
     file.take(MAX_DESCRIPTORS)
         .read_to_end(&mut bytes)
         .map_err(fail)?;
-    serde_json::from_slice(&bytes).map_err(|source| Error::ParseJson {
+    json::read(&bytes).map_err(|source| Error::ParseJson {
         path: DESCRIPTORS.into(),
         source,
     })

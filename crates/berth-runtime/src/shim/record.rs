@@ -9,6 +9,7 @@ use berth_fs::Durability;
 use berth_model::task::Pid;
 
 use crate::error::{Error, Result};
+use crate::json;
 use crate::launch::Created;
 
 const NAME: &str = "pid.json";
@@ -34,7 +35,7 @@ pub fn write(task_dir: &Path, created: &Created) -> Result<Pid> {
         path: path.clone(),
         source,
     };
-    let text = serde_json::to_vec(&pid).map_err(|error| fail(error.into()))?;
+    let text = json::write(&pid).map_err(|error| fail(error.into()))?;
     berth_fs::atomic_write(&path, &text, Durability::Volatile).map_err(|e| fail(e.into()))?;
     Ok(pid)
 }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use berth_model::task::{Pid, RuntimeFailure, ShimReport};
 
 use crate::error::{Error, Result};
+use crate::json;
 
 /// The pipe's write end. It is close-on-exec: the engine reads its end when the monitor has begun.
 pub struct Reporter(OwnedFd);
@@ -34,7 +35,7 @@ impl Reporter {
     }
 
     fn write(&mut self, report: &ShimReport) -> io::Result<()> {
-        let mut line = serde_json::to_vec(report)?;
+        let mut line = json::write(report)?;
         line.push(b'\n');
         Ok(berth_fs::atomic::write_all(&self.0, &line)?)
     }
