@@ -3,7 +3,8 @@
 //!
 //! | hook | run by | where | status | a failure |
 //! |---|---|---|---|---|
-//! | prestart, createRuntime | the runtime | host | creating | undoes the creation |
+//! | prestart | the runtime | host | created | undoes the creation |
+//! | createRuntime | the runtime | host | creating | undoes the creation |
 //! | createContainer | init, before it enters the root | container | creating | undoes the creation |
 //! | startContainer | init, inside | container | created | ends the container |
 //! | poststart | the runtime | host | running | ends the container |
@@ -15,20 +16,20 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use berth_oci::spec::{Hook, Spec, State};
 use berth_sys::process::Strings;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::error::{Error, Result};
+use crate::pid::ends_within;
 use crate::process::c_string;
 use crate::validate::invalid;
 use crate::warning::warn;
@@ -173,8 +174,7 @@ fn start(hook: &Hook, state: &State, env: Option<&[String]>, words: &File) -> io
             .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
             .map(std::ffi::CString::new)
             .collect::<std::result::Result<_, _>>()?,
-        ([], Some(env)) => texts(env)?,
-        (env, _) => texts(env)?,
+        ([], Some(env)) | (env, _) => texts(env)?,
     };
     let mut command = Command::new(&hook.path);
     command
@@ -194,7 +194,8 @@ fn wait(child: &mut Child, timeout_s: Option<u64>) -> io::Result<Option<ExitStat
     };
     let pid = Pid::from_child(child);
     // Our unreaped child: the number is its own, and its group's.
-    let ended = pidfd_open(pid, PidfdFlags::empty()).and_then(|pidfd| ends_in(&pidfd, seconds));
+    let ended = pidfd_open(pid, PidfdFlags::empty())
+        .and_then(|pidfd| ends_within(&pidfd, Duration::from_secs(seconds)));
     if ended == Ok(true) {
         return child.wait().map(Some);
     }
@@ -202,15 +203,6 @@ fn wait(child: &mut Child, timeout_s: Option<u64>) -> io::Result<Option<ExitStat
     child.wait()?;
     ended?;
     Ok(None)
-}
-
-fn ends_in(pidfd: &OwnedFd, seconds: u64) -> std::result::Result<bool, Errno> {
-    let limit = Timespec {
-        tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX),
-        tv_nsec: 0,
-    };
-    let mut wanted = [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
-    rustix::io::retry_on_intr(|| poll(&mut wanted, Some(&limit))).map(|ready| ready > 0)
 }
 
 fn memory_file() -> io::Result<File> {

@@ -290,7 +290,7 @@ fn hooks_run_at_their_points() {
     assert_eq!(
         lines,
         [
-            "prestart creating",
+            "prestart created",
             "createRuntime creating",
             "createContainer creating",
             "startContainer created",

@@ -12,6 +12,8 @@ use rustix::io::Errno;
 
 use crate::check;
 
+/// SIGKILL.
+pub const KILL: i32 = libc::SIGKILL;
 /// The highest signal number.
 pub const MAX: i32 = 64;
 

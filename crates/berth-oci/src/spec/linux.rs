@@ -63,6 +63,18 @@ pub enum NamespaceKind {
     Time,
 }
 
+impl Linux {
+    /// The namespace of a kind, if it is named.
+    pub fn namespace(&self, kind: NamespaceKind) -> Option<&Namespace> {
+        self.namespaces.iter().find(|n| n.kind == kind)
+    }
+
+    /// Whether a namespace of a kind is made, not joined.
+    pub fn makes(&self, kind: NamespaceKind) -> bool {
+        self.namespace(kind).is_some_and(|n| n.path.is_none())
+    }
+}
+
 /// A namespace: new, or (with `path`) the existing one behind that file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Namespace {

@@ -1,10 +1,12 @@
 //! `delete`: removes a stopped container's cgroups and state; with `-f` kills it first.
 
 use std::path::Path;
+use std::time::Duration;
 
 use berth_cgroup::Cgroup;
 use berth_cgroup::systemd::Unit;
 use berth_oci::spec::Spec;
+use berth_sys::signals;
 
 use super::args::{Args, unknown};
 use super::{Global, log};
@@ -56,13 +58,7 @@ fn has_ended(record: &Record) -> Result<bool> {
     let Some(init) = pid::open(record.pid, record.start_time)? else {
         return Ok(true);
     };
-    let limit = rustix::event::Timespec {
-        tv_sec: 0,
-        tv_nsec: 50_000_000,
-    };
-    let wanted = rustix::event::PollFd::new(&init, rustix::event::PollFlags::IN);
-    rustix::io::retry_on_intr(|| rustix::event::poll(&mut [wanted.clone()], Some(&limit)))
-        .map(|ended| ended > 0)
+    pid::ends_within(&init, Duration::from_millis(50))
         .map_err(|e| step("wait for the container's end", e))
 }
 
@@ -80,14 +76,9 @@ fn wrong(id: String, status: Status) -> Error {
 /// [`Error::Cgroup`], [`Error::Step`].
 pub(super) fn kill(record: &Record, cgroup: &Cgroup) -> Result<()> {
     if let Some(init) = pid::open(record.pid, record.start_time)? {
-        let _ = berth_sys::signals::send(&init, 9);
+        let _ = signals::send(&init, signals::KILL);
         cgroup.kill()?;
-        let wanted = rustix::event::PollFd::new(&init, rustix::event::PollFlags::IN);
-        let limit = rustix::event::Timespec {
-            tv_sec: 10,
-            tv_nsec: 0,
-        };
-        rustix::io::retry_on_intr(|| rustix::event::poll(&mut [wanted.clone()], Some(&limit)))
+        pid::ends_within(&init, Duration::from_secs(10))
             .map_err(|e| step("wait for the container's end", e))?;
     }
     Ok(())

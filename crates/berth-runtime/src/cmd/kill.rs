@@ -1,16 +1,14 @@
 //! `kill`: sends a signal to init, through a pidfd that only init can be behind (security: R28).
 
 use berth_cgroup::Cgroup;
-
 use berth_oci::spec::{NamespaceKind, Spec};
+use berth_sys::signals;
 
 use super::args::{Args, unknown, usage};
 use super::{Global, log};
 use crate::error::{Error, Result, step};
 use crate::pid;
 use crate::state::Status;
-
-const SIGKILL: i32 = 9;
 
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let mut all = false;
@@ -45,12 +43,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         return Err(stopped());
     }
     let init = pid::open(record.pid, record.start_time)?.ok_or_else(stopped)?;
-    berth_sys::signals::send(&init, number).map_err(|errno| match errno {
+    signals::send(&init, number).map_err(|errno| match errno {
         rustix::io::Errno::SRCH => stopped(),
         errno => step("signal the container", errno),
     })?;
     log::debug(format_args!("init has the signal {number}"));
-    if number == SIGKILL {
+    if number == signals::KILL {
         // A frozen v1 cgroup keeps even SIGKILL waiting.
         if status == Status::Paused {
             Cgroup::open(&record.cgroups)?.thaw()?;
@@ -64,14 +62,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 }
 
 fn owns_pids(spec: &Spec) -> bool {
-    let namespaces = spec.linux.iter().flat_map(|linux| &linux.namespaces);
-    namespaces
-        .into_iter()
-        .any(|n| n.kind == NamespaceKind::Pid && n.path.is_none())
+    let linux = spec.linux.as_ref();
+    linux.is_some_and(|linux| linux.makes(NamespaceKind::Pid))
 }
 
 fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
-    if number == SIGKILL {
+    if number == signals::KILL {
         return Ok(cgroup.kill()?);
     }
     for pid in cgroup.procs()? {
@@ -84,7 +80,7 @@ fn to_all(cgroup: &Cgroup, number: i32) -> Result<()> {
         };
         // Still in the cgroup after it is held: it is the one that was listed, or another of the same.
         if cgroup.procs()?.contains(&pid.as_raw_nonzero().get()) {
-            let _ = berth_sys::signals::send(&pidfd, number);
+            let _ = signals::send(&pidfd, number);
         }
     }
     Ok(())
