@@ -6,7 +6,7 @@ use berth_cgroup::Cgroup;
 use berth_oci::spec::{IdMapping, Linux, NamespaceKind, Spec};
 
 use crate::error::Result;
-use crate::namespaces::in_user_namespace;
+use crate::namespaces::is_real_root;
 
 /// Gives the cgroup to the host's user behind `process.user.uid`, if the container has a cgroup namespace
 /// of its own and mounts the cgroup writable.
@@ -18,30 +18,22 @@ pub(crate) fn give(cgroup: &Cgroup, spec: &Spec, linux: &Linux) -> Result<()> {
         // Root has it already.
         None | Some(0) => Ok(()),
         // An ordinary user can give nothing away.
-        Some(_) if !rustix::process::geteuid().is_root() || in_user_namespace() => Ok(()),
+        Some(_) if !is_real_root() => Ok(()),
         Some(uid) => Ok(cgroup.give_to(uid)?),
     }
 }
 
 fn owner(spec: &Spec, linux: &Linux) -> Option<u32> {
-    let new = |kind| {
-        let mut all = linux.namespaces.iter();
-        all.any(|n| n.kind == kind && n.path.is_none())
-    };
     let writable = spec.mounts.iter().any(|mount| {
         mount.destination == "/sys/fs/cgroup"
             && mount.source.as_deref() == Some("cgroup")
             && !mount.options.iter().any(|o| o == "ro")
     });
     let uid = spec.process.as_ref()?.user.uid;
-    if !writable || !new(NamespaceKind::Cgroup) {
+    if !writable || !linux.makes(NamespaceKind::Cgroup) {
         return None;
     }
-    if linux
-        .namespaces
-        .iter()
-        .all(|n| n.kind != NamespaceKind::User)
-    {
+    if linux.namespace(NamespaceKind::User).is_none() {
         return Some(uid);
     }
     // In a joined user namespace without maps nobody says who it is.

@@ -102,11 +102,7 @@ fn find(pid: i32, linux: &Linux) -> io::Result<Way> {
             )));
         }
     }
-    let named = linux
-        .namespaces
-        .iter()
-        .any(|n| n.kind == NamespaceKind::Mount);
-    let by_namespace = named
+    let by_namespace = linux.namespace(NamespaceKind::Mount).is_some()
         && kinds.contains(ThreadNameSpaceType::from_bits_retain(
             bit(NamespaceKind::Mount) as u32,
         ));
@@ -119,7 +115,7 @@ fn find(pid: i32, linux: &Linux) -> io::Result<Way> {
 
 /// Whether the configuration says that the container is not where the runtime is.
 fn is_isolated(linux: &Linux, kind: NamespaceKind, ours: &Stat) -> bool {
-    match linux.namespaces.iter().find(|n| n.kind == kind) {
+    match linux.namespace(kind) {
         None => false,
         Some(Namespace { path: None, .. }) => true,
         Some(Namespace {

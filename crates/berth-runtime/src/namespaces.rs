@@ -331,8 +331,7 @@ pub(crate) fn check(linux: &Linux) -> Result<()> {
     let Some(offsets) = &linux.time_offsets else {
         return Ok(());
     };
-    let new_time = |n: &Namespace| n.kind == NamespaceKind::Time && n.path.is_none();
-    if !linux.namespaces.iter().any(new_time) {
+    if !linux.makes(NamespaceKind::Time) {
         return invalid("timeOffsets need a new time namespace".into());
     }
     let too_many = |o: &berth_oci::spec::TimeOffset| o.nanosecs > 999_999_999;
@@ -431,6 +430,11 @@ pub fn take_root_ids() -> std::result::Result<(), Errno> {
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)
+}
+
+/// Whether this process is root, and of no user namespace but the host's first.
+pub(crate) fn is_real_root() -> bool {
+    rustix::process::geteuid().is_root() && !in_user_namespace()
 }
 
 /// Whether this process runs in a user namespace other than the host's first.

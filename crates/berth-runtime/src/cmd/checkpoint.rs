@@ -10,6 +10,7 @@ use super::args::{Args, unknown, usage};
 use super::{Global, delete};
 use crate::criu::{Given, cgroups_mode, checkpoint};
 use crate::error::{Error, Result, step};
+use crate::namespaces::is_real_root;
 use crate::state::Status;
 
 /// Where an image is, if nobody says.
@@ -56,8 +57,7 @@ pub(super) fn defaults() -> Given {
 /// # Errors
 /// [`Error::Unsupported`].
 pub(super) fn need_root() -> Result<()> {
-    let own = crate::namespaces::in_user_namespace();
-    match rustix::process::geteuid().is_root() && !own {
+    match is_real_root() {
         true => Ok(()),
         false => Err(Error::Unsupported {
             what: "checkpoint and restore without root",

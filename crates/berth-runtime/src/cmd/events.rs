@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use berth_cgroup::Cgroup;
-use berth_oci::spec::{Namespace, NamespaceKind, Spec};
+use berth_oci::spec::{NamespaceKind, Spec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
@@ -116,9 +116,8 @@ impl Container {
             None => json!({}),
         };
         // Without a network of its own those are the host's.
-        let network = |n: &Namespace| n.kind == NamespaceKind::Network;
-        let own = linux.is_some_and(|l| l.namespaces.iter().any(network));
-        let network = match own {
+        let own = linux.and_then(|l| l.namespace(NamespaceKind::Network));
+        let network = match own.is_some() {
             true => std::fs::read_to_string(format!("/proc/{}/net/dev", self.record.pid)).ok(),
             false => None,
         };

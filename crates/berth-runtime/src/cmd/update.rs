@@ -17,7 +17,7 @@ use berth_oci::spec::{Linux, Resources};
 use super::Global;
 use super::args::Args;
 use crate::error::{Error, Result, step};
-use crate::namespaces::in_user_namespace;
+use crate::namespaces::is_real_root;
 use crate::place::session;
 use crate::state::Status;
 use crate::{bundle, devices, rdt};
@@ -59,9 +59,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         ..change
     };
     let options = Options {
-        rootless: global
-            .rootless
-            .unwrap_or_else(|| in_user_namespace() || !rustix::process::geteuid().is_root()),
+        rootless: global.rootless.unwrap_or_else(|| !is_real_root()),
     };
     let mut cgroup = Cgroup::open(&record.cgroups)?;
     let coming = cgroup.extension(&change, &options)?;
