@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result, step};
 use crate::mounts::{Mounted, attach};
 use crate::rootfs::{Root, split};
+use crate::validate::invalid;
 use crate::walk;
 
 /// Path, major, minor of what every container has.
@@ -147,11 +148,10 @@ pub fn check(devices: &[Device]) -> Result<()> {
             || (!numbers && device.kind != "p")
             || !device.path.is_absolute()
         {
-            let reason = format!(
+            return invalid(format!(
                 "the device {} has a bad type, number or path",
                 device.path.display()
-            );
-            return Err(Error::InvalidSpec { reason });
+            ));
         }
     }
     Ok(())

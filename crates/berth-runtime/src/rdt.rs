@@ -23,6 +23,7 @@ use berth_oci::spec::IntelRdt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::validate::invalid;
 
 pub use stats::stats;
 
@@ -327,24 +328,23 @@ fn schemata(asked: &IntelRdt) -> String {
 
 /// Source: config-linux.md, "IntelRdt"; a group is one directory's name.
 fn check(asked: &IntelRdt) -> Result<()> {
-    let bad = |reason: String| Err(Error::InvalidSpec { reason });
     if let Some(name) = asked.clos_id.as_deref()
         && name != "/"
         && (name.contains(['/', '\n', '\0']) || matches!(name, "" | "." | ".."))
     {
-        return bad(format!(
+        return invalid(format!(
             "linux.intelRdt.closID `{name}` is no name of a group"
         ));
     }
     if let Some(schema) = asked.mem_bw_schema.as_deref().filter(|s| !s.is_empty())
         && (!schema.starts_with("MB:") || schema.contains('\n'))
     {
-        return bad(format!(
+        return invalid(format!(
             "linux.intelRdt.memBwSchema `{schema}` is no line that begins with `MB:`"
         ));
     }
     match asked.schemata.iter().find(|line| line.contains('\n')) {
-        Some(line) => bad(format!(
+        Some(line) => invalid(format!(
             "linux.intelRdt.schemata has two lines in one: `{line}`"
         )),
         None => Ok(()),
