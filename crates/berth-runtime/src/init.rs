@@ -22,7 +22,7 @@ use crate::namespaces::Plan;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::rootfs::{self, Root};
 use crate::sync::Sync;
-use crate::{devices, hooks, id_maps, masks, sysctl};
+use crate::{devices, hooks, id_maps, labels, masks, sysctl};
 
 /// All that init needs, made before it is born.
 #[derive(Debug)]
@@ -133,6 +133,7 @@ impl Init<'_> {
             own_pid: plan.new & namespace::PID != 0 || plan.join_pid.is_some(),
             own_ipc: plan.own.ipc,
             ahead: &plan.ahead,
+            label: labels::mount_label(self.linux),
             entry,
         };
         let mounted = mounts::make_all(&root, &self.spec.mounts, &context)?;

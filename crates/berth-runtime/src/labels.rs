@@ -1,5 +1,5 @@
-//! Labels of security modules that a process takes with its exec: an AppArmor profile, an SELinux label. What the
-//! host cannot apply is refused, never forgotten.
+//! Labels of security modules: those that a process takes with its exec (an AppArmor profile, an SELinux label),
+//! and that of the files which the runtime mounts. What the host cannot apply is refused, never forgotten.
 //!
 //! They are written through a procfs of ours, or one that is no other file system's (security: R15), opened while
 //! that may be done and written as the last step: hooks are not meant.
@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use berth_oci::spec::Process;
+use berth_oci::spec::{Linux, Process};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
@@ -52,7 +52,7 @@ impl Labels {
             }
             labels.apparmor = None;
         }
-        if labels.selinux.is_some() && !Path::new("/sys/fs/selinux/enforce").exists() {
+        if labels.selinux.is_some() && !runs_selinux() {
             return Err(Error::NoSecurityModule {
                 what: "an SELinux label",
             });
@@ -105,6 +105,31 @@ impl Label {
             Err(errno) => Err(fail(errno.into())),
         }
     }
+}
+
+/// What new file systems are labelled with.
+///
+/// # Errors
+/// [`Error::NoSecurityModule`].
+pub fn check_mount_label(linux: &Linux) -> Result<()> {
+    match mount_label(linux) {
+        Some(_) if !runs_selinux() => Err(Error::NoSecurityModule {
+            what: "an SELinux mount label",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The label of what is mounted, if there is one.
+pub(crate) fn mount_label(linux: &Linux) -> Option<&str> {
+    linux
+        .mount_label
+        .as_deref()
+        .filter(|label| !label.is_empty())
+}
+
+fn runs_selinux() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
 }
 
 fn runs_apparmor() -> bool {

@@ -27,8 +27,8 @@ use crate::place::{Place, session};
 use crate::process::{Prepared, Stdio};
 use crate::sync::{Message, Sync};
 use crate::{
-    bundle, cgroup_owner, devices, filter, hooks, id_maps, maker, mount_options, mount_source,
-    net_devices, rdt, sysctl, validate,
+    bundle, cgroup_owner, devices, filter, hooks, id_maps, labels, maker, mount_options,
+    mount_source, net_devices, rdt, sysctl, validate,
 };
 
 /// How a container is made, beside its spec.
@@ -312,15 +312,7 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
         .linux
         .as_ref()
         .ok_or_else(|| invalid("there is no linux section"))?;
-    if linux
-        .mount_label
-        .as_deref()
-        .is_some_and(|label| !label.is_empty())
-    {
-        return Err(Error::Unsupported {
-            what: "an SELinux mount label",
-        });
-    }
+    labels::check_mount_label(linux)?;
     let namespaces = Plan::new(spec, linux)?;
     devices::check(&linux.devices)?;
     sysctl::check(&linux.sysctl, namespaces.own)?;

@@ -27,7 +27,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 
 use crate::error::{Error, Result, step};
-use crate::id_maps;
 use crate::init::Init;
 use crate::launch::{fail_and_exit, wait};
 use crate::mount_options::Options;
@@ -35,6 +34,7 @@ use crate::mount_source::new_file_system;
 use crate::namespaces::in_user_namespace;
 use crate::process::hide_from_others;
 use crate::sync::{Message, Sync};
+use crate::{id_maps, labels};
 
 /// Makes init's process, which waits for its first go.
 ///
@@ -76,7 +76,7 @@ pub(crate) fn make_init(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync
 /// The runtime's side, until the maker has made init.
 fn follow(maker: &Child, sync: &Sync, linux: &Linux) -> Result<Child> {
     loop {
-        match sync.receive()? {
+        match sync.receive_from(&maker.pidfd)? {
             Message::Maps => {
                 id_maps::write(maker.pid, linux)?;
                 sync.go()?;
@@ -147,18 +147,20 @@ fn be_the_maker(init: &Init<'_>, sync: &Sync, in_pid: bool) -> Result<Forked> {
 
 /// Mounts what shows namespaces of the host's: root of another user namespace may not.
 fn mount_ahead(init: &Init<'_>, shows: impl Fn(&str) -> bool) -> Result<()> {
+    let label = labels::mount_label(init.linux);
     for (index, mount) in init.spec.mounts.iter().enumerate() {
         let Some(kind) = mount.kind.as_deref().filter(|kind| shows(kind)) else {
             continue;
         };
         let options = Options::parse(mount)?;
         if !options.bind {
-            let made =
-                new_file_system(kind, mount, &options, None).map_err(|source| Error::Mount {
+            let made = new_file_system(kind, mount, &options, None, label).map_err(|source| {
+                Error::Mount {
                     destination: mount.destination.clone(),
                     what: kind.to_owned(),
                     source,
-                })?;
+                }
+            })?;
             init.namespaces.ahead.borrow_mut().insert(index, made);
         }
     }

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::mount_options::Options;
-use crate::mount_source::{create, source_of};
+use crate::mount_source::{create, label_option, source_of};
 use crate::mounts::attach;
 use crate::rootfs::Root;
 
@@ -27,6 +27,7 @@ pub(crate) fn make(
     kind: &str,
     mount: &Mount,
     options: &Options,
+    label: Option<&str>,
 ) -> io::Result<OwnedFd> {
     let scratch = create("tmpfs", &[("mode", Some("700"))], 0).map_err(|(errno, _)| errno)?;
     attach(&scratch, root)?;
@@ -36,11 +37,7 @@ pub(crate) fn make(
             rustix::fs::openat(&scratch, "m", flags, Mode::empty())
         };
         rustix::fs::mkdirat(&scratch, "m", Mode::RWXU)?;
-        let words = options.data.iter().map(|(key, value)| match value {
-            Some(value) => format!("{key}={value}"),
-            None => key.clone(),
-        });
-        let data = CString::new(words.collect::<Vec<_>>().join(","))?;
+        let data = CString::new(words(options, label_option(kind, options, label)))?;
         let mut flags = MountFlags::empty();
         if options.inode_version {
             flags |= MountFlags::from_bits_retain(MS_I_VERSION);
@@ -54,6 +51,16 @@ pub(crate) fn make(
     })();
     unmount(&scratch)?;
     made
+}
+
+/// The options as mount(2) takes them: a label, which has commas, in quotes.
+fn words(options: &Options, label: Option<(&str, Option<&str>)>) -> String {
+    let words = options.data.iter().map(|(key, value)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.clone(),
+    });
+    let label = label.map(|(key, label)| format!("{key}=\"{}\"", label.unwrap_or_default()));
+    words.chain(label).collect::<Vec<_>>().join(",")
 }
 
 /// Source: linux/mount.h.
@@ -73,4 +80,38 @@ fn mount_on(
 fn unmount(place: &OwnedFd) -> io::Result<()> {
     let path = format!("/proc/self/fd/{}", place.as_raw_fd());
     Ok(rustix::mount::unmount(path, UnmountFlags::DETACH)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Through fsconfig(2) a label is a value of its own, through mount(2) a word among others.
+    #[test]
+    fn a_label_is_an_option_of_new_file_systems() {
+        let label = Some("system_u:object_r:container_file_t:s0:c1,c2");
+        let mount = |option: &str| Mount {
+            options: vec![option.to_owned()],
+            ..Mount::default()
+        };
+        let options = Options::parse(&mount("size=1m")).unwrap();
+        for (kind, labelled) in [
+            ("tmpfs", true),
+            ("devpts", true),
+            ("overlay", true),
+            ("mqueue", false),
+            ("proc", false),
+            ("sysfs", false),
+        ] {
+            let option = label_option(kind, &options, label);
+            assert_eq!(option, labelled.then_some(("context", label)), "{kind}");
+            assert_eq!(label_option(kind, &options, None), None);
+        }
+        assert_eq!(
+            words(&options, label_option("tmpfs", &options, label)),
+            "size=1m,context=\"system_u:object_r:container_file_t:s0:c1,c2\""
+        );
+        let own = Options::parse(&mount("context=a:b:c:s0")).unwrap();
+        assert_eq!(label_option("tmpfs", &own, label), None);
+    }
 }

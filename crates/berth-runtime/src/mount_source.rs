@@ -16,7 +16,7 @@ use std::path::Path;
 use berth_oci::spec::{Mount, Spec};
 use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
 use berth_sys::userns::with_maps;
-use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, XattrFlags};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::mount_options::{Attributes, Options};
 use crate::mounts::{Context, describe, kind_of};
 use crate::rootfs::Root;
-use crate::{id_maps, mount_by_path};
+use crate::{id_maps, labels, mount_by_path};
 
 /// Bytes of a string that fsconfig(2) takes.
 const VALUE_BYTES: usize = 255;
@@ -88,7 +88,7 @@ pub(crate) fn make(
     };
     match file_system(root, mount, options, covered, context) {
         // The container's device rules, which hold for init already, say nothing about its mounts.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount) => {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount, kind) => {
             let made = context.request_mount(index)?;
             configure(&made, options, false).map_err(fail)?;
             Ok(Made {
@@ -100,9 +100,11 @@ pub(crate) fn make(
     }
 }
 
-fn of_a_device(mount: &Mount) -> bool {
+/// Not of the kernel's own, which show the namespaces of whoever makes them, whatever their source says.
+fn of_a_device(mount: &Mount, kind: &str) -> bool {
     let source = mount.source.as_deref();
-    source.is_some_and(|source| source.starts_with("/dev/"))
+    let own = OF_THE_KERNEL.contains(&kind) || kind.starts_with("cgroup");
+    !own && source.is_some_and(|source| source.starts_with("/dev/"))
 }
 
 /// Closed to the container's root, but not to the one who asked for it; or behind a descriptor, whose mounts
@@ -112,22 +114,27 @@ fn is_the_runtimes(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::ACCESS | Errno::INVAL))
 }
 
-/// The runtime's side of [`make`]: the mount number `index` for the init `pid`, id-mapped where asked.
+/// The runtime's side of [`make`]: the mount number `index` for the init `pid`, id-mapped where asked. Nothing
+/// else is made than what `make` asks for.
 ///
 /// # Errors
 /// [`Error::Mount`].
 pub(crate) fn make_for_init(spec: &Spec, index: usize, bundle: &Path, pid: i32) -> Result<OwnedFd> {
-    let Some(mount) = spec.mounts.get(index) else {
-        return Err(Error::Sync {
-            source: io::ErrorKind::InvalidData.into(),
-        });
+    let nonsense = || Error::Sync {
+        source: io::ErrorKind::InvalidData.into(),
     };
+    let mount = spec.mounts.get(index).ok_or_else(nonsense)?;
     let options = Options::parse(mount)?;
+    let kind = kind_of(mount, &options);
+    if !options.bind && options.id_map.is_none() && !of_a_device(mount, kind) {
+        return Err(nonsense());
+    }
     let make = || {
         let made = if options.bind {
             copy_tree(&source_path(mount, bundle)?, options.recursive)?.0
         } else {
-            new_file_system(kind_of(mount, &options), mount, &options, None)?
+            let label = spec.linux.as_ref().and_then(labels::mount_label);
+            new_file_system(kind_of(mount, &options), mount, &options, None, label)?
         };
         if let Some(recursive) = options.id_map {
             id_map(&made, mount, pid, recursive)?;
@@ -331,9 +338,9 @@ fn file_system(
             .is_some_and(|value| value.len() > VALUE_BYTES)
     };
     let made = if options.inode_version || options.data.iter().any(long) {
-        mount_by_path::make(root, kind, mount, options)
+        mount_by_path::make(root, kind, mount, options, context.label)
     } else {
-        new_file_system(kind, mount, options, covered)
+        new_file_system(kind, mount, options, covered, context.label)
     };
     let error = match made {
         Ok(made) => {
@@ -384,29 +391,62 @@ pub(crate) fn new_file_system(
     mount: &Mount,
     options: &Options,
     covered: Option<u32>,
+    label: Option<&str>,
 ) -> io::Result<OwnedFd> {
     let mode = covered.map(|mode| format!("{mode:o}"));
     let mut data = vec![("source", Some(source_of(mount, kind)))];
     let pairs = options.data.iter();
     data.extend(pairs.map(|(key, value)| (key.as_str(), value.as_deref())));
     data.extend(mode.as_deref().map(|mode| ("mode", Some(mode))));
+    data.extend(label_option(kind, options, label));
     if options.own.set & attr::RDONLY != 0 && !OF_THE_KERNEL.contains(&kind) {
         // A device that cannot be written must not be tried.
         data.push(("ro", None));
     }
-    match create(kind, &data, options.own.set) {
+    let made = match create(kind, &data, options.own.set) {
         // The group of terminals may have no number in this user namespace.
         Err((Errno::INVAL, _)) if kind == "devpts" => {
             data.retain(|(key, value)| *key != "gid" || value.is_none());
             create(kind, &data, options.own.set)
         }
         other => other,
-    }
-    .map_err(|(errno, said)| match (errno, said) {
+    };
+    let made = made.map_err(|(errno, said)| match (errno, said) {
         (errno, Some(said)) => io::Error::new(io::Error::from(errno).kind(), said),
         (Errno::NODEV, None) => invalid("this kernel has no file system of this type"),
         (errno, None) => errno.into(),
-    })
+    })?;
+    if let ("mqueue", Some(label)) = (kind, label) {
+        label_top(&made, label)?;
+    }
+    Ok(made)
+}
+
+/// The label of all files of a new file system, as a value for fsconfig(2). The kernel's own ones keep what the
+/// policy says; a mqueue is as old as its namespace and is labelled after that, see [`label_top`].
+///
+/// Source: mount(8), "context="; runc 1.3, rootfs_linux.go.
+pub(crate) fn label_option<'a>(
+    kind: &str,
+    options: &Options,
+    label: Option<&'a str>,
+) -> Option<(&'static str, Option<&'a str>)> {
+    let own = options.data.iter().any(|(key, _)| key == "context");
+    let label = label.filter(|_| !own && !matches!(kind, "proc" | "sysfs" | "mqueue"))?;
+    Some(("context", Some(label)))
+}
+
+/// Labels the topmost directory.
+fn label_top(mount: &OwnedFd, label: &str) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let top = rustix::fs::openat(mount, ".", flags, Mode::empty())?;
+    let name = "security.selinux";
+    Ok(rustix::fs::fsetxattr(
+        top,
+        name,
+        label.as_bytes(),
+        XattrFlags::empty(),
+    )?)
 }
 
 /// File systems without a store of their own: to be read-only is a matter of each mount.

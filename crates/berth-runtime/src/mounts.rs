@@ -40,6 +40,8 @@ pub struct Context<'a> {
     pub own_ipc: bool,
     /// Mounts of the spec, by their index, that init's maker has made already.
     pub ahead: &'a crate::namespaces::Ahead,
+    /// What SELinux is to call the files of new file systems.
+    pub label: Option<&'a str>,
     /// The way into the container's cgroups, which a mount of theirs needs.
     pub entry: &'a Entry<'a>,
 }

@@ -41,8 +41,7 @@ pub(super) fn main(mut args: Args) -> Result<i32> {
                 "supportedFlags": filter::supported_flags(),
             },
             "apparmor": { "enabled": true },
-            // Labels of processes, but not of mounts.
-            "selinux": { "enabled": false },
+            "selinux": { "enabled": true },
             "memoryPolicy": {
                 "modes": names(attributes::MEMORY_MODES), "flags": names(attributes::MEMORY_FLAGS),
             },
