@@ -50,6 +50,8 @@ pub struct Target<'a> {
     pub bundle: &'a Path,
     /// A paused one is entered, too: the process runs when the container does.
     pub even_paused: bool,
+    /// The caller's session keyring is kept.
+    pub no_new_keyring: bool,
 }
 
 impl Target<'_> {
@@ -107,6 +109,7 @@ pub fn exec(
         prepared,
         stdio,
         console_size,
+        no_new_keyring: target.no_new_keyring,
     };
     let (ours, theirs) = Sync::pair()?;
     let options = CloneOptions {
@@ -179,6 +182,7 @@ struct Entry {
     prepared: Prepared,
     stdio: Stdio,
     console_size: Option<(u16, u16)>,
+    no_new_keyring: bool,
 }
 
 impl Entry {
@@ -226,7 +230,9 @@ impl Entry {
             .map_err(|e| step("ask to die with the runtime", e))?;
         sync.wait_go()?;
         rustix::process::setsid().map_err(|e| step("make a session", e))?;
-        let _ = berth_sys::keyring::join_new_session(c"_ses");
+        if !self.no_new_keyring {
+            let _ = berth_sys::keyring::join_new_session(c"_ses");
+        }
         if matches!(self.stdio, Stdio::Terminal) {
             let pair = self.open_terminal()?;
             sync.send_fd(b'T', pair.master.as_fd())?;
@@ -254,7 +260,7 @@ impl Entry {
 
 fn listen(intermediate: &Child, sync: &Sync, target: &Target<'_>) -> Result<Executed> {
     let mut executed: Option<Executed> = None;
-    let result = follow(sync, &mut executed, target);
+    let result = follow(intermediate, sync, &mut executed, target);
     let ended = wait(&intermediate.pidfd)?;
     match (result, executed) {
         (Ok(()), Some(executed)) => Ok(executed),
@@ -271,10 +277,20 @@ fn listen(intermediate: &Child, sync: &Sync, target: &Target<'_>) -> Result<Exec
     }
 }
 
-fn follow(sync: &Sync, executed: &mut Option<Executed>, target: &Target<'_>) -> Result<()> {
+fn follow(
+    intermediate: &Child,
+    sync: &Sync,
+    executed: &mut Option<Executed>,
+    target: &Target<'_>,
+) -> Result<()> {
     let mut ready = false;
     loop {
-        match sync.receive()? {
+        let message = match executed {
+            // Its end, which the container's memory limit may bring, must not be waited out.
+            None => sync.receive_from(&intermediate.pidfd)?,
+            Some(_) => sync.receive()?,
+        };
+        match message {
             Message::Process(pid, pidfd) => {
                 // The number is of the container's pid namespace or below: ask in ours.
                 let pid = pid::number(&pidfd).unwrap_or(pid);

@@ -50,6 +50,8 @@ pub struct LaunchOptions {
     pub fifo: Option<OwnedFd>,
     /// Descriptors from 3 on that the program shall have.
     pub preserve_fds: u32,
+    /// Environment of the first process alone, beside the spec's.
+    pub more_env: Vec<String>,
     /// The root is not pivoted to (an initial ramfs cannot be pivoted away from).
     pub no_pivot: bool,
     /// The caller's session keyring is kept.
@@ -71,6 +73,8 @@ pub struct Created {
     pub start_time: u64,
     /// The terminal's master.
     pub terminal: Option<OwnedFd>,
+    /// It has its caller's session keyring, and so have all that enter it.
+    pub no_new_keyring: bool,
     sync: Sync,
     cgroup: Cgroup,
     rdt: Option<rdt::Group>,
@@ -109,6 +113,7 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
         pidfd: child.pidfd,
         start_time: 0,
         terminal: None,
+        no_new_keyring: init.no_new_keyring,
         sync,
         cgroup,
         rdt: rdt.keep(),
@@ -317,7 +322,14 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
     devices::check(&linux.devices)?;
     sysctl::check(&linux.sysctl, namespaces.own)?;
     mount_options::root_propagation(linux.rootfs_propagation.as_deref())?;
-    let mut prepared = Prepared::new(process, linux)?;
+    let mut prepared = match options.more_env.as_slice() {
+        [] => Prepared::new(process, linux)?,
+        more => {
+            let mut process = process.clone();
+            process.env.extend_from_slice(more);
+            Prepared::new(&process, linux)?
+        }
+    };
     prepared.preserve_fds = options.preserve_fds;
     prepared.warn_of_capabilities(namespaces.other_user())?;
     let hooks_inside = spec

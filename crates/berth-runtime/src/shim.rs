@@ -104,6 +104,7 @@ impl Task<'_> {
             console_size: self.request.console_size,
             fifo: None,
             preserve_fds: 0,
+            more_env: Vec::new(),
             no_pivot: false,
             no_new_keyring: false,
             rootless: None,

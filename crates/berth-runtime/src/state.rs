@@ -62,6 +62,9 @@ pub struct Record {
     /// Its resctrl groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rdt: Option<rdt::Group>,
+    /// What enters it keeps its session keyring, as it has its own caller's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_new_keyring: bool,
 }
 
 /// What a container is doing.
@@ -305,6 +308,7 @@ impl Dir {
             unit: created.unit().cloned(),
             created: now(),
             rdt: created.rdt().cloned(),
+            no_new_keyring: created.no_new_keyring,
         };
         self.write(CONFIG, spec)?;
         self.write(RECORD, &record)
@@ -521,6 +525,7 @@ mod tests {
             unit: None,
             created: now(),
             rdt: None,
+            no_new_keyring: false,
         };
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
         let _fifo = state.make_fifo().unwrap();

@@ -490,18 +490,27 @@ fn readiness_goes_to_the_service_manager() {
 /// Source: sd_listen_fds(3).
 #[test]
 fn sockets_of_the_service_manager_are_passed_on() {
-    let bundle = Bundle::new("echo $LISTEN_FDS $LISTEN_PID; cat <&3");
-    let file = bundle.path().join("passed");
+    let bundle = Bundle::new("echo $LISTEN_FDS $LISTEN_PID; cat <&3; exec sleep 1000");
+    let (file, seen) = (bundle.path().join("passed"), bundle.path().join("seen"));
     std::fs::write(&file, "content").unwrap();
     let command = bundle.command(&["run", "c"]);
     let line = format!(
-        "exec 3<{}; LISTEN_FDS=1 LISTEN_PID=$$ exec {} --root {} run c",
+        "exec 3<{}; LISTEN_FDS=1 LISTEN_PID=$$ exec {} --root {} run -d c </dev/null >{} 2>&1",
         file.display(),
         command.get_program().display(),
-        bundle.path().join("state").display()
+        bundle.path().join("state").display(),
+        seen.display()
     );
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(bundle.path());
     let run = Finished::run(&mut shell, b"", std::time::Duration::from_secs(60));
-    assert_eq!(run.ok(), "1 1\ncontent");
+    run.ok();
+    eventually("the content", || {
+        let said = std::fs::read_to_string(&seen).unwrap();
+        (said == "1 1\ncontent").then_some(())
+    });
+    // They are the first process's and no other's.
+    let env = bundle.call(&["exec", "c", "env"]);
+    assert!(!env.ok().contains("LISTEN_"), "{env}");
+    bundle.call(&["delete", "-f", "c"]).ok();
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use berth_oci::spec::{Process, Spec};
+use berth_oci::spec::Spec;
 
 use super::args::{Args, unknown, usage};
 use super::{Global, log, notify, terminal, write_pid_file};
@@ -20,6 +20,8 @@ pub(super) struct Options {
     pub(super) pid_file: Option<PathBuf>,
     pub(super) console_socket: Option<PathBuf>,
     pub(super) preserve_fds: u32,
+    /// What the service manager tells the container's first process, and no other.
+    pub(super) env: Vec<String>,
     pub(super) no_pivot: bool,
     pub(super) no_new_keyring: bool,
     pub(super) pidfd_socket: Option<PathBuf>,
@@ -63,6 +65,7 @@ impl Options {
             console_size: None,
             fifo,
             preserve_fds: self.preserve_fds,
+            more_env: self.env.clone(),
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
             rootless: global.rootless,
@@ -78,10 +81,8 @@ impl Options {
             &self.bundle
         };
         let path = absolute_bundle(path)?;
-        let mut spec = bundle::load(&path)?;
-        if let Some(process) = &mut spec.process {
-            self.preserve_fds = preserved(self.preserve_fds, process)?;
-        }
+        let spec = bundle::load(&path)?;
+        self.preserve_fds = preserved(self.preserve_fds, &mut self.env)?;
         log::debug(format_args!("the bundle is {}", path.display()));
         Ok((path, spec))
     }
@@ -91,15 +92,15 @@ impl Options {
 /// passed to this process, of which the program is told.
 ///
 /// Source: sd_listen_fds(3).
-fn preserved(asked: u32, process: &mut Process) -> Result<u32> {
+fn preserved(asked: u32, env: &mut Vec<String>) -> Result<u32> {
     let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
     let mut all = asked;
     if let Some(passed) = number("LISTEN_FDS")
         && passed > 0
         && number("LISTEN_PID") == Some(std::process::id())
     {
-        process.env.push(format!("LISTEN_FDS={passed}"));
-        process.env.push("LISTEN_PID=1".to_owned());
+        env.push(format!("LISTEN_FDS={passed}"));
+        env.push("LISTEN_PID=1".to_owned());
         all = all.saturating_add(passed);
     }
     check_open(all)?;
@@ -139,7 +140,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let dir = global.root.make(&id)?;
     let made = (|| -> Result<()> {
-        notify::offer(&dir, &mut spec)?;
+        notify::offer(&dir, &mut spec, &mut options.env)?;
         let fifo = dir.make_fifo()?;
         let how = options.launch(global, &dir, &bundle, wants_terminal, Some(fifo));
         let created = launch::create(&spec, how)?;

@@ -47,6 +47,7 @@ struct Container {
     start_time: u64,
     cgroups: Vec<PathBuf>,
     unit: Option<Unit>,
+    no_new_keyring: bool,
     bundle: PathBuf,
     spec: Spec,
 }
@@ -88,6 +89,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         linux: container.spec.linux.as_ref().unwrap_or(&none),
         bundle: &container.bundle,
         even_paused: options.ignore_paused,
+        no_new_keyring: container.no_new_keyring,
     };
     let signals = listen(&FORWARDED)?;
     let stdio = if process.terminal {
@@ -179,6 +181,7 @@ fn of_state(global: &Global, id: &str) -> Result<Container> {
         start_time: record.start_time,
         cgroups: record.cgroups,
         unit: record.unit,
+        no_new_keyring: record.no_new_keyring,
         bundle: record.bundle,
         spec: dir.spec()?,
     })
@@ -196,6 +199,7 @@ fn of_task(dir: &Path) -> Result<Container> {
         start_time: pid.start_time,
         cgroups: pid.cgroups,
         unit: None,
+        no_new_keyring: false,
         spec: bundle::load(&dir.join("bundle"))?,
         bundle: dir.join("bundle"),
     })

@@ -41,11 +41,11 @@ fn manager() -> Option<String> {
     name.filter(|name| !name.is_empty())
 }
 
-/// Shows the container where to write, if there is a manager.
+/// Shows the container where to write, if there is a manager: `env` is that of its first process.
 ///
 /// # Errors
 /// [`Error::StateDir`].
-pub(super) fn offer(dir: &Dir, spec: &mut Spec) -> Result<()> {
+pub(super) fn offer(dir: &Dir, spec: &mut Spec, env: &mut Vec<String>) -> Result<()> {
     if manager().is_none() {
         return Ok(());
     }
@@ -54,9 +54,7 @@ pub(super) fn offer(dir: &Dir, spec: &mut Spec) -> Result<()> {
         path: place.clone(),
         source: errno.into(),
     })?;
-    if let Some(process) = &mut spec.process {
-        process.env.push(format!("NOTIFY_SOCKET={INSIDE}/{NAME}"));
-    }
+    env.push(format!("NOTIFY_SOCKET={INSIDE}/{NAME}"));
     let options = ["bind", "nosuid", "noexec", "nodev", "ro"];
     spec.mounts.push(Mount {
         destination: INSIDE.to_owned(),

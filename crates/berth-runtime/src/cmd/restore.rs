@@ -107,6 +107,7 @@ fn restored(
             unit: restored.unit.clone(),
             created: now(),
             rdt: None,
+            no_new_keyring: false,
         })?;
         match &options.pid_file {
             Some(path) => write_pid_file(path, restored.pid),

@@ -40,9 +40,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     // Before the container is there: no signal is lost.
     let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
-    let how = options.launch(global, &dir, &bundle, wants_terminal, None);
     let started = (|| {
-        notify::offer(&dir, &mut spec)?;
+        notify::offer(&dir, &mut spec, &mut options.env)?;
+        let how = options.launch(global, &dir, &bundle, wants_terminal, None);
         let notify = notify::listen(&dir)?;
         let mut created = launch::create(&spec, how)?;
         let begun = finish(&created, &options, || dir.record(&created, &spec, &bundle))
