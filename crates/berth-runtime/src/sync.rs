@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 use berth_model::task::RuntimeFailure;
 use berth_sys::fdpass;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::error::{Error, Result};
@@ -213,6 +214,27 @@ impl Sync {
         self.send(b'g')
     }
 
+    /// Parent: as [`Sync::receive`], from a child that may end while another process, which the parent does
+    /// not know yet, holds the socket, too: then that is the end.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn receive_from(&self, child: &OwnedFd) -> Result<Message> {
+        let mut wanted = [
+            PollFd::from_borrowed_fd(self.as_fd(), PollFlags::IN),
+            PollFd::new(child, PollFlags::IN),
+        ];
+        let now = Timespec::default();
+        // What it sent before its end may have come between the two looks of the first poll.
+        for patience in [None, Some(&now)] {
+            rustix::io::retry_on_intr(|| poll(&mut wanted, patience)).map_err(fail)?;
+            if !wanted[0].revents().is_empty() {
+                return self.receive();
+            }
+        }
+        Ok(Message::End)
+    }
+
     /// Parent: the next message.
     ///
     /// # Errors
@@ -307,6 +329,31 @@ mod tests {
         parent.go().unwrap();
         drop(child);
         assert!(matches!(parent.receive().unwrap(), Message::End));
+    }
+
+    /// As when a container's memory runs out: its exec waited for ever.
+    #[test]
+    fn a_dead_child_is_noticed_although_its_own_child_holds_the_socket() {
+        let (parent, child) = Sync::pair().unwrap();
+        let mut process = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = rustix::process::Pid::from_child(&process);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+        child.send(b'U').unwrap();
+        assert!(matches!(
+            parent.receive_from(&pidfd).unwrap(),
+            Message::Maps
+        ));
+        process.kill().unwrap();
+        assert!(matches!(parent.receive_from(&pidfd).unwrap(), Message::End));
+        child.send(b'R').unwrap();
+        assert!(matches!(
+            parent.receive_from(&pidfd).unwrap(),
+            Message::Ready
+        ));
+        process.wait().unwrap();
     }
 
     #[test]
