@@ -123,9 +123,10 @@ impl Sync {
         packet.extend_from_slice(&(index as u32).to_ne_bytes());
         fdpass::send(&self.0, &packet, &[]).map_err(fail)?;
         let got = fdpass::receive(&self.0, &mut [0; 1], 1).map_err(fail)?;
-        got.fds.into_iter().next().ok_or_else(|| Error::Sync {
-            source: io::ErrorKind::UnexpectedEof.into(),
-        })
+        got.fds
+            .into_iter()
+            .next()
+            .ok_or_else(|| fail(io::ErrorKind::UnexpectedEof))
     }
 
     /// Child: shows a descriptor to the parent and waits until it has it. Takes the calls read and write alone.
@@ -167,9 +168,7 @@ impl Sync {
         let mut byte = [0];
         match fdpass::receive(&self.0, &mut byte, 0) {
             Ok(got) if got.bytes == 1 && byte[0] == b'g' => Ok(()),
-            Ok(_) => Err(Error::Sync {
-                source: io::ErrorKind::UnexpectedEof.into(),
-            }),
+            Ok(_) => Err(fail(io::ErrorKind::UnexpectedEof)),
             Err(errno) => Err(fail(errno)),
         }
     }
@@ -187,9 +186,7 @@ impl Sync {
                 .filter(|path| !path.is_empty())
                 .map(|path| PathBuf::from(OsStr::from_bytes(path)))
                 .collect()),
-            _ => Err(Error::Sync {
-                source: io::ErrorKind::UnexpectedEof.into(),
-            }),
+            _ => Err(fail(io::ErrorKind::UnexpectedEof)),
         }
     }
 
@@ -249,12 +246,10 @@ impl Sync {
         let Some((tag, body)) = packet[..got.bytes].split_first() else {
             return Ok(Message::End);
         };
-        let nonsense = || Error::Sync {
-            source: io::ErrorKind::InvalidData.into(),
-        };
+        let nonsense = || fail(io::ErrorKind::InvalidData);
         match (*tag, got.fds.pop()) {
             (b'F', _) => {
-                let failure = json::read(body).map_err(|e| Error::Sync { source: e.into() })?;
+                let failure = json::read(body).map_err(fail)?;
                 Ok(Message::Failed(Box::new(failure)))
             }
             (b'T', Some(fd)) => Ok(Message::Terminal(fd)),
@@ -285,9 +280,9 @@ impl AsFd for Sync {
     }
 }
 
-fn fail(errno: rustix::io::Errno) -> Error {
+fn fail(source: impl Into<io::Error>) -> Error {
     Error::Sync {
-        source: io::Error::from(errno),
+        source: source.into(),
     }
 }
 
