@@ -29,6 +29,11 @@ pub fn mask(root: &Root, mounted: &Mounted, paths: &[String]) -> Result<()> {
         path: "/dev/null".into(),
         source,
     })?;
+    // The node is the host's own: the container's root, who owns it, must not change its mode.
+    let read_only = Change {
+        set: attr::RDONLY,
+        ..Change::default()
+    };
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
         let fail = |source| Error::Mask {
@@ -40,7 +45,7 @@ pub fn mask(root: &Root, mounted: &Mounted, paths: &[String]) -> Result<()> {
         };
         let directory = is_dir(&target).map_err(fail)?;
         let cover = match &empty {
-            _ if !directory => sys_mount::clone_with(&null, &Change::default()),
+            _ if !directory => sys_mount::clone_with(&null, &read_only),
             Some(first) => sys_mount::clone_with(first, &Change::default()),
             None => empty_directory(),
         }
