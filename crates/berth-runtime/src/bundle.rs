@@ -67,6 +67,7 @@ fn parse<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<(T, Option
     match strict::look(text, place, UNSUPPORTED) {
         None => Ok((value, None)),
         Some(Found::Setting(setting)) => Ok((value, Some(setting))),
+        Some(Found::Deep) => Err(fail(de::Error::custom("recursion limit exceeded"))),
         Some(Found::Twice(key)) => {
             let twice = format_args!("duplicate key `{key}`");
             Err(fail(de::Error::custom(twice)))

@@ -13,7 +13,14 @@ pub enum Found {
     Twice(String),
     /// The first of the given paths whose value is not empty.
     Setting(String),
+    /// More values in one another than anybody means.
+    Deep,
 }
+
+/// As serde_json has it for what it keeps; what it passes over may be any deep.
+const MAX_DEPTH: usize = 128;
+/// Keys up to which a list is faster than a sorted one.
+const FEW: usize = 32;
 
 /// Looks through a value that is at `place` (keys joined by dots) of its document: for a key given twice,
 /// then for the first of `settings` (paths from the document's top).
@@ -24,9 +31,10 @@ pub fn look(text: &str, place: &str, settings: &[&str]) -> Option<Found> {
         keys: Vec::new(),
         settings,
         met: None,
+        depth: 0,
     };
     match walk.value() {
-        Err(key) => Some(Found::Twice(key)),
+        Err(found) => Some(found),
         Ok(_) => walk.met.map(Found::Setting),
     }
 }
@@ -38,11 +46,22 @@ struct Walk<'a> {
     keys: Vec<Cow<'a, str>>,
     settings: &'a [&'a str],
     met: Option<String>,
+    depth: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// Passes over a value; tells whether it was empty (`null`, `{}`, `[]`). The error is a key given twice.
-    fn value(&mut self) -> Result<bool, String> {
+    /// Passes over a value; tells whether it was empty (`null`, `{}`, `[]`). The error is what ends the look.
+    fn value(&mut self) -> Result<bool, Found> {
+        if self.depth == MAX_DEPTH {
+            return Err(Found::Deep);
+        }
+        self.depth += 1;
+        let empty = self.value_here()?;
+        self.depth -= 1;
+        Ok(empty)
+    }
+
+    fn value_here(&mut self) -> Result<bool, Found> {
         self.skip_space();
         match self.rest {
             [b'{', inside @ ..] => {
@@ -71,13 +90,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn object(&mut self) -> Result<bool, String> {
+    fn object(&mut self) -> Result<bool, Found> {
         let (outer_keys, outer_path) = (self.keys.len(), self.path.len());
         while self.goes_on(b'}') {
             let key = self.key();
-            // Objects of a configuration are small: a list is faster than a table.
-            if self.keys[outer_keys..].contains(&key) {
-                return Err(key.into_owned());
+            let own = &self.keys[outer_keys..];
+            if own.len() < FEW && own.contains(&key) {
+                return Err(Found::Twice(key.into_owned()));
             }
             if outer_path > 0 {
                 self.path.push('.');
@@ -92,7 +111,14 @@ impl<'a> Walk<'a> {
             }
             self.path.truncate(outer_path);
         }
-        let empty = self.keys.len() == outer_keys;
+        let own = &mut self.keys[outer_keys..];
+        if own.len() > FEW {
+            own.sort_unstable();
+            if let Some(twice) = own.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(Found::Twice(twice[0].clone().into_owned()));
+            }
+        }
+        let empty = own.is_empty();
         self.keys.truncate(outer_keys);
         Ok(empty)
     }
@@ -199,6 +225,24 @@ mod tests {
             met(r#"{"x":{"y":1},"b":1,"b":2}"#, ""),
             Some(Found::Twice("b".to_owned()))
         );
+    }
+
+    /// serde_json passes over what it does not keep without a limit of its own.
+    #[test]
+    fn what_is_deep_or_wide_does_no_harm() {
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(look(&nested(MAX_DEPTH), "", &[]), None);
+        assert_eq!(look(&nested(1 << 20), "", &[]), Some(Found::Deep));
+        let many = |last: &str| {
+            let keys: Vec<_> = (0..200_000).map(|n| format!(r#""k{n}":0"#)).collect();
+            format!(r#"{{{},"{last}":0}}"#, keys.join(","))
+        };
+        let started = std::time::Instant::now();
+        assert_eq!(look(&many("k"), "", &[]), None);
+        let twice = |key: &str| Some(Found::Twice(key.to_owned()));
+        assert_eq!(look(&many("k7"), "", &[]), twice("k7"));
+        assert_eq!(look(&many("k199999"), "", &[]), twice("k199999"));
+        assert!(started.elapsed().as_secs() < 30, "it is quadratic");
     }
 
     /// It follows the shape of whatever serde_json takes, and of anything else it does not panic.
