@@ -199,7 +199,9 @@ fn wait(child: &mut Child, timeout_s: Option<u64>) -> io::Result<Option<ExitStat
     if ended == Ok(true) {
         return child.wait().map(Some);
     }
-    kill_process_group(pid, Signal::KILL)?;
+    // A group that it has left for another, with nobody else in it, is there no more.
+    let _ = kill_process_group(pid, Signal::KILL);
+    child.kill()?;
     child.wait()?;
     ended?;
     Ok(None)
@@ -306,6 +308,13 @@ mod tests {
             let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
             (stat.is_empty() || stat.contains(") Z ")).then_some(())
         });
+    }
+
+    #[test]
+    fn a_hook_that_left_its_group_is_killed_all_the_same() {
+        let script = "exec perl -e 'setpgrp(0, getpgrp(getppid())); sleep 1000'";
+        let said = outcome(&shell(script, Some(1))).unwrap_err();
+        assert!(said.contains("timeout: no end after 1 s"), "{said}");
     }
 
     /// More than a pipe holds, in both directions.

@@ -107,7 +107,8 @@ impl Root {
     /// The given directory, or the default.
     pub fn new(given: Option<PathBuf>) -> Root {
         let (path, sticky) = match (given, std::env::var_os("XDG_RUNTIME_DIR")) {
-            (Some(path), _) => (path, false),
+            // What is in it becomes a source of mounts: not by way of the bundle's directory.
+            (Some(path), _) => (std::path::absolute(&path).unwrap_or(path), false),
             (None, Some(own)) if !own.is_empty() && is_users_own() => {
                 (Path::new(&own).join("berth-runtime"), true)
             }
