@@ -9,7 +9,7 @@
 //! Source: sd_notify(3); runc 1.3, notify_socket.go.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
@@ -21,6 +21,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::error::{Error, Result, step};
 use crate::state::Dir;
+use crate::warning::warn;
 
 const INSIDE: &str = "/run/notify";
 const NAME: &str = "notify.sock";
@@ -84,18 +85,20 @@ pub(super) fn listen(dir: &Dir) -> Result<Option<Notify>> {
     Ok(Some(Notify { socket, manager }))
 }
 
+impl AsFd for Notify {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl Notify {
     /// Waits until the container is ready, or has ended, and tells the manager that `main` is to be watched.
-    ///
-    /// # Errors
-    /// [`Error::Step`].
-    pub(super) fn pass_on(&self, init: &OwnedFd, main: i32) -> Result<()> {
-        let ready = self.ready(init);
-        match ready.map_err(|e| step("wait for the container's readiness", e))? {
-            true => self
-                .tell(main)
-                .map_err(|e| step("tell the service manager", e)),
-            false => Ok(()),
+    /// The container runs: a failure is a warning.
+    pub(super) fn pass_on(&self, init: &OwnedFd, main: i32) {
+        match self.ready(init) {
+            Ok(true) => self.tell(main),
+            Ok(false) => {}
+            Err(error) => warn(format_args!("wait for the container's readiness: {error}")),
         }
     }
 
@@ -109,16 +112,31 @@ impl Notify {
             if wanted[0].revents().is_empty() {
                 return Ok(false);
             }
-            let mut message = [0; 4096];
-            let length = self.socket.recv(&mut message)?;
-            let mut lines = message[..length].split(|byte| *byte == b'\n');
-            if lines.any(|line| line == b"READY=1") {
+            if self.heard()? {
                 return Ok(true);
             }
         }
     }
 
-    fn tell(&self, main: i32) -> io::Result<()> {
+    /// Takes a message, which is there: whether it says that the container is ready.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn heard(&self) -> io::Result<bool> {
+        let mut message = [0; 4096];
+        let length = self.socket.recv(&mut message)?;
+        let mut lines = message[..length].split(|byte| *byte == b'\n');
+        Ok(lines.any(|line| line == b"READY=1"))
+    }
+
+    /// Tells the manager that `main` is to be watched. A failure is a warning.
+    pub(super) fn tell(&self, main: i32) {
+        if let Err(error) = self.try_tell(main) {
+            warn(format_args!("tell the service manager: {error}"));
+        }
+    }
+
+    fn try_tell(&self, main: i32) -> io::Result<()> {
         let address = match self.manager.strip_prefix('@') {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(&self.manager)?,

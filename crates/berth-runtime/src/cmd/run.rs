@@ -6,6 +6,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::args::{Args, unknown, usage};
 use super::create::{Options, abandon, finish};
+use super::notify::Notify;
 use super::terminal::Relay;
 use super::{Global, delete, log, notify};
 use crate::error::{Result, step};
@@ -59,20 +60,16 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             return Err(error);
         }
     };
-    if let Some(notify) = notify {
-        // In the foreground it is this process that lives and ends with the container.
-        let main = if detach {
-            created.pid
-        } else {
-            std::process::id() as i32
-        };
-        notify.pass_on(&created.pidfd, main)?;
-    }
     match signals {
-        None => Ok(0),
+        None => {
+            if let Some(notify) = notify {
+                notify.pass_on(&created.pidfd, created.pid);
+            }
+            Ok(0)
+        }
         Some(signals) => {
             let terminal = created.terminal.take();
-            let code = follow(&created.pidfd, &signals, terminal);
+            let code = follow_until_ready(&created.pidfd, &signals, terminal, notify);
             // A wait that failed is told after the container is gone.
             let waited = created.wait();
             log::debug(format_args!("init ended: {waited:?}"));
@@ -93,6 +90,16 @@ pub(super) fn listen(forwarded: &[i32]) -> Result<OwnedFd> {
 
 /// Relays signals and the terminal until the process ends. Its status is left for the wait.
 pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedFd>) -> Result<()> {
+    follow_until_ready(pidfd, signals, terminal, None)
+}
+
+/// As [`follow`]; meanwhile the service manager is told when the container is ready.
+fn follow_until_ready(
+    pidfd: &OwnedFd,
+    signals: &OwnedFd,
+    terminal: Option<OwnedFd>,
+    mut notify: Option<Notify>,
+) -> Result<()> {
     let fail = |e: rustix::io::Errno| step("wait for the container", e);
     let mut relay = terminal.map(Relay::new).transpose()?;
     loop {
@@ -103,6 +110,8 @@ pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedF
         if let Some(relay) = &relay {
             relay.watch(&mut wanted);
         }
+        // Behind what the relay looks at.
+        wanted.extend(notify.iter().map(|n| PollFd::new(n, PollFlags::IN)));
         let patience = relay.as_ref().and_then(Relay::patience);
         rustix::io::retry_on_intr(|| poll(&mut wanted, patience)).map_err(fail)?;
         let ready: Vec<bool> = wanted.iter().map(|w| !w.revents().is_empty()).collect();
@@ -117,6 +126,16 @@ pub(super) fn follow(pidfd: &OwnedFd, signals: &OwnedFd, terminal: Option<OwnedF
         }
         if let Some(relay) = &mut relay {
             relay.pump(&ready[2..]);
+        }
+        let told = ready.last() == Some(&true);
+        match notify.as_ref().filter(|_| told).map(Notify::heard) {
+            None | Some(Ok(false)) => {}
+            Some(heard) => {
+                if let (Ok(_), Some(notify)) = (heard, notify.take()) {
+                    // It is this process that lives and ends with the container.
+                    notify.tell(std::process::id() as i32);
+                }
+            }
         }
         if ready[0] {
             if let Some(relay) = &mut relay {

@@ -40,7 +40,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         }
     }
     if let (Some(notify), Some(init)) = (notify, pid::open(record.pid, record.start_time)?) {
-        notify.pass_on(&init, record.pid)?;
+        notify.pass_on(&init, record.pid);
     }
     Ok(0)
 }
