@@ -18,6 +18,7 @@ use berth_cgroup::systemd::Unit;
 use berth_oci::spec::{Linux, Process, Spec, State};
 use berth_sys::attributes::{Bits, affinity};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
+use berth_sys::signals;
 use rustix::process::Signal;
 
 use crate::attributes::run_on;
@@ -55,6 +56,21 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// Init and the cgroup, if the container runs.
+    fn open(&self) -> Result<(OwnedFd, Cgroup)> {
+        let wrong = |status| Error::WrongState {
+            verb: "exec in",
+            id: self.id.to_owned(),
+            status,
+        };
+        let init = pid::open(self.pid, self.start_time)?.ok_or_else(|| wrong("stopped"))?;
+        let cgroup = Cgroup::open(self.cgroups)?;
+        if !self.even_paused && cgroup.is_frozen()? {
+            return Err(wrong("paused"));
+        }
+        Ok((init, cgroup))
+    }
+
     fn state(&self) -> State {
         let pid = Some(self.pid);
         hooks::state_of(self.spec, self.id, self.bundle, "running", pid)
@@ -83,22 +99,9 @@ pub fn exec(
     console_size: Option<(u16, u16)>,
     preserve_fds: u32,
 ) -> Result<Executed> {
-    let stopped = || Error::WrongState {
-        verb: "exec in",
-        id: target.id.to_owned(),
-        status: "stopped",
-    };
     let mut prepared = Prepared::new(process, target.linux)?;
     prepared.preserve_fds = preserve_fds;
-    let init = pid::open(target.pid, target.start_time)?.ok_or_else(stopped)?;
-    let cgroup = Cgroup::open(target.cgroups)?;
-    if !target.even_paused && cgroup.is_frozen()? {
-        return Err(Error::WrongState {
-            verb: "exec in",
-            id: target.id.to_owned(),
-            status: "paused",
-        });
-    }
+    let (init, cgroup) = target.open()?;
     let way = Way::to(&init, target.pid, target.linux)?;
     prepared.warn_of_capabilities(way.other_user())?;
     let mut entry = Entry {
@@ -269,7 +272,7 @@ fn listen(intermediate: &Child, sync: &Sync, target: &Target<'_>) -> Result<Exec
         }),
         (Err(error), executed) => {
             if let Some(executed) = executed {
-                let _ = berth_sys::signals::send(&executed.pidfd, 9);
+                let _ = signals::send(&executed.pidfd, signals::KILL);
                 let _ = wait(&executed.pidfd);
             }
             Err(error)

@@ -15,9 +15,8 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result, step};
+use crate::mount_target::PROC_MAGIC;
 use crate::mounts::{detached, magic};
-
-const PROC_MAGIC: u64 = 0x9fa0;
 
 /// What is asked for and can be applied.
 #[derive(Debug, Default)]

@@ -23,6 +23,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use berth_cgroup::Cgroup;
 use berth_oci::spec::{Linux, NamespaceKind};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now, namespace, unshare};
+use berth_sys::signals;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 
@@ -31,7 +32,7 @@ use crate::init::Init;
 use crate::launch::{fail_and_exit, wait};
 use crate::mount_options::Options;
 use crate::mount_source::new_file_system;
-use crate::namespaces::in_user_namespace;
+use crate::namespaces::is_real_root;
 use crate::process::hide_from_others;
 use crate::sync::{Message, Sync};
 use crate::{id_maps, labels};
@@ -65,7 +66,7 @@ pub(crate) fn make_init(init: &Init<'_>, cgroup: &Cgroup) -> Result<(Child, Sync
             drop(theirs);
             let made = follow(&maker, &ours, init.linux);
             if made.is_err() {
-                let _ = berth_sys::signals::send(&maker.pidfd, 9);
+                let _ = signals::send(&maker.pidfd, signals::KILL);
             }
             wait(&maker.pidfd)?;
             Ok((made?, ours))
@@ -102,8 +103,7 @@ fn be_the_maker(init: &Init<'_>, sync: &Sync, in_pid: bool) -> Result<Forked> {
     // Both files are where the host's procfs is.
     init.process.set_oom_score()?;
     let clocks = (!plan.offsets.is_empty()).then(open_offsets).transpose()?;
-    let real_root = rustix::process::geteuid().is_root() && !in_user_namespace();
-    if !plan.new_user() || real_root {
+    if !plan.new_user() || is_real_root() {
         // Nobody else could write the maps of a process that is hidden.
         hide_from_others()?;
     }

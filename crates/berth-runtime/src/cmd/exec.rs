@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_cgroup::systemd::Unit;
 use berth_model::task::Pid;
 use berth_oci::spec::{Capabilities, Linux, Process, Spec};
+use berth_sys::signals;
 
 use super::args::{Args, unknown, usage};
 use super::create::check_open;
@@ -100,7 +101,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let mut executed = exec(&target, &process, stdio, None, options.preserve_fds)?;
     log::debug(format_args!("the process is {}", executed.pid));
     if let Err(error) = hand_out(&options, &mut executed) {
-        let _ = berth_sys::signals::send(&executed.pidfd, 9);
+        let _ = signals::send(&executed.pidfd, signals::KILL);
         let _ = launch::wait(&executed.pidfd);
         return Err(error);
     }
