@@ -13,8 +13,13 @@ use crate::error::{Error, Result};
 /// [`Error::InvalidSpec`].
 pub fn spec(spec: &Spec) -> Result<()> {
     let version = spec.oci_version.as_str();
-    if !version.starts_with("1.") {
-        return invalid(format!("ociVersion `{version}` is not 1.x"));
+    if !version.starts_with("1.") || !is_semver(version) {
+        return invalid(format!(
+            "ociVersion `{version}` is not 1.x.y, a semantic version"
+        ));
+    }
+    if spec.annotations.contains_key("") {
+        return invalid("an annotation has an empty key".into());
     }
     if spec.hostname.len() > 64 || spec.domainname.len() > 64 {
         return invalid("hostname and domainname have at most 64 bytes".into());
@@ -113,12 +118,36 @@ fn linux(spec: &Spec) -> Result<()> {
             ));
         }
     }
+    let mut weights = (linux.resources.iter())
+        .flat_map(|r| &r.block_io)
+        .flat_map(|b| &b.weight_device);
+    if let Some(device) = weights.find(|d| d.weight.is_none() && d.leaf_weight.is_none()) {
+        return invalid(format!(
+            "blockIO.weightDevice {}:{} has neither weight nor leafWeight",
+            device.major, device.minor
+        ));
+    }
     for path in linux.masked_paths.iter().chain(&linux.readonly_paths) {
         if !path.starts_with('/') {
             return invalid(format!("masked or read-only path `{path}` is not absolute"));
         }
     }
     Ok(())
+}
+
+/// Source: Semantic Versioning 2.0.0, 2, 9 and 10.
+fn is_semver(text: &str) -> bool {
+    let number = |n: &str| {
+        n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty() && (n == "0" || !n.starts_with('0'))
+    };
+    let word = |w: &str| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let (version, build) = text.split_once('+').unwrap_or((text, "0"));
+    let (numbers, pre) = version.split_once('-').unwrap_or((version, "0"));
+    let digits = |w: &str| w.bytes().all(|b| b.is_ascii_digit());
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(number)
+        && pre.split('.').all(|w| word(w) && (!digits(w) || number(w)))
+        && build.split('.').all(word)
 }
 
 /// The namespace of a kind, if the spec names it.
