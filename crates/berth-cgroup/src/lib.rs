@@ -92,6 +92,31 @@ impl Cgroup {
         Ok(Cgroup { dirs })
     }
 
+    /// As [`Cgroup::open`]; `None` if the first directory is not the one that [`Cgroup::inode`] was asked
+    /// for: a cgroup that was empty may have made way for somebody else's of the same name.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn open_same(paths: &[PathBuf], number: Option<u64>) -> Result<Option<Self>> {
+        let cgroup = Self::open(paths)?;
+        // One that is gone is nobody's.
+        let first = cgroup
+            .dirs
+            .first()
+            .filter(|dir| paths.first() == Some(&dir.path));
+        let same = match (number, first) {
+            (Some(_), Some(_)) => cgroup.inode() == number,
+            _ => true,
+        };
+        Ok(same.then_some(cgroup))
+    }
+
+    /// The number of its first directory, which the kernel gives no other one while it runs.
+    pub fn inode(&self) -> Option<u64> {
+        let stat = rustix::fs::fstat(self.dirs.first()?).ok()?;
+        Some(stat.st_ino)
+    }
+
     /// The directories, as absolute paths.
     pub fn paths(&self) -> Vec<PathBuf> {
         self.dirs.iter().map(|d| d.path.clone()).collect()

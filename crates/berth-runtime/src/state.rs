@@ -53,6 +53,9 @@ pub struct Record {
     pub bundle: PathBuf,
     /// Its cgroup directories.
     pub cgroups: Vec<PathBuf>,
+    /// Tells them from others of the same name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup_number: Option<u64>,
     /// The unit that systemd has made for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
@@ -65,6 +68,16 @@ pub struct Record {
     /// What enters it keeps its session keyring, as it has its own caller's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_new_keyring: bool,
+}
+
+impl Record {
+    /// Its cgroup; `None` if another's is in its place.
+    ///
+    /// # Errors
+    /// [`Error::Cgroup`].
+    pub fn cgroup(&self) -> Result<Option<Cgroup>> {
+        Ok(Cgroup::open_same(&self.cgroups, self.cgroup_number)?)
+    }
 }
 
 /// What a container is doing.
@@ -306,6 +319,7 @@ impl Dir {
             start_time: created.start_time,
             bundle: bundle.to_owned(),
             cgroups: created.cgroup().paths(),
+            cgroup_number: created.cgroup().inode(),
             unit: created.unit().cloned(),
             created: now(),
             rdt: created.rdt().cloned(),
@@ -523,6 +537,7 @@ mod tests {
             start_time: pid::start_time(own).unwrap(),
             bundle: "/b".into(),
             cgroups: Vec::new(),
+            cgroup_number: None,
             unit: None,
             created: now(),
             rdt: None,

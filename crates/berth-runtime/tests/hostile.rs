@@ -88,6 +88,27 @@ fn a_deep_configuration_is_refused() {
     );
 }
 
+/// The empty cgroup of a container that has ended makes way for another's, who is not to end with it.
+#[test]
+fn a_cgroup_that_is_anothers_by_now_is_left_alone() {
+    let mut bundle = Bundle::new("true");
+    bundle.start();
+    testkit::eventually("the end of c", || {
+        (bundle.state()["status"] == "stopped").then_some(())
+    });
+    bundle.config["process"]["args"] = json!(["sleep", "1000"]);
+    let null = std::process::Stdio::null;
+    let mut run = bundle.command(&["run", "-d", "d"]);
+    let run = run.stdout(null()).stderr(null()).status().unwrap();
+    assert!(run.success());
+    assert_eq!(bundle.call(&["ps", "-f", "json", "c"]).ok(), "[]");
+    bundle.call(&["kill", "--all", "c", "KILL"]).ok();
+    bundle.call(&["delete", "c"]).ok();
+    let state = bundle.call(&["state", "d"]);
+    assert!(state.ok().contains("\"running\""), "{}", state.ok());
+    bundle.call(&["delete", "-f", "d"]).ok();
+}
+
 /// Longer than the clock goes.
 #[test]
 fn an_interval_may_be_for_ever() {

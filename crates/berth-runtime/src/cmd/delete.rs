@@ -40,7 +40,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     if status == Status::Running && !force && has_ended(&record)? {
         status = Status::Stopped;
     }
-    let cgroup = Cgroup::open(&record.cgroups)?;
+    // What is in their place by now is another container's, and its processes.
+    let (cgroup, unit) = match record.cgroup()? {
+        Some(cgroup) => (cgroup, record.unit.as_ref()),
+        None => (Cgroup::default(), None),
+    };
     if status != Status::Stopped {
         // As other runtimes: what never ran may go without force.
         if !force && status != Status::Created {
@@ -49,7 +53,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         kill(&record, &cgroup)?;
     }
     let spec = dir.spec()?;
-    clean_up(dir, &spec, &record.bundle, &cgroup, record.unit.as_ref())?;
+    clean_up(dir, &spec, &record.bundle, &cgroup, unit)?;
     Ok(0)
 }
 

@@ -31,7 +31,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.find(&id)?;
     let (record, status) = dir.known("kill")?;
     if all {
-        let cgroup = Cgroup::open(&record.cgroups)?;
+        let cgroup = record.cgroup()?.unwrap_or_default();
         return to_all(&cgroup, number).map(|()| 0);
     }
     let stopped = || Error::WrongState {

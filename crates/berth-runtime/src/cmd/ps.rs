@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use berth_cgroup::Cgroup;
 
 use super::args::{Args, unknown, usage};
 use super::{Global, json_wanted, print, print_compact};
@@ -20,7 +19,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         .next_operand()
         .ok_or_else(|| usage("the container's id is missing".to_owned()))?;
     let (record, _) = global.root.find(&id)?.known("list the processes of")?;
-    let cgroup = Cgroup::open(&record.cgroups)?;
+    let cgroup = record.cgroup()?.unwrap_or_default();
     let mut pids = cgroup.procs()?;
     if pids.is_empty() && crate::pid::open(record.pid, record.start_time)?.is_some() {
         // Rootless without cgroups: init is all that is known.

@@ -104,6 +104,7 @@ fn restored(
             start_time: restored.start_time,
             bundle: bundle.to_owned(),
             cgroups: restored.cgroup.paths(),
+            cgroup_number: restored.cgroup.inode(),
             unit: restored.unit.clone(),
             created: now(),
             rdt: None,
