@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-
 use super::args::{Args, unknown, usage};
 use super::{Global, json_wanted, print, print_compact};
 use crate::error::{Result, step};
