@@ -1,5 +1,6 @@
 //! Inside the whole guest: the tests, and what runs them there, each in a process of its own.
 
+mod apparmor;
 mod cgroups;
 mod criu;
 mod limits;
@@ -19,6 +20,7 @@ use testkit::harness::Test;
 /// Files with tests.
 const ALL: &[&[Test]] = &[
     limits::TESTS,
+    apparmor::TESTS,
     resources::TESTS,
     cgroups::TESTS,
     criu::TESTS,
