@@ -369,8 +369,8 @@ fn intel_rdt_is_refused_where_there_is_none() {
     );
 }
 
-/// Mounts v1's network controllers in a mount namespace of the runtime's caller: the host's callers see
-/// none of it.
+/// Source: config-linux.md, "Network". Mounts v1's network controllers in a mount namespace of the runtime's caller:
+/// the host's callers see none of it.
 #[test]
 fn network_classes_are_kept_where_the_controllers_are() {
     let _lock = testkit::hierarchies::changing();

@@ -25,7 +25,8 @@ fn strings(list: &Value) -> Vec<String> {
     strings.collect()
 }
 
-/// The schema's types: lists of strings, objects of booleans.
+/// Source: features.md, "Features Structure", "Annotations": the schema's types, lists of strings, objects of booleans;
+/// nothing is null.
 #[test]
 fn the_output_has_the_schemas_form() {
     let features = features();
@@ -80,7 +81,8 @@ fn the_output_has_the_schemas_form() {
     assert!(linux["mountExtensions"]["idmap"]["enabled"].is_boolean());
 }
 
-/// Source: features-linux.md: the runtime MUST recognize the elements of each list in its place.
+/// Source: features.md, "Hooks", features-linux.md, "Capabilities", "Seccomp", "MemoryPolicy": the runtime MUST
+/// recognize the elements of each list in its place.
 #[test]
 fn every_word_is_recognized_in_its_place() {
     let features = features();
@@ -125,4 +127,102 @@ fn every_word_is_recognized_in_its_place() {
             assert!(!run.stderr.contains("is not known"), "{}", run.stderr);
         }
     }
+}
+
+/// Source: features.md, "Specification version": both MUST be accepted, the latter MUST NOT be less; there MUST NOT be
+/// properties that the specification does not define.
+#[test]
+fn versions_are_accepted_and_properties_are_the_specifications() {
+    let features = features();
+    let numbers = |version: &Value| -> Vec<u32> {
+        let numbers = version.as_str().unwrap().split('.');
+        numbers.map(|n| n.parse().unwrap()).collect()
+    };
+    let (least, most) = (&features["ociVersionMin"], &features["ociVersionMax"]);
+    assert!(numbers(most) >= numbers(least));
+    let mut bundle = Bundle::new("true");
+    for version in [least, most] {
+        bundle.config["ociVersion"] = version.clone();
+        bundle.run().ok();
+    }
+    let known = |object: &Value, properties: &str| {
+        let unknown = |key: &&String| !properties.split(' ').any(|known| known == *key);
+        let unknown: Vec<_> = object.as_object().unwrap().keys().filter(unknown).collect();
+        assert_eq!(unknown, [""; 0]);
+        assert!(object.as_object().unwrap().values().all(|v| !v.is_null()));
+    };
+    known(
+        &features,
+        "ociVersionMin ociVersionMax hooks mountOptions linux annotations potentiallyUnsafeConfigAnnotations",
+    );
+    let linux = &features["linux"];
+    known(
+        linux,
+        "namespaces capabilities cgroup seccomp apparmor selinux intelRdt memoryPolicy mountExtensions netDevices",
+    );
+    for (group, properties) in [
+        ("cgroup", "v1 v2 systemd systemdUser rdma"),
+        (
+            "seccomp",
+            "enabled actions operators archs knownFlags supportedFlags",
+        ),
+        ("apparmor", "enabled"),
+        ("selinux", "enabled"),
+        ("intelRdt", "enabled schemata monitoring"),
+        ("memoryPolicy", "modes flags"),
+        ("mountExtensions", "idmap"),
+        ("netDevices", "enabled"),
+    ] {
+        known(&linux[group], properties);
+    }
+    assert!(
+        features["annotations"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .all(|key| !key.is_empty())
+    );
+}
+
+/// Source: features.md, "Mount Options", features-linux.md, "Namespaces": MUST be recognized, as options of a mount and
+/// as types of namespaces.
+#[test]
+fn every_mount_option_and_namespace_is_recognized() {
+    let features = features();
+    let mut bundle = Bundle::new("true");
+    for option in strings(&features["mountOptions"]) {
+        let destination = format!("/mnt/{option}");
+        // A bind mount takes no word that it does not know; a remount needs what was mounted before.
+        let mut options = vec!["bind", &option];
+        if option == "remount" {
+            options = vec!["remount", "ro"];
+        }
+        let mut mount = json!({"destination": destination, "source": "/tmp", "options": options});
+        if option.ends_with("idmap") {
+            let map = json!([{"containerID": 0, "hostID": 1000, "size": 100}]);
+            (mount["uidMappings"], mount["gidMappings"]) = (map.clone(), map);
+        }
+        bundle.mount(json!({"destination": "/mnt", "type": "tmpfs"}));
+        if option == "remount" {
+            let first = json!({"destination": destination, "type": "tmpfs"});
+            bundle.config["mounts"].as_array_mut().unwrap().push(first);
+            bundle.config["mounts"].as_array_mut().unwrap().push(mount);
+        } else {
+            bundle.mount(mount);
+        }
+    }
+    let run = bundle.run();
+    assert_eq!((run.ok(), run.stderr.as_str()), ("", ""));
+    let mut bundle = Bundle::new("true");
+    bundle.config["linux"]["namespaces"] = strings(&features["linux"]["namespaces"])
+        .into_iter()
+        .map(|kind| json!({"type": kind}))
+        .collect();
+    let map = json!([{"containerID": 0, "hostID": 0, "size": 65536}]);
+    (
+        bundle.config["linux"]["uidMappings"],
+        bundle.config["linux"]["gidMappings"],
+    ) = (map.clone(), map);
+    let run = bundle.run();
+    assert_eq!((run.ok(), run.stderr.as_str()), ("", ""));
 }

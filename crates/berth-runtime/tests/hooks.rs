@@ -63,9 +63,11 @@ fn create(bundle: &Bundle) -> bool {
     command.status().unwrap().success()
 }
 
-/// Source: config.md "POSIX-platform Hooks": hooks MUST be called in the listed order, `prestart` before
-/// `createRuntime`, `createContainer` after that; the state MUST be passed over stdin. runtime.md "State": in the
-/// runtime's namespace the pid is as the runtime sees it, in the container's as the container does.
+/// Source: config.md "POSIX-platform Hooks", "Prestart", "CreateRuntime Hooks", "CreateContainer Hooks",
+/// "StartContainer Hooks", "Poststart", "Poststop": hooks MUST be called in the listed order, `prestart` before
+/// `createRuntime`, `createContainer` after that, each in the runtime's or in the container's namespaces, as part of
+/// its operation and before that returns; the state MUST be passed over stdin. runtime.md "State": in the runtime's
+/// namespace the pid is as the runtime sees it, in the container's as the container does.
 #[test]
 fn each_has_its_time_its_place_and_the_state() {
     let mut bundle = Bundle::new("echo program >> /diary/lines; sleep 1000");
@@ -221,7 +223,8 @@ fn start_tells_why_a_program_does_not_run() {
     bundle.call(&["delete", "c"]).ok();
 }
 
-/// Source: runtime.md "Lifecycle", 13: a failed `poststop` MUST be a warning, and the rest goes on.
+/// Source: runtime.md "Lifecycle", 13, and runtime.md "Warnings": a failed `poststop` MUST be a warning, and the rest
+/// goes on.
 #[test]
 fn a_failed_poststop_is_a_warning() {
     let mut bundle = Bundle::new("exit 7");
@@ -298,8 +301,9 @@ fn hooks_are_checked_before_anything_is_made() {
     }
 }
 
-/// The path is looked up where the hook belongs: a program that only the container has can be a `startContainer`
-/// hook, and no other. Without an environment it has the process's.
+/// Source: config.md "CreateContainer Hooks", "StartContainer Hooks": the path MUST resolve in the runtime's
+/// namespace, or in the container's. It is looked up where the hook belongs: a program that only the container has
+/// can be a `startContainer` hook, and no other. Without an environment it has the process's.
 #[test]
 fn paths_resolve_where_the_hook_runs() {
     let mut bundle = Bundle::new("cat /tmp/seen");

@@ -571,7 +571,8 @@ fn overlays() {
     }
 }
 
-/// Source: config.md, "Linux mount options": an id-mapped mount has its own maps, else the user namespace's.
+/// Source: config.md, "Linux mount options", features-linux.md, "MountExtensions": an id-mapped mount has its own
+/// maps, else the user namespace's.
 #[test]
 fn id_mapped_mounts() {
     let mut bundle = writable();
@@ -631,8 +632,8 @@ fn id_mapped_mounts() {
     assert_eq!(bundle.run().ok(), "15 26\n15 26");
 }
 
-/// Source: config.md, "Linux mount options" (`idmap`: "an error MUST be returned") and "POSIX-platform
-/// Mounts" ("MUST be specified along with").
+/// Source: config.md, "Linux mount options" (`idmap`: "an error MUST be returned"). Source: config.md,
+/// "POSIX-platform Mounts": of uidMappings and gidMappings each "MUST be specified along with" the other.
 #[test]
 fn what_cannot_be_id_mapped_is_refused() {
     let mut bundle = writable();

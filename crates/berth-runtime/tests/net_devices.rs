@@ -28,7 +28,7 @@ fn in_own_network(bundle: &Bundle, script: &str) -> Finished {
     Finished::run(&mut command, b"", Duration::from_secs(60))
 }
 
-/// Source: config-linux.md "Network devices": the device is moved, with its attributes and global addresses,
+/// Source: config-linux.md "Network Devices": the device is moved, with its attributes and global addresses,
 /// and is up; a name that is taken MUST be an error, one with `%d` is completed by the kernel.
 #[test]
 fn network_devices_are_moved_into_the_container() {
@@ -95,7 +95,8 @@ fn network_devices_that_cannot_be_moved_are_an_error() {
     assert!(bundle.run().fails(125).contains("network namespace"));
 }
 
-/// A device for a network namespace that is joined stays there.
+/// Source: config-linux.md "Namespace Lifecycle and Container Termination": a device for a network namespace that is
+/// joined stays there, as it is, when the container ends.
 #[test]
 fn a_network_device_goes_into_a_joined_namespace() {
     let helper = Helper::all();
@@ -111,7 +112,11 @@ fn a_network_device_goes_into_a_joined_namespace() {
     let pair = "ip link add name one type veth peer name two;";
     let run = in_own_network(
         &bundle,
-        &format!("{pair} @; ip link show two > /dev/null; sleep 0.1"),
+        &format!(
+            "{pair} @; ip link show two > /dev/null; sleep 0.1; echo; \
+             nsenter -t {} -n ip -o link show eth0 | grep -o ,UP",
+            helper.pid()
+        ),
     );
-    assert_eq!(run.ok(), "loeth0");
+    assert_eq!(run.ok(), "loeth0\n,UP");
 }

@@ -217,7 +217,8 @@ fn flags_are_accepted_alone_and_together() {
     );
 }
 
-/// R25: what is not understood is refused before anything runs; calls of architectures that are not named are killed.
+/// Source: config-linux.md "Seccomp". R25: what is not understood is refused before anything runs; calls of
+/// architectures that are not named are killed.
 #[test]
 fn r25_a_profile_is_whole_or_refused() {
     let rule = json!({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"});
@@ -384,7 +385,8 @@ fn be_asked(listener: OwnedFd) {
     assert_eq!(poll(&mut wanted, Some(&limit)), Ok(1), "nobody asks");
 }
 
-/// Source: config-linux.md "Seccomp", `listenerPath`, and "The Container Process State".
+/// Source: config-linux.md "Seccomp", "The Container Process State": the state is one regular payload, the descriptor
+/// comes with its first message, and the connection is closed after it.
 #[test]
 fn a_listener_is_handed_over_with_the_state() {
     // The very call by which a listener is sent may be asked about, too.

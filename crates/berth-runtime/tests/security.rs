@@ -372,7 +372,8 @@ fn r20_large_ids_are_refused() {
     assert_eq!(bundle.run().ok(), "2147483647");
 }
 
-/// R22: sysctls of the host are refused, those of the container's namespaces are set there only.
+/// Source: config-linux.md, "Sysctl". R22: sysctls of the host are refused, those of the container's namespaces are
+/// set there only.
 #[test]
 fn r22_only_namespaced_sysctls() {
     let forward = "/proc/sys/net/ipv4/conf/all/forwarding";

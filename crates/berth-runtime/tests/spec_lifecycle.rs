@@ -48,6 +48,7 @@ fn create_makes_a_container_and_runs_nothing() {
     bundle.config["root"]["readonly"] = json!(false);
     create(&bundle);
     let pid = bundle.state()["pid"].clone();
+    bundle.call(&["create"]).fails(125);
     bundle.call(&["create", "c"]).fails(125);
     for bad in ["../c", "", "a/b"] {
         bundle.call(&["create", bad]).fails(125);
@@ -65,7 +66,7 @@ fn create_makes_a_container_and_runs_nothing() {
     bundle.call(&["delete", "-f", "c"]).ok();
 }
 
-/// Source: runtime.md "Start", "Kill", "Delete": an operation that the state does not permit MUST have no effect and
+/// Source: runtime.md "Operations", "Start", "Kill", "Delete": each is there; an operation that the state does not permit MUST have no effect and
 /// be an error; after a deletion the id may be used again.
 #[test]
 fn operations_need_their_state() {
@@ -95,6 +96,86 @@ fn operations_need_their_state() {
     }
 }
 
+/// Source: runtime.md "Kill": the signal that is named MUST be sent, to a container that is created or running.
+#[test]
+fn the_signal_that_is_named_is_sent() {
+    let signals = ["HUP", "INT", "USR1", "TERM", "WINCH"];
+    let traps = signals.map(|name| format!("trap 'echo {name} >> /tmp/got' {name};"));
+    let mut bundle = Bundle::new(&format!(
+        "{} echo up > /tmp/got; while :; do sleep 0.02; done",
+        traps.concat()
+    ));
+    bundle.config["root"]["readonly"] = json!(false);
+    create(&bundle);
+    bundle.call(&["start", "c"]).ok();
+    let got = || std::fs::read_to_string(bundle.rootfs("tmp/got")).unwrap_or_default();
+    let mut expected = "up\n".to_owned();
+    eventually("the program", || (got() == expected).then_some(()));
+    for name in signals {
+        bundle.call(&["kill", "c", name]).ok();
+        expected.push_str(&format!("{name}\n"));
+        eventually(name, || (got() == expected).then_some(()));
+    }
+    bundle.call(&["delete", "-f", "c"]).ok();
+    create(&bundle);
+    bundle.call(&["kill", "c", "KILL"]).ok();
+    eventually("the end", || {
+        (bundle.state()["status"] == "stopped").then_some(())
+    });
+    bundle.call(&["delete", "c"]).ok();
+}
+
+/// Source: runtime.md "Scope of a Container", "Delete": who creates a container MUST be able to use the operations on
+/// it, from wherever; what was not made by it MUST NOT be deleted with it.
+#[test]
+fn what_is_anothers_stays() {
+    let mut bundle = Bundle::new("sleep 1000");
+    create(&bundle);
+    bundle.call(&["start", "c"]).ok();
+    let first = bundle.state();
+    // The second one is in namespaces and below a cgroup of the first, with its files.
+    let (pid, parent) = (&first["pid"], bundle.config["linux"]["cgroupsPath"].clone());
+    let kept = bundle.path().join("kept");
+    std::fs::create_dir(&kept).unwrap();
+    std::fs::write(kept.join("file"), "").unwrap();
+    bundle.mount(json!({"destination": "/mnt", "source": kept, "options": ["bind"]}));
+    for namespace in bundle.config["linux"]["namespaces"].as_array_mut().unwrap() {
+        let file = match namespace["type"].as_str().unwrap() {
+            "network" => "net",
+            "ipc" => "ipc",
+            "uts" => "uts",
+            _ => continue,
+        };
+        namespace["path"] = json!(format!("/proc/{pid}/ns/{file}"));
+    }
+    bundle.config.as_object_mut().unwrap().remove("hostname");
+    bundle.config["linux"]["cgroupsPath"] = json!(parent.as_str().unwrap().replace("/c", "/d"));
+    let from_elsewhere = |args: &[&str]| {
+        let mut command = bundle.command(args);
+        command
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        assert!(command.status().unwrap().success(), "{args:?}");
+    };
+    from_elsewhere(&["create", "-b", bundle.path().to_str().unwrap(), "d"]);
+    for args in [&["state", "d"][..], &["start", "d"], &["kill", "d", "KILL"]] {
+        from_elsewhere(args);
+    }
+    eventually("the end", || {
+        bundle
+            .call(&["state", "d"])
+            .ok()
+            .contains("stopped")
+            .then_some(())
+    });
+    from_elsewhere(&["delete", "d"]);
+    assert_eq!(bundle.state(), first);
+    bundle.call(&["exec", "c", "true"]).ok();
+    assert!(kept.join("file").exists() && bundle.rootfs("bin").exists());
+    bundle.call(&["delete", "-f", "c"]).ok();
+}
+
 /// The session's keyring is a new one, unless it is asked for that of the caller. Seen by a user who possesses it.
 #[test]
 fn the_keyring_is_new_or_the_callers() {
@@ -107,6 +188,17 @@ fn the_keyring_is_new_or_the_callers() {
             berth_sys::keyring::join_new_session(c"berth-of-the-caller").unwrap();
             assert_eq!(bundle.run().ok(), "0");
             assert_eq!(bundle.call(&["run", "--no-new-keyring", "c"]).ok(), "1");
+            // What enters it does as it did.
+            let look = bundle.config["process"]["args"].clone();
+            let exec = ["exec", "c", "sh", "-c", look[2].as_str().unwrap()];
+            bundle.config["process"]["args"] = json!(["sleep", "1000"]);
+            for (flag, says) in [("--no-new-keyring", "1"), ("--no-new-keyring=false", "0")] {
+                let mut run = bundle.command(&["run", "-d", flag, "c"]);
+                let run = run.stdin(Stdio::null()).stdout(Stdio::null()).status();
+                assert!(run.unwrap().success());
+                assert_eq!(bundle.call(&exec).ok(), says, "{flag}");
+                bundle.call(&["delete", "-f", "c"]).ok();
+            }
         });
     });
 }
