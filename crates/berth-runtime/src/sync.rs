@@ -239,10 +239,12 @@ impl Sync {
     pub fn receive(&self) -> Result<Message> {
         let mut packet = vec![0; MAX_PACKET + 1];
         let mut got = match fdpass::receive(&self.0, &mut packet, 1) {
-            // The child died with unread bytes of ours in its queue.
-            Err(rustix::io::Errno::CONNRESET) => return Ok(Message::End),
-            other => other.map_err(fail)?,
-        };
+            // The child died with unread bytes of ours in its queue. The kernel says so first, and once: what
+            // the child said before is still to be read.
+            Err(rustix::io::Errno::CONNRESET) => fdpass::receive(&self.0, &mut packet, 1),
+            other => other,
+        }
+        .map_err(fail)?;
         let Some((tag, body)) = packet[..got.bytes].split_first() else {
             return Ok(Message::End);
         };
@@ -349,6 +351,16 @@ mod tests {
             Message::Ready
         ));
         process.wait().unwrap();
+    }
+
+    #[test]
+    fn last_words_are_heard_over_a_reset() {
+        let (parent, child) = Sync::pair().unwrap();
+        parent.go().unwrap();
+        assert!(child.failed(&Error::Unsupported { what: "x" }.to_failure()));
+        drop(child);
+        assert!(matches!(parent.receive().unwrap(), Message::Failed(_)));
+        assert!(matches!(parent.receive().unwrap(), Message::End));
     }
 
     #[test]
