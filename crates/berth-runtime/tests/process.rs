@@ -385,7 +385,7 @@ fn capabilities_that_cannot_be_had_are_warned_of() {
     let warnings: Vec<&str> = run.stderr.lines().collect();
     assert_eq!(warnings.len(), 2, "{}", run.stderr);
     assert!(
-        warnings[0].starts_with("warning: ") && warnings[0].contains("CAP_OF_TOMORROW, chown"),
+        warnings[0].starts_with("warning: ") && warnings[0].contains("CAP_OF_TOMORROW chown"),
         "{}",
         run.stderr
     );
