@@ -158,11 +158,8 @@ pub fn check(devices: &[Device]) -> Result<()> {
 }
 
 /// The rules of the device cgroup that every container needs beside its own: making nodes (their use is
-/// another matter), the default devices, and terminals. Without any rule there is no device cgroup.
+/// another matter), the default devices, and terminals. What no rule allows is denied.
 pub fn with_default_rules(mut rules: Vec<DeviceRule>) -> Vec<DeviceRule> {
-    if rules.is_empty() {
-        return rules;
-    }
     let rule = |kind: &str, major: Option<u32>, minor: Option<u32>, access: &str| DeviceRule {
         allow: true,
         kind: Some(kind.to_owned()),

@@ -108,8 +108,27 @@ fn devices_are_what_was_asked_for() {
     }
 }
 
-/// Source: config-linux.md, "Devices": "If a file already exists at `path` that does not match the requested
-/// device, the runtime MUST generate an error."
+/// What no rule allows is denied, also when there is no rule.
+///
+/// Source: config-linux.md, "Allowed Device list".
+#[test]
+fn without_rules_only_the_default_devices_are_usable() {
+    let mut bundle = writable(
+        "mknod /tmp/mem c 1 1 && mknod /tmp/zero c 1 5 && head -c 4 /tmp/zero | wc -c; head -c 1 /tmp/mem 2>&1",
+    );
+    bundle.caps(&["CAP_MKNOD", "CAP_SYS_RAWIO", "CAP_DAC_OVERRIDE"]);
+    bundle.config["linux"]["resources"] = json!({});
+    let said = bundle.run();
+    assert_eq!(
+        said.stdout, "4\nhead: /tmp/mem: Operation not permitted\n",
+        "{}",
+        said.stderr
+    );
+}
+
+/// A file in a device's place that is another one MUST be an error.
+///
+/// Source: config-linux.md, "Devices".
 #[test]
 fn a_file_that_is_something_else_is_an_error() {
     let mut bundle = writable("true");

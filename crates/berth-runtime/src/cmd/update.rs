@@ -55,7 +55,10 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     );
     // Without need an update touches no device rule: others may have added theirs.
     let change = Resources {
-        devices: devices::with_default_rules(change.devices),
+        devices: match change.devices.is_empty() {
+            true => Vec::new(),
+            false => devices::with_default_rules(change.devices),
+        },
         ..change
     };
     let options = Options {
