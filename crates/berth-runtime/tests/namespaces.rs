@@ -143,9 +143,10 @@ fn check_exec(bundle: &mut Bundle, ways: [u8; 8]) {
 /// Each pair of kinds in each of its nine states: an orthogonal array over the field of three elements.
 /// All 6561 combinations when BERTH_TEST_FULL is set.
 ///
-/// Source: config-linux.md "Namespaces": the runtime MUST place the container process in the namespace
-/// associated with `path`; without one it MUST create a new namespace; of a type that is not specified the
-/// container MUST inherit the runtime's.
+/// With a `path` that namespace, without one a new one, and the runtime's own where the kind is not named: each a
+/// MUST.
+///
+/// Source: config-linux.md "Namespaces".
 #[test]
 fn every_pair_of_namespaces_is_new_joined_or_the_hosts() {
     let targets = Targets::start();

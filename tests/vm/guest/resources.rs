@@ -39,7 +39,7 @@ fn update(bundle: &Bundle, resources: &Value) -> Result<(), String> {
     }
 }
 
-/// If the conversion is not possible the runtime MUST generate an error.
+/// What has no counterpart in v2 MUST be an error.
 fn v2_what_has_no_word_is_refused() {
     let mut bundle = Bundle::new("true");
     for resources in [

@@ -179,8 +179,9 @@ fn the_others_in_v2_words() {
     assert_eq!(elsewhere.len(), 2, "a hybrid host's unified hierarchy");
 }
 
-/// Source: config-linux.md, "Unified": if the conversion is not possible the runtime MUST generate an
-/// error.
+/// What has no counterpart MUST be an error.
+///
+/// Source: config-linux.md, "Unified".
 #[test]
 fn what_v2_has_no_word_for_is_refused() {
     let memory = Memory::default;
