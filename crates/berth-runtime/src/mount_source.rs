@@ -88,7 +88,9 @@ pub(crate) fn make(
     };
     match file_system(root, mount, options, covered, context) {
         // The container's device rules, which hold for init already, say nothing about its mounts.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount, kind) => {
+        Err(error)
+            if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount, kind) =>
+        {
             let made = context.request_mount(index)?;
             configure(&made, options, false).map_err(fail)?;
             Ok(Made {

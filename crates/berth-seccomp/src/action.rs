@@ -62,12 +62,10 @@ impl Action {
             }
         };
         match errno {
-            Some(errno) if errno > MAX_ERRNO || !takes_errno => {
-                Err(Error::BadErrno {
-                    errno,
-                    action: name.into(),
-                })
-            }
+            Some(errno) if errno > MAX_ERRNO || !takes_errno => Err(Error::BadErrno {
+                errno,
+                action: name.into(),
+            }),
             _ => Ok(action),
         }
     }

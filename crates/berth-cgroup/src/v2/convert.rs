@@ -1,6 +1,7 @@
 //! The specification's limits, which are v1's, in v2's words. What has none is refused.
 //!
-//! Source: runtime-spec config-linux.md, "Unified", which wants an error for what has no counterpart. Other runtimes drop some of these silently; no caller that knows v2 sends them.
+//! Source: runtime-spec config-linux.md, "Unified", which wants an error for what has no counterpart. Other
+//! runtimes drop some of these silently; no caller that knows v2 sends them.
 
 use berth_oci::spec::{BlockIo, Cpu, Memory, Resources, ThrottleDevice};
 
