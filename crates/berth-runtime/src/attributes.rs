@@ -9,8 +9,7 @@ use std::io;
 use berth_oci::spec::{IoPriority, Linux, MemoryPolicy, Personality, Process, Scheduler};
 use berth_sys::attributes::{self as sys, Bits, Scheduling};
 
-use crate::error::{Error, Result};
-use crate::validate::invalid;
+use crate::error::{Error, Result, invalid};
 
 type Words<T> = &'static [(&'static str, T)];
 

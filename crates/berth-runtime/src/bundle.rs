@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use berth_oci::spec::{Process, Spec};
 use serde::de;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 use crate::strict::{self, Found};
-use crate::validate::{self, invalid};
+use crate::validate;
 
 /// Bytes of a `config.json`; real ones are below 100 KiB.
 const MAX_CONFIG_BYTES: u64 = 4 << 20;

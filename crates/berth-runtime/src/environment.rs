@@ -9,9 +9,8 @@ use std::io::Read as _;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::process::c_string;
-use crate::validate::invalid;
 
 /// Where programs are searched when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

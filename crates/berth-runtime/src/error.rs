@@ -316,6 +316,11 @@ pub(crate) fn step(action: &'static str, source: impl Into<io::Error>) -> Error 
     }
 }
 
+/// A configuration that cannot be followed.
+pub(crate) fn invalid<T>(reason: String) -> Result<T> {
+    Err(Error::InvalidSpec { reason })
+}
+
 const ENOSPC: i32 = 28;
 
 /// The text without std's ` (os error N)`, in lower case as all our messages are.

@@ -16,10 +16,9 @@ use berth_seccomp::Arch;
 use berth_sys::seccomp::{self as sys, Insn};
 use rustix::process::{PidfdGetfdFlags, pidfd_getfd};
 
-use crate::error::{Error, Result, step};
+use crate::error::{Error, Result, invalid, step};
 use crate::json;
 use crate::sync::Sync;
-use crate::validate::invalid;
 
 /// Flags by their names. One thread synchronises with nobody.
 pub const FLAGS: [(&str, u32); 4] = [

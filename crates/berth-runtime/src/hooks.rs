@@ -28,10 +28,9 @@ use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 use crate::pid::ends_within;
 use crate::process::c_string;
-use crate::validate::invalid;
 use crate::warning::warn;
 
 /// All of them, in their order.

@@ -22,8 +22,7 @@ use std::path::{Path, PathBuf};
 use berth_oci::spec::IntelRdt;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::validate::invalid;
+use crate::error::{Error, Result, invalid};
 
 pub use stats::stats;
 

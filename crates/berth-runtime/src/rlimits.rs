@@ -7,7 +7,7 @@ use std::io;
 use berth_oci::spec::Rlimit;
 use rustix::process::Resource;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 const RESOURCES: [(&str, Resource); 16] = [
     ("RLIMIT_AS", Resource::As),
@@ -60,12 +60,10 @@ pub fn apply(limits: &[Rlimit]) -> Result<()> {
 }
 
 fn resource(name: &str) -> Result<Resource> {
-    let known = RESOURCES.iter().find(|(known, _)| *known == name);
-    known
-        .map(|(_, resource)| *resource)
-        .ok_or_else(|| Error::InvalidSpec {
-            reason: format!("`{name}` is no resource limit"),
-        })
+    match RESOURCES.iter().find(|(known, _)| *known == name) {
+        Some((_, resource)) => Ok(*resource),
+        None => invalid(format!("`{name}` is no resource limit")),
+    }
 }
 
 #[cfg(test)]

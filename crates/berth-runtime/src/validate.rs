@@ -5,12 +5,13 @@
 
 use berth_oci::spec::{Namespace, NamespaceKind, Process, Spec};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+pub(crate) use crate::error::invalid;
 
 /// Checks what the types cannot say.
 ///
 /// # Errors
-/// [`Error::InvalidSpec`].
+/// [`crate::Error::InvalidSpec`].
 pub fn spec(spec: &Spec) -> Result<()> {
     let version = spec.oci_version.as_str();
     if !version.starts_with("1.") || !is_semver(version) {
@@ -38,7 +39,7 @@ pub fn spec(spec: &Spec) -> Result<()> {
 /// Checks a process, of a container or of an exec.
 ///
 /// # Errors
-/// [`Error::InvalidSpec`].
+/// [`crate::Error::InvalidSpec`].
 pub fn process(process: &Process) -> Result<()> {
     if !process.cwd.starts_with('/') {
         return invalid(format!("process.cwd `{}` is not absolute", process.cwd));
@@ -153,8 +154,4 @@ fn is_semver(text: &str) -> bool {
 /// The namespace of a kind, if the spec names it.
 fn find(namespaces: &[Namespace], kind: NamespaceKind) -> Option<&Namespace> {
     namespaces.iter().find(|n| n.kind == kind)
-}
-
-pub(crate) fn invalid<T>(reason: String) -> Result<T> {
-    Err(Error::InvalidSpec { reason })
 }
