@@ -44,19 +44,19 @@ impl Cgroup {
         let parts = components(path)?;
         let mut made = Made::default();
         let mut rest = Rest {
-            parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+            parts,
             hierarchies: Vec::new(),
             parents: Vec::new(),
         };
         let begun = if options.rootless {
-            made.delegated_leaves(layout, &parts, resources)
+            made.delegated_leaves(layout, &rest.parts, resources)
         } else {
             let (v1, unified): (Vec<_>, Vec<_>) = wanted(layout, resources)
                 .cloned()
                 .partition(|hierarchy| !hierarchy.controllers.is_empty());
             rest.hierarchies = v1;
             let mut leaves = unified.iter();
-            leaves.try_for_each(|hierarchy| made.leaf(hierarchy, &parts, resources))
+            leaves.try_for_each(|hierarchy| made.leaf(hierarchy, &rest.parts, resources))
         };
         if let Err(error) = begun {
             made.undo();
@@ -77,7 +77,6 @@ impl Cgroup {
         resources: &Resources,
         options: &Options,
     ) -> Result<()> {
-        let parts: Vec<&str> = rest.parts.iter().map(String::as_str).collect();
         let mut made = Made {
             cgroup: std::mem::take(self),
             parents: std::mem::take(&mut rest.parents),
@@ -85,7 +84,7 @@ impl Cgroup {
         };
         let mut left = rest.hierarchies.iter();
         let done = left
-            .try_for_each(|hierarchy| made.leaf(hierarchy, &parts, resources))
+            .try_for_each(|hierarchy| made.leaf(hierarchy, &rest.parts, resources))
             .and_then(|()| Apply::to_new(&made.cgroup, resources, options));
         rest.parents = made.parents;
         *self = made.cgroup;

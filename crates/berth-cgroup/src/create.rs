@@ -4,7 +4,7 @@ use berth_oci::spec::Resources;
 use rustix::io::Errno;
 
 use crate::apply::Apply;
-use crate::delegation::{Delegation, delegated_in};
+use crate::delegation::delegated_leaves;
 use crate::dir::Dir;
 use crate::error::{Error, Result};
 use crate::layout::{Hierarchy, Layout, SYSTEMD};
@@ -54,13 +54,10 @@ impl Made {
     pub(crate) fn delegated_leaves(
         &mut self,
         layout: &Layout,
-        parts: &[&str],
+        parts: &[String],
         resources: &Resources,
     ) -> Result<()> {
-        let name = crate::find::rootless_name(parts);
-        for Delegation { hierarchy, parent } in delegated_in(layout)? {
-            let mut inside: Vec<&str> = parent.iter().map(String::as_str).collect();
-            inside.push(&name);
+        for (hierarchy, inside) in delegated_leaves(layout, parts)? {
             self.leaf(&hierarchy, &inside, resources)?;
         }
         Ok(())
@@ -70,7 +67,7 @@ impl Made {
     pub(crate) fn leaf(
         &mut self,
         hierarchy: &Hierarchy,
-        parts: &[&str],
+        parts: &[String],
         resources: &Resources,
     ) -> Result<()> {
         for attempt in 0.. {
@@ -94,7 +91,7 @@ impl Made {
     fn try_leaf(
         &mut self,
         hierarchy: &Hierarchy,
-        parts: &[&str],
+        parts: &[String],
         resources: &Resources,
     ) -> Result<()> {
         let unified = hierarchy.controllers.is_empty();
@@ -135,7 +132,7 @@ impl Made {
     pub(crate) fn walk(
         &mut self,
         hierarchy: &Hierarchy,
-        parents: &[&str],
+        parents: &[String],
         resources: &Resources,
     ) -> Result<Dir> {
         let mut dir = Dir::open_in(&hierarchy.mount, hierarchy.controllers.is_empty())?;
@@ -147,7 +144,7 @@ impl Made {
             v1::prepare(&child, hierarchy)?;
             let parent = std::mem::replace(&mut dir, child);
             if made {
-                self.parents.push((parent, (*name).to_owned()));
+                self.parents.push((parent, name.clone()));
             }
         }
         v2::pass_down(&dir, &passed)?;

@@ -39,6 +39,24 @@ pub(crate) fn delegated_in(layout: &Layout) -> Result<Vec<Delegation>> {
     Ok(found)
 }
 
+/// An ordinary user's leaves: hierarchy, and components below its mount. The parent is the caller's own cgroup, another
+/// in each hierarchy, so only the last component of the asked path counts.
+///
+/// # Errors
+/// As [`delegated_in`].
+pub(crate) fn delegated_leaves(
+    layout: &Layout,
+    parts: &[String],
+) -> Result<Vec<(Hierarchy, Vec<String>)>> {
+    let name = format!("berth-{}", parts.last().map_or("", String::as_str));
+    let leaf = |Delegation { hierarchy, parent }| {
+        let mut inside = parent;
+        inside.push(name.clone());
+        (hierarchy, inside)
+    };
+    Ok(delegated_in(layout)?.into_iter().map(leaf).collect())
+}
+
 /// The path in one hierarchy, below what its mount shows.
 fn path_in<'a>(text: &'a str, hierarchy: &Hierarchy) -> Option<&'a str> {
     let path = text.lines().find_map(|line| {
@@ -60,8 +78,9 @@ fn path_in<'a>(text: &'a str, hierarchy: &Hierarchy) -> Option<&'a str> {
 
 /// Climbs from `path` as long as the directory is writable.
 fn outermost_writable(hierarchy: &Hierarchy, path: &str) -> Option<Vec<String>> {
-    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-    if parts.contains(&"..") {
+    let parts = path.split('/').filter(|p| !p.is_empty());
+    let mut parts: Vec<String> = parts.map(str::to_owned).collect();
+    if parts.iter().any(|part| part == "..") {
         return None;
     }
     let writable = |depth: usize| {
@@ -72,7 +91,8 @@ fn outermost_writable(hierarchy: &Hierarchy, path: &str) -> Option<Vec<String>> 
         .rev()
         .take_while(|depth| writable(*depth))
         .last()?;
-    Some(parts[..depth].iter().map(|p| (*p).to_owned()).collect())
+    parts.truncate(depth);
+    Some(parts)
 }
 
 #[cfg(test)]

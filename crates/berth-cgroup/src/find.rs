@@ -1,6 +1,6 @@
 //! Finds the leaves of a cgroup whose maker died before it could tell where they are.
 
-use crate::delegation::delegated_in;
+use crate::delegation::delegated_leaves;
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::{Cgroup, Options, components, join};
@@ -14,14 +14,10 @@ impl Cgroup {
         let layout = Layout::detect()?;
         let parts = components(path)?;
         let places: Vec<_> = if options.rootless {
-            let name = rootless_name(&parts);
-            let delegated = delegated_in(&layout)?;
-            let inside = |d: &crate::delegation::Delegation| {
-                let mut parts: Vec<&str> = d.parent.iter().map(String::as_str).collect();
-                parts.push(&name);
-                join(&d.hierarchy.mount, &parts)
-            };
-            delegated.iter().map(inside).collect()
+            let leaves = delegated_leaves(&layout, &parts)?.into_iter();
+            leaves
+                .map(|(hierarchy, inside)| join(&hierarchy.mount, &inside))
+                .collect()
         } else {
             let all = layout.v1.iter().chain(&layout.unified);
             all.map(|hierarchy| join(&hierarchy.mount, &parts))
@@ -29,10 +25,4 @@ impl Cgroup {
         };
         Cgroup::open(&places)
     }
-}
-
-/// An ordinary user's leaf: the parent is the caller's own cgroup, another in each hierarchy, so only the
-/// path's last component counts.
-pub(crate) fn rootless_name(parts: &[&str]) -> String {
-    format!("berth-{}", parts.last().copied().unwrap_or_default())
 }

@@ -196,17 +196,18 @@ impl Cgroup {
 }
 
 /// Splits an absolute cgroup path into its components.
-fn components(path: &str) -> Result<Vec<&str>> {
+fn components(path: &str) -> Result<Vec<String>> {
     let bad = || Error::BadPath {
         path: path.to_owned(),
     };
-    let parts: Vec<&str> = path
+    let parts: Vec<String> = path
         .strip_prefix('/')
         .ok_or_else(bad)?
         .split('/')
         .filter(|p| !p.is_empty())
+        .map(str::to_owned)
         .collect();
-    let climbs = |p: &&str| *p == "." || *p == ".." || p.contains(['\0', '\n']);
+    let climbs = |p: &String| p == "." || p == ".." || p.contains(['\0', '\n']);
     if parts.is_empty() || parts.iter().any(climbs) {
         Err(bad())
     } else {
@@ -215,7 +216,7 @@ fn components(path: &str) -> Result<Vec<&str>> {
 }
 
 /// `mount` and the components of a cgroup below it.
-fn join(mount: &Path, parts: &[&str]) -> PathBuf {
+fn join(mount: &Path, parts: &[String]) -> PathBuf {
     let mut path = mount.to_owned();
     path.extend(parts);
     path

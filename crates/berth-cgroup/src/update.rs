@@ -43,10 +43,9 @@ impl Cgroup {
         let Some(parts) = self.parts(&layout).filter(|_| !options.rootless) else {
             return Ok(Vec::new());
         };
-        let names: Vec<&str> = parts.iter().map(String::as_str).collect();
         Ok(wanted(&layout, resources)
             .filter(|h| self.leaf_in(h).is_none())
-            .map(|h| join(&h.mount, &names))
+            .map(|h| join(&h.mount, &parts))
             .collect())
     }
 
@@ -70,7 +69,6 @@ impl Cgroup {
         let Some(parts) = self.parts(layout) else {
             return Ok(());
         };
-        let names: Vec<&str> = parts.iter().map(String::as_str).collect();
         let mut made = Made {
             adopt: true,
             ..Made::default()
@@ -78,14 +76,14 @@ impl Cgroup {
         for hierarchy in wanted(layout, resources) {
             match self.leaf_in(hierarchy) {
                 Some(dir) if dir.unified => {
-                    if let Some((_, parents)) = names.split_last() {
+                    if let Some((_, parents)) = parts.split_last() {
                         made.walk(hierarchy, parents, resources)?;
                     }
                 }
                 Some(_) => {}
                 // An ordinary user's cgroup has all that was delegated from the beginning.
                 None if options.rootless => {}
-                None => made.leaf(hierarchy, &names, resources)?,
+                None => made.leaf(hierarchy, &parts, resources)?,
             }
         }
         let first = self.dirs.len();
