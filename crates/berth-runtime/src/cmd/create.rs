@@ -86,6 +86,24 @@ impl Options {
         log::debug(format_args!("the bundle is {}", path.display()));
         Ok((path, spec))
     }
+
+    /// Whether it has a terminal. That of a detached container needs somebody who takes it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub(super) fn wants_terminal(&self, spec: &Spec, detach: bool) -> Result<bool> {
+        let wants = wants_terminal(spec);
+        match detach && wants != self.console_socket.is_some() {
+            true => Err(usage(
+                "--console-socket belongs to a detached container with a terminal".to_owned(),
+            )),
+            false => Ok(wants),
+        }
+    }
+}
+
+fn wants_terminal(spec: &Spec) -> bool {
+    spec.process.as_ref().is_some_and(|p| p.terminal)
 }
 
 /// Descriptors for the program from 3 on: those of `--preserve-fds`, after those that the service manager
@@ -131,7 +149,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let id = args.only_operand("the container's id")?;
     let (bundle, mut spec) = options.load()?;
-    let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
+    let wants_terminal = wants_terminal(&spec);
     if wants_terminal != options.console_socket.is_some() {
         return Err(usage(match wants_terminal {
             true => "cannot allocate tty if the runtime will detach without setting console socket: a terminal needs --console-socket".to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use berth_oci::spec::{Linux, Spec};
 
-use super::args::{Args, unknown, usage};
+use super::args::{Args, unknown};
 use super::create::Options;
 use super::run::{FORWARDED, follow, listen};
 use super::{Global, checkpoint, delete, terminal, write_pid_file};
@@ -21,12 +21,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let id = args.only_operand("the container's id")?;
     checkpoint::need_root()?;
     let (bundle, spec) = options.load()?;
-    let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
-    if detach && wants_terminal != options.console_socket.is_some() {
-        return Err(usage(
-            "--console-socket belongs to a detached container with a terminal".to_owned(),
-        ));
-    }
+    options.wants_terminal(&spec, detach)?;
     let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
     let mut restored = match restored(global, &dir, &spec, &bundle, &given, &options) {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::args::{Args, unknown, usage};
+use super::args::{Args, unknown};
 use super::create::{Options, abandon, finish};
 use super::notify::Notify;
 use super::terminal::Relay;
@@ -32,12 +32,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let id = args.only_operand("the container's id")?;
     let (bundle, mut spec) = options.load()?;
-    let wants_terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
-    if detach && wants_terminal != options.console_socket.is_some() {
-        return Err(usage(
-            "--console-socket belongs to a detached container with a terminal".to_owned(),
-        ));
-    }
+    let wants_terminal = options.wants_terminal(&spec, detach)?;
     // Before the container is there: no signal is lost.
     let signals = (!detach).then(|| listen(&FORWARDED)).transpose()?;
     let dir = global.root.make(&id)?;
