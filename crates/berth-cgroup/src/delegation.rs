@@ -26,7 +26,7 @@ pub(crate) struct Delegation {
 pub(crate) fn delegated_in(layout: &Layout) -> Result<Vec<Delegation>> {
     let own = read_proc("/proc/self/cgroup")?;
     let mut found = Vec::new();
-    for hierarchy in layout.v1.iter().chain(layout.unified.as_ref()) {
+    for hierarchy in layout.all() {
         if let Some(path) = path_in(&own, hierarchy)
             && let Some(parent) = outermost_writable(hierarchy, path)
         {

@@ -19,9 +19,8 @@ impl Cgroup {
                 .map(|(hierarchy, inside)| join(&hierarchy.mount, &inside))
                 .collect()
         } else {
-            let all = layout.v1.iter().chain(&layout.unified);
-            all.map(|hierarchy| join(&hierarchy.mount, &parts))
-                .collect()
+            let places = layout.all().map(|h| join(&h.mount, &parts));
+            places.collect()
         };
         Cgroup::open(&places)
     }

@@ -101,6 +101,11 @@ impl Layout {
         layout
     }
 
+    /// All of them, the unified one last.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Hierarchy> {
+        self.v1.iter().chain(&self.unified)
+    }
+
     /// The v1 hierarchy of a controller.
     pub fn v1_of(&self, controller: &str) -> Option<&Hierarchy> {
         self.v1.iter().find(|h| h.is_of(controller))

@@ -31,7 +31,7 @@ impl Parent {
     /// Every directory of this parent that exists in any hierarchy.
     fn dirs(&self) -> Vec<PathBuf> {
         let layout = Layout::detect().unwrap();
-        let all = layout.v1.iter().chain(layout.unified.as_ref());
+        let all = layout.all();
         all.map(|h| h.mount.join(&self.0[1..]))
             .filter(|p| p.exists())
             .collect()

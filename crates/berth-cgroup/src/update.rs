@@ -31,7 +31,34 @@ impl Cgroup {
     /// # Errors
     /// The kernel's.
     pub fn extend(&mut self, resources: &Resources, options: &Options) -> Result<()> {
-        self.extend_in(&Layout::detect()?, resources, options)
+        let layout = Layout::detect()?;
+        let Some(parts) = self.parts(&layout) else {
+            return Ok(());
+        };
+        let mut made = Made {
+            adopt: true,
+            ..Made::default()
+        };
+        for hierarchy in wanted(&layout, resources) {
+            match self.leaf_in(hierarchy) {
+                Some(dir) if dir.unified => {
+                    if let Some((_, parents)) = parts.split_last() {
+                        made.walk(hierarchy, parents, resources)?;
+                    }
+                }
+                Some(_) => {}
+                // An ordinary user's cgroup has all that was delegated from the beginning.
+                None if options.rootless => {}
+                None => made.leaf(hierarchy, &parts, resources)?,
+            }
+        }
+        let first = self.dirs.len();
+        self.dirs.append(&mut made.cgroup.dirs);
+        // Moving a process is slow: not when there is nowhere to move it.
+        if first == self.dirs.len() {
+            return Ok(());
+        }
+        self.fill(first)
     }
 
     /// The directories that [`Cgroup::extend`] would make: to be written down before it does.
@@ -60,41 +87,6 @@ impl Cgroup {
         dirs.find(|d| d.path.starts_with(&hierarchy.mount))
     }
 
-    pub(crate) fn extend_in(
-        &mut self,
-        layout: &Layout,
-        resources: &Resources,
-        options: &Options,
-    ) -> Result<()> {
-        let Some(parts) = self.parts(layout) else {
-            return Ok(());
-        };
-        let mut made = Made {
-            adopt: true,
-            ..Made::default()
-        };
-        for hierarchy in wanted(layout, resources) {
-            match self.leaf_in(hierarchy) {
-                Some(dir) if dir.unified => {
-                    if let Some((_, parents)) = parts.split_last() {
-                        made.walk(hierarchy, parents, resources)?;
-                    }
-                }
-                Some(_) => {}
-                // An ordinary user's cgroup has all that was delegated from the beginning.
-                None if options.rootless => {}
-                None => made.leaf(hierarchy, &parts, resources)?,
-            }
-        }
-        let first = self.dirs.len();
-        self.dirs.append(&mut made.cgroup.dirs);
-        // Moving a process is slow: not when there is nowhere to move it.
-        if first == self.dirs.len() {
-            return Ok(());
-        }
-        self.fill(first)
-    }
-
     /// Moves all processes into the leaves from the `first` on.
     fn fill(&self, first: usize) -> Result<()> {
         let mut moved = Vec::new();
@@ -121,8 +113,7 @@ impl Cgroup {
 }
 
 fn hierarchy_of<'a>(layout: &'a Layout, dir: &Dir) -> Option<&'a Hierarchy> {
-    let mut all = layout.v1.iter().chain(layout.unified.as_ref());
-    all.find(|h| dir.path.starts_with(&h.mount))
+    layout.all().find(|h| dir.path.starts_with(&h.mount))
 }
 
 fn below(hierarchy: &Hierarchy, path: &Path) -> Option<Vec<String>> {
