@@ -1,5 +1,5 @@
 //! The environment of a process: the spec's, each name once, and a HOME, which programs expect and those who write
-//! configurations leave to the runtime.
+//! configurations leave to the runtime. Also text in the form that an exec takes.
 //!
 //! Source: config.md "Process", `env`; passwd(5).
 
@@ -7,10 +7,10 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Read as _;
 
+use berth_sys::process::Strings;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
-use crate::error::{Result, invalid};
-use crate::process::c_string;
+use crate::error::{Error, Result, invalid};
 
 /// Where programs are searched when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,7 +31,7 @@ impl Environment {
     /// Of what is given twice the last counts, as with other runtimes.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidSpec`]: text without a name.
+    /// [`Error::InvalidSpec`]: text without a name.
     pub fn new(env: &[String]) -> Result<Environment> {
         let mut kept: Vec<(&str, &str)> = Vec::with_capacity(env.len());
         for pair in env.iter().rev() {
@@ -61,7 +61,7 @@ impl Environment {
     /// All of it, for a process that is in the container and about to be `uid`.
     ///
     /// # Errors
-    /// [`crate::Error::InvalidSpec`].
+    /// [`Error::InvalidSpec`].
     pub fn for_user(&self, uid: u32) -> Result<Vec<CString>> {
         let mut all = self.variables.clone();
         if !self.has_home {
@@ -93,6 +93,25 @@ fn home_of(passwd: &str, uid: u32) -> Option<&str> {
         let mut fields = line.split(':');
         let own = fields.nth(2)?.parse::<u32>().ok()? == uid;
         fields.nth(2).filter(|home| own && !home.is_empty())
+    })
+}
+
+/// A list for an exec.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub(crate) fn strings(list: &[String]) -> Result<Strings> {
+    let all = list.iter().map(|text| c_string(text));
+    all.collect::<Result<_>>().map(Strings::new)
+}
+
+/// Text for an exec.
+///
+/// # Errors
+/// [`Error::InvalidSpec`].
+pub(crate) fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::InvalidSpec {
+        reason: "a NUL byte in an argument".into(),
     })
 }
 

@@ -14,6 +14,7 @@
 //!
 //! Source: config.md "POSIX-platform Hooks", runtime.md "Lifecycle".
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
@@ -28,9 +29,9 @@ use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use crate::environment::strings;
 use crate::error::{Error, Result, invalid};
 use crate::pid::ends_within;
-use crate::process::c_string;
 use crate::warning::warn;
 
 /// All of them, in their order.
@@ -159,20 +160,18 @@ fn start(hook: &Hook, state: &State, env: Option<&[String]>, words: &File) -> io
     let mut input = memory_file()?;
     input.write_all(&crate::json::write(state)?)?;
     input.seek(SeekFrom::Start(0))?;
-    let c_strings =
-        |list: &[String]| -> Result<Vec<_>> { list.iter().map(|t| c_string(t)).collect() };
-    let texts = |list: &[String]| c_strings(list).map_err(io::Error::other);
-    let path = hook.path.clone().into_os_string().into_vec();
-    let path = std::ffi::CString::new(path)?;
+    let texts = |list: &[String]| strings(list).map_err(io::Error::other);
+    let path = CString::new(hook.path.clone().into_os_string().into_vec())?;
     let args = match hook.args.as_slice() {
-        [] => vec![path.clone()],
+        [] => Strings::new(vec![path.clone()]),
         args => texts(args)?,
     };
     let env = match (hook.env.as_slice(), env) {
         ([], None) => std::env::vars_os()
             .map(|(name, value)| [name.into_vec(), value.into_vec()].join(&b'='))
-            .map(std::ffi::CString::new)
-            .collect::<std::result::Result<_, _>>()?,
+            .map(CString::new)
+            .collect::<std::result::Result<_, _>>()
+            .map(Strings::new)?,
         ([], Some(env)) | (env, _) => texts(env)?,
     };
     let mut command = Command::new(&hook.path);
@@ -182,7 +181,7 @@ fn start(hook: &Hook, state: &State, env: Option<&[String]>, words: &File) -> io
         .stderr(Stdio::from(words.try_clone()?))
         .process_group(0);
     berth_sys::signals::reset_in_child(&mut command);
-    berth_sys::spawn::execute_exactly(&mut command, path, Strings::new(args), Strings::new(env));
+    berth_sys::spawn::execute_exactly(&mut command, path, args, env);
     command.spawn()
 }
 

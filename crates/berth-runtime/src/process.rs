@@ -19,7 +19,7 @@ use rustix::process::DumpableBehavior;
 
 use crate::attributes::Attributes;
 use crate::caps::Sets;
-use crate::environment::Environment;
+use crate::environment::{Environment, c_string, strings};
 use crate::error::{Error, Result, step};
 use crate::filter::Filter;
 use crate::labels::{Label, Labels};
@@ -260,7 +260,7 @@ impl Prepared {
         };
         if program.contains('/') {
             return match executable(program) {
-                Ok(()) => Ok(c_string(program)?),
+                Ok(()) => c_string(program),
                 Err(Errno::NOENT | Errno::NOTDIR) => Err(Error::NotFound {
                     program: program.clone(),
                     place: ": no such file or directory",
@@ -405,18 +405,4 @@ fn executable(path: &str) -> std::result::Result<(), Errno> {
 
 fn setgroups_denied() -> bool {
     std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
-}
-
-fn strings(list: &[String]) -> Result<Strings> {
-    Ok(Strings::new(
-        list.iter()
-            .map(|text| c_string(text))
-            .collect::<Result<_>>()?,
-    ))
-}
-
-pub(crate) fn c_string(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::InvalidSpec {
-        reason: "a NUL byte in an argument".into(),
-    })
 }
