@@ -146,7 +146,7 @@ impl<'a> Apply<'a> {
         file: &str,
         setting: &'static str,
     ) -> Result<Option<&'a Dir>> {
-        if let Some(dir) = self.cgroup.v1().find(|dir| dir.is_of(controller, file)) {
+        if let Some(dir) = self.cgroup.v1_of(controller, file) {
             return Ok(Some(dir));
         }
         let in_v2 = if controller == "blkio" {

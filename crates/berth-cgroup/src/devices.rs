@@ -99,8 +99,7 @@ pub(crate) fn apply(apply: &mut Apply<'_>, rules: &[DeviceRule]) -> Result<()> {
     if rules.is_empty() || apply.options.rootless {
         return Ok(());
     }
-    let v1 = cgroup.v1().find(|dir| dir.is_of("devices", "devices.deny"));
-    match (v1, cgroup.unified()) {
+    match (cgroup.v1_of("devices", "devices.deny"), cgroup.unified()) {
         (Some(dir), _) => {
             let writes = match apply.is_update() {
                 true => Set::of(rules)?.since(&Set::in_force(dir)?),

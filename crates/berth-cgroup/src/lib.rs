@@ -188,6 +188,11 @@ impl Cgroup {
         self.dirs.iter().filter(|d| !d.unified)
     }
 
+    /// The v1 directory of a controller, one of whose files is `file`.
+    fn v1_of(&self, controller: &str, file: &str) -> Option<&Dir> {
+        self.v1().find(|dir| dir.is_of(controller, file))
+    }
+
     /// The directory that has a certain file: which controller a v1 directory belongs to shows
     /// in its files.
     fn dir_with(&self, file: &str) -> Option<&Dir> {

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::Cgroup;
 use crate::dir::Dir;
 use crate::error::{Error, Result};
+use crate::usage::value_of;
 
 /// Whoever waits; its descriptor can be polled for reading.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Cgroup {
     /// # Errors
     /// [`Error::NoController`] when nobody counts this cgroup's memory; the kernel's.
     pub fn watch_oom(&self) -> Result<OomWatch<'_>> {
-        if let Some(dir) = self.v1().find(|d| d.is_of("memory", "memory.oom_control")) {
+        if let Some(dir) = self.v1_of("memory", "memory.oom_control") {
             return v1(dir);
         }
         match self.unified().filter(|dir| dir.has("memory.events")) {
@@ -80,9 +81,7 @@ fn v2(dir: &Dir) -> Result<OomWatch<'_>> {
 }
 
 fn kills(dir: &Dir) -> u64 {
-    let text = dir.try_read("memory.events").unwrap_or_default();
-    let count = text.lines().find_map(|l| l.strip_prefix("oom_kill "));
-    count.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+    value_of(dir, "memory.events", "oom_kill")
 }
 
 impl OomWatch<'_> {

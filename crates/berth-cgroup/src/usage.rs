@@ -114,7 +114,13 @@ fn keyed(text: &str) -> impl Iterator<Item = (&str, u64)> {
     })
 }
 
-fn value_of(dir: &Dir, file: &str, key: &str) -> u64 {
+/// The number in a directory's file, as [`Cgroup::count`].
+fn count_in(dir: &Dir, file: &str) -> u64 {
+    dir.try_read(file).map_or(0, |text| number(&text))
+}
+
+/// The number behind a key in a directory's file; 0 when there is none.
+pub(crate) fn value_of(dir: &Dir, file: &str, key: &str) -> u64 {
     let text = dir.try_read(file).unwrap_or_default();
     keyed(&text).find(|(k, _)| *k == key).map_or(0, |(_, n)| n)
 }

@@ -108,7 +108,7 @@ pub(super) fn modes(text: &str) -> (Vec<u64>, Vec<u64>) {
 }
 
 pub(super) fn set(cgroup: &Cgroup) -> CpuSet {
-    let Some(dir) = cgroup.v1().find(|dir| dir.is_of("cpuset", "cpuset.mems")) else {
+    let Some(dir) = cgroup.v1_of("cpuset", "cpuset.mems") else {
         return CpuSet::default();
     };
     let text = |file: &str| dir.try_read(file).unwrap_or_default();

@@ -47,9 +47,7 @@ pub(super) fn all(cgroup: &Cgroup) -> Io {
             ..v2(&text)
         };
     }
-    let dir = cgroup
-        .v1()
-        .find(|dir| dir.is_of("blkio", "blkio.reset_stats"));
+    let dir = cgroup.v1_of("blkio", "blkio.reset_stats");
     Io {
         pressure,
         ..dir.map(v1).unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pressure, keyed, number, value_of};
+use super::{Pressure, count_in, keyed, value_of};
 use crate::Cgroup;
 use crate::dir::Dir;
 use crate::words::page_sizes;
@@ -70,10 +70,7 @@ pub(super) fn all(cgroup: &Cgroup) -> MemoryUse {
 
 fn v2(dir: &Dir) -> MemoryUse {
     let of = |name: &str| {
-        let count = |what: &str| {
-            dir.try_read(&format!("{name}.{what}"))
-                .map_or(0, |text| number(&text))
-        };
+        let count = |what: &str| count_in(dir, &format!("{name}.{what}"));
         Usage {
             usage: count("current"),
             peak: count("peak"),
@@ -115,10 +112,7 @@ pub(super) fn huge_pages(cgroup: &Cgroup) -> BTreeMap<String, Usage> {
             true => reserved,
             false => format!("hugetlb.{size}"),
         };
-        let count = |what: &str| {
-            dir.try_read(&format!("{prefix}.{what}"))
-                .map_or(0, |text| number(&text))
-        };
+        let count = |what: &str| count_in(dir, &format!("{prefix}.{what}"));
         let usage = Usage {
             usage: count(now),
             peak: if peak.is_empty() { 0 } else { count(peak) },
