@@ -174,15 +174,8 @@ impl Manager {
         let body = Writer::default().text(name).bool(true).properties(&all);
         self.call("SetUnitProperties", "sba(sv)", body)?;
         // It answers first and writes the files then. By its next answer it has.
-        let ping = Call {
-            destination: NAME,
-            path: PATH,
-            interface: "org.freedesktop.DBus.Peer",
-            member: "Ping",
-            signature: "",
-            body: Writer::default(),
-        };
-        self.bus.call(&ping).map(drop)
+        let peer = "org.freedesktop.DBus.Peer";
+        self.call_of(peer, "Ping", "", Writer::default()).map(drop)
     }
 
     /// Moves a process into the unit's cgroup, or `below` it.
@@ -266,14 +259,8 @@ impl Manager {
         if let Some(version) = self.version {
             return Ok(version);
         }
-        let answer = self.bus.call(&Call {
-            destination: NAME,
-            path: PATH,
-            interface: "org.freedesktop.DBus.Properties",
-            member: "Get",
-            signature: "ss",
-            body: Writer::default().text(MANAGER).text("Version"),
-        })?;
+        let which = Writer::default().text(MANAGER).text("Version");
+        let answer = self.call_of("org.freedesktop.DBus.Properties", "Get", "ss", which)?;
         let mut body = answer.body("v").map_err(malformed)?;
         let version = number(body.variant_text().map_err(malformed)?);
         self.version = Some(version);
@@ -281,10 +268,21 @@ impl Manager {
     }
 
     fn call(&mut self, member: &'static str, signature: &str, body: Writer) -> Result<Message> {
+        self.call_of(MANAGER, member, signature, body)
+    }
+
+    /// As [`Manager::call`], of another interface of the same object.
+    fn call_of(
+        &mut self,
+        interface: &str,
+        member: &'static str,
+        signature: &str,
+        body: Writer,
+    ) -> Result<Message> {
         self.bus.call(&Call {
             destination: NAME,
             path: PATH,
-            interface: MANAGER,
+            interface,
             member,
             signature,
             body,

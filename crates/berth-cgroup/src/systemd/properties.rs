@@ -50,10 +50,7 @@ pub(super) fn limits(
         let own = resources.unified.iter();
         files.extend(own.map(|(file, value)| (file.as_str(), value.trim())));
     }
-    let mut idle = false;
-    if unified && files.contains(&("cpu.idle", "1")) {
-        idle = version()? >= CPU_IDLE;
-    }
+    let idle = unified && files.contains(&("cpu.idle", "1")) && version()? >= CPU_IDLE;
     let mut all = Vec::new();
     for (file, value) in files {
         match file {
