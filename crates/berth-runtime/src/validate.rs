@@ -86,7 +86,7 @@ fn linux(spec: &Spec) -> Result<()> {
     if let Some(twice) = twin(&linux.namespaces, |n| &n.kind) {
         return invalid(format!("the {:?} namespace is given twice", twice.kind));
     }
-    let has = |kind| find(&linux.namespaces, kind).is_some();
+    let has = |kind| linux.namespace(kind).is_some();
     if !spec.hostname.is_empty() && !has(NamespaceKind::Uts) {
         return invalid("a hostname needs a uts namespace".into());
     }
@@ -97,7 +97,7 @@ fn linux(spec: &Spec) -> Result<()> {
     crate::net_devices::check(&linux.net_devices)?;
     crate::id_maps::check(linux, spec.process.as_ref().map(|p| &p.user))?;
     let mapped = !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty();
-    match find(&linux.namespaces, NamespaceKind::User) {
+    match linux.namespace(NamespaceKind::User) {
         None if mapped => return invalid("id mappings need a user namespace".into()),
         Some(Namespace { path: None, .. })
             if linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty() =>
@@ -149,9 +149,4 @@ fn is_semver(text: &str) -> bool {
         && numbers.split('.').all(number)
         && pre.split('.').all(|w| word(w) && (!digits(w) || number(w)))
         && build.split('.').all(word)
-}
-
-/// The namespace of a kind, if the spec names it.
-fn find(namespaces: &[Namespace], kind: NamespaceKind) -> Option<&Namespace> {
-    namespaces.iter().find(|n| n.kind == kind)
 }
