@@ -25,7 +25,7 @@ const UNSUPPORTED: &[&str] = &["freebsd", "solaris", "vm", "windows", "zos"];
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`], [`Error::InvalidSpec`].
 pub fn load(bundle: &Path) -> Result<Spec> {
-    let spec: Spec = read_supported(&bundle.join("config.json"), "")?;
+    let spec: Spec = parse(&bundle.join("config.json"), "", UNSUPPORTED)?;
     validate::spec(&spec)?;
     Ok(spec)
 }
@@ -36,7 +36,7 @@ pub fn load(bundle: &Path) -> Result<Spec> {
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`], [`Error::InvalidSpec`].
 pub fn load_process(path: &Path) -> Result<Process> {
-    read_supported(path, "process")
+    parse(path, "process", UNSUPPORTED)
 }
 
 /// Reads a JSON file strictly: capped, duplicate keys refused.
@@ -44,19 +44,11 @@ pub fn load_process(path: &Path) -> Result<Process> {
 /// # Errors
 /// [`Error::ReadFile`], [`Error::ParseJson`].
 pub fn read_json<T: de::DeserializeOwned>(path: &Path) -> Result<T> {
-    parse(path, "").map(|(value, _)| value)
+    parse(path, "", &[])
 }
 
-/// As [`read_json`], for what is at `place` of a `config.json`: its settings must be supported.
-fn read_supported<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<T> {
-    match parse(path, place)? {
-        (value, None) => Ok(value),
-        (_, Some(field)) => invalid(format!("{field} is not supported")),
-    }
-}
-
-/// Parses strictly; tells the first unsupported setting.
-fn parse<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<(T, Option<String>)> {
+/// Parses strictly what is at `place` of a `config.json`; a setting that is to be refused is an error.
+fn parse<T: de::DeserializeOwned>(path: &Path, place: &str, refused: &[&str]) -> Result<T> {
     let fail = |source| Error::ParseJson {
         path: path.to_owned(),
         source,
@@ -64,9 +56,9 @@ fn parse<T: de::DeserializeOwned>(path: &Path, place: &str) -> Result<(T, Option
     let bytes = read_capped(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|e| fail(de::Error::custom(e)))?;
     let value = serde_json::from_str(text).map_err(fail)?;
-    match strict::look(text, place, UNSUPPORTED) {
-        None => Ok((value, None)),
-        Some(Found::Setting(setting)) => Ok((value, Some(setting))),
+    match strict::look(text, place, refused) {
+        None => Ok(value),
+        Some(Found::Setting(setting)) => invalid(format!("{setting} is not supported")),
         Some(Found::Deep) => Err(fail(de::Error::custom("recursion limit exceeded"))),
         Some(Found::Twice(key)) => {
             let twice = format_args!("duplicate key `{key}`");
