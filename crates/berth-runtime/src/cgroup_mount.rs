@@ -40,22 +40,17 @@ pub(crate) fn attach(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     let set = options.own.set;
-    // Of type `cgroup2` it is that hierarchy alone, also on a host that has others.
-    let unified = magic_at(HOST) == Some(CGROUP2_MAGIC);
-    let leaf = if kind == "cgroup2" && !unified {
-        let is_v2 = |leaf: &&PathBuf| magic_at(leaf) == Some(CGROUP2_MAGIC);
-        context.entry.paths().iter().find(is_v2)
+    let (leaves, unified) = (context.entry.paths(), host_is_unified());
+    let top = if kind != "cgroup2" && !unified {
+        attach_hierarchies(&target, set, leaves, below)?
     } else {
-        context.entry.paths().first()
-    };
-    let top = match leaf {
-        _ if kind != "cgroup2" && !unified => {
-            attach_hierarchies(&target, set, context.entry.paths(), below)?
+        // Of type `cgroup2` it is that hierarchy alone, also on a host that has others.
+        match leaves.iter().find(|leaf| unified || is_unified(leaf)) {
+            Some(leaf) => attached(leaf_mount(leaf, set)?, &target)?,
+            None if context.own_cgroup_namespace => attached(new("cgroup2", &[], set)?, &target)?,
+            // Nothing of the container's to show.
+            None => attach_hierarchies(&target, set, &[], below)?,
         }
-        Some(leaf) => attached(leaf_mount(leaf, set)?, &target)?,
-        None if context.own_cgroup_namespace => attached(new("cgroup2", &[], set)?, &target)?,
-        // Nothing of the container's to show.
-        None => attach_hierarchies(&target, set, &[], below)?,
     };
     let rest = Options {
         all: options.all,
@@ -71,10 +66,15 @@ fn is_of_all(word: &str) -> bool {
     word == "nsdelegate" || word.starts_with("memory_")
 }
 
-fn magic_at(path: impl AsRef<Path>) -> Option<u64> {
+/// Whether the host has cgroup v2 alone.
+pub(crate) fn host_is_unified() -> bool {
+    is_unified(Path::new(HOST))
+}
+
+fn is_unified(directory: &Path) -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(path.as_ref(), flags, Mode::empty()).ok()?;
-    magic(directory).ok()
+    rustix::fs::open(directory, flags, Mode::empty())
+        .is_ok_and(|directory| magic(directory).is_ok_and(|found| found == CGROUP2_MAGIC))
 }
 
 fn attached(mount: OwnedFd, target: impl AsFd) -> io::Result<OwnedFd> {
