@@ -13,13 +13,14 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result, step};
-use crate::mounts::{Mounted, attach};
+use crate::mount_options::is_bind;
+use crate::mounts::{Mounted, attach, clean};
 use crate::rootfs::{Root, split};
 use crate::validate::invalid;
 use crate::walk;
 
 /// Path, major, minor of what every container has.
-const DEFAULT: [(&str, u32, u32); 6] = [
+pub(crate) const DEFAULT: [(&str, u32, u32); 6] = [
     ("/dev/null", 1, 3),
     ("/dev/zero", 1, 5),
     ("/dev/full", 1, 7),
@@ -88,12 +89,8 @@ pub fn make_all(
 }
 
 fn is_bound(mounts: &[Mount]) -> bool {
-    let there = |mount: &&Mount| crate::mounts::clean(&mount.destination) == "/dev";
-    let bound = |mount: &Mount| {
-        mount.kind.as_deref() == Some("bind")
-            || mount.options.iter().any(|o| o == "bind" || o == "rbind")
-    };
-    mounts.iter().filter(there).any(bound)
+    let there = |mount: &&Mount| clean(&mount.destination) == "/dev";
+    mounts.iter().filter(there).any(is_bind)
 }
 
 /// The directory `/dev`.

@@ -156,7 +156,7 @@ impl Options {
     /// [`Error::Mount`] for a word that a bind mount does not have: nothing is passed on unread.
     pub fn parse(mount: &Mount) -> Result<Options> {
         let mut options = Options {
-            bind: mount.kind.as_deref() == Some("bind"),
+            bind: is_bind(mount),
             ..Options::default()
         };
         for option in &mount.options {
@@ -201,8 +201,8 @@ impl Options {
             return self.propagation.push(propagation);
         }
         match option {
-            "bind" => self.bind = true,
-            "rbind" => (self.bind, self.recursive) = (true, true),
+            "bind" => {} // see `is_bind`
+            "rbind" => self.recursive = true,
             "remount" => self.remount = true,
             "idmap" => self.id_map = Some(false),
             "ridmap" => self.id_map = Some(true),
@@ -216,6 +216,12 @@ impl Options {
             }),
         }
     }
+}
+
+/// Whether it is a bind mount: by its type or by an option.
+pub(crate) fn is_bind(mount: &Mount) -> bool {
+    mount.kind.as_deref() == Some("bind")
+        || mount.options.iter().any(|o| o == "bind" || o == "rbind")
 }
 
 /// One of eight words, and nothing else.

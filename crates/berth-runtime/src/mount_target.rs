@@ -60,7 +60,7 @@ pub(crate) struct Target {
 impl Target {
     /// A new directory right below a `/dev` that was mounted: in the usual configuration these are missing.
     pub(crate) fn in_dev(mounted: &Mounted, path: &str) -> Option<Target> {
-        let name = path.strip_prefix("/dev/").filter(|n| !n.contains('/'))?;
+        let name = inside(path, "/dev").filter(|n| !n.contains('/'))?;
         let dev = mounted.dev()?;
         rustix::fs::mkdirat(dev, name, Mode::from_raw_mode(0o755)).ok()?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -103,7 +103,7 @@ impl Target {
         kind: &str,
         path: &str,
     ) -> io::Result<Option<&'static str>> {
-        let (mut in_proc, mut in_sys) = (inside(path, "/proc"), inside(path, "/sys"));
+        let [mut in_proc, mut in_sys] = ["/proc", "/sys"].map(|top| inside(path, top).is_some());
         if self.elsewhere {
             let (place, top) = (rustix::fs::fstat(&self.place)?, rustix::fs::fstat(root)?);
             if (place.st_dev, place.st_ino) == (top.st_dev, top.st_ino) {
@@ -159,14 +159,12 @@ pub(crate) fn verify_on_top(root: &Root, destination: &str) -> io::Result<()> {
 }
 
 fn is_known_proc_file(destination: &str) -> bool {
-    destination
-        .strip_prefix("/proc/")
-        .is_some_and(|file| PROC_FILES.contains(&file))
+    inside(destination, "/proc").is_some_and(|file| PROC_FILES.contains(&file))
 }
 
-fn inside(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory)
-        .is_some_and(|rest| rest.starts_with('/'))
+/// What is left of a path below a directory (not `/`); both are clean.
+pub(crate) fn inside<'a>(path: &'a str, directory: &str) -> Option<&'a str> {
+    path.strip_prefix(directory)?.strip_prefix('/')
 }
 
 #[cfg(test)]
@@ -177,6 +175,8 @@ mod tests {
     fn places_in_the_kernels_file_systems() {
         assert!(is_known_proc_file("/proc/meminfo"));
         assert!(!is_known_proc_file("/proc/sys/kernel/core_pattern"));
-        assert!(!inside("/sys", "/sys") && !inside("/system/x", "/sys"));
+        assert_eq!(inside("/sys/fs/cgroup", "/sys"), Some("fs/cgroup"));
+        assert_eq!(inside("/sys", "/sys"), None);
+        assert_eq!(inside("/system/x", "/sys"), None);
     }
 }

@@ -24,7 +24,7 @@ use crate::cgroup_mount;
 use crate::error::{Error, Result};
 use crate::mount_options::Options;
 use crate::mount_source::{self, Made};
-use crate::mount_target::{Target, is_trusted, verify_on_top};
+use crate::mount_target::{Target, inside, is_trusted, verify_on_top};
 use crate::rootfs::Root;
 
 /// What the mounts depend on.
@@ -75,10 +75,8 @@ impl Mounted {
     /// The kernel's.
     pub fn open(&self, root: &Root, path: &str) -> io::Result<OwnedFd> {
         let place = clean(path);
-        let top = self.tops.iter().find_map(|(name, top)| {
-            let rest = place.strip_prefix(name)?.strip_prefix('/')?;
-            Some((rest, top))
-        });
+        let mut tops = self.tops.iter();
+        let top = tops.find_map(|(name, top)| Some((inside(&place, name)?, top)));
         if let Some((rest, top)) = top {
             let resolve =
                 ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
@@ -313,7 +311,7 @@ fn remount(root: &Root, destination: &str, options: &Options) -> io::Result<()> 
 fn below(mounts: &[Mount], destination: &str) -> Vec<String> {
     let first = |mount: &Mount| {
         let place = clean(&mount.destination);
-        let inside = place.strip_prefix(destination)?.strip_prefix('/')?;
+        let inside = inside(&place, destination)?;
         Some(inside.split('/').next()?.to_owned())
     };
     mounts.iter().filter_map(first).collect()

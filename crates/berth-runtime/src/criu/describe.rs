@@ -22,8 +22,11 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 use super::opts::Opts;
 use crate::error::{Error, Result, step};
+use crate::mount_options::is_bind;
+use crate::mount_target::inside;
 use crate::mounts::clean;
 use crate::namespaces::{file_name, word};
+use crate::{cgroup_mount, devices};
 
 /// Stands for a masked file in an image.
 const NULL: &str = "/dev/null";
@@ -78,13 +81,7 @@ impl Tree {
     pub(super) fn make_places(&self, spec: &Spec, bundle: &Path) -> Result<()> {
         for mount in &spec.mounts {
             let place = clean(&mount.destination);
-            let above = |other: &Mount| {
-                let other = clean(&other.destination);
-                other != "/"
-                    && place
-                        .strip_prefix(&other)
-                        .is_some_and(|rest| rest.starts_with('/'))
-            };
+            let above = |other: &Mount| inside(&place, &clean(&other.destination)).is_some();
             if spec.mounts.iter().any(above) || self.find(&place).is_some() {
                 continue;
             }
@@ -125,9 +122,7 @@ pub(super) fn mounts_of_running(opts: &mut Opts, spec: &Spec, linux: &Linux, tre
             opts.external_mount(&place, NULL);
         }
     }
-    for device in devices(linux) {
-        opts.external_mount(device, device);
-    }
+    bound_devices(opts, linux);
 }
 
 /// Tells where to take them from.
@@ -145,9 +140,7 @@ pub(super) fn mounts_to_restore(
     if !linux.masked_paths.is_empty() {
         opts.external_mount(NULL, NULL);
     }
-    for device in devices(linux) {
-        opts.external_mount(device, device);
-    }
+    bound_devices(opts, linux);
 }
 
 /// On cgroup v1 without a cgroup namespace each hierarchy is bound in from the host.
@@ -159,8 +152,8 @@ pub(super) fn check_cgroup_mounts(spec: &Spec, linux: &Linux) -> Result<()> {
         .mounts
         .iter()
         .any(|m| m.kind.as_deref() == Some("cgroup"));
-    let own = has(linux, NamespaceKind::Cgroup);
-    if mounts && !own && !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+    let own = linux.namespace(NamespaceKind::Cgroup).is_some();
+    if mounts && !own && !cgroup_mount::host_is_unified() {
         return Err(Error::Unsupported {
             what: "checkpoint and restore of cgroup v1 mounts without a cgroup namespace",
         });
@@ -305,34 +298,14 @@ fn is_key(key: &str) -> bool {
 }
 
 /// Device nodes are bound from the host in a user namespace, which can make none.
-fn devices(linux: &Linux) -> impl Iterator<Item = &str> {
-    const DEFAULT: [&str; 6] = [
-        "/dev/null",
-        "/dev/zero",
-        "/dev/full",
-        "/dev/random",
-        "/dev/urandom",
-        "/dev/tty",
-    ];
-    let user = has(linux, NamespaceKind::User);
-    let given = linux
-        .devices
-        .iter()
-        .filter_map(|device| device.path.to_str());
-    let all = given.chain(DEFAULT);
-    all.filter(move |_| user)
-}
-
-fn has(linux: &Linux, kind: NamespaceKind) -> bool {
-    linux
-        .namespaces
-        .iter()
-        .any(|namespace| namespace.kind == kind)
-}
-
-fn is_bind(mount: &Mount) -> bool {
-    mount.kind.as_deref() == Some("bind")
-        || mount.options.iter().any(|o| o == "bind" || o == "rbind")
+fn bound_devices(opts: &mut Opts, linux: &Linux) {
+    if linux.namespace(NamespaceKind::User).is_none() {
+        return;
+    }
+    let given = linux.devices.iter().filter_map(|d| d.path.to_str());
+    for device in given.chain(devices::DEFAULT.iter().map(|(path, ..)| *path)) {
+        opts.external_mount(device, device);
+    }
 }
 
 fn source(mount: &Mount, bundle: &Path) -> PathBuf {
