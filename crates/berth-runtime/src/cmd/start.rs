@@ -39,7 +39,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             return Err(error);
         }
     }
-    if let (Some(notify), Some(init)) = (notify, pid::open(record.pid, record.start_time)?) {
+    if let Some(notify) = notify
+        && let Some(init) = pid::open(record.pid, record.start_time)?
+    {
         notify.pass_on(&init, record.pid);
     }
     Ok(0)
