@@ -118,14 +118,21 @@ impl Args {
         self.passed.pop_front().or_else(|| self.rest.pop_front())
     }
 
+    /// The next operand, which must be there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn operand(&mut self, what: &str) -> Result<String> {
+        self.next_operand()
+            .ok_or_else(|| usage(format!("{what} is missing")))
+    }
+
     /// The one operand that is left.
     ///
     /// # Errors
     /// There is none, or there are more.
     pub fn only_operand(&mut self, what: &str) -> Result<String> {
-        let operand = self
-            .next_operand()
-            .ok_or_else(|| usage(format!("{what} is missing")))?;
+        let operand = self.operand(what)?;
         self.end()?;
         Ok(operand)
     }

@@ -57,12 +57,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let options = parse(&mut args)?;
     let container = match &options.task {
         Some(dir) => of_task(dir)?,
-        None => of_state(
-            global,
-            &args
-                .next_operand()
-                .ok_or_else(|| usage("the container's id is missing".into()))?,
-        )?,
+        None => of_state(global, &args.operand("the container's id")?)?,
     };
     let process = process(&options, &container.spec, args.rest())?;
     if options.console_socket.is_some() && !process.terminal {

@@ -18,9 +18,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             other => return Err(unknown(other)),
         }
     }
-    let id = args
-        .next_operand()
-        .ok_or_else(|| usage("the container's id is missing".to_owned()))?;
+    let id = args.operand("the container's id")?;
     let name = args.next_operand().unwrap_or_else(|| "TERM".to_owned());
     args.end()?;
     // 0 only asks whether it is there.

@@ -14,9 +14,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             other => return Err(unknown(other)),
         }
     }
-    let id = args
-        .next_operand()
-        .ok_or_else(|| usage("the container's id is missing".to_owned()))?;
+    let id = args.operand("the container's id")?;
     let (record, _) = global.root.find(&id)?.known("list the processes of")?;
     let cgroup = record.cgroup()?.unwrap_or_default();
     let mut pids = cgroup.procs()?;
