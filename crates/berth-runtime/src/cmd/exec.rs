@@ -108,12 +108,9 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
 }
 
 fn hand_out(options: &Options, executed: &mut Executed) -> Result<()> {
-    if let (Some(socket), Some(master)) = (
-        &options.console_socket,
-        executed
-            .terminal
-            .take_if(|_| options.console_socket.is_some()),
-    ) {
+    if let Some(socket) = &options.console_socket
+        && let Some(master) = executed.terminal.take()
+    {
         terminal::send(socket, &master)?;
     }
     if let Some(socket) = &options.pidfd_socket {
