@@ -9,7 +9,7 @@ use berth_oci::spec::Spec;
 use berth_sys::signals;
 
 use super::args::{Args, unknown};
-use super::{Global, log};
+use super::{Global, log, wrong_state};
 use crate::error::{Error, Result, step};
 use crate::place::session;
 use crate::state::{Dir, Record, Status};
@@ -33,7 +33,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             dir.claim().undo()?;
             dir.remove().map(|()| 0)
         } else {
-            Err(wrong(id, Status::Creating))
+            Err(wrong_state("delete", &id, Status::Creating))
         };
     };
     let mut status = dir.status(Some(&record))?;
@@ -48,7 +48,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     if status != Status::Stopped {
         // As other runtimes: what never ran may go without force.
         if !force && status != Status::Created {
-            return Err(wrong(id, status));
+            return Err(wrong_state("delete", &id, status));
         }
         kill(&record, &cgroup)?;
     }
@@ -64,14 +64,6 @@ fn has_ended(record: &Record) -> Result<bool> {
     };
     pid::ends_within(&init, Duration::from_millis(50))
         .map_err(|e| step("wait for the container's end", e))
-}
-
-fn wrong(id: String, status: Status) -> Error {
-    Error::WrongState {
-        verb: "delete",
-        id,
-        status: status.word(),
-    }
 }
 
 /// Kills init and all others, and waits until init has ended.

@@ -21,8 +21,8 @@ use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use super::args::{Args, unknown, usage};
-use super::{Global, print_compact};
-use crate::error::{Error, Result, step};
+use super::{Global, print_compact, wrong_state};
+use crate::error::{Result, step};
 use crate::state::{Record, Status};
 use crate::{pid, rdt};
 
@@ -54,11 +54,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.find(&id)?;
     let (record, status) = dir.known("show the events of")?;
     if status == Status::Stopped {
-        return Err(Error::WrongState {
-            verb: "show the events of",
-            id,
-            status: status.word(),
-        });
+        return Err(wrong_state("show the events of", &id, status));
     }
     let container = Container {
         cgroup: Cgroup::open(&record.cgroups)?,

@@ -5,8 +5,8 @@ use berth_oci::spec::{NamespaceKind, Spec};
 use berth_sys::signals;
 
 use super::args::{Args, unknown, usage};
-use super::{Global, log};
-use crate::error::{Error, Result, step};
+use super::{Global, log, wrong_state};
+use crate::error::{Result, step};
 use crate::pid;
 use crate::state::Status;
 
@@ -32,11 +32,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         let cgroup = record.cgroup()?.unwrap_or_default();
         return to_all(&cgroup, number).map(|()| 0);
     }
-    let stopped = || Error::WrongState {
-        verb: "kill",
-        id: id.clone(),
-        status: Status::Stopped.word(),
-    };
+    let stopped = || wrong_state("kill", &id, Status::Stopped);
     if status == Status::Stopped {
         return Err(stopped());
     }

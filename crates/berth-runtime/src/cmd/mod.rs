@@ -30,7 +30,7 @@ mod update;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, step};
-use crate::state::Root;
+use crate::state::{Root, Status};
 use crate::{json, sealed, warning};
 use args::Args;
 use log::Log;
@@ -201,6 +201,15 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         other => Err(Error::Usage {
             message: format!("there is no verb `{other}`: see berth-runtime --help"),
         }),
+    }
+}
+
+/// A container that is not in a state for the verb.
+fn wrong_state(verb: &'static str, id: &str, status: Status) -> Error {
+    Error::WrongState {
+        verb,
+        id: id.to_owned(),
+        status: status.word(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use berth_cgroup::Cgroup;
 
-use super::Global;
 use super::args::{Args, unknown};
-use crate::error::{Error, Result};
+use super::{Global, wrong_state};
+use crate::error::Result;
 use crate::state::Status;
 
 pub(super) fn main(global: &Global, mut args: Args, freeze: bool) -> Result<i32> {
@@ -20,11 +20,7 @@ pub(super) fn main(global: &Global, mut args: Args, freeze: bool) -> Result<i32>
         status == Status::Paused
     };
     if !right {
-        return Err(Error::WrongState {
-            verb,
-            id,
-            status: status.word(),
-        });
+        return Err(wrong_state(verb, &id, status));
     }
     let cgroup = Cgroup::open(&record.cgroups)?;
     if freeze {

@@ -3,7 +3,7 @@
 use berth_cgroup::Cgroup;
 
 use super::args::{Args, unknown};
-use super::{Global, delete, notify};
+use super::{Global, delete, notify, wrong_state};
 use crate::error::{Error, Result};
 use crate::state::Status;
 use crate::{hooks, pid};
@@ -14,11 +14,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     let id = args.only_operand("the container's id")?;
     let dir = global.root.find(&id)?;
-    let wrong = |status: Status| Error::WrongState {
-        verb: "start",
-        id: id.clone(),
-        status: status.word(),
-    };
+    let wrong = |status| wrong_state("start", &id, status);
     let record = dir.load()?.ok_or_else(|| wrong(Status::Creating))?;
     let spec = dir.spec()?;
     let notify = notify::listen(&dir)?;

@@ -14,8 +14,8 @@ use std::io::Read as _;
 use berth_cgroup::{Cgroup, Options};
 use berth_oci::spec::{Linux, Resources};
 
-use super::Global;
 use super::args::Args;
+use super::{Global, wrong_state};
 use crate::error::{Error, Result, step};
 use crate::namespaces::is_real_root;
 use crate::place::session;
@@ -36,11 +36,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let dir = global.root.find(&id)?;
     let (mut record, status) = dir.known("update")?;
     if status == Status::Stopped {
-        return Err(Error::WrongState {
-            verb: "update",
-            id,
-            status: status.word(),
-        });
+        return Err(wrong_state("update", &id, status));
     }
     let wanted = match source {
         Source::Flags(resources) => *resources,
