@@ -122,8 +122,8 @@ impl Arch {
 /// A call's row: its number on each architecture. `after` is the place behind the last one found: names
 /// mostly come in the table's order.
 pub(crate) fn row(name: &str, after: &mut usize) -> Option<&'static [u32; 5]> {
-    let next = ROWS[*after..].iter().take(4);
-    let place = match next.clone().position(|(known, _)| *known == name) {
+    let mut next = ROWS[*after..].iter().take(4);
+    let place = match next.position(|(known, _)| *known == name) {
         Some(skipped) => *after + skipped,
         None => ROWS
             .binary_search_by(|(known, _)| (*known).cmp(name))

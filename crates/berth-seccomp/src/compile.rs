@@ -221,7 +221,10 @@ fn section_of(
     default: Action,
     code: &mut Builder,
 ) -> Label {
-    let native = (section != Arch::X32).then(|| tree_of(section, rules, default, code));
+    let native = match section {
+        Arch::X32 => code.ret(Action::KILL_PROCESS.value()),
+        _ => tree_of(section, rules, default, code),
+    };
     let body = match section {
         Arch::X86_64 | Arch::X32 => {
             let foreign = if archs.contains(&Arch::X32) {
@@ -232,10 +235,9 @@ fn section_of(
             // -1 is a call that a tracer took away: it has the bit, but is nobody's.
             let skipped = code.ret(default.value());
             let foreign = code.jump(Test::Eq, u32::MAX, skipped, foreign);
-            let native = native.unwrap_or_else(|| code.ret(Action::KILL_PROCESS.value()));
             code.jump(Test::Ge, X32_BIT, foreign, native)
         }
-        _ => native.unwrap_or_else(|| code.ret(default.value())),
+        _ => native,
     };
     code.load(OFFSET_NUMBER, body)
 }
