@@ -58,18 +58,15 @@ pub fn move_device(name: &str, new_name: &str, target: BorrowedFd<'_>) -> io::Re
     let there = socket_in(target)?;
     let before = links(&there)?;
     // The kernel would move it first and find out then.
-    let name_of = |link: &Vec<u8>| attribute(link, IFINFO, libc::IFLA_IFNAME).map(<[u8]>::to_vec);
-    if before
-        .iter()
-        .filter_map(name_of)
-        .any(|taken| taken == c_name(new_name))
-    {
+    let new_name = c_name(new_name);
+    let has_it = |link: &Vec<u8>| attribute(link, IFINFO, libc::IFLA_IFNAME) == Some(&new_name);
+    if before.iter().any(has_it) {
         return Err(io::Error::from_raw_os_error(libc::EEXIST));
     }
     let before: Vec<_> = before.iter().filter_map(|link| number(link)).collect();
     set_up(&here, index, false)?;
     let change = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(index, 0, 0))
-        .with(libc::IFLA_IFNAME, &c_name(new_name))
+        .with(libc::IFLA_IFNAME, &new_name)
         .with(libc::IFLA_NET_NS_FD, &target.as_raw_fd().to_ne_bytes());
     if let Err(error) = here.ask(change) {
         // It stays as it was found.
