@@ -26,11 +26,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     if quiet {
         let ids: String = views.iter().map(|view| format!("{}\n", view.id)).collect();
-        print(&ids)?;
+        print(ids)?;
     } else if json {
         print_compact(&views)?;
     } else {
-        print(&table(&views))?;
+        print(table(&views))?;
     }
     Ok(0)
 }

@@ -190,7 +190,7 @@ fn verb(global: &Global, mut args: Args) -> Result<i32> {
         "unshare" => unshare::main(args),
         "init" => Ok(init::main(args.rest())),
         "version" => {
-            print(&format!(
+            print(format!(
                 "berth-runtime version {}\nspec: {}\n",
                 env!("CARGO_PKG_VERSION"),
                 berth_oci::spec::OCI_VERSION
@@ -214,23 +214,22 @@ fn wrong_state(verb: &'static str, id: &str, status: Status) -> Error {
 }
 
 /// Writes a result to standard output; a closed pipe is an error, not a panic.
-pub(crate) fn print(text: &str) -> Result<()> {
-    berth_fs::atomic::write_all(rustix::stdio::stdout(), text.as_bytes())
+pub(crate) fn print(text: impl AsRef<[u8]>) -> Result<()> {
+    berth_fs::atomic::write_all(rustix::stdio::stdout(), text.as_ref())
         .map_err(|e| step("write to standard output", e))
 }
 
 /// Writes pretty JSON to standard output.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let json = json::write_pretty(value).map_err(|e| step("write to standard output", e))?;
-    print(&(json + "\n"))
+    print(json + "\n")
 }
 
 /// Writes JSON to standard output, in one line.
 pub(crate) fn print_compact(value: &impl serde::Serialize) -> Result<()> {
     let mut json = json::write(value).map_err(|e| step("write to standard output", e))?;
     json.push(b'\n');
-    berth_fs::atomic::write_all(rustix::stdio::stdout(), &json)
-        .map_err(|e| step("write to standard output", e))
+    print(json)
 }
 
 /// The value of `--format`.

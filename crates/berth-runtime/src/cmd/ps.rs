@@ -41,7 +41,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             std::io::Error::other(said.trim().to_owned()),
         ));
     }
-    print(&only(&text, &pids)?)?;
+    print(only(&text, &pids)?)?;
     Ok(0)
 }
 
