@@ -6,6 +6,7 @@ use berth_oci::spec::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use crate::cmd::args::{Args, unknown, usage};
 use crate::error::Result;
+use crate::warning::warn;
 
 /// Where the limits come from.
 #[derive(Debug)]
@@ -51,7 +52,9 @@ pub(super) fn read(args: &mut Args) -> Result<Asked> {
             "--pids-limit" => pids.limit = number(name, args)?,
             "--kernel-memory" | "--kernel-memory-tcp" => {
                 args.value()?;
-                eprintln!("warning: {option} is ignored, as in other runtimes: use --memory");
+                warn(format_args!(
+                    "{option} is ignored, as in other runtimes: use --memory"
+                ));
             }
             other => return Err(unknown(other)),
         }
