@@ -113,8 +113,7 @@ impl Resctrl {
         if !lines.is_empty() {
             self.write(&group.dir.join("schemata"), &lines)?;
         }
-        if asked.enable_monitoring {
-            let monitor = group.dir.join("mon_groups").join(id);
+        if let Some(monitor) = monitor_of(asked, &group.dir, id) {
             if self.make(&monitor)? {
                 group.made.insert(0, monitor.clone());
             }
@@ -230,17 +229,19 @@ impl Drop for Made {
 /// # Errors
 /// [`Error::Rdt`].
 pub fn join(asked: &IntelRdt, id: &str, pid: i32) -> Result<()> {
-    let resctrl = Resctrl::find()?;
-    let dir = resctrl.group(asked, id);
-    let monitor = asked
-        .enable_monitoring
-        .then(|| dir.join("mon_groups").join(id));
+    let dir = Resctrl::find()?.group(asked, id);
     let group = Group {
+        monitor: monitor_of(asked, &dir, id),
         dir,
-        monitor,
         made: Vec::new(),
     };
     group.join(pid)
+}
+
+/// Where a container's own use is counted, in the group that it has.
+fn monitor_of(asked: &IntelRdt, group: &Path, id: &str) -> Option<PathBuf> {
+    let monitor = || group.join("mon_groups").join(id);
+    asked.enable_monitoring.then(monitor)
 }
 
 /// The schemata before an update.

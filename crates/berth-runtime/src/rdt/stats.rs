@@ -5,7 +5,7 @@ use std::path::Path;
 use berth_oci::spec::IntelRdt;
 use serde_json::{Map, Value, json};
 
-use super::Resctrl;
+use super::{Resctrl, monitor_of};
 use crate::error::Result;
 
 /// The group's schemas and counters, and the machine's; what this processor has not got is left out.
@@ -19,10 +19,7 @@ pub fn stats(asked: &IntelRdt, id: &str) -> Result<Value> {
 impl Resctrl {
     pub(super) fn stats(&self, asked: &IntelRdt, id: &str) -> Value {
         let group = self.group(asked, id);
-        let monitored = match asked.enable_monitoring {
-            true => group.join("mon_groups").join(id),
-            false => group.clone(),
-        };
+        let monitored = monitor_of(asked, &group, id).unwrap_or_else(|| group.clone());
         let mut all = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
