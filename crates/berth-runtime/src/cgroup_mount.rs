@@ -15,7 +15,7 @@ use berth_sys::mount::{self as sys_mount, Change, attr};
 use rustix::fs::{Mode, OFlags};
 
 use crate::mount_options::{Attributes, Options};
-use crate::mount_source::{configure, copy};
+use crate::mount_source::{configure_rest, copy};
 use crate::mounts::{Context, attach as attach_mount, detached, magic};
 
 /// Where hosts mount their cgroups.
@@ -52,12 +52,7 @@ pub(crate) fn attach(
             None => attach_hierarchies(&target, set, &[], below)?,
         }
     };
-    let rest = Options {
-        all: options.all,
-        propagation: options.propagation.clone(),
-        ..Options::default()
-    };
-    configure(&top, &rest, true)?;
+    configure_rest(&top, options, true)?;
     Ok(top)
 }
 

@@ -6,12 +6,11 @@
 //!
 //! Source: fsopen(2), fsconfig(2), open_tree(2), mount_setattr(2).
 
-use std::borrow::Cow;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use berth_oci::spec::{Mount, Spec};
 use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
@@ -48,58 +47,40 @@ pub(crate) fn make(
     destination: &str,
     context: &Context<'_>,
 ) -> Result<Made> {
+    let kind = kind_of(mount, options);
     let fail = |source| Error::Mount {
         destination: destination.to_owned(),
-        what: describe(mount, kind_of(mount, options)),
+        what: describe(mount, kind),
         source,
     };
-    let kind = kind_of(mount, options);
-    if let Some(made) = context.ahead.borrow_mut().remove(&index) {
-        configure_again(&made, options).map_err(fail)?;
-        return Ok(Made {
-            mount: made,
-            new: true,
-        });
-    }
-    if options.id_map.is_some() {
+    let of_the_runtime = || {
         let made = context.request_mount(index)?;
         configure(&made, options, options.recursive).map_err(fail)?;
-        return Ok(Made {
-            mount: made,
-            new: false,
-        });
-    }
-    if options.bind {
-        let made = match bind(mount, options, context.bundle) {
-            Err(error) if is_the_runtimes(&error) => {
-                let made = context.request_mount(index)?;
-                configure(&made, options, options.recursive).map(|()| made)
-            }
-            other => other,
-        };
-        return Ok(Made {
-            mount: made.map_err(fail)?,
-            new: false,
-        });
-    }
-    let covered = match kind {
-        "tmpfs" => covered_mode(root, destination, options),
-        _ => None,
+        Ok(made)
     };
-    match file_system(root, mount, options, covered, context) {
-        // The container's device rules, which hold for init already, say nothing about its mounts.
-        Err(error)
-            if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount, kind) =>
-        {
-            let made = context.request_mount(index)?;
-            configure(&made, options, false).map_err(fail)?;
-            Ok(Made {
-                mount: made,
-                new: true,
-            })
+    let (mount, new) = if let Some(made) = context.ahead.borrow_mut().remove(&index) {
+        configure_again(&made, options).map_err(fail)?;
+        (made, true)
+    } else if options.id_map.is_some() {
+        (of_the_runtime()?, false)
+    } else if options.bind {
+        let made = match bind(mount, options, context.bundle) {
+            Err(error) if is_the_runtimes(&error) => of_the_runtime(),
+            other => other.map_err(fail),
+        };
+        (made?, false)
+    } else {
+        match file_system(root, mount, options, destination, context) {
+            // The container's device rules, which hold for init already, say nothing about its mounts.
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && of_a_device(mount, kind) =>
+            {
+                (of_the_runtime()?, true)
+            }
+            other => return other.map_err(fail),
         }
-        other => other.map_err(fail),
-    }
+    };
+    Ok(Made { mount, new })
 }
 
 /// Not of the kernel's own, which show the namespaces of whoever makes them, whatever their source says.
@@ -136,7 +117,7 @@ pub(crate) fn make_for_init(spec: &Spec, index: usize, bundle: &Path, pid: i32) 
             copy_tree(&source_path(mount, bundle)?, options.recursive)?.0
         } else {
             let label = spec.linux.as_ref().and_then(labels::mount_label);
-            new_file_system(kind_of(mount, &options), mount, &options, None, label)?
+            new_file_system(kind, mount, &options, None, label)?
         };
         if let Some(recursive) = options.id_map {
             id_map(&made, mount, pid, recursive)?;
@@ -145,7 +126,7 @@ pub(crate) fn make_for_init(spec: &Spec, index: usize, bundle: &Path, pid: i32) 
     };
     make().map_err(|source| Error::Mount {
         destination: mount.destination.clone(),
-        what: describe(mount, kind_of(mount, &options)),
+        what: describe(mount, kind),
         source,
     })
 }
@@ -179,11 +160,10 @@ fn id_map(made: &OwnedFd, mount: &Mount, pid: i32, recursive: bool) -> io::Resul
     })
 }
 
-fn source_path<'a>(mount: &'a Mount, bundle: &Path) -> io::Result<Cow<'a, Path>> {
+fn source_path(mount: &Mount, bundle: &Path) -> io::Result<PathBuf> {
     match mount.source.as_deref().filter(|source| !source.is_empty()) {
         None => Err(invalid("a bind mount needs a source")),
-        Some(source) if source.starts_with('/') => Ok(Path::new(source).into()),
-        Some(source) => Ok(bundle.join(source).into()),
+        Some(source) => Ok(bundle.join(source)),
     }
 }
 
@@ -246,6 +226,16 @@ pub(crate) fn configure(mount: &OwnedFd, options: &Options, has_more: bool) -> i
     propagations(options)
         .iter()
         .try_for_each(|(kind, recursive)| sys_mount::set(mount, &Change::to(*kind, *recursive)))
+}
+
+/// As [`configure`], of a mount that was made with the properties of its own.
+pub(crate) fn configure_rest(mount: &OwnedFd, options: &Options, has_more: bool) -> io::Result<()> {
+    let rest = Options {
+        all: options.all,
+        propagation: options.propagation.clone(),
+        ..Options::default()
+    };
+    configure(mount, &rest, has_more)
 }
 
 /// Changes a mount that is there already.
@@ -330,7 +320,7 @@ fn file_system(
     root: &Root,
     mount: &Mount,
     options: &Options,
-    covered: Option<u32>,
+    destination: &str,
     context: &Context<'_>,
 ) -> io::Result<Made> {
     let kind = kind_of(mount, options);
@@ -342,16 +332,15 @@ fn file_system(
     let made = if options.inode_version || options.data.iter().any(long) {
         mount_by_path::make(root, kind, mount, options, context.label)
     } else {
+        let covered = match kind {
+            "tmpfs" => covered_mode(root, destination, options),
+            _ => None,
+        };
         new_file_system(kind, mount, options, covered, context.label)
     };
     let error = match made {
         Ok(made) => {
-            let rest = Options {
-                all: options.all,
-                propagation: options.propagation.clone(),
-                ..Options::default()
-            };
-            configure(&made, &rest, false)?;
+            configure_rest(&made, options, false)?;
             return Ok(Made {
                 mount: made,
                 new: true,
