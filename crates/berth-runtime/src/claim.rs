@@ -25,8 +25,10 @@ const UNIT_MAKING: &str = "unit.making";
 const UNIT: &str = "unit";
 const USER: &str = "user:";
 
+const ALL: [&str; 4] = [MAKING, MADE, UNIT_MAKING, UNIT];
+
 /// A state directory, for what is claimed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claim(PathBuf);
 
 impl Claim {
@@ -94,6 +96,18 @@ impl Claim {
             }
         }
         Ok(())
+    }
+
+    /// After all that was claimed is removed. A failure leaves the claim, and with it too much, not too little.
+    pub fn forget(&self) {
+        for name in ALL {
+            let _ = rustix::fs::unlink(self.0.join(name));
+        }
+    }
+
+    /// Whether something is claimed: it may still be there.
+    pub fn is_held(&self) -> bool {
+        ALL.iter().any(|name| !matches!(self.read(name), Ok(None)))
     }
 
     fn read(&self, name: &str) -> Result<Option<String>> {

@@ -79,6 +79,7 @@ pub struct Created {
     cgroup: Cgroup,
     rdt: Option<rdt::Group>,
     unit: Option<Unit>,
+    claim: Option<Claim>,
     state: State,
 }
 
@@ -103,8 +104,7 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
     let (child, sync) = match ready.and_then(|()| make_process(&init, &cgroup)) {
         Ok(made) => made,
         Err(error) => {
-            let _ = cgroup.remove();
-            rest.into_iter().for_each(Rest::undo);
+            place.undo(&cgroup, rest);
             return Err(error);
         }
     };
@@ -118,6 +118,7 @@ pub fn create(spec: &Spec, mut options: LaunchOptions) -> Result<Created> {
         cgroup,
         rdt: rdt.keep(),
         unit: None,
+        claim: place.claim(),
         state: State {
             pid: Some(child.pid),
             ..init.state.clone()
@@ -169,15 +170,17 @@ impl Created {
     }
 
     /// Kills it, with all that runs in it, removes its cgroups and runs its `poststop` hooks. Best effort:
-    /// whoever calls this has an error to report already.
+    /// whoever calls this has an error to report already. The claim is kept for what is left.
     ///
     /// Source: runtime.md "Lifecycle", 12 and 13.
     pub fn abandon(self, spec: &Spec) {
         let _ = signals::send(&self.pidfd, SIGKILL);
         let _ = self.cgroup.kill();
         let _ = wait(&self.pidfd);
-        let _ = self.unit.map(|unit| unit.stop(&session()));
-        let _ = self.cgroup.remove();
+        let stopped = self.unit.map_or(Ok(()), |unit| unit.stop(&session()));
+        if self.cgroup.remove().and(stopped).is_ok() {
+            self.claim.iter().for_each(Claim::forget);
+        }
         if let Some(group) = &self.rdt {
             let _ = group.remove();
         }

@@ -88,12 +88,12 @@ impl Place {
         if let Some(claim) = &self.claim {
             claim.making(path, &self.options)?;
         }
-        let (cgroup, rest) = Cgroup::begin(path, &self.resources, &self.options)?;
+        let begun = Cgroup::begin(path, &self.resources, &self.options);
+        let (cgroup, rest) = begun.inspect_err(|_| self.forget())?;
         if !cgroup.is_empty()
             && let Err(error) = self.claim_it()
         {
-            let _ = cgroup.remove();
-            rest.undo();
+            self.undo(&cgroup, Some(rest));
             return Err(error);
         }
         Ok((cgroup, Some(rest)))
@@ -117,6 +117,23 @@ impl Place {
         self.claim.as_ref().map_or(Ok(()), Claim::made)
     }
 
+    /// Removes what was made, before anything runs in it. Best effort; the claim is kept for what is left.
+    pub(crate) fn undo(&self, cgroup: &Cgroup, rest: Option<Rest>) {
+        if cgroup.remove().is_ok() {
+            self.forget();
+        }
+        rest.into_iter().for_each(Rest::undo);
+    }
+
+    fn forget(&self) {
+        self.claim.iter().for_each(Claim::forget);
+    }
+
+    /// For whoever removes what was made.
+    pub(crate) fn claim(&self) -> Option<Claim> {
+        self.claim.clone()
+    }
+
     /// Both, before there is an init.
     ///
     /// # Errors
@@ -127,8 +144,7 @@ impl Place {
         match completed {
             Ok(()) => Ok(cgroup),
             Err(error) => {
-                let _ = cgroup.remove();
-                rest.into_iter().for_each(Rest::undo);
+                self.undo(&cgroup, rest);
                 Err(error)
             }
         }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::launch::{Created, LaunchOptions, absolute_bundle};
 use crate::process::Stdio;
 use crate::state::Dir;
+use crate::warning::warn;
 use crate::{bundle, launch};
 
 /// Options that `create` and `run` share.
@@ -166,9 +167,21 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
             .map_err(|error| abandon(created, &spec, error))
     })();
     if made.is_err() {
-        let _ = dir.remove();
+        give_up(dir);
     }
     made.map(|()| 0)
+}
+
+/// Frees the id after a failure, unless something is left that `delete --force` can remove, by its claim.
+pub(super) fn give_up(dir: Dir) {
+    if dir.claim().is_held() {
+        let id = dir.id();
+        warn(format_args!(
+            "not all of `{id}` could be removed: see to it, then `delete --force {id}`"
+        ));
+    } else {
+        let _ = dir.remove();
+    }
 }
 
 /// What the caller waits for: the terminal, the state, the pid.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::args::{Args, unknown};
-use super::create::{Options, abandon, finish};
+use super::create::{Options, abandon, finish, give_up};
 use super::notify::Notify;
 use super::terminal::Relay;
 use super::{Global, delete, log, notify};
@@ -51,7 +51,7 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let (mut created, notify) = match started {
         Ok(started) => started,
         Err(error) => {
-            let _ = dir.remove();
+            give_up(dir);
             return Err(error);
         }
     };
