@@ -28,8 +28,8 @@ use crate::mounts::{Context, describe, kind_of};
 use crate::rootfs::Root;
 use crate::{id_maps, labels, mount_by_path};
 
-/// Bytes of a string that fsconfig(2) takes.
-const VALUE_BYTES: usize = 255;
+/// Bytes of a string that fsconfig(2) takes, without its NUL.
+pub(crate) const VALUE_BYTES: usize = 255;
 
 /// A detached mount.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ fn of_a_device(mount: &Mount, kind: &str) -> bool {
 /// Closed to the container's root, but not to the one who asked for it; or behind a descriptor, whose mounts
 /// are of the runtime's mount namespace.
 fn is_the_runtimes(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::ACCESS | Errno::INVAL))
 }
 
@@ -147,7 +147,7 @@ fn id_map(made: &OwnedFd, mount: &Mount, pid: i32, recursive: bool) -> io::Resul
         ..Change::default()
     };
     sys_mount::set(made, &change).map_err(|error| {
-        let reason = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        let reason = match Errno::from_io_error(&error) {
             Some(Errno::INVAL) => {
                 "its file system, or one below, cannot be id-mapped by this kernel"
             }
@@ -180,7 +180,7 @@ pub(crate) fn copy(source: &Path, options: &Options) -> io::Result<OwnedFd> {
         match sys_mount::clone_at(&path, &change) {
             Ok(made) => return Ok(made),
             // The long way tells what it is about.
-            Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::INVAL | Errno::PERM | Errno::NOSYS) => {}
                 _ => return Err(error),
             },
@@ -283,7 +283,7 @@ fn set(mount: &OwnedFd, change: &Change<'_>) -> io::Result<()> {
     let Err(error) = sys_mount::set(mount, change) else {
         return Ok(());
     };
-    if error.raw_os_error() != Some(Errno::PERM.raw_os_error()) {
+    if Errno::from_io_error(&error) != Some(Errno::PERM) {
         return Err(error);
     }
     let has = rustix::fs::fstatvfs(mount)?.f_flag;

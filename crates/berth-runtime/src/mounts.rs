@@ -186,7 +186,7 @@ fn make(
     let fail = |source: io::Error| Error::Mount {
         destination: destination.clone(),
         what: describe(mount, kind),
-        source: match source.raw_os_error().map(Errno::from_raw_os_error) {
+        source: match Errno::from_io_error(&source) {
             // In the words of other runtimes, which tools look for.
             Some(Errno::LOOP) if matches!(&*destination, "/proc" | "/sys") => {
                 io::Error::other("it must be mounted on ordinary directory, not on a link")

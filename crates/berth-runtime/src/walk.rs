@@ -52,7 +52,7 @@ pub(crate) fn make_file(root: &Root, path: &str) -> io::Result<OwnedFd> {
 
 /// What a walk may do better.
 fn dangles(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
