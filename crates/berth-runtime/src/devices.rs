@@ -12,11 +12,10 @@ use berth_sys::mount::{self as sys_mount, Change};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use crate::error::{Error, Result, step};
+use crate::error::{Error, Result, invalid, step};
 use crate::mount_options::is_bind;
 use crate::mounts::{Mounted, attach, clean};
-use crate::rootfs::{Root, split};
-use crate::validate::invalid;
+use crate::rootfs::{Root, make_file_in, split};
 use crate::walk;
 
 /// Path, major, minor of what every container has.
@@ -80,10 +79,8 @@ pub fn make_all(
         if device.path == Path::new("/dev/ptmx") || (bound && device.path.starts_with("/dev")) {
             continue;
         }
-        make_from_spec(root, &dev, device, in_user_namespace).map_err(|source| Error::Device {
-            path: device.path.clone(),
-            source,
-        })?;
+        make_from_spec(root, &dev, device, in_user_namespace)
+            .map_err(|source| fail(&device.path, source))?;
     }
     if bound { Ok(()) } else { make_links(dev.fd()) }
 }
@@ -128,7 +125,7 @@ fn make_links(dev: BorrowedFd<'_>) -> Result<()> {
             Err(Errno::EXIST) => Ok(()),
             other => other,
         };
-        made.map_err(|errno| fail(&format!("/dev/{name}"), errno.into()))?;
+        made.map_err(|errno| fail(format!("/dev/{name}"), errno.into()))?;
     }
     Ok(())
 }
@@ -322,13 +319,7 @@ pub fn open_null() -> io::Result<OwnedFd> {
 
 /// Binds an open file over `name` in `parent`, which is made (a plain file) where missing.
 fn bind_at(parent: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> io::Result<()> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
-    match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
-        Ok(_) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno.into()),
-    }
-    let path = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let place = rustix::fs::openat(parent, name, path, Mode::empty())?;
+    let place = make_file_in(parent, name)?;
     attach(sys_mount::clone_with(file, &Change::default())?, place)
 }
 
@@ -359,7 +350,7 @@ pub fn open_terminal(root: &Root, console: Option<&Mounted>) -> Result<berth_sys
     Ok(pair)
 }
 
-fn fail(path: &str, source: io::Error) -> Error {
+fn fail(path: impl Into<PathBuf>, source: io::Error) -> Error {
     Error::Device {
         path: path.into(),
         source,

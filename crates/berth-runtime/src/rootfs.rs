@@ -22,7 +22,8 @@ use rustix::mount::{
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, Result};
-use crate::mounts::{clone_tree, is_dir};
+use crate::mount_source::VALUE_BYTES;
+use crate::mounts::{attach, clone_tree, is_dir};
 
 /// The container's root, by descriptor.
 #[derive(Debug)]
@@ -62,22 +63,24 @@ impl Root {
     /// # Errors
     /// [`Error::Rootfs`].
     pub fn show_at(&self, path: &Path) -> Result<()> {
-        let fail = |errno: Errno| rootfs("show the root file system to hooks", errno);
+        self.move_to(path)
+            .map_err(|e| rootfs("show the root file system to hooks", e))
+    }
+
+    fn move_to(&self, path: &Path) -> io::Result<()> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let place = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
+        let place = rustix::fs::open(path, flags, Mode::empty())?;
         // The host would see it appear, were the mount that the directory is in shared (security: R17). Only the
         // root of a mount can be changed: it is found on the way up.
         let private = Change::to(Propagation::Private, false);
-        let mut above = rustix::io::fcntl_dupfd_cloexec(&place, 3).map_err(fail)?;
+        let mut above = place.try_clone()?;
         while let Err(error) = sys_mount::set(&above, &private) {
-            if error.raw_os_error() != Some(Errno::INVAL.raw_os_error()) {
-                return Err(rootfs("show the root file system to hooks", error));
+            if Errno::from_io_error(&error) != Some(Errno::INVAL) {
+                return Err(error);
             }
-            above = rustix::fs::openat(&above, "..", flags, Mode::empty()).map_err(fail)?;
+            above = rustix::fs::openat(&above, "..", flags, Mode::empty())?;
         }
-        let flags =
-            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        move_mount(&self.0, "", &place, "", flags).map_err(fail)
+        attach(&self.0, &place)
     }
 
     /// The root that this process is in.
@@ -140,20 +143,8 @@ impl Root {
             done => return done,
         }
         let (parent, name) = split(path)?;
-        let parent = self.make_dir(parent)?;
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
-        match rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
-            Ok(_) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno.into()),
-        }
         // A link that dangles stays one: it would be followed out of our sight.
-        Ok(rustix::fs::openat(
-            &parent,
-            name,
-            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?)
+        make_file_in(self.make_dir(parent)?, name)
     }
 
     /// Makes the root mount read-only.
@@ -228,6 +219,20 @@ pub fn split(path: &str) -> io::Result<(&str, &str)> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     Ok((if parent.is_empty() { "/" } else { parent }, name))
+}
+
+/// Opens the file `name` in a directory (O_PATH), made empty where missing. A link is opened itself.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn make_file_in(parent: impl AsFd, name: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644)) {
+        Ok(_) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
 }
 
 /// Sets the propagation that the spec asks for, once inside.
@@ -325,9 +330,6 @@ fn overlay_of(
     }
     Ok(root)
 }
-
-/// What a string given to fsconfig(2) may be long, without its NUL.
-const VALUE_BYTES: usize = 255;
 
 /// Calls `make` with all layers in one value. Where their paths are too long for it, their descriptors stand
 /// in, in a working directory that knows them by number: that makes some eighty layers.
