@@ -85,24 +85,26 @@ pub(crate) fn writes(
         list.push(Write::new("rdma", "rdma.max", line, "rdma"));
     }
     if let Some(network) = &resources.network {
-        for (asked, controller, setting) in [
-            (network.class_id.is_some(), "net_cls", "network.classID"),
-            (
-                !network.priorities.is_empty(),
-                "net_prio",
-                "network.priorities",
-            ),
-        ] {
-            if asked && here(controller) {
-                return Err(Error::NoWord { setting });
-            }
-        }
+        let class = network.class_id.is_some() && here("net_cls");
+        let priorities = !network.priorities.is_empty() && here("net_prio");
+        refuse([
+            (class, "network.classID"),
+            (priorities, "network.priorities"),
+        ])?;
     }
     Ok(list)
 }
 
+/// Refuses the first setting that is asked for.
+fn refuse<const N: usize>(wordless: [(bool, &'static str); N]) -> Result<()> {
+    match wordless.into_iter().find(|(asked, _)| *asked) {
+        Some((_, setting)) => Err(Error::NoWord { setting }),
+        None => Ok(()),
+    }
+}
+
 fn memory_writes(memory: &Memory) -> Result<Vec<Write>> {
-    for (asked, setting) in [
+    refuse([
         (
             memory.disable_oom_killer == Some(true),
             "memory.disableOOMKiller",
@@ -111,11 +113,7 @@ fn memory_writes(memory: &Memory) -> Result<Vec<Write>> {
         (memory.kernel.is_some_and(|n| n > 0), "memory.kernel"),
         (memory.kernel_tcp.is_some_and(|n| n > 0), "memory.kernelTCP"),
         (memory.use_hierarchy == Some(false), "memory.useHierarchy"),
-    ] {
-        if asked {
-            return Err(Error::NoWord { setting });
-        }
-    }
+    ])?;
     let mut list = Vec::new();
     let limit = set(memory.limit);
     let swap = match (set(memory.swap), limit) {
@@ -157,14 +155,10 @@ fn memory_writes(memory: &Memory) -> Result<Vec<Write>> {
 }
 
 fn cpu_writes(cpu: &Cpu) -> Result<Vec<Write>> {
-    for (asked, setting) in [
+    refuse([
         (set(cpu.realtime_period).is_some(), "cpu.realtimePeriod"),
         (set(cpu.realtime_runtime).is_some(), "cpu.realtimeRuntime"),
-    ] {
-        if asked {
-            return Err(Error::NoWord { setting });
-        }
-    }
+    ])?;
     let mut list = Vec::new();
     let mut push =
         |file, value: String, setting| list.push(Write::new("cpu", file, value, setting));
@@ -197,11 +191,7 @@ fn io_writes(block: &BlockIo) -> Result<Vec<Write>> {
         .weight_device
         .iter()
         .any(|d| set(d.leaf_weight).is_some());
-    if leaf || leaf_device {
-        return Err(Error::NoWord {
-            setting: "blockIO.leafWeight",
-        });
-    }
+    refuse([(leaf || leaf_device, "blockIO.leafWeight")])?;
     let mut list = Vec::new();
     let mut lines = |devices: &[ThrottleDevice], key: &str, setting| {
         for device in devices {
