@@ -188,6 +188,12 @@ impl Options {
         Ok(options)
     }
 
+    /// [`Options::data`], as file systems take it.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let pairs = self.data.iter();
+        pairs.map(|(key, value)| (key.as_str(), value.as_deref()))
+    }
+
     fn take(&mut self, option: &str) {
         let find = |wanted: &str| ATTRIBUTES.iter().find(|(name, _)| *name == wanted);
         if let Some((_, effect)) = find(option) {

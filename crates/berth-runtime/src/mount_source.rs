@@ -18,8 +18,9 @@ use berth_sys::userns::with_maps;
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, XattrFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, open_tree,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, fspick,
+    open_tree,
 };
 
 use crate::error::{Error, Result};
@@ -64,7 +65,8 @@ pub(crate) fn make(
     } else if options.id_map.is_some() {
         (of_the_runtime()?, false)
     } else if options.bind {
-        let made = match bind(mount, options, context.bundle) {
+        let source = source_path(mount, context.bundle);
+        let made = match source.and_then(|source| copy(&source, options)) {
             Err(error) if is_the_runtimes(&error) => of_the_runtime(),
             other => other.map_err(fail),
         };
@@ -165,11 +167,6 @@ fn source_path(mount: &Mount, bundle: &Path) -> io::Result<PathBuf> {
         None => Err(invalid("a bind mount needs a source")),
         Some(source) => Ok(bundle.join(source)),
     }
-}
-
-/// A bind mount, detached, with its properties.
-fn bind(mount: &Mount, options: &Options, bundle: &Path) -> io::Result<OwnedFd> {
-    copy(&source_path(mount, bundle)?, options)
 }
 
 /// Copies the mount at a path of the host, detached, with properties: in one call where the kernel can
@@ -339,12 +336,9 @@ fn file_system(
         new_file_system(kind, mount, options, covered, context.label)
     };
     let error = match made {
-        Ok(made) => {
-            configure_rest(&made, options, false)?;
-            return Ok(Made {
-                mount: made,
-                new: true,
-            });
+        Ok(mount) => {
+            configure_rest(&mount, options, false)?;
+            return Ok(Made { mount, new: true });
         }
         Err(error) => error,
     };
@@ -368,12 +362,9 @@ fn file_system(
         propagation: options.propagation.clone(),
         ..Options::default()
     };
-    let (made, _) = copy_tree(Path::new(host), true)?;
-    configure(&made, &strict, true)?;
-    Ok(Made {
-        mount: made,
-        new: false,
-    })
+    let (mount, _) = copy_tree(Path::new(host), true)?;
+    configure(&mount, &strict, true)?;
+    Ok(Made { mount, new: false })
 }
 
 /// A new file system of the namespaces that this process is in, detached.
@@ -386,8 +377,7 @@ pub(crate) fn new_file_system(
 ) -> io::Result<OwnedFd> {
     let mode = covered.map(|mode| format!("{mode:o}"));
     let mut data = vec![("source", Some(source_of(mount, kind)))];
-    let pairs = options.data.iter();
-    data.extend(pairs.map(|(key, value)| (key.as_str(), value.as_deref())));
+    data.extend(options.pairs());
     data.extend(mode.as_deref().map(|mode| ("mode", Some(mode))));
     data.extend(label_option(kind, options, label));
     if options.own.set & attr::RDONLY != 0 && !OF_THE_KERNEL.contains(&kind) {
@@ -403,9 +393,8 @@ pub(crate) fn new_file_system(
         other => other,
     };
     let made = made.map_err(|(errno, said)| match (errno, said) {
-        (errno, Some(said)) => io::Error::new(io::Error::from(errno).kind(), said),
         (Errno::NODEV, None) => invalid("this kernel has no file system of this type"),
-        (errno, None) => errno.into(),
+        (errno, said) => in_its_words(errno, said),
     })?;
     if let ("mqueue", Some(label)) = (kind, label) {
         label_top(&made, label)?;
@@ -431,11 +420,11 @@ pub(crate) fn label_option<'a>(
 fn label_top(mount: &OwnedFd, label: &str) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let top = rustix::fs::openat(mount, ".", flags, Mode::empty())?;
-    let name = "security.selinux";
+    let (name, label) = ("security.selinux", label.as_bytes());
     Ok(rustix::fs::fsetxattr(
         top,
         name,
-        label.as_bytes(),
+        label,
         XattrFlags::empty(),
     )?)
 }
@@ -448,6 +437,15 @@ pub(crate) fn source_of<'a>(mount: &'a Mount, kind: &'a str) -> &'a str {
     source.filter(|source| !source.is_empty()).unwrap_or(kind)
 }
 
+/// Gives the file system behind a mount other options.
+pub(crate) fn reconfigure(mount: &OwnedFd, options: &Options) -> io::Result<()> {
+    let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+    let fs = fspick(mount, "", flags)?;
+    set_all(&fs, options.pairs())
+        .and_then(|()| fsconfig_reconfigure(&fs))
+        .map_err(|errno| in_its_words(errno, said_by(&fs)))
+}
+
 /// A new file system, detached: `data` are its options, flags without a value; `set` are
 /// [`sys_mount::attr`] bits. With an error, what the file system says about it.
 pub(crate) fn create(
@@ -457,12 +455,7 @@ pub(crate) fn create(
 ) -> std::result::Result<OwnedFd, (Errno, Option<String>)> {
     let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|errno| (errno, None))?;
     let make = || {
-        for (key, value) in data {
-            match value {
-                Some(value) => fsconfig_set_string(&fs, *key, *value)?,
-                None => fsconfig_set_flag(&fs, *key)?,
-            }
-        }
+        set_all(&fs, data.iter().copied())?;
         fsconfig_create(&fs)?;
         let attributes = MountAttrFlags::from_bits_retain(set as u32);
         fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
@@ -470,8 +463,25 @@ pub(crate) fn create(
     make().map_err(|errno| (errno, said_by(&fs)))
 }
 
+fn set_all<'a>(
+    fs: &OwnedFd,
+    data: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> std::result::Result<(), Errno> {
+    data.into_iter().try_for_each(|(key, value)| match value {
+        Some(value) => fsconfig_set_string(fs, key, value),
+        None => fsconfig_set_flag(fs, key),
+    })
+}
+
+fn in_its_words(errno: Errno, said: Option<String>) -> io::Error {
+    match said {
+        Some(said) => io::Error::new(io::Error::from(errno).kind(), said),
+        None => errno.into(),
+    }
+}
+
 /// The first error in a file system's log: `e tmpfs: Unknown parameter 'x'`.
-pub(crate) fn said_by(fs: &OwnedFd) -> Option<String> {
+fn said_by(fs: &OwnedFd) -> Option<String> {
     let mut line = [0; 256];
     loop {
         let length = rustix::io::read(fs, &mut line).ok()?;

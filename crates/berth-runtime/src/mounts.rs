@@ -14,10 +14,7 @@ use berth_oci::spec::{Linux, Mount, NamespaceKind};
 use berth_sys::mount::{self as sys_mount, Change, attr};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    FsPickFlags, MoveMountFlags, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string,
-    fspick, move_mount,
-};
+use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::cgroup_entry::Entry;
 use crate::cgroup_mount;
@@ -183,31 +180,17 @@ fn make(
     let mut options = Options::parse(mount)?;
     let kind = kind_of(mount, &options);
     let destination = clean(&mount.destination);
-    let fail = |source: io::Error| Error::Mount {
-        destination: destination.clone(),
-        what: describe(mount, kind),
-        source: match Errno::from_io_error(&source) {
-            // In the words of other runtimes, which tools look for.
-            Some(Errno::LOOP) if matches!(&*destination, "/proc" | "/sys") => {
-                io::Error::other("it must be mounted on ordinary directory, not on a link")
-            }
-            _ => source,
-        },
+    let asked = Asked {
+        mount,
+        kind,
+        destination: &destination,
     };
-    let refuse = |reason| Error::MountNotAllowed {
-        destination: destination.clone(),
-        what: describe(mount, kind),
-        reason,
-    };
+    let fail = |source| asked.failed(source);
     if destination == "/" {
-        return Err(refuse("it would cover the root file system"));
+        return Err(asked.refused("it would cover the root file system"));
     }
     if options.remount {
-        let ours = is_a_file_system_of_ours(&mounts[..index], &destination);
-        if !options.bind && !options.data.is_empty() && !ours {
-            return Err(refuse("only a file system made before is configured anew"));
-        }
-        return remount(root, &destination, &options).map_err(fail);
+        return asked.remount(root, &mounts[..index], &options);
     }
     // Later mounts and devices may need places in it: it is read-only in the end.
     let late = (kind == "tmpfs" || destination == "/dev") && options.own.set & attr::RDONLY != 0;
@@ -218,52 +201,26 @@ fn make(
         "cgroup" | "cgroup2" => None,
         _ => {
             let which = (index, mount);
-            Some(mount_source::make(
-                root,
-                which,
-                &options,
-                &destination,
-                context,
-            )?)
+            let made = mount_source::make(root, which, &options, &destination, context);
+            Some(made?)
         }
     };
-    let trusted = matches!(&*destination, "/proc" | "/sys");
-    if trusted && !is_trusted(&destination, kind, made.as_ref()).map_err(fail)? {
-        return Err(refuse("only the kernel's own file system may be there"));
-    }
-    let directory = match &made {
-        Some(made) if !made.new => is_dir(&made.mount).map_err(fail)?,
-        _ => true,
-    };
-    let in_dev = match directory {
-        true => Target::in_dev(mounted, &destination),
-        false => None,
-    };
-    let target = match in_dev {
-        Some(target) => target,
-        None => Target::open(root, &destination, directory, trusted).map_err(fail)?,
-    };
-    if !trusted {
-        target
-            .check(root, kind, &destination)
-            .map_err(fail)?
-            .map_or(Ok(()), |reason| Err(refuse(reason)))?;
-    }
+    let place = asked.place(root, mounted, made.as_ref())?;
     let made = match made {
         None => {
             let below = below(&mounts[index + 1..], &destination);
             context.entry.enter()?;
-            cgroup_mount::attach(kind, &target.place, &options, context, &below).map_err(fail)?
+            cgroup_mount::attach(kind, &place, &options, context, &below).map_err(fail)?
         }
         Some(Made { mount: made, .. }) => {
-            attach(&made, &target.place).map_err(fail)?;
+            attach(&made, &place).map_err(fail)?;
             if options.copy_up {
-                crate::copy_up::copy(&target.place, &made).map_err(fail)?;
+                crate::copy_up::copy(&place, &made).map_err(fail)?;
             }
             made
         }
     };
-    if trusted {
+    if asked.is_trusted() {
         verify_on_top(root, &destination).map_err(fail)?;
     }
     if late {
@@ -271,6 +228,86 @@ fn make(
     }
     mounted.keep(&destination, made);
     Ok(())
+}
+
+/// A mount as it is asked for, which its errors name.
+struct Asked<'a> {
+    mount: &'a Mount,
+    kind: &'a str,
+    /// Clean.
+    destination: &'a str,
+}
+
+impl Asked<'_> {
+    /// It goes where programs trust what they find.
+    fn is_trusted(&self) -> bool {
+        matches!(self.destination, "/proc" | "/sys")
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Mount {
+            destination: self.destination.to_owned(),
+            what: describe(self.mount, self.kind),
+            source: match Errno::from_io_error(&source) {
+                // In the words of other runtimes, which tools look for.
+                Some(Errno::LOOP) if self.is_trusted() => {
+                    io::Error::other("it must be mounted on ordinary directory, not on a link")
+                }
+                _ => source,
+            },
+        }
+    }
+
+    fn refused(&self, reason: &'static str) -> Error {
+        Error::MountNotAllowed {
+            destination: self.destination.to_owned(),
+            what: describe(self.mount, self.kind),
+            reason,
+        }
+    }
+
+    /// Opens the place for it, if it may go there.
+    fn place(&self, root: &Root, mounted: &Mounted, made: Option<&Made>) -> Result<OwnedFd> {
+        let (destination, trusted) = (self.destination, self.is_trusted());
+        let fail = |source| self.failed(source);
+        if trusted && !is_trusted(destination, self.kind, made).map_err(fail)? {
+            return Err(self.refused("only the kernel's own file system may be there"));
+        }
+        let directory = match made {
+            Some(made) if !made.new => is_dir(&made.mount).map_err(fail)?,
+            _ => true,
+        };
+        let in_dev = match directory {
+            true => Target::in_dev(mounted, destination),
+            false => None,
+        };
+        let target = match in_dev {
+            Some(target) => target,
+            None => Target::open(root, destination, directory, trusted).map_err(fail)?,
+        };
+        if !trusted
+            && let Some(reason) = target.check(root, self.kind, destination).map_err(fail)?
+        {
+            return Err(self.refused(reason));
+        }
+        Ok(target.place)
+    }
+
+    /// Changes what is mounted there: with data, the file system; else the one mount.
+    fn remount(&self, root: &Root, before: &[Mount], options: &Options) -> Result<()> {
+        let anew = !options.bind && !options.data.is_empty();
+        if anew && !is_a_file_system_of_ours(before, self.destination) {
+            return Err(self.refused("only a file system made before is configured anew"));
+        }
+        let remount = || {
+            let target = root.open(self.destination, OFlags::PATH)?;
+            if anew {
+                mount_source::reconfigure(&target, options)?;
+            }
+            mount_source::configure_again(&target, options)
+        };
+        remount().map_err(|source| self.failed(source))
+    }
 }
 
 fn is_a_file_system_of_ours(before: &[Mount], destination: &str) -> bool {
@@ -282,29 +319,6 @@ fn is_a_file_system_of_ours(before: &[Mount], destination: &str) -> bool {
         Options::parse(mount)
             .is_ok_and(|o| !matches!(kind_of(mount, &o), "bind" | "cgroup" | "cgroup2"))
     })
-}
-
-/// Changes what is mounted at the destination: with data, the file system; else the one mount.
-fn remount(root: &Root, destination: &str, options: &Options) -> io::Result<()> {
-    let target = root.open(destination, OFlags::PATH)?;
-    if !options.bind && !options.data.is_empty() {
-        let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
-        let fs = fspick(&target, "", flags)?;
-        let change = || {
-            for (key, value) in &options.data {
-                match value {
-                    Some(value) => fsconfig_set_string(&fs, key, value)?,
-                    None => fsconfig_set_flag(&fs, key)?,
-                }
-            }
-            fsconfig_reconfigure(&fs)
-        };
-        change().map_err(|errno| match mount_source::said_by(&fs) {
-            Some(said) => io::Error::new(io::Error::from(errno).kind(), said),
-            None => errno.into(),
-        })?;
-    }
-    mount_source::configure_again(&target, options)
 }
 
 /// Names of the directories in `destination` that mounts are made at or below.
@@ -320,12 +334,9 @@ fn below(mounts: &[Mount], destination: &str) -> Vec<String> {
 /// Attaches a detached mount to a directory or file.
 pub(crate) fn attach(mount: impl AsFd, target: impl AsFd) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    let is_dir = |fd| rustix::fs::fstat(fd).map(|s| FileType::from_raw_mode(s.st_mode).is_dir());
-    match move_mount(mount.as_fd(), "", target.as_fd(), "", flags) {
+    match move_mount(&mount, "", &target, "", flags) {
         // What mount(2) says of a file on a directory, or the reverse: Docker has advice for it.
-        Err(Errno::INVAL) if is_dir(mount.as_fd())? != is_dir(target.as_fd())? => {
-            Err(Errno::NOTDIR.into())
-        }
+        Err(Errno::INVAL) if is_dir(mount)? != is_dir(target)? => Err(Errno::NOTDIR.into()),
         other => Ok(other?),
     }
 }
@@ -350,7 +361,7 @@ pub(crate) fn magic(fd: impl AsFd) -> io::Result<u64> {
     Ok(rustix::fs::fstatfs(fd)?.f_type as u64)
 }
 
-pub(crate) fn is_dir(fd: &OwnedFd) -> io::Result<bool> {
+pub(crate) fn is_dir(fd: impl AsFd) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) == FileType::Directory)
 }
 
