@@ -121,11 +121,11 @@ impl<'a> Apply<'a> {
     pub(crate) fn write_together(
         &mut self,
         dir: &'a Dir,
-        values: &[(&'static str, String, &'static str)],
+        values: &[(&str, impl AsRef<str>, &'static str)],
     ) -> Result<()> {
         let mut refused = Vec::new();
         for (file, value, setting) in values {
-            match self.write_known(dir, file, value, setting) {
+            match self.write_known(dir, file, value.as_ref(), setting) {
                 Err(Error::WriteFile {
                     source: Errno::INVAL,
                     ..
@@ -133,9 +133,9 @@ impl<'a> Apply<'a> {
                 other => other?,
             }
         }
-        refused
-            .into_iter()
-            .try_for_each(|(file, value, setting)| self.write_known(dir, file, value, setting))
+        refused.into_iter().try_for_each(|(file, value, setting)| {
+            self.write_known(dir, file, value.as_ref(), setting)
+        })
     }
 
     /// The v1 directory of a controller, one of whose files is `file`. `None`: the unified hierarchy

@@ -12,7 +12,7 @@ use crate::dir::Dir;
 use crate::error::{Error, Result};
 use crate::{Cgroup, Options};
 
-pub(crate) use convert::{Write, weights, writes};
+pub(crate) use convert::{weights, writes};
 
 /// Controllers that a container on a pure v2 host is always given, for its statistics.
 const ALWAYS: [&str; 4] = ["memory", "cpu", "pids", "io"];
@@ -103,23 +103,17 @@ pub(crate) fn apply(apply: &mut Apply<'_>, resources: &Resources) -> Result<()> 
     {
         apply.check_usage(dir, "memory.current", memory)?;
     }
-    let mut refused = Vec::new();
     let writes = writes(resources, |controller| alone || list.contains(&controller))?;
     if let Some(write) = writes.iter().find(|w| !list.contains(&w.controller)) {
         return Err(missing(write.controller, write.setting, apply.options));
     }
-    for write in &writes {
-        match one(apply, dir, write) {
-            // Values that bound each other: the right order depends on those in force.
-            Err(Error::WriteFile {
-                source: Errno::INVAL,
-                ..
-            }) if write.controller == "cpu" => refused.push(write),
-            other => other?,
-        }
-    }
-    for write in refused {
-        one(apply, dir, write)?;
+    // Those of cpu bound each other: quota and burst, idleness and weight.
+    for group in writes.chunk_by(|one, next| one.controller == "cpu" && next.controller == "cpu") {
+        let here = group.iter().filter(|w| !w.optional || dir.has(&w.file));
+        let values: Vec<_> = here
+            .map(|w| (w.file.as_str(), &w.value, w.setting))
+            .collect();
+        apply.write_together(dir, &values)?;
     }
     let lines = resources.block_io.as_ref().map(weights).unwrap_or_default();
     if !lines.is_empty() && (alone || list.contains(&"io")) {
@@ -129,13 +123,6 @@ pub(crate) fn apply(apply: &mut Apply<'_>, resources: &Resources) -> Result<()> 
         io_weights(apply, dir, &lines)?;
     }
     unified(apply, dir, resources, &list)
-}
-
-fn one<'a>(apply: &mut Apply<'a>, dir: &'a Dir, write: &Write) -> Result<()> {
-    if write.optional && !dir.has(&write.file) {
-        return Ok(());
-    }
-    apply.write_known(dir, &write.file, &write.value, write.setting)
 }
 
 /// Which file counts depends on the device's scheduler, BFQ has one of its own: so both. One of them
