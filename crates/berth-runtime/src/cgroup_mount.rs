@@ -11,12 +11,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use berth_sys::mount::{self as sys_mount, Change, attr};
+use berth_sys::mount::attr;
 use rustix::fs::{Mode, OFlags};
 
 use crate::mount_options::{Attributes, Options};
 use crate::mount_source::{configure_rest, copy};
-use crate::mounts::{Context, attach as attach_mount, detached, magic};
+use crate::mounts::{Context, attach as attach_mount, detached, magic, make_read_only};
 
 /// Where hosts mount their cgroups.
 const HOST: &str = "/sys/fs/cgroup";
@@ -103,11 +103,7 @@ fn attach_hierarchies(
         }
     }
     if set & attr::RDONLY != 0 {
-        let change = Change {
-            set: attr::RDONLY,
-            ..Change::default()
-        };
-        sys_mount::set(&top, &change)?;
+        make_read_only(&top)?;
     }
     Ok(top)
 }
@@ -115,11 +111,7 @@ fn attach_hierarchies(
 /// Leaves by the name of their hierarchy's mount.
 fn by_hierarchy(leaves: &[PathBuf]) -> BTreeMap<String, &PathBuf> {
     let named = leaves.iter().filter_map(|leaf| {
-        let name = Path::new(leaf)
-            .strip_prefix(HOST)
-            .ok()?
-            .components()
-            .next()?;
+        let name = leaf.strip_prefix(HOST).ok()?.components().next()?;
         Some((name.as_os_str().to_str()?.to_owned(), leaf))
     });
     named.collect()

@@ -321,12 +321,8 @@ fn file_system(
     context: &Context<'_>,
 ) -> io::Result<Made> {
     let kind = kind_of(mount, options);
-    let long = |(_, value): &(String, Option<String>)| {
-        value
-            .as_ref()
-            .is_some_and(|value| value.len() > VALUE_BYTES)
-    };
-    let made = if options.inode_version || options.data.iter().any(long) {
+    let mut values = options.pairs().filter_map(|(_, value)| value);
+    let made = if options.inode_version || values.any(|value| value.len() > VALUE_BYTES) {
         mount_by_path::make(root, kind, mount, options, context.label)
     } else {
         let covered = match kind {

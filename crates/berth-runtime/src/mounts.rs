@@ -18,7 +18,7 @@ use rustix::mount::{MoveMountFlags, move_mount};
 
 use crate::cgroup_entry::Entry;
 use crate::cgroup_mount;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid, step};
 use crate::mount_options::Options;
 use crate::mount_source::{self, Made};
 use crate::mount_target::{Target, inside, is_trusted, verify_on_top};
@@ -98,14 +98,10 @@ impl Mounted {
     /// # Errors
     /// [`Error::Step`].
     pub fn make_read_only(&self) -> Result<()> {
-        let change = Change {
-            set: attr::RDONLY,
-            ..Change::default()
-        };
         self.read_only
             .iter()
-            .try_for_each(|mount| sys_mount::set(mount, &change))
-            .map_err(|e| crate::error::step("make a file system read-only", e))
+            .try_for_each(make_read_only)
+            .map_err(|e| step("make a file system read-only", e))
     }
 
     fn keep(&mut self, destination: &str, made: OwnedFd) {
@@ -124,8 +120,7 @@ impl Mounted {
 /// # Errors
 /// [`Error::InvalidSpec`]; [`Error::Mount`] for an option that is not known.
 pub fn check(mounts: &[Mount], linux: Option<&Linux>) -> Result<()> {
-    let own_users =
-        linux.is_some_and(|l| l.namespaces.iter().any(|n| n.kind == NamespaceKind::User));
+    let own_users = linux.is_some_and(|l| l.namespace(NamespaceKind::User).is_some());
     for mount in mounts {
         let options = Options::parse(mount)?;
         let texts = [
@@ -148,11 +143,8 @@ pub fn check(mounts: &[Mount], linux: Option<&Linux>) -> Result<()> {
         } else {
             continue;
         };
-        let reason = format!(
-            "{reason} (mounts: `{}`)",
-            mount.destination.escape_default()
-        );
-        return Err(Error::InvalidSpec { reason });
+        let destination = mount.destination.escape_default();
+        return invalid(format!("{reason} (mounts: `{destination}`)"));
     }
     Ok(())
 }
@@ -354,6 +346,15 @@ pub(crate) fn detached(
     set: u64,
 ) -> std::result::Result<OwnedFd, Errno> {
     mount_source::create(kind, data, set).map_err(|(errno, _)| errno)
+}
+
+/// Makes the one mount read-only.
+pub(crate) fn make_read_only(mount: impl AsFd) -> io::Result<()> {
+    let change = Change {
+        set: attr::RDONLY,
+        ..Change::default()
+    };
+    sys_mount::set(mount, &change)
 }
 
 /// `f_type` of the file system behind a descriptor.

@@ -23,7 +23,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, Result};
 use crate::mount_source::VALUE_BYTES;
-use crate::mounts::{attach, clone_tree, is_dir};
+use crate::mounts::{self, attach, clone_tree, is_dir};
 
 /// The container's root, by descriptor.
 #[derive(Debug)]
@@ -152,11 +152,7 @@ impl Root {
     /// # Errors
     /// [`Error::Rootfs`].
     pub fn make_read_only(&self) -> Result<()> {
-        let change = Change {
-            set: sys_mount::attr::RDONLY,
-            ..Change::default()
-        };
-        sys_mount::set(&self.0, &change)
+        mounts::make_read_only(&self.0)
             .map_err(|e| rootfs("make the root file system read-only", e))
     }
 
