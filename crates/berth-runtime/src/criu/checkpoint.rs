@@ -27,7 +27,7 @@ pub(crate) fn checkpoint(
     record: &Record,
     cgroup: &Cgroup,
     given: &Given,
-    ready: Option<OwnedFd>,
+    mut ready: Option<OwnedFd>,
 ) -> Result<()> {
     let none = Linux::default();
     let linux = spec.linux.as_ref().unwrap_or(&none);
@@ -58,18 +58,14 @@ pub(crate) fn checkpoint(
         files::write_descriptors(image.as_fd(), &streams)?;
         kind::DUMP
     };
-    let mut ready = ready;
     let mut criu = Criu::start()?;
     let asked = criu.ask(&opts.request(what), |reply| {
-        match (reply.stage.as_str(), ready.take()) {
-            ("status-ready", Some(ready)) => rustix::io::write(&ready, &[0])
-                .map(drop)
-                .map_err(|e| step("tell that pages can be fetched", e)),
-            (_, other) => {
-                ready = other;
-                Ok(())
-            }
-        }
+        let Some(ready) = ready.take_if(|_| reply.stage == "status-ready") else {
+            return Ok(());
+        };
+        rustix::io::write(&ready, &[0])
+            .map(drop)
+            .map_err(|e| step("tell that pages can be fetched", e))
     });
     criu.end();
     asked

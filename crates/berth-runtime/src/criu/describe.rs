@@ -11,7 +11,6 @@
 //! Source: criu(8), `--external` and `--inherit-fd`; runc 1.3, criu_linux.go.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -190,9 +189,8 @@ pub(super) fn namespaces_to_restore(opts: &mut Opts, linux: &Linux) -> Result<Ve
         let Some(path) = path else { continue };
         match (external_name(*kind), kind) {
             (Some(name), _) => {
-                let fail = |e| join(*kind, path.clone(), e);
-                let file = OwnedFd::from(File::open(path).map_err(fail)?);
-                let file = rustix::io::dup(&file).map_err(|e| fail(e.into()))?;
+                let file = rustix::fs::open(path, OFlags::RDONLY, Mode::empty())
+                    .map_err(|e| join(*kind, path.clone(), e.into()))?;
                 opts.inherit(name, file.as_raw_fd());
                 inherited.push(file);
             }
