@@ -11,7 +11,6 @@ use berth_cgroup::Cgroup;
 use berth_model::task::RootfsMount;
 use berth_oci::spec::{Linux, Spec, State};
 use berth_sys::process::{exit_now, namespace, unshare};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
 use crate::cgroup_entry::Entry;
@@ -21,6 +20,7 @@ use crate::mounts::{self, Context, Mounted};
 use crate::namespaces::Plan;
 use crate::process::{Prepared, Stdio, hide_from_others, place_stdio, place_terminal};
 use crate::rootfs::{self, Root};
+use crate::state::wait_for_start;
 use crate::sync::Sync;
 use crate::{devices, hooks, id_maps, labels, masks, sysctl};
 
@@ -240,19 +240,7 @@ impl Init<'_> {
         let Some(fifo) = &self.fifo else {
             return sync.wait_go();
         };
-        loop {
-            let mut wanted = [PollFd::from_borrowed_fd(fifo.as_fd(), PollFlags::IN)];
-            match poll(&mut wanted, None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(step("wait for the start", errno)),
-            }
-            match rustix::io::read(fifo, &mut [0; 1]) {
-                // Open for writing here, too, it has no end.
-                Ok(_) => return Ok(()),
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(step("wait for the start", errno)),
-            }
-        }
+        wait_for_start(fifo.as_fd()).map_err(|e| step("wait for the start", e))
     }
 }
 

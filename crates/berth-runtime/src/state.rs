@@ -5,7 +5,7 @@
 //! ROOT/<id>/            0700; made exclusively: the id is taken
 //! ├── state.json        Record
 //! ├── config.json       the bundle's configuration as it was at creation, and updated
-//! └── exec.fifo         there until `start`: init reads it
+//! └── exec.fifo         there until `start`: init reads it, and has it open until the exec
 //! ```
 //! ROOT is `--root`, else (an ordinary user, also as root of a user namespace) `$XDG_RUNTIME_DIR/berth-runtime`,
 //! else `/run/berth-runtime`.
@@ -13,12 +13,15 @@
 //! | process alive (pid + start time) | exec.fifo | status |
 //! |---|---|---|
 //! | no state.json yet | – | creating |
-//! | yes | there | created; cgroup frozen: paused |
-//! | yes | gone | running; cgroup frozen: paused |
+//! | yes | there, open for reading | created; cgroup frozen: paused |
+//! | yes | gone, or nobody reads it | running; cgroup frozen: paused |
 //! | no | – | stopped |
+//!
+//! Every `start` writes its own token, init takes one: whose token that is has started it. So a `start` that was
+//! killed can be repeated: either init has its token, or the fifo is as it was.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use berth_cgroup::Cgroup;
@@ -27,6 +30,8 @@ use berth_fs::Durability;
 use berth_oci::spec::Spec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, tee};
 use serde::{Deserialize, Serialize};
 
 use crate::claim::Claim;
@@ -205,39 +210,88 @@ impl Root {
     }
 }
 
+/// What a `start` writes: a NUL, which no JSON has, and the three bytes that a pid has at most.
+type Token = [u8; 4];
+
 /// The writing end of the fifo: init has the other one, and loses it in the exec of its program.
 #[derive(Debug)]
-pub struct Released(OwnedFd);
+pub struct Released {
+    id: String,
+    fifo: OwnedFd,
+    token: Token,
+}
 
 impl Released {
     /// Waits until the program runs, or init has ended.
     ///
     /// # Errors
-    /// What init told, the kernel's.
+    /// What init told, the kernel's; [`Error::WrongState`] when init did not take our token.
     pub fn wait_for_exec(self) -> Result<()> {
         let fail = |errno| step("wait for the program", errno);
-        let mut wanted = [PollFd::new(&self.0, PollFlags::empty())];
+        let mut wanted = [PollFd::new(&self.fifo, PollFlags::empty())];
         // A fifo that nobody reads is in error, which poll always tells.
-        rustix::io::retry_on_intr(|| poll(&mut wanted, None)).map_err(fail)?;
+        retry_on_intr(|| poll(&mut wanted, None)).map_err(fail)?;
         // What was written stays in it as long as we hold it, although it has no name any more.
-        let path = format!("/proc/self/fd/{}", self.0.as_raw_fd());
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let left = rustix::fs::open(path, flags, Mode::empty()).map_err(fail)?;
-        let mut bytes = vec![0; 64 << 10];
-        let length = match rustix::io::read(&left, &mut bytes) {
-            Err(rustix::io::Errno::AGAIN) => return Ok(()),
-            other => other.map_err(fail)?,
-        };
-        let failure = json::read(&bytes[..length]);
-        Err(failure.map_or_else(
-            // Our own byte: init did not live to read it.
-            |_| Error::EndedEarly {
-                how: "before its program ran".to_owned(),
-            },
-            |failure| Error::Child {
-                failure: Box::new(failure),
-            },
-        ))
+        if rustix::io::ioctl_fionread(&self.fifo).map_err(fail)? == 0 {
+            return Ok(());
+        }
+        let left = copy_of(&self.fifo).map_err(fail)?;
+        let tokens = left.chunks_exact(4).take_while(|token| token[0] == 0);
+        let (tokens, told) = left.split_at(4 * tokens.count());
+        let told = told.split(|byte| *byte == 0).next().unwrap_or_default();
+        if !told.is_empty() {
+            let failure = json::read(told);
+            return Err(failure.map_or_else(
+                |_| Error::EndedEarly {
+                    how: "before its program ran".to_owned(),
+                },
+                |failure| Error::Child {
+                    failure: Box::new(failure),
+                },
+            ));
+        }
+        match tokens.chunks_exact(4).any(|token| token == self.token) {
+            // Another `start` was first, or init did not live to read it.
+            true => Err(cannot_start(&self.id, "running")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What is in the fifo. It stays there: others may have to look, too.
+fn copy_of(fifo: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
+    let path = format!("/proc/self/fd/{}", fifo.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fifo = rustix::fs::open(path, flags, Mode::empty())?;
+    let (copy, into) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut bytes = vec![0; 64 << 10];
+    tee(&fifo, &into, bytes.len(), SpliceFlags::empty())?;
+    let length = rustix::io::read(&copy, &mut bytes)?;
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// Waits, as init, until a `start` has written; takes its token. The fifo is non-blocking.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn wait_for_start(fifo: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    loop {
+        let mut wanted = [PollFd::from_borrowed_fd(fifo, PollFlags::IN)];
+        retry_on_intr(|| poll(&mut wanted, None))?;
+        match retry_on_intr(|| rustix::io::read(fifo, &mut Token::default())) {
+            Err(rustix::io::Errno::AGAIN) => {}
+            // Open for writing here, too, it has no end.
+            other => return other.map(drop),
+        }
+    }
+}
+
+fn cannot_start(id: &str, status: &'static str) -> Error {
+    Error::WrongState {
+        verb: "start",
+        id: id.to_owned(),
+        status,
     }
 }
 
@@ -285,27 +339,33 @@ impl Dir {
     /// Lets init go on. The fifo is removed after that: without it the container counts as running.
     ///
     /// # Errors
-    /// [`Error::WrongState`] when there is no fifo or nobody reads it.
+    /// [`Error::WrongState`] when there is no fifo or nobody reads it. Of several at once all may come here:
+    /// [`Released::wait_for_exec`] tells which one it was.
     pub fn release_init(&self) -> Result<Released> {
         let path = self.path.join(FIFO);
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let wrong = |status| Error::WrongState {
-            verb: "start",
-            id: self.id.clone(),
-            status,
+        let wrong = |status| cannot_start(&self.id, status);
+        let fail = |errno: rustix::io::Errno| Error::StateDir {
+            path: path.clone(),
+            source: errno.into(),
         };
-        let fifo = rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| match errno {
+        let fifo = open_to_write(&path).map_err(|errno| match errno {
             rustix::io::Errno::NOENT => wrong("running"),
             rustix::io::Errno::NXIO => wrong("stopped"),
-            errno => Error::StateDir {
-                path: path.clone(),
-                source: errno.into(),
-            },
+            errno => fail(errno),
         })?;
-        // Whoever unlinks it is the one who starts: of two at once, one loses.
-        rustix::fs::unlink(&path).map_err(|_| wrong("running"))?;
-        rustix::io::write(&fifo, b"s").map_err(|_| wrong("stopped"))?;
-        Ok(Released(fifo))
+        let [pid @ .., _] = std::process::id().to_le_bytes();
+        let token = [0, pid[0], pid[1], pid[2]];
+        rustix::io::write(&fifo, &token).map_err(|_| wrong("stopped"))?;
+        // Not before: killed in between, nobody could let init go on.
+        match rustix::fs::unlink(&path) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(errno) => return Err(fail(errno)),
+        }
+        Ok(Released {
+            id: self.id.clone(),
+            fifo,
+            token,
+        })
     }
 
     /// Writes the record and a copy of the configuration.
@@ -390,7 +450,7 @@ impl Dir {
         }
         Ok(if Cgroup::open(&record.cgroups)?.is_frozen()? {
             Status::Paused
-        } else if self.path.join(FIFO).exists() {
+        } else if open_to_write(&self.path.join(FIFO)).is_ok() {
             Status::Created
         } else {
             Status::Running
@@ -429,6 +489,12 @@ impl Dir {
     }
 }
 
+/// Opens the fifo, which somebody reads: else it is an error.
+fn open_to_write(fifo: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(fifo, flags, Mode::empty())
+}
+
 /// Whether `$XDG_RUNTIME_DIR` is the caller's own: the real root has kept it from whoever called sudo.
 /// Source: runc 1.3, rootless_linux.go.
 fn is_users_own() -> bool {
@@ -463,6 +529,8 @@ fn check_id(id: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd as _;
+
     use super::*;
 
     #[test]
@@ -502,7 +570,8 @@ mod tests {
         let state = root.make("x").unwrap();
         let fifo = state.make_fifo().unwrap();
         let released = state.release_init().unwrap();
-        assert_eq!(rustix::io::read(&fifo, &mut [0; 4]), Ok(1));
+        wait_for_start(fifo.as_fd()).unwrap();
+        assert_eq!(rustix::io::ioctl_fionread(&fifo), Ok(0));
         let waiting = std::thread::spawn(move || released.wait_for_exec().unwrap());
         std::thread::sleep(std::time::Duration::from_millis(50));
         assert!(!waiting.is_finished(), "init has not lost its end");
@@ -526,6 +595,44 @@ mod tests {
         ));
     }
 
+    /// The first is killed before it has removed the fifo, or is just slower than the second.
+    #[test]
+    fn of_two_starts_one_has_started_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Root::new(Some(dir.path().to_owned())).make("x").unwrap();
+        let init = state.make_fifo().unwrap();
+        let (path, other) = (state.path.join(FIFO), state.path.join("other"));
+        std::fs::hard_link(&path, &other).unwrap();
+        let first = state.release_init().unwrap();
+        std::fs::rename(other, &path).unwrap();
+        let mut second = state.release_init().unwrap();
+        // As another process's.
+        second.token[1] ^= 1;
+        rustix::io::write(&second.fifo, &second.token).unwrap();
+        let mut taken = Token::default();
+        assert_eq!(rustix::io::read(&init, &mut taken), Ok(4));
+        assert_eq!(taken, first.token);
+        assert_eq!(rustix::io::read(&init, &mut taken), Ok(4));
+        drop(init);
+        let lost = second.wait_for_exec();
+        assert!(matches!(lost, Err(Error::WrongState { .. })), "{lost:?}");
+        first.wait_for_exec().unwrap();
+    }
+
+    #[test]
+    fn what_init_told_is_found_among_tokens() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = Root::new(Some(dir.path().to_owned())).make("x").unwrap();
+        let init = state.make_fifo().unwrap();
+        let released = state.release_init().unwrap();
+        let failure = Error::Unsupported { what: "x" }.to_failure();
+        rustix::io::write(&init, &json::write(&failure).unwrap()).unwrap();
+        rustix::io::write(&init, &[0, 1, 0, 0]).unwrap();
+        drop(init);
+        let told = released.wait_for_exec();
+        assert!(matches!(told, Err(Error::Child { failure: got }) if *got == failure));
+    }
+
     #[test]
     fn status_is_derived() {
         let dir = tempfile::tempdir().unwrap();
@@ -544,7 +651,11 @@ mod tests {
             no_new_keyring: false,
         };
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
-        let _fifo = state.make_fifo().unwrap();
+        let fifo = state.make_fifo().unwrap();
+        assert_eq!(state.status(Some(&record)).unwrap(), Status::Created);
+        drop(fifo);
+        assert_eq!(state.status(Some(&record)).unwrap(), Status::Running);
+        let _fifo = rustix::fs::open(state.path.join(FIFO), OFlags::RDWR, Mode::empty()).unwrap();
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Created);
         record.start_time += 1;
         assert_eq!(state.status(Some(&record)).unwrap(), Status::Stopped);

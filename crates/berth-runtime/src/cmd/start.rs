@@ -5,7 +5,7 @@ use berth_cgroup::Cgroup;
 use super::args::{Args, unknown};
 use super::{Global, delete, notify, wrong_state};
 use crate::error::{Error, Result};
-use crate::state::Status;
+use crate::state::{Released, Status};
 use crate::{hooks, pid};
 
 pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
@@ -18,13 +18,12 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     let record = dir.load()?.ok_or_else(|| wrong(Status::Creating))?;
     let spec = dir.spec()?;
     let notify = notify::listen(&dir)?;
-    // Whether it may be started shows in the attempt: the usual one is spared a look beforehand.
-    let released = match dir.release_init() {
+    // Until the program runs: a signal sent after `start` finds it, not the runtime.
+    match dir.release_init().and_then(Released::wait_for_exec) {
+        // Whether it may be started shows in the attempt: the usual one is spared a look beforehand.
         Err(Error::WrongState { .. }) => return Err(wrong(dir.status(Some(&record))?)),
         other => other?,
-    };
-    // Until the program runs: a signal sent after `start` finds it, not the runtime.
-    released.wait_for_exec()?;
+    }
     if let Some(all) = spec.hooks.as_ref().filter(|all| !all.poststart.is_empty()) {
         let state = hooks::state_of(&spec, &id, &record.bundle, "running", Some(record.pid));
         if let Err(error) = hooks::run_all("poststart", &all.poststart, &state, None) {
