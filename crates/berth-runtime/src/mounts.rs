@@ -212,7 +212,7 @@ fn make(
             made
         }
     };
-    if asked.is_trusted() {
+    if asked.goes_where_trusted() {
         verify_on_top(root, &destination).map_err(fail)?;
     }
     if late {
@@ -231,8 +231,8 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// It goes where programs trust what they find.
-    fn is_trusted(&self) -> bool {
+    /// Whether programs trust what they find there.
+    fn goes_where_trusted(&self) -> bool {
         matches!(self.destination, "/proc" | "/sys")
     }
 
@@ -242,7 +242,7 @@ impl Asked<'_> {
             what: describe(self.mount, self.kind),
             source: match Errno::from_io_error(&source) {
                 // In the words of other runtimes, which tools look for.
-                Some(Errno::LOOP) if self.is_trusted() => {
+                Some(Errno::LOOP) if self.goes_where_trusted() => {
                     io::Error::other("it must be mounted on ordinary directory, not on a link")
                 }
                 _ => source,
@@ -260,7 +260,7 @@ impl Asked<'_> {
 
     /// Opens the place for it, if it may go there.
     fn place(&self, root: &Root, mounted: &Mounted, made: Option<&Made>) -> Result<OwnedFd> {
-        let (destination, trusted) = (self.destination, self.is_trusted());
+        let (destination, trusted) = (self.destination, self.goes_where_trusted());
         let fail = |source| self.failed(source);
         if trusted && !is_trusted(destination, self.kind, made).map_err(fail)? {
             return Err(self.refused("only the kernel's own file system may be there"));
