@@ -57,11 +57,15 @@ pub(crate) fn delegated_leaves(
     Ok(delegated_in(layout)?.into_iter().map(leaf).collect())
 }
 
+/// Controllers and path of each line of a `/proc/PID/cgroup`.
+pub(crate) fn entries(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines()
+        .filter_map(|line| line.split_once(':')?.1.split_once(':'))
+}
+
 /// The path in one hierarchy, below what its mount shows.
 fn path_in<'a>(text: &'a str, hierarchy: &Hierarchy) -> Option<&'a str> {
-    let path = text.lines().find_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
+    let path = entries(text).find_map(|(controllers, path)| {
         let same = match hierarchy.controllers.first() {
             None => controllers.is_empty(),
             Some(first) => controllers.split(',').any(|c| c == first),

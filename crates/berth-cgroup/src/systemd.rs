@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use berth_oci::spec::Resources;
 use serde::{Deserialize, Serialize};
 
+use crate::delegation::entries;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::{Cgroup, Options};
@@ -219,8 +220,7 @@ impl Unit {
 
     fn find(&self, text: &str) -> Option<String> {
         let path = |controllers: &str| {
-            text.lines().find_map(|line| {
-                let (found, path) = line.split_once(':')?.1.split_once(':')?;
+            entries(text).find_map(|(found, path)| {
                 let ours = self.is_dir(OsStr::new(path.rsplit('/').next()?));
                 (found == controllers && ours).then(|| path.to_owned())
             })
