@@ -17,8 +17,7 @@ use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::error::{Error, Result, step};
-use crate::validate::invalid;
+use crate::error::{Error, Result, invalid, step};
 
 /// Most entries that the kernel takes. Source: UID_GID_MAP_MAX_EXTENTS, linux/user_namespace.h.
 const MAX_ENTRIES: usize = 340;

@@ -20,7 +20,7 @@ use berth_sys::signals;
 use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::claim::Claim;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 use crate::init::Init;
 use crate::namespaces::{Plan, in_user_namespace};
 use crate::place::{Place, session};
@@ -309,17 +309,12 @@ const SIGKILL: i32 = 9;
 /// Checks everything that can be checked before anything is made.
 fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
     validate::spec(spec)?;
-    let invalid = |reason: &str| Error::InvalidSpec {
-        reason: reason.to_owned(),
+    let Some(process) = &spec.process else {
+        return invalid("there is no process".into());
     };
-    let process = spec
-        .process
-        .as_ref()
-        .ok_or_else(|| invalid("there is no process"))?;
-    let linux = spec
-        .linux
-        .as_ref()
-        .ok_or_else(|| invalid("there is no linux section"))?;
+    let Some(linux) = &spec.linux else {
+        return invalid("there is no linux section".into());
+    };
     labels::check_mount_label(linux)?;
     let namespaces = Plan::new(spec, linux)?;
     devices::check(&linux.devices)?;
@@ -340,13 +335,14 @@ fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
         .as_ref()
         .is_some_and(|all| !all.start_container.is_empty());
     if hooks_inside && prepared.attributes.forbids_forks() {
-        return Err(invalid(
-            "SCHED_DEADLINE with startContainer hooks needs SCHED_FLAG_RESET_ON_FORK: nobody could start them",
-        ));
+        return invalid(
+            "SCHED_DEADLINE with startContainer hooks needs SCHED_FLAG_RESET_ON_FORK: nobody could start them"
+                .into(),
+        );
     }
     let rootfs = match options.rootfs {
         Some(rootfs) => rootfs,
-        None if spec.root.is_none() => return Err(invalid("there is no root")),
+        None if spec.root.is_none() => return invalid("there is no root".into()),
         None => RootfsMount::Bind {
             source: bundle::root_path(&options.bundle, spec),
         },

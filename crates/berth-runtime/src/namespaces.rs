@@ -29,9 +29,8 @@ use rustix::thread::{
     LinkNameSpaceType, move_into_link_name_space, set_thread_res_gid, set_thread_res_uid,
 };
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 use crate::sysctl::Own;
-use crate::validate::invalid;
 
 /// Mounts of the spec that init's maker has made, detached, by their index.
 pub type Ahead = RefCell<BTreeMap<usize, OwnedFd>>;

@@ -13,9 +13,8 @@ use std::os::fd::AsFd as _;
 use berth_oci::spec::NetDevice;
 use berth_sys::net::move_device;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 use crate::namespaces::Plan;
-use crate::validate::invalid;
 
 /// Bytes of a name. Source: IFNAMSIZ, linux/if.h; one is the final NUL.
 const MAX_NAME: usize = 15;
