@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use berth_fs::Durability;
 use berth_model::task::Pid;
@@ -11,6 +10,7 @@ use berth_model::task::Pid;
 use crate::error::{Error, Result};
 use crate::json;
 use crate::launch::Created;
+use crate::state::now;
 
 const NAME: &str = "pid.json";
 
@@ -19,15 +19,11 @@ const NAME: &str = "pid.json";
 /// # Errors
 /// [`Error::WriteFile`].
 pub fn write(task_dir: &Path, created: &Created) -> Result<Pid> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let time = berth_monitor::clock::rfc3339(now.as_secs() as i64, now.subsec_nanos());
     let pid = Pid {
         pid: created.pid,
         start_time: created.start_time,
         shim_pid: rustix::process::getpid().as_raw_nonzero().get(),
-        started_at: String::from_utf8_lossy(&time).into_owned(),
+        started_at: now(),
         cgroups: created.cgroup().paths(),
     };
     let path = task_dir.join(NAME);
