@@ -23,11 +23,8 @@ use std::path::{Path, PathBuf};
 
 use berth_oci::spec::{Linux, Namespace, NamespaceKind, Spec, TimeOffsets};
 use berth_sys::process::{CloneOptions, Forked, clone3, namespace};
-use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
-use rustix::thread::{
-    LinkNameSpaceType, move_into_link_name_space, set_thread_res_gid, set_thread_res_uid,
-};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, Result, invalid};
 use crate::sysctl::Own;
@@ -104,12 +101,8 @@ impl Plan {
         for wanted in &linux.namespaces {
             plan.add(wanted)?;
         }
-        if !plan
-            .joins
-            .iter()
-            .any(|join| join.kind == NamespaceKind::Mount)
-            && plan.new & namespace::MOUNT == 0
-        {
+        let joined = plan.has_joined(NamespaceKind::Mount, &[]);
+        if !joined && plan.new & namespace::MOUNT == 0 {
             plan.new |= namespace::MOUNT;
             let path = Path::new("/proc/self/ns/mnt");
             plan.outside = Some(open(NamespaceKind::Mount, path)?);
@@ -419,16 +412,6 @@ pub fn file_name(kind: NamespaceKind) -> &'static str {
         NamespaceKind::Mount => "mnt",
         other => word(other),
     }
-}
-
-/// Becomes user and group 0 of the user namespace that this process has entered.
-///
-/// # Errors
-/// The kernel's: `EINVAL` when the namespace maps no 0.
-pub fn take_root_ids() -> std::result::Result<(), Errno> {
-    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
-    set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)
 }
 
 /// Whether this process is root, and of no user namespace but the host's first.

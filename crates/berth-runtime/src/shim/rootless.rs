@@ -8,12 +8,12 @@ use std::os::fd::OwnedFd;
 
 use berth_sys::process::{CloneOptions, Forked, clone3, exit_now, namespace, unshare};
 use berth_sys::userns::{self, IdMap};
+use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, waitpid};
-use rustix::thread::set_thread_groups;
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::error::{Error, Result};
-use crate::namespaces::take_root_ids;
 
 /// Moves this process into a new user and mount namespace, as its root; root stays where it is.
 ///
@@ -96,6 +96,8 @@ fn write_maps(pid: i32, uids: &[IdMap], gids: &[IdMap], go: &OwnedFd, answer: &O
 
 /// Becomes uid 0 and gid 0 of the namespace, without the caller's other groups.
 fn take_ids() -> std::result::Result<(), rustix::io::Errno> {
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
     set_thread_groups(&[])?;
-    take_root_ids()
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
 }
