@@ -103,9 +103,7 @@ fn find(pid: i32, linux: &Linux) -> io::Result<Way> {
         }
     }
     let by_namespace = linux.namespace(NamespaceKind::Mount).is_some()
-        && kinds.contains(ThreadNameSpaceType::from_bits_retain(
-            bit(NamespaceKind::Mount) as u32,
-        ));
+        && kinds.contains(ThreadNameSpaceType::MOUNT);
     let root = match by_namespace {
         true => None,
         false => Some(open(format!("/proc/{pid}/root"))?),

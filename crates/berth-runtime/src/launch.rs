@@ -174,7 +174,7 @@ impl Created {
     ///
     /// Source: runtime.md "Lifecycle", 12 and 13.
     pub fn abandon(self, spec: &Spec) {
-        let _ = signals::send(&self.pidfd, SIGKILL);
+        let _ = signals::send(&self.pidfd, signals::KILL);
         let _ = self.cgroup.kill();
         let _ = wait(&self.pidfd);
         let stopped = self.unit.map_or(Ok(()), |unit| unit.stop(&session()));
@@ -304,8 +304,6 @@ impl Created {
     }
 }
 
-const SIGKILL: i32 = 9;
-
 /// Checks everything that can be checked before anything is made.
 fn prepare(spec: &Spec, options: LaunchOptions) -> Result<Init<'_>> {
     validate::spec(spec)?;
@@ -423,7 +421,7 @@ fn how_it_ended(pidfd: &OwnedFd) -> String {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     match waitid(WaitId::PidFd(pidfd.as_fd()), options) {
         Ok(Some(status)) => match status.terminating_signal() {
-            Some(SIGKILL) => "killed by SIGKILL; out of memory?".to_owned(),
+            Some(signals::KILL) => "killed by SIGKILL; out of memory?".to_owned(),
             Some(signal) => format!("killed by signal {signal}"),
             None => format!("exit code {}", status.exit_status().unwrap_or_default()),
         },
