@@ -43,7 +43,7 @@ impl Running {
         let done = testkit::Finished::run(
             &mut self.0.command(&["update", "-r", "-", "c"]),
             resources.to_string().as_bytes(),
-            std::time::Duration::from_secs(60),
+            rig::LIMIT,
         );
         match done.status.success() {
             true => Ok(()),
@@ -217,9 +217,7 @@ fn a_paused_container_can_be_updated_and_stays_paused() {
 fn a_stopped_container_is_not_updated() {
     let bundle = Bundle::new("true");
     bundle.start();
-    while bundle.state()["status"] != "stopped" {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    bundle.stopped();
     for verb in [
         &["update", "--pids-limit", "3", "c"][..],
         &["events", "--stats", "c"],
@@ -378,10 +376,7 @@ fn network_classes_are_kept_where_the_controllers_are() {
     bundle.config["linux"]["resources"]["network"] = json!({
         "classID": 1048577, "priorities": [{ "name": "lo", "priority": 5 }],
     });
-    bundle.config["linux"]["namespaces"]
-        .as_array_mut()
-        .unwrap()
-        .retain(|n| n["type"] != "cgroup");
+    bundle.without_namespace("cgroup");
     let refused = bundle.run().stderr;
     assert!(refused.contains("net_cls"), "{refused}");
     let place = bundle.path().join("net");
@@ -398,7 +393,7 @@ fn network_classes_are_kept_where_the_controllers_are() {
     let done = testkit::Finished::run(
         std::process::Command::new("unshare").args(["-m", "sh", "-c", &script]),
         b"",
-        std::time::Duration::from_secs(60),
+        rig::LIMIT,
     );
     let own = done
         .stdout
@@ -417,10 +412,7 @@ fn network_classes_are_kept_where_the_controllers_are() {
 #[test]
 fn systemds_named_hierarchy_is_joined_where_it_runs() {
     let mut bundle = Bundle::new("grep :name=systemd: /proc/self/cgroup");
-    bundle.config["linux"]["namespaces"]
-        .as_array_mut()
-        .unwrap()
-        .retain(|n| n["type"] != "cgroup");
+    bundle.without_namespace("cgroup");
     let place = bundle.config["linux"]["cgroupsPath"].clone();
     let place = place.as_str().unwrap();
     let command = bundle.command(&[]);
@@ -432,11 +424,7 @@ fn systemds_named_hierarchy_is_joined_where_it_runs() {
         bundle.path().display(),
     );
     let mut unshare = std::process::Command::new("unshare");
-    let done = testkit::Finished::run(
-        unshare.args(["-m", "sh", "-c", &script]),
-        b"",
-        std::time::Duration::from_secs(60),
-    );
+    let done = testkit::Finished::run(unshare.args(["-m", "sh", "-c", &script]), b"", rig::LIMIT);
     let line = done.ok();
     assert!(line.ends_with(&format!(":name=systemd:{place}")), "{line}");
     if !Path::new("/run/systemd/system").exists() {
@@ -485,9 +473,6 @@ fn r9_without_a_cgroup_namespace_no_cgroup_file_is_writable() {
         "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
         "options": ["nosuid", "noexec", "nodev", "relatime", "ro"],
     }));
-    bundle.config["linux"]["namespaces"]
-        .as_array_mut()
-        .unwrap()
-        .retain(|n| n["type"] != "cgroup");
+    bundle.without_namespace("cgroup");
     assert_eq!(bundle.run().ok(), "end");
 }

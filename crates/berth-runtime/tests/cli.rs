@@ -15,13 +15,6 @@ use rig::{Bundle, runtime};
 use serde_json::{Value, json};
 use testkit::{Finished, eventually};
 
-/// Creates the container `c` and no more.
-fn create(bundle: &Bundle, options: &[&str]) {
-    let line = [&["create"], options, &["c"]].concat();
-    let created = bundle.command(&line).stdout(Stdio::null()).status();
-    assert!(created.unwrap().success());
-}
-
 fn json_of(finished: &Finished) -> Value {
     serde_json::from_str(finished.ok()).unwrap()
 }
@@ -30,7 +23,7 @@ fn json_of(finished: &Finished) -> Value {
 fn state_and_list_have_runcs_fields() {
     let mut bundle = Bundle::new("sleep 1000");
     bundle.config["annotations"] = json!({"a": "b"});
-    create(&bundle, &[]);
+    bundle.create();
     let state = bundle.state();
     assert_eq!(
         state["ociVersion"].as_str().unwrap().split('.').next(),
@@ -71,9 +64,7 @@ fn state_and_list_have_runcs_fields() {
     );
 
     bundle.call(&["kill", "c", "KILL"]).ok();
-    eventually("the end", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     assert_eq!(bundle.state()["pid"], 0);
     bundle.call(&["delete", "c"]).ok();
 }
@@ -119,7 +110,7 @@ fn errors_have_the_words_that_callers_look_for() {
     }
     says(&bundle, &["exec", "c", "true"], "container does not exist");
     says(&bundle, &["state", "a/b"], "invalid container ID format");
-    create(&bundle, &[]);
+    bundle.create();
     says(
         &bundle,
         &["create", "c"],
@@ -147,9 +138,7 @@ fn errors_have_the_words_that_callers_look_for() {
     says(&bundle, &["exec", "c", "/etc/passwd"], "permission denied");
     bundle.call(&["kill", "c", "0"]).ok();
     bundle.call(&["kill", "-a", "c", "SIGKILL"]).ok();
-    eventually("the end", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     says(&bundle, &["kill", "c", "9"], "container not running");
     bundle.call(&["kill", "--all", "c", "9"]).ok();
     says(&bundle, &["pause", "c"], "container not running");
@@ -180,7 +169,7 @@ fn the_log_is_what_engines_read() {
         let mut command = Command::new(runtime());
         command.arg("--root").arg(bundle.path().join("state"));
         command.args(globals).args(line).current_dir(bundle.path());
-        Finished::run(&mut command, b"", std::time::Duration::from_secs(60))
+        Finished::run(&mut command, b"", rig::LIMIT)
     };
     with(&["--log", path, "--log-format", "json"], &["state", "c"]).fails(125);
     let text = std::fs::read_to_string(&log).unwrap();
@@ -248,7 +237,7 @@ fn the_log_is_what_engines_read() {
 fn help_and_version_are_told() {
     let call = |line: &[&str]| {
         let mut command = Command::new(runtime());
-        Finished::run(command.args(line), b"", std::time::Duration::from_secs(60))
+        Finished::run(command.args(line), b"", rig::LIMIT)
     };
     for line in [
         &["--help"][..],
@@ -287,7 +276,7 @@ fn pidfds_go_to_the_socket() {
     let path = bundle.path().join("pidfds");
     let socket = UnixListener::bind(&path).unwrap();
     let option = format!("--pidfd-socket={}", path.display());
-    create(&bundle, &[&option]);
+    bundle.leaving(&["create", &option, "c"]);
     let init = received(&socket);
     bundle.call(&["start", "c"]).ok();
     let mut exec = bundle.command(&["exec", &option, "c", "sh", "-c", "kill -USR1 $$; exit 3"]);
@@ -299,9 +288,7 @@ fn pidfds_go_to_the_socket() {
         "it has ended"
     );
     berth_sys::signals::send(init.as_fd(), 9).unwrap();
-    eventually("the end", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     bundle.call(&["delete", "c"]).ok();
 }
 
@@ -420,8 +407,7 @@ fn exec_enters_a_cgroup_below() {
 #[test]
 fn sigkill_takes_all_who_share_the_hosts_pids() {
     let mut bundle = Bundle::new("sleep 1000 & sleep 1000 & wait");
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "pid");
+    bundle.without_namespace("pid");
     bundle.start();
     let count = || {
         json_of(&bundle.call(&["ps", "-f", "json", "c"]))
@@ -438,7 +424,7 @@ fn sigkill_takes_all_who_share_the_hosts_pids() {
 #[test]
 fn a_created_container_can_be_paused_and_resumed() {
     let bundle = Bundle::new("sleep 1000");
-    create(&bundle, &[]);
+    bundle.create();
     bundle.call(&["pause", "c"]).ok();
     assert_eq!(bundle.state()["status"], "paused");
     bundle.call(&["resume", "c"]).ok();
@@ -503,7 +489,7 @@ fn sockets_of_the_service_manager_are_passed_on() {
     );
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(bundle.path());
-    let run = Finished::run(&mut shell, b"", std::time::Duration::from_secs(60));
+    let run = Finished::run(&mut shell, b"", rig::LIMIT);
     run.ok();
     eventually("the content", || {
         let said = std::fs::read_to_string(&seen).unwrap();

@@ -5,7 +5,6 @@
 mod rig;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::Duration;
 
 use rig::Bundle;
 use testkit::Finished;
@@ -14,7 +13,7 @@ use testkit::Finished;
 fn call(bundle: &Bundle, args: &[&str]) -> Finished {
     let mut command = bundle.command(args);
     command.env("PATH", bundle.path().join("bin"));
-    Finished::run(&mut command, b"", Duration::from_secs(60))
+    Finished::run(&mut command, b"", rig::LIMIT)
 }
 
 #[test]
@@ -55,12 +54,7 @@ fn only_what_runs_is_checkpointed() {
     let bundle = Bundle::new("exec sleep 1000");
     let run = bundle.call(&["checkpoint", "c"]);
     assert!(run.fails(125).contains("does not exist"), "{run}");
-    let created = bundle
-        .command(&["create", "c"])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .status();
-    assert!(created.unwrap().success());
+    bundle.create();
     let run = bundle.call(&["checkpoint", "c"]);
     assert!(run.fails(125).contains("created"), "{run}");
     bundle.call(&["delete", "-f", "c"]).ok();

@@ -11,12 +11,6 @@ use mount_rig::{HostMount, Info};
 use rig::Bundle;
 use serde_json::{Value, json};
 
-fn writable(script: &str) -> Bundle {
-    let mut bundle = Bundle::new(script);
-    bundle.config["root"]["readonly"] = json!(false);
-    bundle
-}
-
 /// Source: config-linux.md, "Default Devices"; runtime-linux.md, "Dev symbolic links".
 #[test]
 fn the_default_devices_and_links_are_there() {
@@ -30,12 +24,10 @@ fn the_default_devices_and_links_are_there() {
         urandom character special file 1:9 666 0:0\n\
         tty character special file 5:0 666 0:0\n\
         ptmx pts/ptmx\nfd /proc/self/fd\nstdin /proc/self/fd/0\nstdout /proc/self/fd/1\nstderr /proc/self/fd/2";
-    let mut bundle = writable(look);
+    let mut bundle = Bundle::writable(look);
     assert_eq!(bundle.run().ok(), want);
     // With a `/dev` of the image, whose ptmx is not the container's.
-    for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
-        bundle.remove_mount(destination);
-    }
+    bundle.without_dev();
     std::fs::write(bundle.rootfs("dev/ptmx"), "").unwrap();
     let run = bundle.run();
     assert_eq!(run.ok(), format!("{want}\nno pts/ptmx"));
@@ -46,8 +38,9 @@ fn the_default_devices_and_links_are_there() {
 /// Source: config-linux.md, "Default Devices": `/dev/console` is the terminal.
 #[test]
 fn the_console_is_bound_with_a_terminal() {
-    let mut bundle =
-        writable("stat -c %t:%T /dev/console; tty; test /dev/console -ef $(tty) && echo same");
+    let mut bundle = Bundle::writable(
+        "stat -c %t:%T /dev/console; tty; test /dev/console -ef $(tty) && echo same",
+    );
     bundle.config["process"]["terminal"] = json!(true);
     let mut session = testkit::pty::Session::start(&bundle.command(&["run", "c"]));
     session.expect("88:0");
@@ -58,7 +51,7 @@ fn the_console_is_bound_with_a_terminal() {
 /// Source: config-linux.md, "Devices": type, numbers, mode, owner; anywhere in the file system.
 #[test]
 fn devices_are_what_was_asked_for() {
-    let mut bundle = writable("");
+    let mut bundle = Bundle::writable("");
     let show = |bundle: &mut Bundle, path: &str| {
         bundle.config["process"]["args"] = json!(["stat", "-c", "%F %t:%T %a %u:%g", path]);
         bundle.run().ok().to_owned()
@@ -113,7 +106,7 @@ fn devices_are_what_was_asked_for() {
 /// Source: config-linux.md, "Allowed Device list".
 #[test]
 fn without_rules_only_the_default_devices_are_usable() {
-    let mut bundle = writable(
+    let mut bundle = Bundle::writable(
         "mknod /tmp/mem c 1 1 && mknod /tmp/zero c 1 5 && head -c 4 /tmp/zero | wc -c; head -c 1 /tmp/mem 2>&1",
     );
     bundle.caps(&["CAP_MKNOD", "CAP_SYS_RAWIO", "CAP_DAC_OVERRIDE"]);
@@ -131,7 +124,7 @@ fn without_rules_only_the_default_devices_are_usable() {
 /// Source: config-linux.md, "Devices".
 #[test]
 fn a_file_that_is_something_else_is_an_error() {
-    let mut bundle = writable("true");
+    let mut bundle = Bundle::writable("true");
     std::fs::write(bundle.rootfs("etc/file"), "").unwrap();
     symlink("/dev/null", bundle.rootfs("etc/link")).unwrap();
     let null = |path: &str, kind: &str, minor: i64| json!([{"path": path, "type": kind, "major": 1, "minor": minor}]);
@@ -166,8 +159,8 @@ fn a_file_that_is_something_else_is_an_error() {
 /// In a user namespace nodes are the host's, bound: by path, else by number.
 #[test]
 fn devices_in_a_user_namespace_are_bound() {
-    let mut bundle = writable("");
-    bundle.map_ids(&json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]));
+    let mut bundle = Bundle::writable("");
+    bundle.user_namespace();
     bundle.config["linux"]["devices"] = json!([
         {"path": "/dev/other-name", "type": "c", "major": 1, "minor": 5},
         {"path": "/etc/pipe", "type": "p", "fileMode": 0o640, "uid": 1, "gid": 2},
@@ -189,13 +182,11 @@ fn devices_in_a_user_namespace_are_bound() {
 /// A `/dev` of the host's is left as it is.
 #[test]
 fn a_bound_dev_is_left_alone() {
-    let mut bundle = writable("ls /dev; ls /etc/null");
+    let mut bundle = Bundle::writable("ls /dev; ls /etc/null");
     let dev = bundle.path().join("dev");
     std::fs::create_dir(&dev).unwrap();
     std::fs::write(dev.join("file"), "").unwrap();
-    for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
-        bundle.remove_mount(destination);
-    }
+    bundle.without_dev();
     bundle.config["linux"]["devices"] = json!([
         {"path": "/dev/zero", "type": "c", "major": 1, "minor": 5},
         {"path": "/etc/null", "type": "c", "major": 1, "minor": 3},
@@ -208,7 +199,7 @@ fn a_bound_dev_is_left_alone() {
 /// Source: config-linux.md, "Masked Paths": they "cannot be read"; absolute paths in the container.
 #[test]
 fn masked_paths_cannot_be_read() {
-    let mut bundle = writable("");
+    let mut bundle = Bundle::writable("");
     std::fs::create_dir_all(bundle.rootfs("secret/dir/sub")).unwrap();
     std::fs::write(bundle.rootfs("secret/dir/sub/file"), "text").unwrap();
     std::fs::write(bundle.rootfs("secret/file"), "text").unwrap();
@@ -249,7 +240,7 @@ fn masked_paths_cannot_be_read() {
 /// Source: config-linux.md, "Readonly Paths": with all that is mounted below.
 #[test]
 fn read_only_paths_cannot_be_written() {
-    let mut bundle = writable("");
+    let mut bundle = Bundle::writable("");
     std::fs::create_dir_all(bundle.rootfs("data/sub")).unwrap();
     std::fs::write(bundle.rootfs("data/file"), "text").unwrap();
     bundle.mount(json!({"destination": "/data/sub", "type": "tmpfs"}));
@@ -303,7 +294,7 @@ fn propagation(bundle: &mut Bundle, word: Value) -> (String, bool) {
 /// Source: config-linux.md, "Rootfs Mount Propagation".
 #[test]
 fn the_roots_propagation() {
-    let mut bundle = writable("");
+    let mut bundle = Bundle::writable("");
     // Its own peer group on the host, so that there is something to follow.
     let image = bundle.rootfs("");
     rustix::mount::mount_bind(&image, &image).unwrap();
@@ -350,7 +341,7 @@ fn the_roots_propagation() {
 /// leaves a file of whoever it ran as.
 #[test]
 fn r26_nosuid_mounts() {
-    let mut bundle = writable("");
+    let mut bundle = Bundle::writable("");
     let volume = bundle.path().join("volume");
     std::fs::create_dir(&volume).unwrap();
     std::fs::copy(rig::runtime(), volume.join("suid")).unwrap();
@@ -419,7 +410,7 @@ fn r15_sysctls_reach_the_kernel() {
     let forward = "sys/net/ipv4/conf/all/forwarding";
     let host = std::fs::read_to_string(std::path::Path::new("/proc").join(forward)).unwrap();
     let flipped = if host.trim() == "1" { "0" } else { "1" };
-    let mut bundle = writable(&format!("cat /proc/{forward}"));
+    let mut bundle = Bundle::writable(&format!("cat /proc/{forward}"));
     bundle.config["linux"]["sysctl"] = json!({"net.ipv4.conf.all.forwarding": flipped});
     assert_eq!(bundle.run().ok(), flipped);
     for destination in ["/proc/self/attr", "/proc/sys/net", "/proc/thread-self"] {
@@ -430,7 +421,7 @@ fn r15_sysctls_reach_the_kernel() {
         );
         bundle.remove_mount(destination);
     }
-    bundle.map_ids(&json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]));
+    bundle.user_namespace();
     assert_eq!(bundle.run().ok(), flipped);
     // Without a procfs inside, a file of the image's stands in its place, and is left alone.
     bundle.remove_mount("/proc");
@@ -453,7 +444,7 @@ fn r15_sysctls_reach_the_kernel() {
 fn standard_streams_are_not_the_hosts_null() {
     let look = "for n in 0 1 2; do chmod 600 /proc/self/fd/$n 2>/dev/null; done; \
         stat -c %a /dev/null > /tmp/mode; chmod 666 /dev/null";
-    let bundle = writable(look);
+    let bundle = Bundle::writable(look);
     // A stand-in for the host's: the same device on another file system.
     let host = bundle.path().join("null");
     let device = rustix::fs::makedev(1, 3);

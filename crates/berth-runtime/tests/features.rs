@@ -205,8 +205,8 @@ fn every_mount_option_and_namespace_is_recognized() {
         bundle.mount(json!({"destination": "/mnt", "type": "tmpfs"}));
         if option == "remount" {
             let first = json!({"destination": destination, "type": "tmpfs"});
-            bundle.config["mounts"].as_array_mut().unwrap().push(first);
-            bundle.config["mounts"].as_array_mut().unwrap().push(mount);
+            bundle.add_mount(first);
+            bundle.add_mount(mount);
         } else {
             bundle.mount(mount);
         }

@@ -6,7 +6,6 @@
 mod rig;
 
 use std::path::Path;
-use std::process::Stdio;
 
 use rig::Bundle;
 use serde_json::{Value, json};
@@ -54,15 +53,6 @@ impl Diary {
     }
 }
 
-fn create(bundle: &Bundle) -> bool {
-    let mut command = bundle.command(&["create", "c"]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().unwrap().success()
-}
-
 /// Source: config.md "POSIX-platform Hooks", "Prestart", "CreateRuntime Hooks", "CreateContainer Hooks",
 /// "StartContainer Hooks", "Poststart", "Poststop": hooks MUST be called in the listed order, `prestart` before
 /// `createRuntime`, `createContainer` after that, each in the runtime's or in the container's namespaces, as part of
@@ -83,7 +73,7 @@ fn each_has_its_time_its_place_and_the_state() {
     for stage in STAGES {
         bundle.config["hooks"][stage] = json!([script(stage, 1), script(stage, 2)]);
     }
-    assert!(create(&bundle));
+    bundle.create();
     let made = diary.lines();
     assert_eq!(made.len(), 6, "{made:?}");
     let pid = bundle.state()["pid"].to_string();
@@ -175,7 +165,7 @@ fn a_failure_of_start_stops_the_container() {
             diary.hook("say never")
         ]);
         bundle.config["hooks"]["poststop"] = json!([diary.hook("say poststop")]);
-        assert!(create(&bundle), "{stage}");
+        bundle.create();
         let start = bundle.call(&["start", "c"]);
         let said = start.fails(125);
         assert!(
@@ -208,11 +198,9 @@ fn a_failure_of_start_stops_the_container() {
 #[test]
 fn start_tells_why_a_program_does_not_run() {
     let mut bundle = Bundle::new("");
-    std::fs::write(bundle.rootfs("odd"), "\x7fELF what").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(bundle.rootfs("odd"), mode).unwrap();
+    bundle.executable("odd", "\x7fELF what");
     bundle.config["process"]["args"] = json!(["/odd"]);
-    assert!(create(&bundle));
+    bundle.create();
     let start = bundle.call(&["start", "c"]);
     assert!(
         start.fails(126).contains("exec `/odd`: exec format error"),
@@ -306,13 +294,10 @@ fn hooks_are_checked_before_anything_is_made() {
 /// can be a `startContainer` hook, and no other. Without an environment it has the process's.
 #[test]
 fn paths_resolve_where_the_hook_runs() {
-    let mut bundle = Bundle::new("cat /tmp/seen");
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::writable("cat /tmp/seen");
     let inside = "/bin/only-inside";
     let script = "#!/bin/sh\necho \"$0 $@ $MARK\" > /tmp/seen\n";
-    std::fs::write(bundle.rootfs(&inside[1..]), script).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(bundle.rootfs(&inside[1..]), mode).unwrap();
+    bundle.executable(&inside[1..], script);
     assert!(!Path::new(inside).exists());
     bundle.config["process"]["env"] = json!(["PATH=/bin", "MARK=of the process"]);
     bundle.config["hooks"]["startContainer"] = json!([{"path": inside, "args": ["x", "one"]}]);
@@ -349,7 +334,7 @@ fn r23_r24_annotations_select_nothing() {
         "bundle": "/",
     });
     assert_eq!(bundle.run().ok(), "fine");
-    assert!(create(&bundle));
+    bundle.create();
     assert!(!canary.exists());
     // They are told again, and that is all.
     let state = bundle.state();

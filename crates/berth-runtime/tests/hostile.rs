@@ -34,16 +34,7 @@ fn r13_a_masks_node_keeps_its_mode() {
 #[test]
 fn r9_a_source_does_not_make_the_hosts_procfs() {
     let mut bundle = Bundle::new("ls -d /proc/[0-9]*");
-    let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65_536}]);
-    bundle.config["linux"]["uidMappings"] = map.clone();
-    bundle.config["linux"]["gidMappings"] = map;
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.push(json!({"type": "user"}));
-    // The bundle must be within reach of the container's root.
-    std::fs::set_permissions(bundle.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    for directory in ["dev/pts", "dev/shm", "dev/mqueue"] {
-        std::fs::create_dir_all(bundle.rootfs(directory)).unwrap();
-    }
+    bundle.user_namespace();
     bundle.mount(json!({"destination": "/proc", "type": "proc", "source": "/dev/proc"}));
     let run = bundle.command(&["run", "c"]);
     // A part of the host's procfs is hidden: no namespace may show it then.
@@ -93,14 +84,9 @@ fn a_deep_configuration_is_refused() {
 fn a_cgroup_that_is_anothers_by_now_is_left_alone() {
     let mut bundle = Bundle::new("true");
     bundle.start();
-    testkit::eventually("the end of c", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     bundle.config["process"]["args"] = json!(["sleep", "1000"]);
-    let null = std::process::Stdio::null;
-    let mut run = bundle.command(&["run", "-d", "d"]);
-    let run = run.stdout(null()).stderr(null()).status().unwrap();
-    assert!(run.success());
+    bundle.leaving(&["run", "-d", "d"]);
     assert_eq!(bundle.call(&["ps", "-f", "json", "c"]).ok(), "[]");
     bundle.call(&["kill", "--all", "c", "KILL"]).ok();
     bundle.call(&["delete", "c"]).ok();

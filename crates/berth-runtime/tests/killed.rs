@@ -4,43 +4,21 @@
 
 mod rig;
 
-use std::process::{Command, Stdio};
-
 use rig::Bundle;
 
 /// Calls of the runtime that are tried: a spread, or all of them in the long run.
 const SPREAD: usize = 24;
-
-/// `bundle`'s runtime with `args`, under strace with `options`. Nothing that is left running holds the
-/// caller: its output goes nowhere.
-fn traced(bundle: &Bundle, options: &[&str], args: &[&str]) {
-    let plain = bundle.command(args);
-    let status = Command::new("strace")
-        .args(["-qq", "-o"])
-        .arg(bundle.path().join("trace"))
-        .args(options)
-        .arg(plain.get_program())
-        .args(plain.get_args())
-        .current_dir(bundle.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.expect("strace is installed");
-}
 
 /// Kills `args` at one system call after another; `before` brings the container to where it starts from.
 fn killed_everywhere(script: &str, before: &[&[&str]], args: &[&str]) {
     let bundle = Bundle::new(script);
     let prepare = || {
         for verb in before {
-            let command = &mut bundle.command(verb);
-            let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
-            assert!(quiet.stderr(Stdio::inherit()).status().unwrap().success());
+            bundle.leaving(verb);
         }
     };
     prepare();
-    traced(&bundle, &[], args);
+    bundle.traced(&[], args);
     let calls = std::fs::read_to_string(bundle.path().join("trace")).unwrap();
     let calls = calls.lines().count();
     assert!(calls > 20, "{calls} calls");
@@ -54,7 +32,7 @@ fn killed_everywhere(script: &str, before: &[&[&str]], args: &[&str]) {
     for at in (1 + days % step..=calls).step_by(step) {
         prepare();
         let when = format!("inject=all:signal=KILL:when={at}");
-        traced(&bundle, &["-e", &when], args);
+        bundle.traced(&["-e", &when], args);
         clean(&bundle, at);
     }
 }
@@ -114,7 +92,7 @@ fn init_is_killed() {
         // The runtime's own first execve is not counted: init is another process to strace.
         let nth = if call == "execve" { "2+" } else { "1" };
         let when = format!("inject={call}:signal=KILL:when={nth}");
-        traced(&bundle, &["-f", "-e", &when], &["run", "c"]);
+        bundle.traced(&["-f", "-e", &when], &["run", "c"]);
         let leaks = bundle.leaks();
         assert!(leaks.is_empty(), "killed at {call}: {leaks:#?}");
     }

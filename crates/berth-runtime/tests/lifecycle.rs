@@ -16,11 +16,7 @@ use testkit::eventually;
 #[test]
 fn exit_codes_output_and_input() {
     let mut bundle = Bundle::new("cat; echo out; echo err >&2; exit 7");
-    let run = testkit::Finished::run(
-        &mut bundle.command(&["run", "c"]),
-        b"in\n",
-        std::time::Duration::from_secs(60),
-    );
+    let run = testkit::Finished::run(&mut bundle.command(&["run", "c"]), b"in\n", rig::LIMIT);
     assert_eq!(
         (run.code(), run.stdout.as_str(), run.stderr.as_str()),
         (7, "in\nout\n", "err\n")
@@ -44,18 +40,8 @@ fn failures_have_dockers_codes() {
     assert_eq!(code("/no/such", "not found"), 127);
     assert_eq!(code("/etc/passwd", "permission denied"), 126);
     assert_eq!(code("/bin", "permission denied"), 126);
-    std::fs::write(bundle.rootfs("script"), "#!/no/interpreter\n").unwrap();
-    std::fs::set_permissions(
-        bundle.rootfs("script"),
-        std::fs::Permissions::from_mode(0o755),
-    )
-    .unwrap();
-    std::fs::write(bundle.rootfs("binary"), "\x7fELF what").unwrap();
-    std::fs::set_permissions(
-        bundle.rootfs("binary"),
-        std::fs::Permissions::from_mode(0o755),
-    )
-    .unwrap();
+    bundle.executable("script", "#!/no/interpreter\n");
+    bundle.executable("binary", "\x7fELF what");
     let mut code = |program: &str| {
         bundle.config["process"]["args"] = json!([program]);
         bundle.run().code()
@@ -105,9 +91,7 @@ fn create_start_kill_delete() {
     bundle.call(&["resume", "c"]).ok();
     bundle.call(&["kill", "c", "NOSUCH"]).fails(125);
     bundle.call(&["kill", "c", "SIGTERM"]).ok();
-    eventually("the end", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     bundle.call(&["kill", "c", "9"]).fails(125);
     assert!(bundle.call(&["list", "-q"]).ok() == "c");
     bundle.call(&["delete", "c"]).ok();
@@ -199,9 +183,7 @@ fn a_terminal_reaches_the_console_socket() {
     for expected in ["/dev/pts/0", "33 77", "got hello"] {
         assert!(said.contains(expected), "{said}");
     }
-    eventually("the end", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     bundle.call(&["delete", "c"]).ok();
 }
 
@@ -509,7 +491,7 @@ fn rootless() {
             "--clear-groups",
         ]);
         command.arg(&program).args(words).current_dir(bundle.path());
-        testkit::Finished::run(&mut command, b"", std::time::Duration::from_secs(60))
+        testkit::Finished::run(&mut command, b"", rig::LIMIT)
     };
     let (program_text, state_text) = (program.to_str().unwrap(), state.to_str().unwrap());
     let inside = run(&[

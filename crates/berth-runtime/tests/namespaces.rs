@@ -8,8 +8,8 @@ mod rig;
 use std::collections::BTreeMap;
 
 use ns_rig::{
-    Helper, KINDS, Kind, PRINT, Way, ids_of, inside, map, offsets, set_namespaces, spec_of,
-    with_user_namespace,
+    Helper, KINDS, Kind, PRINT, Way, all_new, ids_of, inside, map, new_but, offsets,
+    set_namespaces, spec_of,
 };
 use rig::Bundle;
 use serde_json::{Value, json};
@@ -32,8 +32,7 @@ impl Targets {
         set_namespaces(&mut host, &KINDS.map(|k| (k, Way::New))[1..]);
         host.start();
         let mut user = Bundle::new(SLEEP);
-        set_namespaces(&mut user, &KINDS.map(|k| (k, Way::New)));
-        with_user_namespace(&mut user);
+        all_new(&mut user, true);
         user.start();
         let pid = |bundle: &Bundle| bundle.state()["pid"].as_i64().unwrap() as i32;
         let (host_pid, user_pid) = (pid(&host), pid(&user));
@@ -91,7 +90,7 @@ fn combine(bundle: &mut Bundle, targets: &Targets, ways: [u8; 8], deep: bool) {
     }
     set_namespaces(bundle, &list);
     if user == 1 {
-        with_user_namespace(bundle);
+        bundle.map_ids();
     }
     if user != 0 && way_of(Kind::Ipc) == 0 {
         // The host shows none that could be bound.
@@ -222,15 +221,10 @@ fn the_host_is_not_changed_for_want_of_a_namespace() {
     set_namespaces(&mut bundle, &KINDS.map(own));
     let host = ids_of(std::process::id() as i32);
     assert_eq!(inside(bundle.run().ok()), host);
-    let mut list = KINDS.map(|k| (k, Way::New))[1..].to_vec();
-    list.retain(|(kind, _)| *kind != Kind::Uts);
-    for uts in [None, Some(own(Kind::Uts))] {
+    for uts in [None, Some(own(Kind::Uts).1)] {
         for name in ["hostname", "domainname"] {
             let mut bundle = Bundle::new("true");
-            set_namespaces(
-                &mut bundle,
-                &list.iter().cloned().chain(uts.clone()).collect::<Vec<_>>(),
-            );
+            set_namespaces(&mut bundle, &new_but(Kind::Uts, uts.clone()));
             bundle.config[name] = json!("stray");
             assert!(bundle.run().fails(125).contains("uts namespace"), "{name}");
         }
@@ -248,9 +242,7 @@ fn the_host_is_not_changed_for_want_of_a_namespace() {
 fn a_joined_uts_namespace_gets_the_name() {
     let helper = Helper::all();
     let mut bundle = Bundle::new("hostname");
-    let mut list = KINDS.map(|k| (k, Way::New))[1..].to_vec();
-    list.retain(|(kind, _)| *kind != Kind::Uts);
-    list.push((Kind::Uts, Way::Join(spec_of(helper.pid(), Kind::Uts))));
+    let list = new_but(Kind::Uts, Some(Way::Join(spec_of(helper.pid(), Kind::Uts))));
     set_namespaces(&mut bundle, &list);
     bundle.config["hostname"] = json!("joined");
     assert_eq!(bundle.run().ok(), "joined");
@@ -298,9 +290,10 @@ fn a_container_in_the_hosts_mount_namespace() {
 fn a_joined_mount_namespace_gets_the_root() {
     let helper = Helper::mount(0);
     let mut bundle = Bundle::new("ls -d /*/ | tr -d '\\n'; mount | head -1 | cut -d' ' -f3");
-    let mut list = KINDS.map(|k| (k, Way::New))[1..].to_vec();
-    list.retain(|(kind, _)| *kind != Kind::Mount);
-    list.push((Kind::Mount, Way::Join(spec_of(helper.pid(), Kind::Mount))));
+    let list = new_but(
+        Kind::Mount,
+        Some(Way::Join(spec_of(helper.pid(), Kind::Mount))),
+    );
     set_namespaces(&mut bundle, &list);
     assert_eq!(
         bundle.run().ok(),
@@ -322,13 +315,7 @@ fn clocks_of_a_new_time_namespace_are_set() {
     };
     for user in [false, true] {
         let mut bundle = Bundle::new(show);
-        set_namespaces(
-            &mut bundle,
-            &KINDS.map(|k| (k, Way::New))[usize::from(!user)..],
-        );
-        if user {
-            with_user_namespace(&mut bundle);
-        }
+        all_new(&mut bundle, user);
         assert!(
             bundle
                 .run()
@@ -370,11 +357,8 @@ fn the_maker_of_init_is_in_no_cgroup_of_the_container() {
     let mut bundle = Bundle::new("");
     bundle.config["process"]["args"] = json!(["grep", "-o", "pids:.*", "/proc/self/cgroup"]);
     set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
-    bundle.config["linux"]["namespaces"]
-        .as_array_mut()
-        .unwrap()
-        .retain(|n| n["type"] != "cgroup");
-    with_user_namespace(&mut bundle);
+    bundle.without_namespace("cgroup");
+    bundle.map_ids();
     offsets(&mut bundle, json!({"secs": 1}), Value::Null);
     bundle.config["linux"]["resources"]["pids"] = json!({"limit": 1});
     let path = bundle.config["linux"]["cgroupsPath"]
@@ -397,14 +381,13 @@ fn id_maps_are_checked_before_anything_is_made() {
     ];
     let mut bundle = Bundle::new("true");
     for (field, wrong) in cases {
-        set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
-        with_user_namespace(&mut bundle);
+        all_new(&mut bundle, true);
         bundle.config["linux"][field] = wrong.clone();
         let run = bundle.run();
         assert!(run.fails(125).contains("apping"), "{wrong}: {}", run.stderr);
     }
     set_namespaces(&mut bundle, &[(Kind::Mount, Way::New)]);
-    with_user_namespace(&mut bundle);
+    bundle.map_ids();
     assert!(
         bundle.run().fails(125).contains("user namespace"),
         "there is none"
@@ -420,10 +403,10 @@ fn maps_beside_a_path_must_be_those_of_the_namespace() {
     list[0].1 = Way::Join(spec_of(targets.user_pid, Kind::User));
     set_namespaces(&mut bundle, &list);
     bundle.config["hostname"] = json!("inner");
-    ns_rig::open_up(&bundle);
+    bundle.open_up();
     // The name is set: the new uts namespace belongs to the joined user namespace.
     assert_eq!(bundle.run().ok(), " 0 100000 65536\n0\ninner");
-    with_user_namespace(&mut bundle);
+    bundle.map_ids();
     assert_eq!(bundle.run().ok(), " 0 100000 65536\n0\ninner");
     bundle.config["linux"]["uidMappings"] = map(&[(0, 100_000, 65_535)]);
     assert!(bundle.run().fails(125).contains("uidMappings"));
@@ -434,8 +417,7 @@ fn maps_beside_a_path_must_be_those_of_the_namespace() {
 #[test]
 fn a_user_namespace_without_root() {
     let mut bundle = Bundle::new("id -u; id -g; tr -s ' ' < /proc/self/uid_map");
-    set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
-    with_user_namespace(&mut bundle);
+    all_new(&mut bundle, true);
     let one = map(&[(1000, 100_000, 1)]);
     bundle.config["linux"]["uidMappings"] = one.clone();
     bundle.config["linux"]["gidMappings"] = one;
@@ -455,10 +437,8 @@ fn r9_the_hosts_cgroups_are_not_written_to() {
         find /sys/fs/cgroup/*/ -type d | while read d; do mkdir $d/x 2>/dev/null && echo MADE $d; done
         find /sys/fs/cgroup -type f | grep -c .";
     let mut bundle = Bundle::new(write);
-    let mut list = KINDS.map(|k| (k, Way::New)).to_vec();
-    list.retain(|(kind, _)| *kind != Kind::Cgroup);
-    set_namespaces(&mut bundle, &list);
-    with_user_namespace(&mut bundle);
+    all_new(&mut bundle, true);
+    bundle.without_namespace("cgroup");
     bundle.caps(&["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_FOWNER"]);
     for access in ["ro", "rw"] {
         bundle.mount(json!({
@@ -500,7 +480,7 @@ fn r11_no_descriptor_comes_along() {
         let mut bundle = Bundle::new("ls /proc/self/fd | tr '\\n' ' '");
         set_namespaces(&mut bundle, &list);
         if list[0].0 == Kind::User {
-            with_user_namespace(&mut bundle);
+            bundle.map_ids();
             bundle.remove_mount("/dev/mqueue");
         }
         // 3 is what ls reads the directory with.
@@ -547,7 +527,7 @@ fn namespaces_of_the_host_are_shown_to_a_user_namespace() {
             ],
         );
         if !joined {
-            with_user_namespace(&mut bundle);
+            bundle.map_ids();
         }
         bundle.caps(&["CAP_DAC_OVERRIDE"]);
         assert_eq!(
@@ -579,8 +559,7 @@ fn k4_k5_root_of_a_user_namespace_changes_no_kernel_setting() {
         done
         (echo 1 > /proc/sys/net/ipv4/ip_forward) && cat /proc/sys/net/ipv4/ip_forward";
     let mut bundle = Bundle::new(attack);
-    set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
-    with_user_namespace(&mut bundle);
+    all_new(&mut bundle, true);
     bundle.mount(json!({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}));
     for field in ["maskedPaths", "readonlyPaths"] {
         bundle.config["linux"][field] = json!([]);
@@ -617,13 +596,7 @@ fn k6_the_default_profile_allows_no_new_namespaces() {
     let profile = berth_seccomp::resolve_profile(berth_seccomp::DEFAULT_PROFILE, &target).unwrap();
     for user in [false, true] {
         for filtered in [true, false] {
-            set_namespaces(
-                &mut bundle,
-                &KINDS.map(|k| (k, Way::New))[usize::from(!user)..],
-            );
-            if user {
-                with_user_namespace(&mut bundle);
-            }
+            all_new(&mut bundle, user);
             bundle.caps(&["CAP_SYS_ADMIN"]);
             bundle.config["linux"]["seccomp"] = match filtered {
                 true => json!(profile),

@@ -5,9 +5,7 @@
 mod ns_rig;
 mod rig;
 
-use std::time::Duration;
-
-use ns_rig::{Helper, KINDS, Kind, Way, set_namespaces, spec_of, with_user_namespace};
+use ns_rig::{Helper, Kind, Way, all_new, new_but, set_namespaces, spec_of};
 use rig::Bundle;
 use serde_json::{Value, json};
 use testkit::Finished;
@@ -25,7 +23,7 @@ fn in_own_network(bundle: &Bundle, script: &str) -> Finished {
     command
         .args(["--net", "sh", "-c", &script])
         .current_dir(bundle.path());
-    Finished::run(&mut command, b"", Duration::from_secs(60))
+    Finished::run(&mut command, b"", rig::LIMIT)
 }
 
 /// Source: config-linux.md "Network Devices": the device is moved, with its attributes and global addresses,
@@ -38,13 +36,7 @@ fn network_devices_are_moved_into_the_container() {
     let show = "ip address show | grep -oE '^[0-9]+: [a-z0-9]+|mtu [0-9]+|,UP|ether [0-9:]+|inet6? [0-9a-f.:]+/[0-9]+ .*global'";
     for user in [false, true] {
         let mut bundle = Bundle::new(show);
-        set_namespaces(
-            &mut bundle,
-            &KINDS.map(|k| (k, Way::New))[usize::from(!user)..],
-        );
-        if user {
-            with_user_namespace(&mut bundle);
-        }
+        all_new(&mut bundle, user);
         for (new, name) in [("", "one"), ("ctr0", "ctr0"), ("eth%d", "eth0")] {
             bundle.config["linux"]["netDevices"] = json!({"one": {"name": new}});
             let run = in_own_network(
@@ -89,8 +81,7 @@ fn network_devices_that_cannot_be_moved_are_an_error() {
         pair,
         "two network devices",
     );
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "network");
+    bundle.without_namespace("network");
     bundle.config["linux"]["netDevices"] = json!({"lo": {}});
     assert!(bundle.run().fails(125).contains("network namespace"));
 }
@@ -101,12 +92,10 @@ fn network_devices_that_cannot_be_moved_are_an_error() {
 fn a_network_device_goes_into_a_joined_namespace() {
     let helper = Helper::all();
     let mut bundle = Bundle::new("ip -o link | cut -d: -f2 | cut -d@ -f1 | tr -d '\\n '");
-    let mut list = KINDS.map(|k| (k, Way::New))[1..].to_vec();
-    list.retain(|(kind, _)| *kind != Kind::Network);
-    list.push((
+    let list = new_but(
         Kind::Network,
-        Way::Join(spec_of(helper.pid(), Kind::Network)),
-    ));
+        Some(Way::Join(spec_of(helper.pid(), Kind::Network))),
+    );
     set_namespaces(&mut bundle, &list);
     bundle.config["linux"]["netDevices"] = json!({"one": {"name": "eth0"}});
     let pair = "ip link add name one type veth peer name two;";

@@ -9,7 +9,7 @@ mod rig;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ns_rig::{KINDS, Kind, Way, ids_of, set_namespaces, spec_of, with_user_namespace};
+use ns_rig::{KINDS, Kind, Way, all_new, ids_of, set_namespaces, spec_of};
 use rig::Bundle;
 use serde_json::{Value, json};
 use testkit::eventually;
@@ -55,8 +55,7 @@ fn r7_who_enters_brings_nothing_of_the_host() {
     target.start();
     let pid = target.state()["pid"].as_i64().unwrap() as i32;
     for (user, joined) in [(false, false), (false, true), (true, false)] {
-        let mut bundle = Bundle::new(spy);
-        bundle.config["root"]["readonly"] = json!(false);
+        let mut bundle = Bundle::writable(spy);
         bundle.caps(&[
             "CAP_SYS_PTRACE",
             "CAP_DAC_OVERRIDE",
@@ -71,7 +70,7 @@ fn r7_who_enters_brings_nothing_of_the_host() {
         }
         set_namespaces(&mut bundle, &list);
         if user {
-            with_user_namespace(&mut bundle);
+            bundle.map_ids();
             bundle.mount(json!({"destination": "/tmp", "source": "log", "options": ["bind"]}));
         }
         let log = if user { "log" } else { "rootfs/tmp" };
@@ -148,13 +147,7 @@ fn r29_an_exec_lands_in_the_container_or_nowhere() {
     for user in [false, true] {
         let mut bundle = Bundle::new("sleep 1000");
         let script = "exec 2>/dev/null; for n in user mnt pid net ipc uts cgroup time; do readlink /proc/self/ns/$n; done; hostname";
-        set_namespaces(
-            &mut bundle,
-            &KINDS.map(|k| (k, Way::New))[usize::from(!user)..],
-        );
-        if user {
-            with_user_namespace(&mut bundle);
-        }
+        all_new(&mut bundle, user);
         let rounds = rounds(20, 500);
         for round in 0..rounds {
             bundle.start();
@@ -181,9 +174,7 @@ fn r29_an_exec_lands_in_the_container_or_nowhere() {
                 .find(|line| !line.contains(":["))
                 .unwrap_or("berth");
             assert_eq!(name, "berth", "round {round}");
-            eventually("the end", || {
-                (bundle.state()["status"] == "stopped").then_some(())
-            });
+            bundle.stopped();
             bundle.call(&["delete", "c"]).ok();
         }
     }
@@ -223,27 +214,14 @@ fn r29_a_process_in_the_hosts_namespaces_is_not_entered() {
 #[test]
 fn a_killed_runtime_takes_the_maker_along() {
     let mut bundle = Bundle::new("sleep 1000");
-    set_namespaces(&mut bundle, &KINDS.map(|k| (k, Way::New)));
-    with_user_namespace(&mut bundle);
+    all_new(&mut bundle, true);
     ns_rig::offsets(&mut bundle, json!({"secs": 1}), Value::Null);
-    let trace = bundle.path().join("trace");
     let traced = |options: &[&str]| {
-        let plain = bundle.command(&["create", "c"]);
-        let status = Command::new("strace")
-            .args(["-qq", "-o", trace.to_str().unwrap()])
-            .args(options)
-            .arg(plain.get_program())
-            .args(plain.get_args())
-            .current_dir(bundle.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status.expect("strace is installed");
+        bundle.traced(options, &["create", "c"]);
         bundle.call(&["delete", "--force", "c"]).ok();
     };
     traced(&[]);
-    let calls = std::fs::read_to_string(&trace).unwrap();
+    let calls = std::fs::read_to_string(bundle.path().join("trace")).unwrap();
     let born = calls
         .lines()
         .position(|line| line.starts_with("clone3"))

@@ -91,12 +91,6 @@ fn entries(directory: &Path) -> Vec<String> {
     found
 }
 
-fn writable(script: &str) -> Bundle {
-    let mut bundle = Bundle::new(script);
-    bundle.config["root"]["readonly"] = json!(false);
-    bundle
-}
-
 /// R3, R10, R15: `/proc` and `/sys` are exchanged for directories of the image's and for links. No mask is
 /// missing wherever the procfs ended up, and sysctls reach the kernel or nothing.
 #[test]
@@ -106,7 +100,7 @@ fn r3_r10_r15_proc_is_exchanged() {
             c=$(head -c 4 $p/$f 2>/dev/null | tr '\\0' x); case \"$c\" in ''|fake) ;; *) echo SEEN $p/$f;; esac; done; \
         for f in sysrq-trigger sys/kernel/core_pattern; do test -e $p/$f && (: >> $p/$f) 2>/dev/null && echo WRITABLE $p/$f; done; \
         test -d $p/firmware && test -n \"$(ls -A $p/firmware)\" && echo SEEN $p/firmware; done; true";
-    let mut bundle = writable(look);
+    let mut bundle = Bundle::writable(look);
     bundle.caps(&["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN", "CAP_SYSLOG"]);
     let forward = "sys/net/ipv4/conf/all/forwarding";
     let host = std::fs::read_to_string(Path::new("/proc").join(forward)).unwrap();
@@ -154,7 +148,7 @@ fn r3_r10_r15_proc_is_exchanged() {
 /// there: its directory is shared with the container's namespace.
 #[test]
 fn r4_r12_destinations_are_exchanged() {
-    let mut bundle = writable("true");
+    let mut bundle = Bundle::writable("true");
     let canary = HostMount::tmpfs(bundle.path(), "canary", "");
     canary.make_shared();
     std::fs::create_dir_all(canary.path.join("there")).unwrap();
@@ -212,10 +206,8 @@ fn r4_r12_destinations_are_exchanged() {
 #[test]
 fn r13_r16_dev_is_exchanged() {
     let look = "wc -c < /proc/keys; (: >> /proc/sys/kernel/core_pattern) 2>/dev/null && echo WRITABLE; true";
-    let mut bundle = writable(look);
-    for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
-        bundle.remove_mount(destination);
-    }
+    let mut bundle = Bundle::writable(look);
+    bundle.without_dev();
     let canary = bundle.path().join("canary");
     std::fs::create_dir(&canary).unwrap();
     std::fs::write(canary.join("ptmx"), "untouched").unwrap();
@@ -248,7 +240,7 @@ fn r13_r16_dev_is_exchanged() {
 /// R14: the console and the terminals' directory are exchanged for links.
 #[test]
 fn r14_the_console_is_exchanged() {
-    let mut bundle = writable("test -c /proc/self/fd/0 && stat -L -c %t /proc/self/fd/0");
+    let mut bundle = Bundle::writable("test -c /proc/self/fd/0 && stat -L -c %t /proc/self/fd/0");
     bundle.config["process"]["terminal"] = json!(true);
     for destination in ["/dev", "/dev/shm", "/dev/mqueue"] {
         bundle.remove_mount(destination);

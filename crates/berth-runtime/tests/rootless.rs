@@ -44,8 +44,7 @@ fn rootless_with_one_id_and_with_subordinate_ids() {
         run.stderr
     );
     // And none at all.
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "user");
+    bundle.without_namespace("user");
     bundle.config["linux"]["uidMappings"] = json!([]);
     bundle.config["linux"]["gidMappings"] = json!([]);
     let run = ns_rig::as_user(bundle, &user, &["run", "c"]);
@@ -115,11 +114,7 @@ fn root_of_a_user_namespace_makes_containers() {
     bundle.config["linux"]["uidMappings"] = map(&[(0, 1, 1000)]);
     bundle.config["linux"]["gidMappings"] = map(&[(0, 1, 1000)]);
     bundle.config["process"]["args"] = json!(["sh", "-c", "tr -s ' ' < /proc/self/uid_map"]);
-    std::fs::set_permissions(
-        bundle.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    bundle.open_up();
     let run = ns_rig::as_root_of_a_namespace(&bundle, &user, &["run", "c"]);
     assert_eq!(run.ok(), " 0 1 1000");
     // By a maker, whose maps the runtime writes.

@@ -8,7 +8,6 @@
 mod rig;
 
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -29,12 +28,6 @@ fn with(profile: Value, script: &str) -> Bundle {
 
 fn allowing(rule: Value) -> Value {
     json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]})
-}
-
-fn executable(bundle: &Bundle, name: &str, bytes: &[u8]) {
-    std::fs::write(bundle.rootfs(name), bytes).unwrap();
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(bundle.rootfs(name), mode).unwrap();
 }
 
 /// A program that is nothing but `code`. Source: elf(5).
@@ -168,7 +161,7 @@ fn defaults_and_arguments_count() {
         ("SCMP_CMP_MASKED_EQ", 0o20, Some(0), false),
     ] {
         let mut bundle = with(rule(op, value, two), "");
-        executable(&bundle, "call", &caller(95, [0o22, 0, 0]));
+        bundle.executable("call", caller(95, [0o22, 0, 0]));
         bundle.config["process"]["args"] = json!(["/call"]);
         // Not refused it returns the old mask, 0022: minus that is no errno, but the low byte of it.
         let expected = if refused { 77 } else { 256 - 0o22 };
@@ -177,7 +170,7 @@ fn defaults_and_arguments_count() {
     let all = json!({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 99, "syscalls": [
         {"names": ["execve", "exit", "prctl", "sendmsg", "rt_sigaction", "rt_sigprocmask", "write"], "action": "SCMP_ACT_ALLOW"}]});
     let mut bundle = with(all, "");
-    executable(&bundle, "call", &caller(83, [0, 0, 0]));
+    bundle.executable("call", caller(83, [0, 0, 0]));
     bundle.config["process"]["args"] = json!(["/call"]);
     assert_eq!(bundle.run().code(), 99);
 }
@@ -270,7 +263,7 @@ fn r25_other_architectures_are_killed_unless_named() {
         profile["architectures"] = archs;
         let mut bundle = with(profile, "/odd; echo $?");
         bundle.config["process"]["args"] = json!(["sh", "-c", "/odd; echo $?"]);
-        executable(&bundle, "odd", &program);
+        bundle.executable("odd", &program);
         bundle.run().ok().parse::<i32>().unwrap()
     };
     const X32: u32 = 0x4000_0000;
@@ -333,7 +326,7 @@ fn k6_k7_k10_the_default_profile_holds() {
     );
     std::fs::create_dir(bundle.rootfs("k")).unwrap();
     for (name, number, args, _) in calls {
-        executable(&bundle, &format!("k/{name}"), &caller(number, args));
+        bundle.executable(&format!("k/{name}"), caller(number, args));
     }
     let mut expected: Vec<String> = calls
         .map(|(name, _, _, errno)| format!("{name} {errno}"))
@@ -424,9 +417,7 @@ fn a_listener_is_handed_over_with_the_state() {
             );
             bundle.call(&["start", "c"]).ok();
             be_asked(listener);
-            testkit::eventually("the end", || {
-                (bundle.state()["status"] == "stopped").then_some(())
-            });
+            bundle.stopped();
             assert!(
                 std::fs::read_to_string(&error)
                     .unwrap()

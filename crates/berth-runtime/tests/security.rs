@@ -9,12 +9,6 @@ use std::process::Stdio;
 
 use rig::{Bundle, runtime};
 use serde_json::json;
-use testkit::eventually;
-
-fn script(bundle: &Bundle, path: &str, text: &str) {
-    std::fs::write(bundle.rootfs(path), text).unwrap();
-    std::fs::set_permissions(bundle.rootfs(path), std::fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 fn reports(output: &str) -> Vec<&str> {
     output.lines().collect()
@@ -35,13 +29,12 @@ fn r1_the_runtimes_file_cannot_be_overwritten() {
                 exec 3<&-
             done
         done"#;
-    let mut bundle = Bundle::new(hunter);
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::writable(hunter);
     bundle.config["process"]["noNewPrivileges"] = json!(false);
     bundle.config["linux"]["resources"]["pids"] = json!({"limit": 24});
     bundle.caps(&["CAP_DAC_OVERRIDE", "CAP_SYS_PTRACE", "CAP_KILL"]);
     // Each level executes the runtime again until the limit of processes stops it.
-    script(&bundle, "evil", "#!/proc/self/exe init\n");
+    bundle.executable("evil", "#!/proc/self/exe init\n");
     bundle.with_libraries();
     // Its own copy: nobody builds another one over it meanwhile.
     bundle.program = bundle.path().join("berth-runtime");
@@ -86,10 +79,7 @@ fn r2_proc_and_sys_are_the_kernels() {
     for case in cases {
         let mut bundle = Bundle::new("true");
         symlink("/proc", bundle.rootfs("link")).unwrap();
-        bundle.config["mounts"]
-            .as_array_mut()
-            .unwrap()
-            .push(case.clone());
+        bundle.add_mount(case.clone());
         let run = bundle.run();
         assert!(
             run.fails(125).contains("not allowed"),
@@ -147,8 +137,7 @@ fn r7_an_entering_process_shows_nothing_of_the_host() {
                 echo seen >> /tmp/log
             done
         done"#;
-    let mut bundle = Bundle::new(spy);
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::writable(spy);
     bundle.caps(&["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_KILL"]);
     bundle.start();
     // The runtime works in this directory of the host.
@@ -180,16 +169,13 @@ fn r10_r16_links_in_the_image_are_refused_or_stay_inside() {
         let run = bundle.run();
         assert_eq!(run.code(), 125, "{name} -> {target}: {}", run.stderr);
     }
-    let mut bundle = Bundle::new("true");
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::writable("true");
     let canary = bundle.path().join("canary");
     std::fs::create_dir(&canary).unwrap();
     std::fs::write(canary.join("ptmx"), "untouched").unwrap();
     std::fs::remove_dir(bundle.rootfs("dev")).unwrap();
     symlink(&canary, bundle.rootfs("dev")).unwrap();
-    for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
-        bundle.remove_mount(destination);
-    }
+    bundle.without_dev();
     let _ = bundle.run();
     assert_eq!(
         std::fs::read_to_string(canary.join("ptmx")).unwrap(),
@@ -229,9 +215,7 @@ fn r11_no_leaked_descriptors() {
 fn r13_masks_do_not_use_the_images_null() {
     let mut bundle =
         Bundle::new("cat /proc/keys | wc -c; test -w /proc/sys/kernel/core_pattern || echo closed");
-    for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
-        bundle.remove_mount(destination);
-    }
+    bundle.without_dev();
     bundle.config["root"]["readonly"] = json!(false);
     symlink("/proc/sys/kernel/core_pattern", bundle.rootfs("dev/null")).unwrap();
     let before = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
@@ -255,9 +239,7 @@ fn r14_the_console_is_the_terminal() {
     session.expect("88:0");
     session.expect("/dev/pts/0");
     assert!(session.wait().success());
-    for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
-        bundle.remove_mount(destination);
-    }
+    bundle.without_dev();
     bundle.config["root"]["readonly"] = json!(false);
     symlink("/canary", bundle.rootfs("dev/console")).unwrap();
     let mut session = testkit::pty::Session::start(&bundle.command(&["run", "c"]));
@@ -305,8 +287,7 @@ fn r17_mounts_do_not_propagate() {
 fn r18_recursively_read_only() {
     let write =
         "touch /mnt/a 2>/dev/null && echo top; touch /mnt/sub/b 2>/dev/null && echo sub; true";
-    let mut bundle = Bundle::new(write);
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::writable(write);
     let source = bundle.path().join("source");
     std::fs::create_dir_all(source.join("sub")).unwrap();
     let unmount = Unmount(source.join("sub"));
@@ -399,8 +380,7 @@ fn r22_only_namespaced_sysctls() {
         );
     }
     bundle.config["linux"]["sysctl"] = json!({"net.ipv4.conf.all.forwarding": flipped});
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "network");
+    bundle.without_namespace("network");
     assert!(bundle.run().fails(125).contains("host's network"));
     let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
     namespaces.push(json!({"type": "network", "path": "/proc/self/ns/net"}));
@@ -510,9 +490,7 @@ fn r29_exec_into_an_ending_container() {
             matches!(said.trim(), "" | "berth"),
             "said {said}, the host is {host}"
         );
-        eventually("the end", || {
-            (bundle.state()["status"] == "stopped").then_some(())
-        });
+        bundle.stopped();
         bundle.call(&["delete", "c"]).ok();
     }
 }

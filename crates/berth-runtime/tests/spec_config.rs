@@ -38,7 +38,7 @@ fn a_bundle_is_its_directorys_content() {
         let mut command = std::process::Command::new(rig::runtime());
         command.arg("--root").arg(bundle.path().join("state"));
         command.args(["run", "-b", moved.to_str().unwrap(), "c"]);
-        testkit::Finished::run(&mut command, b"", std::time::Duration::from_secs(60))
+        testkit::Finished::run(&mut command, b"", rig::LIMIT)
     };
     assert_eq!(start().ok(), "ran");
     std::fs::rename(moved.join("config.json"), moved.join("Config.json")).unwrap();
@@ -234,8 +234,7 @@ fn invalid_values_are_errors() {
 #[test]
 fn the_same_cgroups_path_is_the_same_place() {
     let mut bundle = Bundle::new("cat /proc/self/cgroup");
-    let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|n| n["type"] != "cgroup");
+    bundle.without_namespace("cgroup");
     let absolute = bundle.config["linux"]["cgroupsPath"].clone();
     let relative = json!(absolute.as_str().unwrap().trim_start_matches('/'));
     for path in [absolute, relative] {

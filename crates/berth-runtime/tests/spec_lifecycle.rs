@@ -10,19 +10,13 @@ use rig::Bundle;
 use serde_json::json;
 use testkit::eventually;
 
-fn create(bundle: &Bundle) {
-    let mut command = bundle.command(&["create", "c"]);
-    let made = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    assert!(made.unwrap().success());
-}
-
 /// Source: runtime.md "State", "Query State": what is REQUIRED is there; without an id, or for one that does not exist,
 /// an error MUST be generated.
 #[test]
 fn the_state_is_told() {
     let mut bundle = Bundle::new("sleep 1000");
     bundle.config["annotations"] = json!({"k": "v"});
-    create(&bundle);
+    bundle.create();
     let state = bundle.state();
     assert!(state["ociVersion"].as_str().unwrap().starts_with("1."));
     assert_eq!(
@@ -46,7 +40,7 @@ fn the_state_is_told() {
 fn create_makes_a_container_and_runs_nothing() {
     let mut bundle = Bundle::new("echo first > /tmp/said; sleep 1000");
     bundle.config["root"]["readonly"] = json!(false);
-    create(&bundle);
+    bundle.create();
     let pid = bundle.state()["pid"].clone();
     bundle.call(&["create"]).fails(125);
     bundle.call(&["create", "c"]).fails(125);
@@ -76,7 +70,7 @@ fn operations_need_their_state() {
         bundle.call(&[verb, "c"]).fails(125);
     }
     for _ in 0..2 {
-        create(&bundle);
+        bundle.create();
         bundle.call(&["start", "c"]).ok();
         let pid = bundle.state()["pid"].clone();
         bundle.call(&["start", "c"]).fails(125);
@@ -86,9 +80,7 @@ fn operations_need_their_state() {
             (&json!("running"), &pid)
         );
         bundle.call(&["kill", "c", "KILL"]).ok();
-        eventually("the end", || {
-            (bundle.state()["status"] == "stopped").then_some(())
-        });
+        bundle.stopped();
         bundle.call(&["kill", "c", "KILL"]).fails(125);
         bundle.call(&["start", "c"]).fails(125);
         bundle.call(&["delete", "c"]).ok();
@@ -106,7 +98,7 @@ fn the_signal_that_is_named_is_sent() {
         traps.concat()
     ));
     bundle.config["root"]["readonly"] = json!(false);
-    create(&bundle);
+    bundle.create();
     bundle.call(&["start", "c"]).ok();
     let got = || std::fs::read_to_string(bundle.rootfs("tmp/got")).unwrap_or_default();
     let mut expected = "up\n".to_owned();
@@ -117,11 +109,9 @@ fn the_signal_that_is_named_is_sent() {
         eventually(name, || (got() == expected).then_some(()));
     }
     bundle.call(&["delete", "-f", "c"]).ok();
-    create(&bundle);
+    bundle.create();
     bundle.call(&["kill", "c", "KILL"]).ok();
-    eventually("the end", || {
-        (bundle.state()["status"] == "stopped").then_some(())
-    });
+    bundle.stopped();
     bundle.call(&["delete", "c"]).ok();
 }
 
@@ -130,7 +120,7 @@ fn the_signal_that_is_named_is_sent() {
 #[test]
 fn what_is_anothers_stays() {
     let mut bundle = Bundle::new("sleep 1000");
-    create(&bundle);
+    bundle.create();
     bundle.call(&["start", "c"]).ok();
     let first = bundle.state();
     // The second one is in namespaces and below a cgroup of the first, with its files.
@@ -193,9 +183,7 @@ fn the_keyring_is_new_or_the_callers() {
             let exec = ["exec", "c", "sh", "-c", look[2].as_str().unwrap()];
             bundle.config["process"]["args"] = json!(["sleep", "1000"]);
             for (flag, says) in [("--no-new-keyring", "1"), ("--no-new-keyring=false", "0")] {
-                let mut run = bundle.command(&["run", "-d", flag, "c"]);
-                let run = run.stdin(Stdio::null()).stdout(Stdio::null()).status();
-                assert!(run.unwrap().success());
+                bundle.leaving(&["run", "-d", flag, "c"]);
                 assert_eq!(bundle.call(&exec).ok(), says, "{flag}");
                 bundle.call(&["delete", "-f", "c"]).ok();
             }

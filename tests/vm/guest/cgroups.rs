@@ -1,7 +1,5 @@
 //! What else a cgroup v2 does for a container: devices, freezing, killing, its own view.
 
-use std::process::Stdio;
-
 use serde_json::json;
 use testkit::eventually;
 use testkit::harness::Test;
@@ -39,8 +37,7 @@ fn v2_device_program_allows_what_is_listed() {
 
 fn v2_pause_freezes() {
     let script = "n=0; while :; do n=$((n+1)); echo $n >/tmp/n; done";
-    let mut bundle = Bundle::new(script);
-    bundle.config["root"]["readonly"] = json!(false);
+    let bundle = Bundle::writable(script);
     bundle.start();
     let leaf = Leaf::of(&bundle);
     let number = || std::fs::read_to_string(bundle.rootfs("tmp/n")).unwrap_or_default();
@@ -63,8 +60,7 @@ fn v2_kill_reaches_all() {
     let script = "sleep 1000 & sleep 1000 & exec sleep 1000";
     let mut bundle = Bundle::new(script);
     // Nobody but the cgroup knows who belongs to it.
-    let list = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    list.retain(|namespace| namespace["type"] != "pid");
+    bundle.without_namespace("pid");
     bundle.start();
     let leaf = Leaf::of(&bundle);
     eventually("three run", || {
@@ -90,9 +86,7 @@ fn v2_exec_is_in_the_cgroup() {
     let (bundle, leaf) = started("exec sleep 1000", json!({"pids": {"limit": 10}}));
     let run = bundle.call(&["exec", "c", "cat", "/proc/self/cgroup"]);
     assert_eq!(run.ok(), "0::/");
-    let mut more = bundle.command(&["exec", "-d", "c", "sleep", "1000"]);
-    let more = more.stdin(Stdio::null()).stdout(Stdio::null()).status();
-    assert!(more.unwrap().success());
+    bundle.leaving(&["exec", "-d", "c", "sleep", "1000"]);
     assert_eq!(leaf.read("pids.current"), "2");
     end(&bundle);
 }

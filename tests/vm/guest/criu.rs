@@ -28,9 +28,7 @@ const COUNT: &str = "n=0; while :; do n=$((n+1)); echo $n >/tmp/new; mv /tmp/new
 
 /// A container that counts, with a writable root, on the host's network.
 fn counter() -> Bundle {
-    let mut bundle = Bundle::new(COUNT);
-    bundle.config["root"]["readonly"] = json!(false);
-    bundle
+    Bundle::writable(COUNT)
 }
 
 fn number(bundle: &Bundle) -> u64 {
@@ -189,8 +187,8 @@ fn criu_network_namespace_is_joined_again() {
     };
     ip(&["netns", "add", "criu"]);
     let mut bundle = counter();
+    bundle.without_namespace("network");
     let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-    namespaces.retain(|namespace| namespace["type"] != "network");
     namespaces.push(json!({"type": "network", "path": "/run/netns/criu"}));
     bundle.start();
     counts_beyond(&bundle, 10);
@@ -240,9 +238,7 @@ fn criu_restores_into_a_scope() {
     let mut bundle = counter();
     bundle.config["linux"]["cgroupsPath"] = json!("system.slice:berth:criu");
     bundle.config["linux"]["resources"]["pids"] = json!({"limit": 33});
-    let mut run = bundle.command(&["--systemd-cgroup", "run", "-d", "c"]);
-    run.stdin(Stdio::null()).stdout(Stdio::null());
-    assert!(run.status().unwrap().success());
+    bundle.leaving(&["--systemd-cgroup", "run", "-d", "c"]);
     counts_beyond(&bundle, 10);
     checkpoint(&bundle, &[]);
     let before = number(&bundle);

@@ -223,8 +223,7 @@ fn v2_stats_have_every_field() {
 fn v2_events_tell_that_memory_ran_out() {
     let eat = "while [ ! -e /tmp/go ]; do sleep 0.1; done; \
         sh -c 'x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done'; exec sleep 1000";
-    let mut bundle = Bundle::new(eat);
-    bundle.config["root"]["readonly"] = json!(false);
+    let mut bundle = Bundle::writable(eat);
     bundle.config["linux"]["resources"]["memory"] = json!({"limit": 32 << 20, "swap": 32 << 20});
     bundle.start();
     let mut events = bundle
@@ -342,8 +341,7 @@ fn r9_d35_v2_no_cgroup_file_is_writable() {
             "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]}),
         );
         if !own {
-            let all = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
-            all.retain(|n| n["type"] != "cgroup");
+            bundle.without_namespace("cgroup");
         }
         assert_eq!(bundle.run().ok(), "end", "own namespace: {own}");
     }

@@ -51,9 +51,7 @@ impl Scope {
     }
 
     pub fn start(&self) {
-        let mut command = self.bundle.command(&["--systemd-cgroup", "run", "-d", "c"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        assert!(command.status().unwrap().success());
+        self.bundle.leaving(&["--systemd-cgroup", "run", "-d", "c"]);
     }
 
     fn read(&self, file: &str) -> String {
@@ -221,9 +219,7 @@ fn systemd_processes_are_in_the_scope() {
     let stats = scope.bundle.call(&["events", "--stats", "c"]);
     assert!(stats.ok().contains("\"pids\":{\"current\":2"), "{stats}");
     scope.bundle.call(&["kill", "-a", "c", "KILL"]).ok();
-    eventually("it has stopped", || {
-        (scope.bundle.state()["status"] == "stopped").then_some(())
-    });
+    scope.bundle.stopped();
     scope.bundle.call(&["delete", "c"]).ok();
     scope.is_gone();
 }

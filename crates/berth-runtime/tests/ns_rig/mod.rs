@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used)] // this whole module is a test
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::{Finished, TestUser, eventually};
@@ -110,19 +108,23 @@ pub fn set_namespaces(bundle: &mut Bundle, list: &[(Kind, Way)]) {
     } else {
         ""
     });
-    // Whoever is root of a user namespace must come to the root file system.
-    open_up(bundle);
+    bundle.open_up();
 }
 
-pub fn open_up(bundle: &Bundle) {
-    std::fs::set_permissions(bundle.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// Maps that no user of the host has.
-pub fn with_user_namespace(bundle: &mut Bundle) {
-    for field in ["uidMappings", "gidMappings"] {
-        bundle.config["linux"][field] = map(&[(0, 100_000, 65_536)]);
+/// A new one of each kind, with maps, or (`user` is false) of each but the user namespace.
+pub fn all_new(bundle: &mut Bundle, user: bool) {
+    set_namespaces(bundle, &KINDS.map(|k| (k, Way::New))[usize::from(!user)..]);
+    if user {
+        bundle.map_ids();
     }
+}
+
+/// A new one of each kind, but for the user namespace, and `other` in the place of one.
+pub fn new_but(kind: Kind, other: Option<Way>) -> Vec<(Kind, Way)> {
+    let mut list = KINDS.map(|k| (k, Way::New))[1..].to_vec();
+    list.retain(|(each, _)| *each != kind);
+    list.extend(other.map(|way| (kind, way)));
+    list
 }
 
 pub fn map(entries: &[(u32, u32, u32)]) -> Value {
@@ -206,15 +208,12 @@ pub fn rootless(user: &TestUser, script: &str) -> Bundle {
         };
         bundle.config["linux"][field] = map(&[(0, own, 1)]);
     }
-    let kinds = [
-        Kind::User,
-        Kind::Mount,
-        Kind::Pid,
-        Kind::Network,
-        Kind::Ipc,
-        Kind::Uts,
-    ];
-    set_namespaces(&mut bundle, &kinds.map(|k| (k, Way::New)));
+    // All that `spec --rootless` has.
+    let kinds = KINDS[..6].iter();
+    set_namespaces(
+        &mut bundle,
+        &kinds.map(|k| (*k, Way::New)).collect::<Vec<_>>(),
+    );
     bundle.config["linux"]["resources"] = Value::Null;
     bundle.config["process"]["rlimits"] = json!([]);
     own_tree(&bundle, user);
@@ -242,7 +241,7 @@ fn of_user(bundle: &Bundle, user: &TestUser, args: &[&str]) -> Command {
 /// Runs the runtime as `user`, to its end.
 pub fn as_user(bundle: &Bundle, user: &TestUser, args: &[&str]) -> Finished {
     let mut command = of_user(bundle, user, args);
-    Finished::run(&mut command, b"", Duration::from_secs(60))
+    Finished::run(&mut command, b"", crate::rig::LIMIT)
 }
 
 /// Starts the container in the background, as `user`.
@@ -270,7 +269,7 @@ pub fn as_root_of_a_namespace(bundle: &Bundle, user: &TestUser, args: &[&str]) -
         .current_dir(bundle.path())
         .uid(user.uid)
         .gid(user.gid);
-    Finished::run(&mut command, b"", Duration::from_secs(60))
+    Finished::run(&mut command, b"", crate::rig::LIMIT)
 }
 
 /// The first subordinate id of a user.

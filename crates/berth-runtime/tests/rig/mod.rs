@@ -2,14 +2,21 @@
 #![allow(dead_code)] // each test file uses its part
 #![allow(clippy::unwrap_used)] // this whole module is a test
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::Finished;
 use testkit::ledger::{Ledger, Mark};
+use testkit::{Finished, eventually};
+
+/// How long one command may take.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Root's id outside, in the user namespaces of tests.
+const SUB_ID: u32 = 100_000;
 
 /// The binary under test: the static one when the environment names it.
 pub fn runtime() -> PathBuf {
@@ -69,12 +76,60 @@ impl Bundle {
         }
     }
 
+    /// The same with a root file system that can be written.
+    pub fn writable(script: &str) -> Bundle {
+        let mut bundle = Bundle::new(script);
+        bundle.config["root"]["readonly"] = json!(false);
+        bundle
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
     pub fn rootfs(&self, file: &str) -> PathBuf {
         self.dir.path().join("rootfs").join(file)
+    }
+
+    /// A program or script of the image's.
+    pub fn executable(&self, file: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.rootfs(file), content).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.rootfs(file), mode).unwrap();
+    }
+
+    /// Lets whoever is root of a user namespace come to the root file system.
+    pub fn open_up(&self) {
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.path(), mode).unwrap();
+    }
+
+    /// Maps of ids that no user of the host has.
+    pub fn map_ids(&mut self) {
+        for field in ["uidMappings", "gidMappings"] {
+            self.config["linux"][field] =
+                json!([{"containerID": 0, "hostID": SUB_ID, "size": 65_536}]);
+        }
+    }
+
+    /// Gives the container a user namespace, and its root file system to that one's root.
+    pub fn user_namespace(&mut self) {
+        self.map_ids();
+        let namespaces = self.config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.push(json!({"type": "user"}));
+        self.open_up();
+        let chown =
+            |path: &Path| std::os::unix::fs::lchown(path, Some(SUB_ID), Some(SUB_ID)).unwrap();
+        chown(&self.rootfs(""));
+        for entry in std::fs::read_dir(self.rootfs("")).unwrap() {
+            chown(&entry.unwrap().path());
+        }
+    }
+
+    /// Leaves the container in the host's namespace of a kind (the configuration's word).
+    pub fn without_namespace(&mut self, kind: &str) {
+        let namespaces = self.config["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|namespace| namespace["type"] != kind);
     }
 
     /// Replaces the mount at a destination, or adds one.
@@ -84,11 +139,23 @@ impl Bundle {
         list.push(mount);
     }
 
+    /// One more mount, also at a destination that has one.
+    pub fn add_mount(&mut self, mount: Value) {
+        self.config["mounts"].as_array_mut().unwrap().push(mount);
+    }
+
     pub fn remove_mount(&mut self, destination: &str) {
         self.config["mounts"]
             .as_array_mut()
             .unwrap()
             .retain(|m| m["destination"] != destination);
+    }
+
+    /// Leaves `/dev` to the image, with all that is mounted there.
+    pub fn without_dev(&mut self) {
+        for destination in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
+            self.remove_mount(destination);
+        }
     }
 
     /// Lets the runtime run inside: the tests' own build is dynamic, the real one is not.
@@ -126,7 +193,7 @@ impl Bundle {
 
     /// Runs a command of the runtime to its end.
     pub fn call(&self, args: &[&str]) -> Finished {
-        Finished::run(&mut self.command(args), b"", Duration::from_secs(60))
+        Finished::run(&mut self.command(args), b"", LIMIT)
     }
 
     /// `run`s the container to its end.
@@ -134,16 +201,55 @@ impl Bundle {
         self.call(&["run", "c"])
     }
 
-    /// Starts the container in the background.
-    pub fn start(&self) {
+    /// Runs a verb after which the container lives on: of the test's streams it gets standard error only.
+    #[track_caller]
+    pub fn leaving(&self, args: &[&str]) {
         let status = self
-            .command(&["run", "-d", "c"])
+            .command(args)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .status()
             .unwrap();
-        assert!(status.success());
+        assert!(status.success(), "{args:?}");
+    }
+
+    /// Makes the container and no more.
+    #[track_caller]
+    pub fn create(&self) {
+        self.leaving(&["create", "c"]);
+    }
+
+    /// Starts the container in the background.
+    #[track_caller]
+    pub fn start(&self) {
+        self.leaving(&["run", "-d", "c"]);
+    }
+
+    /// Runs a verb under strace with these options, what it traces in `trace`. Nothing that is left running holds
+    /// the caller: its output goes nowhere.
+    pub fn traced(&self, options: &[&str], args: &[&str]) {
+        let plain = self.command(args);
+        let status = Command::new("strace")
+            .args(["-qq", "-o"])
+            .arg(self.path().join("trace"))
+            .args(options)
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        status.expect("strace is installed");
+    }
+
+    /// Waits for the container's end.
+    #[track_caller]
+    pub fn stopped(&self) {
+        eventually("the end", || {
+            (self.state()["status"] == "stopped").then_some(())
+        });
     }
 
     /// What `state` says.
