@@ -10,27 +10,43 @@ use std::process::Command;
 /// # Panics
 /// Without `/run/lock`.
 pub fn steady() -> File {
-    let file = changing();
-    // One that was emptied just now needs a moment more.
-    for _ in 0..50 {
-        let Some(controllers) = unmounted().pop() else {
-            break;
-        };
-        remove(&controllers);
-    }
-    file.unlock().expect("our own lock");
+    // What a test that was killed has left goes before.
+    drop(changing());
+    let file = lock_file();
     file.lock_shared().expect("the lock");
     file
 }
 
-/// Until this is dropped the test that has it may make hierarchies.
+/// Until this is dropped the test that has it may make hierarchies; those that are mounted no more go then.
 ///
 /// # Panics
 /// Without `/run/lock`.
-pub fn changing() -> File {
-    let file = File::create("/run/lock/berth-test-hierarchies").expect("a lock file");
+pub fn changing() -> Changing {
+    let file = lock_file();
     file.lock().expect("the lock");
-    file
+    Changing { _lock: file }
+}
+
+/// The lock of one who makes hierarchies.
+#[derive(Debug)]
+pub struct Changing {
+    _lock: File,
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        // One that was emptied just now needs a moment more.
+        for _ in 0..50 {
+            let Some(controllers) = unmounted().pop() else {
+                break;
+            };
+            remove(&controllers);
+        }
+    }
+}
+
+fn lock_file() -> File {
+    File::create("/run/lock/berth-test-hierarchies").expect("a lock file")
 }
 
 /// Hierarchies of v1 that are not mounted here: they outlive an unmount by which they were not empty.
