@@ -19,10 +19,10 @@ use berth_oci::spec::{Linux, Process, Spec, State};
 use berth_sys::attributes::{Bits, affinity};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now};
 use berth_sys::signals;
-use rustix::process::Signal;
 
 use crate::attributes::run_on;
 use crate::error::{Error, Result, step};
+use crate::init::die_with_the_runtime;
 use crate::join::Way;
 use crate::launch::{fail_and_exit, wait};
 use crate::place::session;
@@ -191,8 +191,7 @@ struct Entry {
 impl Entry {
     /// Enters the cgroups and namespaces and makes the process there.
     fn intermediate(&mut self, sync: &Sync) -> Result<Infallible> {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .map_err(|e| step("ask to die with the runtime", e))?;
+        die_with_the_runtime()?;
         if self.held {
             sync.wait_go()?;
         }
@@ -229,8 +228,7 @@ impl Entry {
 
     fn enter(&mut self, sync: &Sync) -> Result<Infallible> {
         // The parent is the caller, not the intermediate.
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .map_err(|e| step("ask to die with the runtime", e))?;
+        die_with_the_runtime()?;
         sync.wait_go()?;
         rustix::process::setsid().map_err(|e| step("make a session", e))?;
         if !self.no_new_keyring {

@@ -88,8 +88,7 @@ impl Init<'_> {
             id_maps::become_root(self.process.user())?;
         }
         // After the change of user, which would undo both.
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .map_err(|e| step("ask to die with the runtime", e))?;
+        die_with_the_runtime()?;
         hide_from_others()?;
         if !made_by_maker {
             self.process.set_oom_score()?;
@@ -242,6 +241,15 @@ impl Init<'_> {
         };
         wait_for_start(fifo.as_fd()).map_err(|e| step("wait for the start", e))
     }
+}
+
+/// Has the kernel kill this process when its parent ends. A change of user undoes it.
+///
+/// # Errors
+/// [`Error::Step`].
+pub(crate) fn die_with_the_runtime() -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| step("ask to die with the runtime", e))
 }
 
 /// The end of an init whose maker is gone: `start` waits at the other end of the fifo.

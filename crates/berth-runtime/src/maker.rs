@@ -25,10 +25,9 @@ use berth_oci::spec::{Linux, NamespaceKind};
 use berth_sys::process::{Child, CloneOptions, Forked, clone3, exit_now, namespace, unshare};
 use berth_sys::signals;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::Signal;
 
 use crate::error::{Error, Result, step};
-use crate::init::Init;
+use crate::init::{Init, die_with_the_runtime};
 use crate::launch::{fail_and_exit, wait};
 use crate::mount_options::Options;
 use crate::mount_source::new_file_system;
@@ -171,9 +170,4 @@ fn open_offsets() -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     rustix::fs::open("/proc/self/timens_offsets", flags, Mode::empty())
         .map_err(|e| step("open /proc/self/timens_offsets", e))
-}
-
-fn die_with_the_runtime() -> Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|e| step("ask to die with the runtime", e))
 }
