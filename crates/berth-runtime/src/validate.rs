@@ -5,8 +5,7 @@
 
 use berth_oci::spec::{Namespace, NamespaceKind, Process, Spec};
 
-use crate::error::Result;
-pub(crate) use crate::error::invalid;
+use crate::error::{Result, invalid};
 
 /// Checks what the types cannot say.
 ///
