@@ -4,7 +4,7 @@ use std::process::Command;
 
 use testkit::{Finished, Sandbox, Session};
 
-use crate::{image, run, runtime, speak, table};
+use crate::{containers, image, run, runtime, speak, table};
 
 struct Buildah {
     sandbox: Sandbox,
@@ -12,21 +12,12 @@ struct Buildah {
 
 impl Buildah {
     fn command(&self, verb: &str, arguments: &[&str]) -> Command {
-        let s = &self.sandbox;
-        let place = |name: &str| s.home().join("buildah").join(name);
-        let mut command = s.command("/usr/bin/buildah");
-        command
-            .env("TMPDIR", s.home().join("tmp"))
-            .env("CONTAINERS_CONF", s.home().join("containers.conf"))
-            .arg("--root")
-            .arg(place("root"))
-            .arg("--runroot")
-            .arg(place("run"))
-            .args(["--storage-driver=overlay", verb]);
+        let mut command = containers::command(&self.sandbox, "buildah");
+        command.arg(verb);
         if ["build", "run"].contains(&verb) {
             command
                 .args(["--network=none", "--runtime"])
-                .arg(runtime(s));
+                .arg(runtime(&self.sandbox));
         }
         command.args(arguments);
         command
@@ -39,19 +30,14 @@ impl Buildah {
 
 impl Drop for Buildah {
     fn drop(&mut self) {
-        let store = self.sandbox.home().join("buildah/root/overlay");
-        let _ = Command::new("umount").arg(store).output();
+        containers::unmount(&self.sandbox, "buildah");
     }
 }
 
 fn builds_and_runs(sandbox: Sandbox) {
     let sandbox = sandbox.with_busybox();
     let archive = format!("docker-archive:{}", image(&sandbox));
-    sandbox.folder("tmp");
-    sandbox.folder("buildah");
-    // Limits are named, or buildah would raise them, which not every root may.
-    let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
-    sandbox.file("containers.conf", limits);
+    containers::set_up(&sandbox, "buildah", "");
     sandbox.folder("context");
     let file = sandbox.file(
         "context/Containerfile",

@@ -3,15 +3,14 @@
 use std::fs;
 use std::process::Command;
 
-use testkit::{Finished, Sandbox, Session, eventually, hierarchies};
+use testkit::{Finished, Sandbox, Session, eventually};
 
-use crate::daemon::{Daemon, tell};
+use crate::daemon::Daemon;
 use crate::{cgroup, image, run, runtime, speak, table};
 
 struct Containerd {
-    daemon: Option<Daemon>,
-    /// The shim measures only while they stay as they are.
-    _hierarchies: std::fs::File,
+    // Before the sandbox, which looks for leaks.
+    _daemon: Daemon,
     runtime: String,
     image: String,
     sandbox: Sandbox,
@@ -19,7 +18,6 @@ struct Containerd {
 
 impl Containerd {
     fn start() -> Containerd {
-        let hierarchies = hierarchies::steady();
         let sandbox = Sandbox::root().with_busybox();
         let archive = image(&sandbox);
         let path = |name: &str| sandbox.path().join("c").join(name);
@@ -34,11 +32,9 @@ impl Containerd {
         fs::write(path("config.toml"), config).unwrap();
         let mut command = sandbox.command("/usr/bin/containerd");
         command.arg("--config").arg(path("config.toml"));
-        let answers = || std::os::unix::net::UnixStream::connect(path("sock")).is_ok();
-        let daemon = Daemon::start(&mut command, &path("log"), answers);
+        let daemon = Daemon::start(&mut command, &path("log"), &path("sock"));
         let mut containerd = Containerd {
-            daemon: Some(daemon),
-            _hierarchies: hierarchies,
+            _daemon: daemon,
             runtime: runtime(&sandbox),
             image: String::new(),
             sandbox,
@@ -78,15 +74,6 @@ impl Containerd {
         let line = tasks.lines().find(|line| line.starts_with(id));
         let status = line.and_then(|line| line.split_whitespace().last());
         status.unwrap_or("none").to_owned()
-    }
-}
-
-impl Drop for Containerd {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tell(&self.sandbox.path().join("c/log"));
-        }
-        drop(self.daemon.take());
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use testkit::{Finished, Sandbox, Session, eventually, hierarchies};
+use testkit::{Finished, Sandbox, Session, eventually};
 
-use crate::daemon::{Daemon, tell};
+use crate::daemon::Daemon;
 use crate::{cgroup, image, run, runtime, speak, table};
 
 /// Debian's own, which speaks as its daemon does.
@@ -13,14 +13,11 @@ const DOCKER: &str = "/usr/bin/docker";
 struct Docker {
     // In this order: a daemon's mounts and processes go before the sandbox looks for leaks.
     daemon: Option<Daemon>,
-    /// The shim measures only while they stay as they are.
-    _hierarchies: std::fs::File,
     sandbox: Sandbox,
 }
 
 impl Docker {
     fn start() -> Docker {
-        let hierarchies = hierarchies::steady();
         let sandbox = Sandbox::root().with_busybox();
         let archive = image(&sandbox);
         let path = |name: &str| sandbox.path().join("d").join(name);
@@ -42,11 +39,9 @@ impl Docker {
             .arg(format!("berth={}", runtime(&sandbox)))
             .args(["--default-runtime", "berth", "--cgroup-parent"])
             .arg(format!("/{}", sandbox.cgroup_parent()));
-        let answers = || std::os::unix::net::UnixStream::connect(&socket).is_ok();
-        let daemon = Daemon::start(&mut command, &path("log"), answers);
+        let daemon = Daemon::start(&mut command, &path("log"), &socket);
         let docker = Docker {
             daemon: Some(daemon),
-            _hierarchies: hierarchies,
             sandbox,
         };
         docker.call(&["load", "-i", &archive]).ok();
@@ -85,7 +80,6 @@ impl Docker {
 impl Drop for Docker {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tell(&self.sandbox.path().join("d/log"));
             let ids = self.call(&["ps", "-aq"]);
             let ids: Vec<&str> = ids.stdout.split_whitespace().collect();
             self.call(&[&["rm", "-f"], &ids[..]].concat());

@@ -6,6 +6,7 @@
 mod buildah;
 mod cgroup;
 mod containerd;
+mod containers;
 mod daemon;
 mod docker;
 mod podman;

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use testkit::wait::PATIENCE;
 use testkit::{Finished, Sandbox, Session, eventually};
 
-use crate::{cgroup, image, run, runtime, speak, table};
+use crate::{cgroup, containers, image, run, runtime, speak, table};
 
 struct Podman {
     sandbox: Sandbox,
@@ -18,16 +18,9 @@ impl Podman {
     fn start(sandbox: Sandbox) -> Podman {
         let sandbox = sandbox.with_busybox();
         let archive = image(&sandbox);
-        sandbox.folder("podman");
-        sandbox.folder("tmp");
-        // Limits are named, or podman would raise them, which not every root may.
         // podman reads the log of a runtime that it knows by name.
-        let config = format!(
-            "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n\
-             [engine.runtimes]\nrunc = [{:?}]\n",
-            runtime(&sandbox)
-        );
-        sandbox.file("containers.conf", config);
+        let known = format!("[engine.runtimes]\nrunc = [{:?}]\n", runtime(&sandbox));
+        containers::set_up(&sandbox, "podman", &known);
         let podman = Podman { sandbox };
         podman.call(&["load", "-q", "-i", &archive]).ok();
         podman
@@ -35,18 +28,11 @@ impl Podman {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let s = &self.sandbox;
-        let mut command = s.command("/usr/bin/podman");
-        let place = |name: &str| s.home().join("podman").join(name);
+        let mut command = containers::command(s, "podman");
         command
-            .env("CONTAINERS_CONF", s.home().join("containers.conf"))
-            .env("TMPDIR", s.home().join("tmp"))
-            .arg("--root")
-            .arg(place("root"))
-            .arg("--runroot")
-            .arg(place("run"))
             .arg("--tmpdir")
-            .arg(place("tmp"))
-            .args(["--storage-driver=overlay", "--cgroup-manager=cgroupfs"])
+            .arg(s.home().join("podman/tmp"))
+            .arg("--cgroup-manager=cgroupfs")
             .args(["--events-backend=none", "--log-level=error", "--runtime"])
             .arg(runtime(s))
             .args(arguments);
@@ -104,8 +90,7 @@ impl Drop for Podman {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-        let store = self.sandbox.home().join("podman/root/overlay");
-        let _ = Command::new("umount").arg(store).output();
+        containers::unmount(&self.sandbox, "podman");
     }
 }
 
