@@ -3,9 +3,10 @@
 //! Source: config-linux.md, "Cgroup ownership".
 
 use berth_cgroup::Cgroup;
-use berth_oci::spec::{IdMapping, Linux, NamespaceKind, Spec};
+use berth_oci::spec::{Linux, NamespaceKind, Spec};
 
 use crate::error::Result;
+use crate::id_maps::on_host;
 use crate::namespaces::is_real_root;
 
 /// Gives the cgroup to the host's user behind `process.user.uid`, if the container has a cgroup namespace
@@ -38,13 +39,6 @@ fn owner(spec: &Spec, linux: &Linux) -> Option<u32> {
     }
     // In a joined user namespace without maps nobody says who it is.
     on_host(&linux.uid_mappings, uid)
-}
-
-fn on_host(maps: &[IdMapping], uid: u32) -> Option<u32> {
-    maps.iter().find_map(|map| {
-        let offset = uid.checked_sub(map.container_id)?;
-        (offset < map.size).then(|| map.host_id + offset)
-    })
 }
 
 #[cfg(test)]

@@ -35,16 +35,19 @@ pub(crate) fn check(linux: &Linux, user: Option<&User>) -> Result<()> {
         ("group", user.gid, &linux.gid_mappings),
     ];
     for (what, id, map) in wanted {
-        if !map.is_empty() && !has(map, id) {
+        if !map.is_empty() && on_host(map, id).is_none() {
             return invalid(format!("the {what} {id} of the process has no mapping"));
         }
     }
     Ok(())
 }
 
-fn has(map: &[IdMapping], id: u32) -> bool {
-    map.iter()
-        .any(|m| id >= m.container_id && id - m.container_id < m.size)
+/// The host's id behind the container's.
+pub(crate) fn on_host(map: &[IdMapping], id: u32) -> Option<u32> {
+    map.iter().find_map(|m| {
+        let offset = id.checked_sub(m.container_id)?;
+        (offset < m.size).then(|| m.host_id + offset)
+    })
 }
 
 fn check_map(name: &str, map: &[IdMapping]) -> Result<()> {
