@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod digest;
 pub mod error;
+pub mod header;
 pub mod image;
 mod json;
 pub mod media;

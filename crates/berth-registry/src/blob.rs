@@ -2,6 +2,7 @@
 //! one ended (`Range`), on the next mirror if there is one. Never more bytes than the descriptor says; whether
 //! they are the right ones is for the store to verify (security: G13, N13).
 
+use berth_oci::header::range::content_range;
 use berth_oci::{Descriptor, Reference};
 use bytes::{Buf as _, Bytes};
 use reqwest::header::CONTENT_RANGE;
@@ -188,7 +189,7 @@ impl BlobStream {
             StatusCode::OK => self.offset,
             StatusCode::PARTIAL_CONTENT if self.offset > 0 => {
                 let header = response.headers().get(CONTENT_RANGE);
-                let range = header.and_then(|v| v.to_str().ok()).and_then(parse_range);
+                let range = header.and_then(|v| v.to_str().ok()).and_then(content_range);
                 match range {
                     Some((start, total))
                         if start == self.offset && total.is_none_or(|t| t == size) =>
@@ -243,43 +244,6 @@ impl BlobStream {
     fn wrong_range(&self) -> Error {
         Error::WrongRange {
             digest: self.descriptor.digest.clone(),
-        }
-    }
-}
-
-/// `bytes 5-9/10` → where it starts, and how long the whole is (`*`: not known).
-/// Source: RFC 9110, section 14.4.
-fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, end) = range.split_once('-')?;
-    let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);
-    let total = match total.trim() {
-        "*" => None,
-        digits => Some(digits.parse().ok()?),
-    };
-    // What is asked for reaches to the end.
-    (start <= end && total.is_none_or(|total| end.checked_add(1) == Some(total)))
-        .then_some((start, total))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read() {
-        assert_eq!(parse_range("bytes 5-9/10"), Some((5, Some(10))));
-        assert_eq!(parse_range("bytes 5-9/*"), Some((5, None)));
-        for bad in [
-            "bytes 5-8/10",
-            "bytes 9-5/6",
-            "bytes */10",
-            "5-9/10",
-            "bytes 5-9",
-            "bytes -1-9/10",
-            "bytes 0-18446744073709551615/*x",
-        ] {
-            assert_eq!(parse_range(bad), None, "{bad}");
         }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use berth_oci::Reference;
+use berth_oci::header::challenge::{self, Challenge};
 use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{Method, StatusCode, Url};
 
 use crate::Error;
-use crate::challenge::{self, Challenge};
 use crate::config::Config;
 use crate::endpoint::{self, Endpoint};
 use crate::error::printable;

@@ -12,7 +12,6 @@
 //! settings: `config` says which.
 
 mod blob;
-mod challenge;
 mod client;
 mod config;
 mod credentials;

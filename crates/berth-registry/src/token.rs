@@ -5,12 +5,12 @@
 //!
 //! Source: distribution specification, "Token Authentication" and "OAuth2 Token Authentication".
 
+use berth_oci::header::Challenge;
 use berth_oci::image::parse_strict;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::Error;
-use crate::challenge::Challenge;
 use crate::credentials::{Login, Secret};
 use crate::endpoint::Endpoint;
 use crate::error::printable;

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -346,10 +346,11 @@ pub(crate) fn shown(url: &Url) -> String {
     printable(url.as_str())
 }
 
-/// How long the server asks us to wait; only the form in seconds, which is what registries send.
+/// How long the server asks us to wait.
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    berth_oci::header::retry::after(text, now)
 }
 
 /// Refuses a body that was packed in another way than it was asked for (security: G13).

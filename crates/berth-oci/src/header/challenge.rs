@@ -3,12 +3,11 @@
 //! `Bearer realm="https://auth.example/token",service="registry",scope="repository:a/b:pull"`
 //! Source: RFC 9110, section 11.6.1; distribution specification, token authentication.
 
-/// Bytes of a header that are looked at.
-const MAX_BYTES: usize = 8 << 10;
+use super::{bounded, skip_space, take_value};
 
 /// One way to authenticate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Challenge {
+pub enum Challenge {
     /// Name and password with each request.
     Basic,
     /// A token from `realm`.
@@ -23,7 +22,7 @@ pub(crate) enum Challenge {
 }
 
 /// The first challenge in these headers that is understood, `Bearer` before `Basic`.
-pub(crate) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
+pub fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
     let mut all: Vec<Challenge> = headers.flat_map(parse).collect();
     all.sort_by_key(|challenge| *challenge == Challenge::Basic);
     all.into_iter().next()
@@ -34,7 +33,7 @@ fn parse(header: &str) -> Vec<Challenge> {
     let mut found = Vec::new();
     let mut scheme = String::new();
     let mut parameters: Vec<(String, String)> = Vec::new();
-    let mut rest = header.get(..MAX_BYTES).unwrap_or(header);
+    let mut rest = bounded(header);
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         let end = rest.find([' ', '\t', ',', '=']).unwrap_or(rest.len());
@@ -42,9 +41,9 @@ fn parse(header: &str) -> Vec<Challenge> {
             break;
         }
         let (word, after) = rest.split_at(end);
-        match after.trim_start_matches([' ', '\t']).strip_prefix('=') {
+        match skip_space(after).strip_prefix('=') {
             Some(value) => {
-                let Some((value, after)) = take_value(value.trim_start_matches([' ', '\t'])) else {
+                let Some((value, after)) = take_value(skip_space(value), &[' ', '\t', ',']) else {
                     break;
                 };
                 parameters.push((word.to_ascii_lowercase(), value));
@@ -59,24 +58,6 @@ fn parse(header: &str) -> Vec<Challenge> {
     }
     found.extend(finish(&scheme, parameters));
     found
-}
-
-/// A token or a quoted string, and what follows it.
-fn take_value(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
-        return Some((text[..end].to_owned(), &text[end..]));
-    };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((i, c)) = characters.next() {
-        match c {
-            '"' => return Some((value, &quoted[i + 1..])),
-            '\\' => value.push(characters.next()?.1),
-            c => value.push(c),
-        }
-    }
-    None
 }
 
 fn finish(scheme: &str, parameters: Vec<(String, String)>) -> Option<Challenge> {
