@@ -11,6 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // words (no I/O)
     ("berth-oci", &[]),
     ("berth-model", &["berth-oci"]),
+    // signatures and policies (no I/O either)
+    ("berth-trust", &["berth-oci", "berth-model"]),
     // kernel and disk
     ("berth-sys", &[]),
     ("berth-fs", &["berth-sys", "berth-model"]),
@@ -61,6 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "berth-monitor",
             "berth-registry",
+            "berth-trust",
             "berth-store",
             "berth-snapshot",
             "berth-layer",
