@@ -91,7 +91,7 @@ impl Engine {
             let digest = &image.manifest.layers[at].digest;
             self.store.open_blob(digest).map_err(ReadyError::from)
         };
-        let chain = unpack_layers(&self.snapshots, &self.unpack_options(), &layers, open)
+        let chain = unpack_layers(&self.snapshots, &self.unpack_options(), &layers, &open)
             .map_err(failed)?;
         let ready = ReadyImage {
             reference: text.to_owned(),

@@ -7,6 +7,9 @@
 //! - Whiteouts affect the lower layers only, in whatever order the archive has them; they, and the metadata
 //!   of directories that the layer implies but does not describe, are settled at the end (`finish`).
 //!
+//! The lower layers are looked at only for what this layer hides of them or links to, nearly all of it at the end:
+//! so they may be unpacked at the same time, and a [`Gate`] opens when they are whole.
+//!
 //! Two forms of the result:
 //! - [`Form::Overlay`]: the target holds this layer alone, and a character device 0:0 hides a name of the
 //!   layers below. Opaque directories are written as single whiteouts, so that neither the privilege for
@@ -32,6 +35,7 @@ use crate::metadata::{self, Metadata};
 use crate::path::{self, Name};
 use crate::tar::{Entry, Kind, Reader, Time};
 use crate::view::View;
+pub use crate::view::{Gate, Lowers};
 use crate::{Error, Limits, lookup};
 
 /// What the target directory will be.
@@ -80,7 +84,7 @@ pub struct Report {
 pub fn apply<R: BufRead>(
     reader: &mut Reader<R>,
     target: OwnedFd,
-    lowers: Vec<OwnedFd>,
+    lowers: impl Into<Lowers>,
     options: Options,
 ) -> Result<Report, Error> {
     let mut applier = Applier::new(target, lowers, options)?;
@@ -113,7 +117,7 @@ struct Applier {
 }
 
 impl Applier {
-    fn new(target: OwnedFd, lowers: Vec<OwnedFd>, options: Options) -> Result<Applier, Error> {
+    fn new(target: OwnedFd, lowers: impl Into<Lowers>, options: Options) -> Result<Applier, Error> {
         let mut applier = Applier {
             target,
             view: View::new(lowers),

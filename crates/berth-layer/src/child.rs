@@ -3,7 +3,7 @@
 //! ```text
 //! argv    one JSON object: [`Request`]
 //! stdin   the blob
-//! stdout  one JSON line: [`Outcome`]
+//! stdout  one JSON line: [`Outcome`]; with `lowers_are_filling` a socket, from which one byte is read when they are whole
 //! exit    0 if unpacked, 1 if not
 //! ```
 //!
@@ -21,7 +21,7 @@ use berth_oci::digest::Digest;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::apply::{self, Form, Options, Report};
+use crate::apply::{self, Form, Lowers, Options, Report};
 use crate::tar::Reader;
 use crate::{Error, Limits, confine, decompress, pipeline};
 
@@ -33,6 +33,8 @@ pub struct Request {
     pub target: PathBuf,
     /// The layers below, topmost first; none for [`Form::Plain`].
     pub lowers: Vec<PathBuf>,
+    /// They are being unpacked, too: see above.
+    pub lowers_are_filling: bool,
     /// What the target becomes.
     pub form: Form,
     /// The layer's media type; `None`: known to be a layer.
@@ -125,17 +127,20 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Unpacked, Error> {
         decompress::check_media_type(media_type)?;
     }
     rustix::process::umask(Mode::empty());
-    let stdin = std::io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::Read { source })?;
+    let stdin = duplicate(std::io::stdin())?;
     let target = open_dir(&request.target)?;
     let lowers = request
         .lowers
         .iter()
         .map(|lower| open_dir(lower))
         .collect::<Result<Vec<_>, _>>()?;
+    let gate = if request.lowers_are_filling {
+        Some(apply::Gate(duplicate(std::io::stdout())?))
+    } else {
+        None
+    };
     let landlocked = confine::confine(&target, &lowers, &request.limits)?;
+    let lowers = Lowers { dirs: lowers, gate };
     let options = Options {
         form: request.form,
         skip_devices: request.skip_devices,
@@ -154,7 +159,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Unpacked, Error> {
 fn unpack(
     blob: File,
     target: OwnedFd,
-    lowers: Vec<OwnedFd>,
+    lowers: Lowers,
     options: Options,
 ) -> Result<(pipeline::Stream, Report), Error> {
     let input = decompress::decompress(blob, options.limits)?;
@@ -169,6 +174,13 @@ fn unpack(
         })?;
         Ok((stream, report?))
     })
+}
+
+fn duplicate(stream: impl AsFd) -> Result<OwnedFd, Error> {
+    stream
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::Read { source })
 }
 
 fn open_dir(path: &Path) -> Result<OwnedFd, Error> {

@@ -29,6 +29,39 @@ pub(crate) struct View {
     way: Vec<(usize, Vec<Part>)>,
     /// The path that was asked for last.
     last: Vec<u8>,
+    /// Waited for before the first look.
+    gate: Option<Gate>,
+}
+
+/// The lower layers of a layer that is being unpacked.
+pub struct Lowers {
+    /// Their directories, topmost first.
+    pub dirs: Vec<OwnedFd>,
+    /// They are being unpacked, too, and not looked at before this opens.
+    pub gate: Option<Gate>,
+}
+
+impl From<Vec<OwnedFd>> for Lowers {
+    fn from(dirs: Vec<OwnedFd>) -> Lowers {
+        Lowers { dirs, gate: None }
+    }
+}
+
+/// Opens with a byte that can be read from the descriptor; its end means that it never will.
+#[derive(Debug)]
+pub struct Gate(pub OwnedFd);
+
+impl Gate {
+    fn pass(&self) -> Result<(), Errno> {
+        loop {
+            match rustix::io::read(&self.0, &mut [0]) {
+                Ok(0) => return Err(Errno::CANCELED),
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
 }
 
 /// What a path is in the view.
@@ -41,11 +74,13 @@ pub(crate) enum Found {
 
 impl View {
     /// The view of these layers, topmost first.
-    pub fn new(lowers: Vec<OwnedFd>) -> View {
+    pub fn new(lowers: impl Into<Lowers>) -> View {
+        let Lowers { dirs, gate } = lowers.into();
         View {
-            lowers: lowers.into_iter().map(Rc::new).collect(),
+            lowers: dirs.into_iter().map(Rc::new).collect(),
             way: Vec::new(),
             last: Vec::new(),
+            gate,
         }
     }
 
@@ -75,6 +110,9 @@ impl View {
     /// The parts of the directory at a clean path, topmost (whose metadata shows) first; none if it is no
     /// directory.
     pub fn dir(&mut self, path: &[u8]) -> Result<&[Part], Errno> {
+        if let Some(gate) = self.gate.take() {
+            gate.pass()?;
+        }
         let stays = |(length, _): &(usize, _)| {
             let rest = path.strip_prefix(&self.last[..*length]);
             rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
@@ -167,7 +205,7 @@ mod tests {
 
     fn view(layers: &[&tempfile::TempDir]) -> View {
         let open = |dir: &&tempfile::TempDir| fs::File::open(dir.path()).unwrap().into();
-        View::new(layers.iter().map(open).collect())
+        View::new(layers.iter().map(open).collect::<Vec<OwnedFd>>())
     }
 
     fn found(view: &mut View, path: &str) -> (String, usize) {

@@ -65,6 +65,7 @@ impl World {
         Request {
             target: self.dir.path().join("target"),
             lowers: vec![self.dir.path().join("lower")],
+            lowers_are_filling: false,
             form: Form::Overlay,
             media_type: Some(berth_oci::media::LAYER_GZIP.to_owned()),
             skip_devices: false,

@@ -4,10 +4,11 @@
 //! snapshots/<chain hex>/fs              the layer (overlay) or the whole tree (native)
 //! snapshots/<chain hex>/snapshot.json   Snapshot
 //! snapshots/<chain hex>/synced          empty; its content has reached the disk
-//! snapshots/.new-<chain hex>/           being unpacked; flock'ed by who does it
 //! ```
 //!
-//! Invariants: a directory named by a chain-id is complete, because it got its name by a rename at the end.
+//! Invariants: a snapshot is complete if it has its record, which is written last. Before that the directory is
+//! flock'ed by who fills it; it has its final name from the start, so that the layers above can be unpacked over
+//! it at the same time. They get their records after it.
 //! That it is complete *on disk* is another matter, and an fsync of thousands of files would cost a pull more
 //! than the unpacking. So: a snapshot counts if it was committed in this boot, or if `synced` says that a
 //! `syncfs` came after it ([`Snapshots::settle`]). One that a crash may have torn is as good as absent, and is
@@ -107,7 +108,6 @@ impl Active {
 const TREE: &str = "fs";
 const RECORD: &str = "snapshot.json";
 const SYNCED: &str = "synced";
-const NEW: &str = ".new-";
 
 impl Snapshots {
     /// Opens (or creates, 0700) the snapshots in `dir`; what is removed goes through `trash`.
@@ -138,7 +138,7 @@ impl Snapshots {
 
     /// Whether the layer is unpacked and whole.
     pub fn has(&self, chain: &Digest) -> bool {
-        let dir = self.committed(chain);
+        let dir = self.dir_of(chain);
         if dir.join(SYNCED).exists() {
             return true;
         }
@@ -146,14 +146,15 @@ impl Snapshots {
             .is_some_and(|snapshot| snapshot.boot_id == self.boot_id())
     }
 
-    /// Begins to unpack the last of `chains` (the lowest first; all but the last must be unpacked). `None`:
-    /// it is there already. Waits while another process unpacks the same one.
+    /// Begins to unpack the last of `chains` (the lowest first). `None`: it is there already. Waits while another
+    /// process unpacks the same one. Those below may still be unpacked by the caller; for the native form, which
+    /// copies them, they must be whole.
     ///
     /// # Errors
     /// `NoLayers`, `Missing`, `Step`, `Dir`, `Copy`.
     pub fn prepare(&self, chains: &[Digest]) -> Result<Option<Active>, Error> {
         let (chain, below) = chains.split_last().ok_or(Error::NoLayers)?;
-        let dir = self.dir.join(format!("{NEW}{}", chain.hex()));
+        let dir = self.dir_of(chain);
         let lock = loop {
             if self.has(chain) {
                 return Ok(None);
@@ -161,25 +162,19 @@ impl Snapshots {
             drop(make_dir(&dir)?);
             let lock = match Lock::dir(&dir, LockMode::Exclusive) {
                 Ok(lock) => lock,
-                // Who had it committed or threw it away between our two steps.
+                // Who had it threw it away between our two steps.
                 Err(error) if error.kind() == berth_model::ErrorKind::NotFound => continue,
                 Err(source) => return Err(step("lock", &dir, source)),
             };
             if !lock.still_at(&dir) || self.has(chain) {
                 continue;
             }
+            // What was not finished, or a crash may have torn.
             if !names(&dir)?.is_empty() {
                 self.throw(&dir)?;
                 continue;
             }
             break lock;
-        };
-        // One that a crash may have torn.
-        self.throw(&self.committed(chain))?;
-        let lowers = if below.is_empty() {
-            Vec::new()
-        } else {
-            self.lowers(below)?
         };
         let target = dir.join(TREE);
         let target_dir = make_dir(&target)?;
@@ -190,12 +185,13 @@ impl Snapshots {
                 source,
             }
         })?;
-        self.snapshotter
-            .seed(lowers.first().map(PathBuf::as_path), &target)?;
-        let lowers = if self.form() == Form::Plain {
-            Vec::new()
-        } else {
-            lowers
+        let lowers = match self.form() {
+            Form::Overlay => below.iter().rev().map(|c| self.tree(c)).collect(),
+            Form::Plain => {
+                let below = below.last().map(|c| self.whole_tree(c)).transpose()?;
+                self.snapshotter.seed(below.as_deref(), &target)?;
+                Vec::new()
+            }
         };
         Ok(Some(Active {
             chain: chain.clone(),
@@ -206,11 +202,14 @@ impl Snapshots {
         }))
     }
 
-    /// Makes a filled snapshot visible.
+    /// Makes a filled snapshot visible; the one below it must be.
     ///
     /// # Errors
-    /// `Describe`, `Step`.
+    /// `Missing`, `Describe`, `Step`.
     pub fn commit(&self, active: Active, content: Content) -> Result<(), Error> {
+        if let Some(parent) = &active.parent {
+            self.whole_tree(parent)?;
+        }
         let snapshot = Snapshot {
             schema: 1,
             chain: active.chain.clone(),
@@ -226,10 +225,7 @@ impl Snapshots {
         })?;
         let path = active.dir.join(RECORD);
         berth_fs::atomic_write(&path, &record, Durability::Volatile)
-            .map_err(|source| step("write", &path, source))?;
-        let committed = self.committed(&active.chain);
-        berth_fs::rename_new(&active.dir, &committed, Durability::Volatile)
-            .map_err(|source| step("commit", &committed, source))
+            .map_err(|source| step("write", &path, source))
     }
 
     /// Throws an unfinished snapshot away.
@@ -256,12 +252,7 @@ impl Snapshots {
         wanted
             .iter()
             .rev()
-            .map(|chain| match self.has(chain) {
-                true => Ok(self.committed(chain).join(TREE)),
-                false => Err(Error::Missing {
-                    chain: chain.clone(),
-                }),
-            })
+            .map(|chain| self.whole_tree(chain))
             .collect()
     }
 
@@ -285,7 +276,7 @@ impl Snapshots {
     /// # Errors
     /// `Step`.
     pub fn remove(&self, chain: &Digest) -> Result<(), Error> {
-        self.throw(&self.committed(chain))
+        self.throw(&self.dir_of(chain))
     }
 
     /// All whole snapshots, sorted by chain-id.
@@ -308,18 +299,18 @@ impl Snapshots {
         let mut swept = Vec::new();
         for name in names(&self.dir)? {
             let dir = self.dir.join(&name);
-            if name.as_encoded_bytes().starts_with(NEW.as_bytes()) {
-                // The lock is held until the directory is in the trash.
-                let Ok(Some(_lock)) = Lock::try_dir(&dir, LockMode::Exclusive) else {
-                    continue;
-                };
-                if !dry_run {
-                    self.throw(&dir)?;
-                }
-            } else if self.whole(&name).is_some() {
-                // Looked at now, not before the loop: it may have been committed meanwhile.
+            if self.whole(&name).is_some() {
                 continue;
-            } else if !dry_run {
+            }
+            // Whoever fills it holds the lock; we hold it until the directory is in the trash.
+            let Ok(Some(_lock)) = Lock::try_dir(&dir, LockMode::Exclusive) else {
+                continue;
+            };
+            // It may have been finished between the two looks.
+            if self.whole(&name).is_some() {
+                continue;
+            }
+            if !dry_run {
                 self.throw(&dir)?;
             }
             swept.push(name.to_string_lossy().into_owned());
@@ -333,7 +324,7 @@ impl Snapshots {
     /// `Missing`.
     pub fn usage(&self, chain: &Digest) -> Result<(u64, u64), Error> {
         let snapshot = self
-            .read(&self.committed(chain))
+            .read(&self.dir_of(chain))
             .ok_or_else(|| Error::Missing {
                 chain: chain.clone(),
             })?;
@@ -349,7 +340,7 @@ impl Snapshots {
         let fresh: Vec<PathBuf> = self
             .list()?
             .iter()
-            .map(|snapshot| self.committed(&snapshot.chain))
+            .map(|snapshot| self.dir_of(&snapshot.chain))
             .filter(|dir| !dir.join(SYNCED).exists())
             .collect();
         if fresh.is_empty() {
@@ -382,8 +373,21 @@ impl Snapshots {
         Ok(())
     }
 
-    fn committed(&self, chain: &Digest) -> PathBuf {
+    fn dir_of(&self, chain: &Digest) -> PathBuf {
         self.dir.join(chain.hex())
+    }
+
+    fn tree(&self, chain: &Digest) -> PathBuf {
+        self.dir_of(chain).join(TREE)
+    }
+
+    fn whole_tree(&self, chain: &Digest) -> Result<PathBuf, Error> {
+        if self.has(chain) {
+            return Ok(self.tree(chain));
+        }
+        Err(Error::Missing {
+            chain: chain.clone(),
+        })
     }
 
     /// The record, unless a crash (or somebody) damaged it.

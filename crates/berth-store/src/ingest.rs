@@ -132,6 +132,14 @@ impl<'l> Ingest<'l> {
         self.written
     }
 
+    /// Opens what is here for somebody who reads it while more is added. It is not verified.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn reader(&self) -> Result<std::fs::File, Error> {
+        std::fs::File::open(&self.path).map_err(|error| read_error(&self.path, &error))
+    }
+
     /// Forgets what is here and begins anew (the peer cannot go on in the middle).
     ///
     /// # Errors

@@ -110,10 +110,11 @@ impl Engine {
             .iter()
             .map(|layer| layer.media_type.as_str());
         let layers: Vec<(&str, &Digest)> = types.zip(diff_ids).collect();
-        unpack_layers(&self.snapshots, &self.unpack_options(), &layers, |at| {
+        let blob = |at: usize| {
             let digest = &image.manifest.layers[at].digest;
             self.store.open_blob(digest).map_err(store("read a layer"))
-        })
+        };
+        unpack_layers(&self.snapshots, &self.unpack_options(), &layers, &blob)
     }
 }
 

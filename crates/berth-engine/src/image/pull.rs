@@ -4,8 +4,11 @@
 //! caller's thread   manifest → configuration ─────── progress events … ─────► tag
 //! network thread    ┌ blobs as they come, several at a time (tokio, this thread only)
 //! ≤ 4 fetchers      └► hash → ROOT/ingest → verified → ROOT/blobs
-//! unpacker                                      └► layer by layer, in order, in confined children
+//! unpackers                 └► several layers at a time, as they come, in confined children
 //! ```
+//! What is unpacked while it comes is not verified yet; it becomes visible only if its content has the diff-id that
+//! the configuration names, whose digest the manifest names.
+
 //! What was downloaded stays under `ingest/` when a pull fails, and the next one goes on from there. A lease
 //! keeps everything until the reference is written, which is the last step: before it, nothing is visible.
 //! Two pulls of the same layer at the same time: the second waits for the first, then has it.
@@ -22,6 +25,9 @@ use berth_store::{Expected, Lease, Store};
 
 use crate::unpack::UnpackOptions;
 
+use arrivals::Arrivals;
+
+mod arrivals;
 mod error;
 mod fetch;
 mod unpack;
@@ -154,6 +160,7 @@ fn pull_image(
     });
     let settings = settings(&runtime, &client, reference, &lease, &image)?;
     check_platform(&settings, platform, image.index.is_some())?;
+    let arrivals = Arrivals::new(fetch::fetchers(layers.len()));
     let chains = thread::scope(|scope| {
         let (news, heard) = mpsc::channel();
         let wanted = fetch::Wanted::start(scope, runtime, client, reference.clone());
@@ -161,8 +168,12 @@ fn pull_image(
             news,
             stop: Arc::new(AtomicBool::new(false)),
         };
-        let arrived = fetch::start(scope, &lease, layers, wanted, &team);
-        let unpacking = unpack::start(scope, parts, &image.parsed, &settings, arrived, team);
+        fetch::start(scope, &lease, &layers, &wanted, &arrivals, &team);
+        // Its thread ends when all of these are dropped.
+        drop(wanted);
+        let (arrivals, manifest, settings) = (&arrivals, &image.parsed, &settings);
+        let unpacking =
+            scope.spawn(move || unpack::all(parts, manifest, settings, arrivals, &team));
         // Ends when all threads have dropped their end.
         let mut failure = None;
         for message in heard {
@@ -171,8 +182,10 @@ fn pull_image(
                 Err(cause) => failure = failure.or(Some(cause)),
             }
         }
-        let chains = unpacking.join().map_err(|_| PullCause::Panicked)?;
-        failure.map_or(Ok(chains), Err)
+        match (failure, unpacking.join()) {
+            (None, Ok(Some(chains))) => Ok(chains),
+            (failure, _) => Err(failure.unwrap_or(PullCause::Panicked)),
+        }
     })?;
     publish(
         parts.store,

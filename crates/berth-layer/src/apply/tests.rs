@@ -63,7 +63,7 @@ impl World {
                 .iter()
                 .rev()
                 .map(|dir| fs::File::open(dir).unwrap().into())
-                .collect(),
+                .collect::<Vec<OwnedFd>>(),
             Form::Plain => Vec::new(),
         };
         let mut options = Options {
@@ -105,11 +105,11 @@ impl World {
         match self.form {
             Form::Plain => list_plain(self.layers.last().unwrap(), "", &mut found),
             Form::Overlay => {
-                let lowers = self
+                let lowers: Vec<_> = self
                     .layers
                     .iter()
                     .rev()
-                    .map(|dir| fs::File::open(dir).unwrap().into())
+                    .map(|dir| OwnedFd::from(fs::File::open(dir).unwrap()))
                     .collect();
                 list_view(&mut View::new(lowers), b"", &mut found);
             }

@@ -61,7 +61,7 @@ fn fill(snapshots: &Snapshots, active: &Active, files: &[(&str, &str)]) {
         skip_devices: false,
         limits: berth_layer::Limits::default(),
     };
-    let lowers = active
+    let lowers: Vec<_> = active
         .lowers()
         .iter()
         .map(|dir| open_dir(dir).unwrap())
@@ -174,9 +174,12 @@ fn contract_prepare_commit_list_remove() {
             Err(Error::Missing { .. })
         ));
         assert!(matches!(snapshots.lowers(&[]), Err(Error::NoLayers)));
+        let orphan = snapshots
+            .prepare(&chains[..2])
+            .and_then(|active| snapshots.commit(active.unwrap(), content()));
         assert!(
-            matches!(snapshots.prepare(&chains[..2]), Err(Error::Missing { .. })),
-            "its parent is missing"
+            matches!(orphan, Err(Error::Missing { .. })),
+            "its parent is missing: {orphan:?}"
         );
         three_layers(snapshots);
         assert!(
@@ -239,10 +242,7 @@ fn contract_unfinished_work_is_thrown_away() {
         );
         world.snapshots.abort(again).unwrap();
         drop(world.snapshots.prepare(chain).unwrap().unwrap());
-        assert_eq!(
-            world.snapshots.sweep(false).unwrap(),
-            [format!(".new-{}", chain[0].hex())]
-        );
+        assert_eq!(world.snapshots.sweep(false).unwrap(), [chain[0].hex()]);
         assert_eq!(
             fs::read_dir(world.dir.path().join("snapshots"))
                 .unwrap()
@@ -296,7 +296,7 @@ fn contract_of_an_earlier_boot_only_what_was_synced_counts() {
         three_layers(&world.snapshots);
         let chains = chains();
         let pretend_reboot = |chain: &Digest| {
-            let path = world.snapshots.committed(chain).join(RECORD);
+            let path = world.snapshots.dir_of(chain).join(RECORD);
             let text = fs::read_to_string(&path)
                 .unwrap()
                 .replace(world.snapshots.boot_id(), "another-boot");
@@ -315,10 +315,10 @@ fn contract_of_an_earlier_boot_only_what_was_synced_counts() {
         chains.iter().for_each(pretend_reboot);
         assert!(chains.iter().all(|chain| world.snapshots.has(chain)));
         // A record that a crash left empty.
-        fs::remove_file(world.snapshots.committed(&chains[2]).join(SYNCED)).unwrap();
-        fs::write(world.snapshots.committed(&chains[2]).join(RECORD), "").unwrap();
+        fs::remove_file(world.snapshots.dir_of(&chains[2]).join(SYNCED)).unwrap();
+        fs::write(world.snapshots.dir_of(&chains[2]).join(RECORD), "").unwrap();
         assert!(!world.snapshots.has(&chains[2]));
         assert_eq!(world.snapshots.sweep(false).unwrap(), [chains[2].hex()]);
-        assert!(!world.snapshots.committed(&chains[2]).exists());
+        assert!(!world.snapshots.dir_of(&chains[2]).exists());
     }
 }

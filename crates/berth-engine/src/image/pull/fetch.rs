@@ -4,17 +4,18 @@
 //! so that a slow disk slows the network down and memory stays small.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use berth_oci::{Descriptor, Digest, Reference};
+use berth_oci::{Descriptor, Reference};
 use berth_registry::{Bytes, Client};
 use berth_store::{Expected, Ingest, Lease};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc as channel;
 
+use super::arrivals::Arrivals;
 use super::{LayerStep, PullCause, Team};
 
 /// Layers that are downloaded at the same time.
@@ -98,45 +99,55 @@ pub(super) fn distinct(layers: &[Descriptor]) -> Vec<Descriptor> {
     layers.iter().filter(first).cloned().collect()
 }
 
-/// Starts the threads that bring `layers` into the store; gives the digests of those that are there.
+/// How many fetchers there are for so many layers.
+pub(super) fn fetchers(layers: usize) -> usize {
+    layers.min(AT_ONCE)
+}
+
+/// Starts the threads that bring `layers` into the store.
 pub(super) fn start<'s, 'e>(
     scope: &'s Scope<'s, 'e>,
     lease: &'e Lease,
-    layers: Vec<Descriptor>,
-    wanted: Wanted,
+    layers: &'e [Descriptor],
+    wanted: &Wanted,
+    arrivals: &'e Arrivals,
     team: &Team,
-) -> mpsc::Receiver<Digest> {
-    let (arrived, receiver) = mpsc::channel();
-    let count = layers.len().min(AT_ONCE);
-    let layers = Arc::new(layers);
+) {
     let next = Arc::new(AtomicUsize::new(0));
-    for _ in 0..count {
+    for _ in 0..fetchers(layers.len()) {
         let fetcher = Fetcher {
             lease,
             wanted: wanted.clone(),
+            arrivals,
             team: team.clone(),
         };
-        let (layers, next, arrived) = (layers.clone(), next.clone(), arrived.clone());
+        let next = next.clone();
         scope.spawn(move || {
             while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
                 match fetcher.fetch(layer) {
-                    Ok(true) => {
-                        // Nobody waits for it if it is unpacked already.
-                        let _ = arrived.send(layer.digest.clone());
+                    Ok(true) if arrivals.complete(&layer.digest) => {
+                        fetcher.team.tell(layer, LayerStep::Unpacked);
                     }
+                    Ok(true) => {}
                     Ok(false) => return,
                     Err(cause) => return fetcher.team.fail(cause),
                 }
             }
         });
     }
-    receiver
 }
 
 struct Fetcher<'e> {
     lease: &'e Lease,
     wanted: Wanted,
+    arrivals: &'e Arrivals,
     team: Team,
+}
+
+impl Drop for Fetcher<'_> {
+    fn drop(&mut self) {
+        self.arrivals.leave();
+    }
 }
 
 impl Fetcher<'_> {
@@ -158,6 +169,11 @@ impl Fetcher<'_> {
             };
             // What an earlier pull left may be of no use: then once more, from the start.
             let may_be_rubbish = first && ingest.offset() > 0;
+            if first {
+                self.arrivals.begin(&layer.digest, &ingest);
+            } else {
+                self.arrivals.close(&layer.digest);
+            }
             first = false;
             match self.fill(&mut ingest, layer) {
                 Ok(true) => {}
@@ -202,6 +218,7 @@ impl Fetcher<'_> {
             ingest
                 .append(&piece?)
                 .map_err(|error| wrong_layer(layer, error))?;
+            self.arrivals.grow(&layer.digest, ingest.offset());
             if told.elapsed() >= TELL_EVERY {
                 self.team
                     .tell(layer, LayerStep::Downloading(ingest.offset()));

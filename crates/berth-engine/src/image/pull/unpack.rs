@@ -1,61 +1,66 @@
-//! Unpacks a pull's layers in order, each as soon as it is there.
+//! Unpacks a pull's layers while they come.
 
-use std::collections::HashSet;
-use std::sync::mpsc;
-use std::thread::{Scope, ScopedJoinHandle};
+use std::fs::File;
 
 use berth_oci::{Descriptor, Digest, ImageConfig, Manifest};
 
+use super::arrivals::Arrivals;
 use super::{LayerStep, Parts, PullCause, Team};
-use crate::unpack::LayerUnpacker;
+use crate::unpack::{Blobs, Feed, unpack_layers};
 
-/// Starts the thread; it gives the chain-ids of what it unpacked, which is all unless the pull failed.
-pub(super) fn start<'s>(
-    scope: &'s Scope<'s, '_>,
-    parts: &Parts<'s>,
-    manifest: &Manifest,
-    settings: &ImageConfig,
-    arrived: mpsc::Receiver<Digest>,
-    team: Team,
-) -> ScopedJoinHandle<'s, Vec<Digest>> {
-    let layers: Vec<(Descriptor, Digest)> = manifest
-        .layers
-        .iter()
-        .cloned()
-        .zip(settings.rootfs.diff_ids.iter().cloned())
-        .collect();
-    let parts = *parts;
-    scope.spawn(move || {
-        let mut unpacker = LayerUnpacker::new(parts.snapshots, parts.unpack);
-        let mut here = HashSet::new();
-        for (layer, diff_id) in &layers {
-            if unpacker.skip_next(diff_id) {
-                continue;
-            }
-            while !here.contains(&layer.digest) {
-                match arrived.recv() {
-                    Ok(digest) => here.insert(digest),
-                    // The fetchers have failed, and said so.
-                    Err(_) => return unpacker.into_chains(),
-                };
-            }
-            if let Err(cause) = unpack(&mut unpacker, &parts, layer, diff_id) {
-                team.fail(cause);
-                return unpacker.into_chains();
-            }
-            team.tell(layer, LayerStep::Unpacked);
-        }
-        unpacker.into_chains()
-    })
+/// The layers of the image, lowest first.
+struct Coming<'a> {
+    parts: &'a Parts<'a>,
+    layers: &'a [Descriptor],
+    arrivals: &'a Arrivals,
+    team: &'a Team,
 }
 
-fn unpack(
-    unpacker: &mut LayerUnpacker<'_>,
+/// Unpacks all of them; gives their chain-ids. `None`: the pull failed, and the team was told.
+pub(super) fn all(
     parts: &Parts<'_>,
-    layer: &Descriptor,
-    diff_id: &Digest,
-) -> Result<(), PullCause> {
-    let blob = parts.store.open_blob(&layer.digest)?;
-    unpacker.unpack_next(blob, &layer.media_type, diff_id)?;
-    Ok(())
+    manifest: &Manifest,
+    settings: &ImageConfig,
+    arrivals: &Arrivals,
+    team: &Team,
+) -> Option<Vec<Digest>> {
+    let types = manifest.layers.iter().map(|l| l.media_type.as_str());
+    let layers: Vec<(&str, &Digest)> = types.zip(&settings.rootfs.diff_ids).collect();
+    let coming = Coming {
+        parts,
+        layers: &manifest.layers,
+        arrivals,
+        team,
+    };
+    unpack_layers(parts.snapshots, parts.unpack, &layers, &coming)
+        .map_err(|cause| team.fail(cause))
+        .ok()
+}
+
+impl Blobs for Coming<'_> {
+    type Error = PullCause;
+
+    fn whole(&self, at: usize) -> Result<File, PullCause> {
+        let digest = &self.layers[at].digest;
+        if !self.arrivals.wait_whole(digest) {
+            // The fetchers have failed, and said so.
+            return Err(PullCause::Panicked);
+        }
+        Ok(self.parts.store.open_blob(digest)?)
+    }
+
+    fn early(&self, at: usize) -> Option<Feed<'_>> {
+        let Descriptor { digest, size, .. } = &self.layers[at];
+        let file = self.arrivals.wait_begun(digest)?;
+        Some(Box::new(move |pipe| {
+            self.arrivals.feed(digest, *size, &file, &pipe);
+        }))
+    }
+
+    fn unpacked(&self, at: usize) {
+        // Else the fetcher tells it, after `Downloaded`.
+        if self.arrivals.unpacked(&self.layers[at].digest) {
+            self.team.tell(&self.layers[at], LayerStep::Unpacked);
+        }
+    }
 }
