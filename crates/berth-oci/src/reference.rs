@@ -124,6 +124,19 @@ impl Reference {
         }
     }
 
+    /// The same repository by this tag only.
+    ///
+    /// # Errors
+    /// The reason, when it is not a tag.
+    pub fn with_tag(&self, tag: &str) -> Result<Reference, &'static str> {
+        check_tag(tag)?;
+        Ok(Reference {
+            tag: Some(tag.to_owned()),
+            digest: None,
+            ..self.clone()
+        })
+    }
+
     /// The same without a digest; `None` if it has no tag.
     pub fn without_digest(&self) -> Option<Reference> {
         self.tag.as_ref().map(|_| Reference {

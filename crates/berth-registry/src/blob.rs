@@ -6,7 +6,7 @@ use berth_oci::header::range::content_range;
 use berth_oci::{Descriptor, Reference};
 use bytes::{Buf as _, Bytes};
 use reqwest::header::CONTENT_RANGE;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use crate::Error;
@@ -157,16 +157,14 @@ impl BlobStream {
     async fn open(&mut self) -> Result<Body, Error> {
         let endpoints = self.client.endpoints(&self.reference)?;
         let endpoint = &endpoints[self.endpoint % endpoints.len()];
+        let digest = &self.descriptor.digest;
+        let (rest, name) = (
+            format!("blobs/{digest}"),
+            format!("{}@{digest}", self.reference.familiar_name()),
+        );
         let ask = Ask {
-            method: Method::GET,
-            rest: &format!("blobs/{}", self.descriptor.digest),
-            accept: "*/*",
             from: self.offset,
-            name: &format!(
-                "{}@{}",
-                self.reference.familiar_name(),
-                self.descriptor.digest
-            ),
+            ..Ask::get(&rest, &name)
         };
         let answer = match self.client.ask_once(endpoint, &ask).await {
             Err(Error::Status { status: 416, .. }) => return Err(self.wrong_range()),

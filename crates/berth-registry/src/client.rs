@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use berth_oci::Reference;
 use berth_oci::header::challenge::{self, Challenge};
-use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::header::{HeaderName, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::Error;
 use crate::config::Config;
+use crate::content::Content;
 use crate::endpoint::{self, Endpoint};
 use crate::error::printable;
 use crate::origin::{Authorization, Origin};
-use crate::token::Asker;
+use crate::reach::Reach;
+use crate::token::{Access, Asker};
 use crate::transport::{Answer, Request, Transport, retry_after, shown};
 
 /// A client of registries. Clones share connections and tokens.
@@ -26,20 +28,57 @@ struct Inner {
     transport: Transport,
     /// By domain and path of a reference.
     endpoints: Mutex<HashMap<String, Arc<[Endpoint]>>>,
-    /// By the origin and repository that they are for.
-    authorizations: Mutex<HashMap<(Origin, String), Authorization>>,
+    /// By the origin, repository and access that they are for.
+    authorizations: Mutex<HashMap<(Origin, String, Access), Authorization>>,
 }
 
 /// What is asked of a repository.
 pub(crate) struct Ask<'a> {
     pub(crate) method: Method,
-    /// `manifests/latest`, `blobs/sha256:…`
-    pub(crate) rest: &'a str,
+    pub(crate) place: Place<'a>,
     pub(crate) accept: &'a str,
     /// Leave out this many bytes.
     pub(crate) from: u64,
+    pub(crate) content: Content,
+    pub(crate) headers: &'a [(HeaderName, String)],
+    pub(crate) access: Access,
     /// For messages.
     pub(crate) name: &'a str,
+}
+
+/// Where something of a repository is.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// `manifests/latest`, `blobs/sha256:…`
+    Of(&'a str),
+    /// The same with a query.
+    With(&'a str, &'a [(&'a str, &'a str)]),
+    /// Where the registry sent us.
+    At(&'a Led),
+}
+
+/// A URL that a registry named.
+#[derive(Debug, Clone)]
+pub(crate) struct Led {
+    pub(crate) url: Url,
+    /// Of who named it.
+    pub(crate) by: Reach,
+}
+
+impl<'a> Ask<'a> {
+    /// `GET rest`.
+    pub(crate) fn get(rest: &'a str, name: &'a str) -> Ask<'a> {
+        Ask {
+            method: Method::GET,
+            place: Place::Of(rest),
+            accept: "*/*",
+            from: 0,
+            content: Content::None,
+            headers: &[],
+            access: Access::Pull,
+            name,
+        }
+    }
 }
 
 impl Client {
@@ -84,7 +123,22 @@ impl Client {
         }))
     }
 
-    async fn ask_patiently(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<Answer, Error> {
+    /// Asks the registry itself, for what no mirror may answer; as often as patience allows.
+    pub(crate) async fn ask_registry(
+        &self,
+        reference: &Reference,
+        ask: &Ask<'_>,
+    ) -> Result<Answer, Error> {
+        let endpoints = self.endpoints(reference)?;
+        let endpoint = endpoint::registry(&endpoints, reference)?;
+        self.ask_patiently(endpoint, ask).await
+    }
+
+    pub(crate) async fn ask_patiently(
+        &self,
+        endpoint: &Endpoint,
+        ask: &Ask<'_>,
+    ) -> Result<Answer, Error> {
         let patience = self.transport().patience();
         let mut attempt = 1;
         loop {
@@ -108,26 +162,23 @@ impl Client {
         endpoint: &Endpoint,
         ask: &Ask<'_>,
     ) -> Result<Answer, Error> {
+        if let Place::At(led) = ask.place {
+            let answer = self.ask_url(endpoint, &led.url, Some(led.by), ask).await?;
+            return self.check(endpoint, ask, answer).await;
+        }
         let mut last = None;
         for base in endpoint.bases() {
-            match self.ask_base(endpoint, &base, ask).await {
+            let url = match ask.place {
+                Place::Of(rest) => endpoint.url(&base, rest, &[]),
+                Place::With(rest, query) => endpoint.url(&base, rest, query),
+                Place::At(led) => led.url.clone(),
+            };
+            match self.ask_url(endpoint, &url, None, ask).await {
                 // Security G2: a second base exists only for insecure registries.
                 Err(error @ Error::Connect { .. }) => last = Some(error),
                 other => {
                     endpoint.found(&base);
-                    let answer = other?;
-                    if answer.response.status().is_success() {
-                        return Ok(answer);
-                    }
-                    let with_login = self.0.config.credentials.get(&endpoint.host).is_some();
-                    let refusal = refusal(
-                        self.transport(),
-                        answer,
-                        &endpoint.host,
-                        ask.name,
-                        with_login,
-                    );
-                    return Err(refusal.await);
+                    return self.check(endpoint, ask, other?).await;
                 }
             }
         }
@@ -136,30 +187,53 @@ impl Client {
         }))
     }
 
-    async fn ask_base(
+    async fn check(
         &self,
         endpoint: &Endpoint,
-        base: &Url,
+        ask: &Ask<'_>,
+        answer: Answer,
+    ) -> Result<Answer, Error> {
+        if answer.response.status().is_success() {
+            return Ok(answer);
+        }
+        let with_login = self.0.config.credentials.get(&endpoint.host).is_some();
+        let (transport, host) = (self.transport(), &endpoint.host);
+        Err(refusal(transport, answer, host, ask.name, with_login).await)
+    }
+
+    async fn ask_url(
+        &self,
+        endpoint: &Endpoint,
+        url: &Url,
+        led_by: Option<Reach>,
         ask: &Ask<'_>,
     ) -> Result<Answer, Error> {
-        let url = endpoint.url(base, ask.rest);
-        let key = Origin::of(&url).map(|origin| (origin, endpoint.repository.clone()));
+        let origin = Origin::of(url);
+        // Security G1: where it sends us may be elsewhere, and that is not the registry's origin.
+        let home = led_by.is_none() || endpoint.bases().iter().any(|b| Origin::of(b) == origin);
+        let key = origin
+            .clone()
+            .filter(|_| home)
+            .map(|origin| (origin, endpoint.repository.clone(), ask.access.clone()));
         let mut authorization = key
             .as_ref()
             .and_then(|key| lock(&self.0.authorizations).get(key).cloned());
-        let mut may_authenticate = true;
+        let mut may_authenticate = home;
         loop {
             let request = Request {
                 method: ask.method.clone(),
                 accept: ask.accept,
                 from: ask.from,
+                content: ask.content.clone(),
+                headers: ask.headers,
                 authorization: authorization.as_ref(),
+                led_by: led_by.filter(|_| !home),
                 insecure: endpoint.insecure,
                 ..Request::get(url.clone())
             };
             let answer = self.transport().send(&request).await?;
             // A challenge by somebody whom we were redirected to is not the registry's.
-            let own = Origin::of(&answer.url) == Origin::of(&url);
+            let own = Origin::of(&answer.url) == origin;
             let asked = answer.response.status() == StatusCode::UNAUTHORIZED && own;
             if !asked || !may_authenticate {
                 return Ok(answer);
@@ -168,7 +242,9 @@ impl Client {
             let Some(challenge) = self.challenge(endpoint, &answer)? else {
                 return Ok(answer);
             };
-            let fresh = self.authenticate(endpoint, &answer, &challenge).await?;
+            let fresh = self
+                .authenticate(endpoint, &answer, &challenge, &ask.access)
+                .await?;
             if let Some(key) = &key {
                 lock(&self.0.authorizations).insert(key.clone(), fresh.clone());
             }
@@ -193,6 +269,7 @@ impl Client {
         endpoint: &Endpoint,
         answer: &Answer,
         challenge: &Challenge,
+        access: &Access,
     ) -> Result<Authorization, Error> {
         let settings = self.0.config.registries.get(&endpoint.host);
         let asker = Asker {
@@ -201,6 +278,7 @@ impl Client {
             reach: answer.reach,
             login: self.0.config.credentials.get(&endpoint.host),
             token_hosts: &settings.token_hosts,
+            access,
         };
         asker.answer(challenge, self.transport()).await
     }

@@ -22,6 +22,8 @@ pub(crate) struct Endpoint {
     pub(crate) repository: String,
     /// Certificates are not checked, and HTTP is taken.
     pub(crate) insecure: bool,
+    /// It is asked in place of the registry.
+    mirror: bool,
     /// `https://host`, `http://host`, or both.
     bases: Vec<Url>,
     /// Which of `bases` answered.
@@ -46,13 +48,28 @@ impl Endpoint {
         }
     }
 
-    /// `base/v2/repository/rest`.
-    pub(crate) fn url(&self, base: &Url, rest: &str) -> Url {
+    /// `base/v2/repository/rest?query`.
+    pub(crate) fn url(&self, base: &Url, rest: &str, query: &[(&str, &str)]) -> Url {
         let mut url = base.clone();
         // The parts were checked when they were parsed: none of them can leave the path.
         url.set_path(&format!("/v2/{}/{rest}", self.repository));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         url
     }
+}
+
+/// The registry itself among the endpoints of `reference`: mirrors are never written to.
+pub(crate) fn registry<'a>(
+    endpoints: &'a [Endpoint],
+    reference: &Reference,
+) -> Result<&'a Endpoint, Error> {
+    // It comes last; a mirror of the same name is one all the same.
+    let last = endpoints.last().filter(|endpoint| !endpoint.mirror);
+    last.ok_or_else(|| Error::Blocked {
+        registry: reference.domain().to_owned(),
+    })
 }
 
 /// Where to ask for the repository of `reference`, in order.
@@ -72,7 +89,9 @@ pub(crate) fn of(reference: &Reference, registries: &Registries) -> Result<Vec<E
         } else {
             &["https", "http"]
         };
-        found.push(endpoint(&mirror.host, repository, schemes, registries)?);
+        let mut mirror = endpoint(&mirror.host, repository, schemes, registries)?;
+        mirror.mirror = true;
+        found.push(mirror);
     }
     if !registries.get(domain).blocked {
         let repository = reference.path().to_owned();
@@ -111,6 +130,7 @@ fn endpoint(
         host: host.to_owned(),
         repository,
         insecure,
+        mirror: false,
         bases: bases.collect::<Result<_, _>>()?,
         answered: Mutex::new(None),
     })
@@ -127,7 +147,7 @@ mod tests {
             let all: Vec<_> = e
                 .bases()
                 .iter()
-                .map(|b| e.url(b, "x").to_string())
+                .map(|b| e.url(b, "x", &[]).to_string())
                 .collect();
             all
         });

@@ -126,6 +126,13 @@ pub enum Error {
     WrongRange { digest: Digest },
     #[error("{url}: content encoding `{encoding}` was not asked for")]
     Encoded { url: String, encoding: String },
+    #[error("cannot read what is to be pushed")]
+    ReadSource { source: std::io::Error },
+    #[error("registry `{registry}` breaks the protocol of pushes: {reason}")]
+    BadUpload {
+        registry: String,
+        reason: &'static str,
+    },
     #[error("blob {digest} was cut off after {received} of {expected} bytes")]
     CutOff {
         digest: Digest,
@@ -153,7 +160,7 @@ impl Error {
             | Error::InvalidCredentials { .. }
             | Error::ParseCa { .. }
             | Error::InvalidProxy { .. } => ErrorKind::InvalidInput,
-            Error::Tls { .. } => ErrorKind::Internal,
+            Error::Tls { .. } | Error::ReadSource { .. } => ErrorKind::Internal,
             Error::Blocked { .. }
             | Error::Denied { .. }
             | Error::RefusedRedirect { .. }
@@ -173,7 +180,8 @@ impl Error {
             | Error::WrongLength { .. }
             | Error::TooLong { .. }
             | Error::WrongRange { .. }
-            | Error::Encoded { .. } => ErrorKind::Corrupt,
+            | Error::Encoded { .. }
+            | Error::BadUpload { .. } => ErrorKind::Corrupt,
         }
     }
 
@@ -185,8 +193,13 @@ impl Error {
                 host_of(url)
             ),
             Error::Connect { .. } => "check the name and that the registry runs".into(),
-            Error::Silent { .. } | Error::CutOff { .. } => {
+            Error::Silent { .. } => "try again: what has arrived is kept".into(),
+            Error::CutOff { .. } => {
                 "pull again: what has arrived is kept, and the download goes on from there".into()
+            }
+            Error::Status { status: 405, .. } => "the registry does not allow that".into(),
+            Error::Status { status: 413, .. } => {
+                "the registry, or a proxy before it, takes no bodies of this size".into()
             }
             Error::Denied {
                 with_credentials: false,

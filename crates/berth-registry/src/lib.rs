@@ -1,10 +1,13 @@
-//! The client's side of the distribution protocol: manifests and blobs from registries and mirrors.
+//! The client's side of the distribution protocol: manifests and blobs from registries and mirrors, and to
+//! registries.
 //!
 //! ```text
 //! Client ── endpoint   which servers have the repository (registries.toml: mirrors, insecure, blocked)
 //!    │  ── token       a 401's challenge → Authorization, bound to an origin
-//!    │  ── transport   one request: TLS, proxies, redirects, limits
-//!    └── BlobStream    a blob's bytes, resumed by Range when the connection breaks
+//!    │  ── transport   one request: redirects, limits; connect: TLS, proxies
+//!    ├── BlobStream    a blob's bytes, resumed by Range when the connection breaks
+//!    ├── upload        a blob to the registry, resumed where the registry has it
+//!    └── manifest write referrers pages    documents, both ways
 //! ```
 //! What a registry says is believed in nothing that counts: a manifest is checked against its digest, a blob's
 //! length against its descriptor, and a secret goes to the origin that it is for and nowhere else. `urls` of
@@ -14,25 +17,34 @@
 mod blob;
 mod client;
 mod config;
+mod connect;
+mod content;
 mod credentials;
 mod endpoint;
 mod error;
 mod limits;
 mod manifest;
 mod origin;
+mod pages;
 mod proxies;
 mod reach;
+mod redirect;
+mod referrers;
 mod registries;
 mod token;
 mod transport;
+mod upload;
+mod write;
 
 pub use blob::BlobStream;
 pub use bytes::Bytes;
 pub use client::Client;
 pub use config::Config;
+pub use content::{Progress, Source};
 pub use credentials::{Credentials, Login, Secret};
 pub use error::Error;
 pub use limits::Patience;
 pub use manifest::{Fetched, FetchedImage};
 pub use proxies::Proxies;
 pub use registries::{Registries, Registry};
+pub use upload::{PushOptions, PushedBlob};

@@ -19,6 +19,17 @@ pub const MIN_PROGRESS_BYTES: u64 = 16 << 10;
 /// Bytes after which a download that was cut counts as going well again.
 pub const GOOD_PROGRESS_BYTES: u64 = 1 << 20;
 
+/// How often [`Patience::progress`] a registry may take for a blob that it has all bytes of.
+pub const COMMIT_WAITS: u32 = 5;
+/// Bytes of a blob that are uploaded in one piece, where it is uploaded in pieces.
+pub const PIECE_BYTES: u64 = 16 << 20;
+/// Pages of a list (tags, referrers) that are read.
+pub const MAX_PAGES: usize = 1000;
+/// Bytes of all pages together.
+pub const MAX_LIST_BYTES: usize = 64 << 20;
+/// For a registry to hear that an upload was given up.
+pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long to wait, and how often to ask again.
 #[derive(Debug, Clone)]
 pub struct Patience {

@@ -44,7 +44,8 @@ pub struct FetchedImage {
     pub parsed: Manifest,
 }
 
-const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+/// Without it some registries find nothing.
+pub(crate) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
@@ -194,14 +195,13 @@ impl Client {
 fn ask<'a>(method: Method, rest: &'a str, name: &'a str) -> Ask<'a> {
     Ask {
         method,
-        rest,
         accept: ACCEPT,
-        from: 0,
-        name,
+        ..Ask::get(rest, name)
     }
 }
 
-fn path(reference: &Reference) -> String {
+/// Where the manifest of `reference` is in its repository.
+pub(crate) fn path(reference: &Reference) -> String {
     match (reference.digest(), reference.tag()) {
         (Some(digest), _) => format!("manifests/{digest}"),
         (None, tag) => format!("manifests/{}", tag.unwrap_or("latest")),
@@ -219,11 +219,12 @@ fn media_type(document: &Document, content_type: &str) -> String {
     own.as_deref().or(stated).unwrap_or(default).to_owned()
 }
 
-fn stated_digest(headers: &HeaderMap) -> Option<Digest> {
+/// The digest that the registry says something has.
+pub(crate) fn stated_digest(headers: &HeaderMap) -> Option<Digest> {
     Digest::parse(text(headers, "docker-content-digest")?).ok()
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -29,6 +29,21 @@ pub(crate) struct Asker<'a> {
     pub(crate) login: Option<&'a Login>,
     /// More hosts that may see the login.
     pub(crate) token_hosts: &'a [String],
+    /// What for.
+    pub(crate) access: &'a Access,
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Access {
+    /// Reading.
+    Pull,
+    /// Reading and writing.
+    Push,
+    /// The same, and reading another repository of the registry.
+    Mount(String),
+    /// Deleting.
+    Delete,
 }
 
 #[derive(Deserialize)]
@@ -62,8 +77,10 @@ impl Asker<'_> {
                 login,
             ) => {
                 let realm = self.realm(realm, login.is_some())?;
-                let (service, scope) = (service.as_deref(), self.scope(scope.as_deref()));
-                let token = self.fetch(transport, realm, service, &scope, login).await?;
+                let (service, scopes) = (service.as_deref(), self.scopes(scope.as_deref()));
+                let token = self
+                    .fetch(transport, realm, service, &scopes, login)
+                    .await?;
                 Authorization::bearer(origin, &token)
             }
         };
@@ -103,14 +120,25 @@ impl Asker<'_> {
         Ok(realm)
     }
 
-    /// What the token shall be good for: what the registry asks, but never more than reading.
-    fn scope(&self, asked: Option<&str>) -> String {
+    /// What the token shall be good for: for reading what the registry asks, but never more than that; for all
+    /// else what we know that we need.
+    fn scopes(&self, asked: Option<&str>) -> Vec<String> {
         let modest = |text: &&str| {
             let parts: Vec<&str> = text.split(':').collect();
             matches!(parts[..], ["repository", _, "pull"]) && !text.contains(' ')
         };
-        let own = || format!("repository:{}:pull", self.endpoint.repository);
-        asked.filter(modest).map_or_else(own, str::to_owned)
+        let scope = |repository: &str, actions| format!("repository:{repository}:{actions}");
+        let own = |actions| scope(&self.endpoint.repository, actions);
+        match self.access {
+            Access::Pull => vec![
+                asked
+                    .filter(modest)
+                    .map_or_else(|| own("pull"), str::to_owned),
+            ],
+            Access::Push => vec![own("pull,push")],
+            Access::Mount(other) => vec![own("pull,push"), scope(other, "pull")],
+            Access::Delete => vec![own("delete")],
+        }
     }
 
     async fn fetch(
@@ -118,7 +146,7 @@ impl Asker<'_> {
         transport: &Transport,
         mut realm: Url,
         service: Option<&str>,
-        scope: &str,
+        scopes: &[String],
         login: Option<&Login>,
     ) -> Result<Secret, Error> {
         let origin = Origin::of(&realm);
@@ -131,13 +159,15 @@ impl Asker<'_> {
         let mut request = Request::get(realm.clone());
         if let Some(Login::Identity(secret)) = login {
             request.method = Method::POST;
-            request.form = Some(form(service, scope, secret));
+            request.form = Some(form(service, scopes, secret));
         } else {
             let mut pairs = realm.query_pairs_mut();
             if let Some(service) = service {
                 pairs.append_pair("service", service);
             }
-            pairs.append_pair("scope", scope);
+            for scope in scopes {
+                pairs.append_pair("scope", scope);
+            }
             if let Some(Login::Basic { username, .. }) = login {
                 pairs.append_pair("account", username);
             }
@@ -184,14 +214,14 @@ fn parse(bytes: &[u8]) -> Result<Secret, String> {
         .ok_or_else(|| "neither `token` nor `access_token` is in its answer".to_owned())
 }
 
-fn form(service: Option<&str>, scope: &str, secret: &Secret) -> String {
+fn form(service: Option<&str>, scopes: &[String], secret: &Secret) -> String {
     // A URL is at hand that knows the encoding of forms.
     let mut url = Url::parse("https://form.invalid").expect("a constant");
     url.query_pairs_mut()
         .append_pair("grant_type", "refresh_token")
         .append_pair("client_id", "berth")
         .append_pair("service", service.unwrap_or_default())
-        .append_pair("scope", scope)
+        .append_pair("scope", &scopes.join(" "))
         .append_pair("refresh_token", secret.expose());
     url.query().unwrap_or_default().to_owned()
 }
@@ -211,19 +241,33 @@ mod tests {
         });
         let reference = Reference::parse(&format!("{registry}/a/b")).unwrap();
         let endpoints = crate::endpoint::of(&reference, &registries).unwrap();
-        let url = endpoints[0].url(endpoints[0].bases().last().unwrap(), "x");
+        let url = endpoints[0].url(endpoints[0].bases().last().unwrap(), "x", &[]);
         let asker = Asker {
             endpoint: &endpoints[0],
             url: &url,
             reach: Reach::Public,
             login: None,
             token_hosts: &["listed.example".to_owned()],
+            access: &Access::Pull,
         };
-        assert_eq!(asker.scope(Some("repository:x:pull")), "repository:x:pull");
+        assert_eq!(
+            asker.scopes(Some("repository:x:pull")),
+            ["repository:x:pull"]
+        );
+        let own = &endpoints[0].repository;
+        let scopes = |access| {
+            let greedy = Some("repository:x:pull,push,delete");
+            Asker { access, ..asker }.scopes(greedy)
+        };
         for greedy in ["repository:x:pull,push", "registry:catalog:*", "a b"] {
-            let want = format!("repository:{}:pull", endpoints[0].repository);
-            assert_eq!(asker.scope(Some(greedy)), want);
+            let want = format!("repository:{own}:pull");
+            assert_eq!(asker.scopes(Some(greedy)), [want]);
         }
+        let push = format!("repository:{own}:pull,push");
+        assert_eq!(scopes(&Access::Push).join(" "), push);
+        let mount = Access::Mount("team/base".into());
+        let both = format!("{push} repository:team/base:pull");
+        assert_eq!(scopes(&mount).join(" "), both);
         asker.realm(realm, with_login)
     }
 
@@ -260,7 +304,11 @@ mod tests {
         assert_eq!(token(r#"{"access_token": "b"}"#).unwrap(), "b");
         assert!(token(r#"{"token": ""}"#).is_err());
         assert!(token("nonsense").is_err());
-        let form = form(Some("s&t"), "repository:a:pull", &Secret::new("x=y"));
+        let form = form(
+            Some("s&t"),
+            &["repository:a:pull".into()],
+            &Secret::new("x=y"),
+        );
         assert!(form.contains("service=s%26t") && form.contains("refresh_token=x%3Dy"));
     }
 }

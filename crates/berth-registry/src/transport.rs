@@ -1,28 +1,24 @@
-//! One request and its answer: TLS, proxies, redirects, limits. Knows nothing of registries' protocol.
+//! One request and its answer: redirects, bodies, limits. Knows nothing of registries' protocol.
 //!
 //! Redirects are followed here, one by one, never by the HTTP library (security: G1): a secret stays with its
-//! origin, HTTPS does not become HTTP, and nobody leads us nearer than they are themselves (see `reach`), names
-//! included: they are checked when they are resolved, so they cannot change in between.
+//! origin; `redirect` says where else we do not go.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RANGE,
-    RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    HeaderName, RANGE, RETRY_AFTER,
 };
-use reqwest::{Certificate, Method, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 
+use crate::connect::Clients;
+use crate::content::{Content, Sent};
 use crate::error::printable;
 use crate::limits::{self, Patience};
 use crate::origin::Authorization;
-use crate::proxies::Proxies;
-use crate::reach::{self, Reach};
-use crate::registries::Registries;
+use crate::reach::Reach;
+use crate::redirect::{check_target, redirect, refusal_in, refused};
 use crate::{Config, Error};
 
 /// What is asked.
@@ -33,8 +29,12 @@ pub(crate) struct Request<'a> {
     pub(crate) accept: &'a str,
     /// Leave out this many bytes of the body.
     pub(crate) from: u64,
-    /// A form to post.
+    /// A form to post: it holds secrets.
     pub(crate) form: Option<String>,
+    /// What is written.
+    pub(crate) content: Content,
+    /// Further headers.
+    pub(crate) headers: &'a [(HeaderName, String)],
     pub(crate) authorization: Option<&'a Authorization>,
     /// Who sent us here, if it is not where the user pointed.
     pub(crate) led_by: Option<Reach>,
@@ -51,6 +51,8 @@ impl Request<'_> {
             accept: "*/*",
             from: 0,
             form: None,
+            content: Content::None,
+            headers: &[],
             authorization: None,
             led_by: None,
             insecure: false,
@@ -67,42 +69,17 @@ pub(crate) struct Answer {
     pub(crate) reach: Reach,
 }
 
-/// The HTTP clients, made when needed.
+/// Sends requests.
 pub(crate) struct Transport {
-    registries: Registries,
-    proxies: Proxies,
+    clients: Clients,
     patience: Patience,
-    user_agent: String,
-    clients: Mutex<Vec<(Key, reqwest::Client)>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Key {
-    trust: Trust,
-    led_by: Option<Reach>,
-}
-
-/// Whose certificates are good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Trust {
-    /// Nobody's: for plain HTTP.
-    Nobody,
-    /// Anybody's: insecure.
-    Anybody,
-    /// Those that this file's authorities signed.
-    File(PathBuf),
-    /// Those that the system trusts.
-    System,
 }
 
 impl Transport {
     pub(crate) fn new(config: &Config) -> Transport {
         Transport {
-            registries: config.registries.clone(),
-            proxies: config.proxies.clone(),
+            clients: Clients::new(config),
             patience: config.patience.clone(),
-            user_agent: config.user_agent.clone(),
-            clients: Mutex::default(),
         }
     }
 
@@ -116,6 +93,7 @@ impl Transport {
         for _ in 0..=limits::MAX_REDIRECTS {
             let response = self.send_once(request, &url, led_by).await?;
             let reach = self
+                .clients
                 .reach(&url, &response)
                 .max(led_by.unwrap_or(Reach::LinkLocal));
             let Some(next) = redirect(&url, &response, request)? else {
@@ -142,12 +120,7 @@ impl Transport {
         url: &Url,
         led_by: Option<Reach>,
     ) -> Result<Response, Error> {
-        // The name of a proxied host is resolved by the proxy; only addresses can be checked then.
-        let led_by = led_by.filter(|_| self.proxies.for_url(url).is_none());
-        let client = self.client(Key {
-            trust: self.trust(url),
-            led_by,
-        })?;
+        let client = self.clients.get(url, led_by)?;
         let mut builder = client
             .request(request.method.clone(), url.clone())
             .header(ACCEPT, request.accept)
@@ -158,15 +131,51 @@ impl Transport {
         if request.from > 0 {
             builder = builder.header(RANGE, format!("bytes={}-", request.from));
         }
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
         if let Some(form) = &request.form {
             builder = builder
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(form.clone());
         }
-        match tokio::time::timeout(self.patience.progress, builder.send()).await {
-            Err(_) => Err(self.silent(url)),
-            Ok(Err(source)) => Err(failed(url, source)),
-            Ok(Ok(response)) => Ok(response),
+        let mut sent = None;
+        match &request.content {
+            Content::None => {}
+            Content::Empty => builder = builder.header(CONTENT_LENGTH, "0"),
+            Content::Bytes(bytes) => builder = builder.body(bytes.clone()),
+            Content::Piece(piece) => {
+                let (body, watch) = piece.open()?;
+                builder = builder.body(body);
+                sent = Some(watch);
+            }
+        }
+        self.answer(builder, url, sent.as_deref()).await
+    }
+
+    /// Waits for the answer's header: [`Patience::progress`] from the last sign of life, which is also that
+    /// more of what is written was taken; longer once all is, because a registry may have much to do then.
+    async fn answer(
+        &self,
+        builder: RequestBuilder,
+        url: &Url,
+        sent: Option<&Sent>,
+    ) -> Result<Response, Error> {
+        let mut answer = std::pin::pin!(builder.send());
+        let (mut taken, mut patience) = (0, limits::COMMIT_WAITS);
+        loop {
+            match tokio::time::timeout(self.patience.progress, &mut answer).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(source)) => {
+                    let unreadable = sent.and_then(Sent::take_failure);
+                    return Err(unreadable.unwrap_or_else(|| failed(url, source)));
+                }
+                Err(_) => match sent {
+                    Some(sent) if sent.taken() > taken => taken = sent.taken(),
+                    Some(sent) if sent.is_all() && patience > 0 => patience -= 1,
+                    _ => return Err(self.silent(url)),
+                },
+            }
         }
     }
 
@@ -263,77 +272,6 @@ impl Transport {
             seconds: self.patience.progress.as_secs(),
         }
     }
-
-    fn trust(&self, url: &Url) -> Trust {
-        if url.scheme() != "https" {
-            return Trust::Nobody;
-        }
-        let host = self.entry_name(url);
-        if self.registries.is_insecure(&host) {
-            return Trust::Anybody;
-        }
-        match self.registries.get(&host).ca {
-            Some(path) => Trust::File(path),
-            None => Trust::System,
-        }
-    }
-
-    /// The name that the entry of this server has in the registries file.
-    fn entry_name(&self, url: &Url) -> String {
-        let host = url.host_str().unwrap_or_default();
-        match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None if host == crate::endpoint::HUB => crate::endpoint::HUB_NAME.to_owned(),
-            None => host.to_owned(),
-        }
-    }
-
-    fn reach(&self, url: &Url, response: &Response) -> Reach {
-        let literal = url.host_str().and_then(reach::literal);
-        let proxied = self.proxies.for_url(url).is_some();
-        let peer = response.remote_addr().filter(|_| !proxied);
-        let address = literal.or(peer.map(|address| address.ip()));
-        address.map_or(Reach::Public, Reach::of)
-    }
-
-    fn client(&self, key: Key) -> Result<reqwest::Client, Error> {
-        // Poisoned: another thread panicked; the list is whole at every moment.
-        let mut clients = self.clients.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some((_, client)) = clients.iter().find(|(k, _)| *k == key) {
-            return Ok(client.clone());
-        }
-        let client = self.build(&key)?;
-        clients.push((key, client.clone()));
-        Ok(client)
-    }
-
-    fn build(&self, key: &Key) -> Result<reqwest::Client, Error> {
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .http1_only()
-            .http1_max_headers(limits::MAX_HEADERS)
-            .user_agent(&self.user_agent)
-            .connect_timeout(self.patience.connect)
-            .tcp_nodelay(true)
-            .no_proxy();
-        if !self.proxies.is_empty() {
-            let proxies = self.proxies.clone();
-            builder = builder.proxy(reqwest::Proxy::custom(move |url| {
-                proxies.for_url(url).cloned()
-            }));
-        }
-        builder = match &key.trust {
-            Trust::Nobody => builder.tls_certs_only([]),
-            Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
-            Trust::File(path) => builder.tls_certs_only(read_authorities(path)?),
-            Trust::System => builder,
-        };
-        if let Some(led_by) = key.led_by {
-            builder = builder.dns_resolver(std::sync::Arc::new(Guard { led_by }));
-        }
-        builder.build().map_err(|source| Error::Tls { source })
-    }
 }
 
 /// How a URL is shown: without user, query and fragment.
@@ -387,147 +325,9 @@ fn failed(url: &Url, source: reqwest::Error) -> Error {
     }
 }
 
-/// Where the answer sends us; `None`: nowhere.
-fn redirect(from: &Url, response: &Response, request: &Request<'_>) -> Result<Option<Url>, Error> {
-    let moved = matches!(
-        response.status(),
-        StatusCode::MOVED_PERMANENTLY
-            | StatusCode::FOUND
-            | StatusCode::SEE_OTHER
-            | StatusCode::TEMPORARY_REDIRECT
-            | StatusCode::PERMANENT_REDIRECT
-    );
-    if !moved {
-        return Ok(None);
-    }
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .map(|v| String::from_utf8_lossy(v.as_bytes()));
-    let location = location.unwrap_or_default();
-    let bad = |reason| refused(from, &location, reason);
-    let next = from.join(&location).map_err(|_| bad("it is not a URL"))?;
-    if request.form.is_some() {
-        return Err(bad("secrets are not posted twice"));
-    }
-    match (from.scheme(), next.scheme()) {
-        (_, "https") | ("http", "http") => {}
-        ("https", "http") if request.insecure => {}
-        ("https", "http") => return Err(bad("it leads from HTTPS to HTTP")),
-        _ => return Err(bad("it is neither HTTPS nor HTTP")),
-    }
-    if !next.username().is_empty() || next.password().is_some() {
-        return Err(bad("it holds a name or a password"));
-    }
-    Ok(Some(next))
-}
-
-const TOO_NEAR: &str = "it leads into a network that the registry is not in";
-
-/// Refuses addresses, and names that are always local; other names are checked when resolved.
-fn check_target(from: &Url, to: &Url, led_by: Reach) -> Result<(), Error> {
-    let host = to.host_str().unwrap_or_default();
-    let local = reach::is_loopback(host).then_some(Reach::Loopback);
-    match reach::literal(host).map(Reach::of).or(local) {
-        Some(target) if !led_by.may_lead_to(target) => Err(refused(from, to.as_str(), TOO_NEAR)),
-        _ => Ok(()),
-    }
-}
-
-fn refused(from: &Url, to: &str, reason: &'static str) -> Error {
-    Error::RefusedRedirect {
-        from: shown(from),
-        to: Url::parse(to).map_or_else(|_| printable(to), |url| shown(&url)),
-        reason,
-    }
-}
-
-fn read_authorities(path: &std::path::Path) -> Result<Vec<Certificate>, Error> {
-    let pem = std::fs::read(path).map_err(|source| Error::ReadFile {
-        what: "the certificate authorities",
-        path: path.to_owned(),
-        source,
-    })?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|source| Error::ParseCa {
-        path: path.to_owned(),
-        source: Some(source),
-    })?;
-    match found.is_empty() {
-        true => Err(Error::ParseCa {
-            path: path.to_owned(),
-            source: None,
-        }),
-        false => Ok(found),
-    }
-}
-
-/// Resolves names, but not into networks that the one who named them is not in.
-struct Guard {
-    led_by: Reach,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{TOO_NEAR}")]
-struct TooNear;
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let led_by = self.led_by;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<SocketAddr> = found.collect();
-            // One bad address spoils them all: who mixes them is up to something.
-            if found.iter().any(|a| !led_by.may_lead_to(Reach::of(a.ip()))) {
-                return Err(TooNear.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn refusal_in(error: &reqwest::Error) -> Option<&'static str> {
-    crate::error::causes(error)
-        .contains(TOO_NEAR)
-        .then_some(TOO_NEAR)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn resolve(led_by: Reach) -> Result<usize, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let name = "localhost".parse().unwrap();
-        let found = runtime.block_on(Guard { led_by }.resolve(name));
-        found.map(Iterator::count).map_err(|e| e.to_string())
-    }
-
-    /// G1: names are checked when they are resolved.
-    #[test]
-    fn names_do_not_lead_nearer() {
-        assert!(resolve(Reach::Loopback).unwrap() > 0);
-        assert_eq!(resolve(Reach::Public).unwrap_err(), TOO_NEAR);
-        assert_eq!(resolve(Reach::Private).unwrap_err(), TOO_NEAR);
-    }
-
-    #[test]
-    fn addresses_do_not_lead_nearer() {
-        let url = |text: &str| Url::parse(text).unwrap();
-        let from = url("https://r.example/");
-        for (to, from_public, from_private) in [
-            ("https://storage.example/", true, true),
-            ("https://10.0.0.1/", false, true),
-            ("https://[::ffff:7f00:1]/", false, false),
-            ("https://localhost/", false, false),
-            ("https://2852039166/", false, false),
-        ] {
-            let may = |reach| check_target(&from, &url(to), reach).is_ok();
-            assert_eq!(may(Reach::Public), from_public, "{to}");
-            assert_eq!(may(Reach::Private), from_private, "{to}");
-        }
-    }
 
     #[test]
     fn secrets_in_urls_are_not_shown() {
