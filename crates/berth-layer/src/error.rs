@@ -93,7 +93,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The request on the command line of the child is none.
-    #[error("cannot understand the request to unpack")]
+    #[error("cannot understand the request")]
     Request {
         /// Cause.
         #[source]
@@ -145,6 +145,10 @@ impl Error {
             Error::Write { source } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("the disk is full: free space, or remove images and containers".to_owned())
             }
+            Error::Tree { operation: "make a layer of the renamed", .. } => Some(
+                "overlay was mounted with redirect_dir or metacopy, which the engine never asks for: copy it inside the container (`cp -a`) and remove the first one"
+                    .to_owned(),
+            ),
             Error::Limit { .. } => Some("the layer looks like a decompression bomb".to_owned()),
             _ => None,
         }
@@ -185,6 +189,16 @@ fn io_kind(error: &io::Error) -> ErrorKind {
         Some(code) => errno_kind(Errno::from_raw_os_error(code)),
         None if error.kind() == io::ErrorKind::UnexpectedEof => ErrorKind::Corrupt,
         None => ErrorKind::Internal,
+    }
+}
+
+/// `Tree`, with the path for people; the empty one is the root.
+pub(crate) fn tree(operation: &'static str, path: &[u8], source: Errno) -> Error {
+    let path = if path.is_empty() { b"/" } else { path };
+    Error::Tree {
+        operation,
+        path: shown(path),
+        source,
     }
 }
 

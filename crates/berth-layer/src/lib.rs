@@ -6,6 +6,8 @@
 //! | [`path`] | names of entries, taken apart and checked |
 //! | [`apply`](mod@apply) | entries → directory, over lower layers |
 //! | [`write`](mod@write) | directory → archive, an overlay's changes → layer |
+//! | [`changes`](mod@changes) | an overlay's upper directory against those below it |
+//! | [`export`](mod@export) | the process that reads a container's files |
 //! | [`decompress`](mod@decompress), [`pipeline`] | blob → archive and diff-id |
 //! | [`child`] | the confined process that does it |
 //! | [`copy`](mod@copy) | directory → directory |
@@ -16,11 +18,13 @@
 //! Nothing that an archive says is ever looked up as a path from outside its target directory: see `apply`.
 
 pub mod apply;
+pub mod changes;
 pub mod child;
 pub mod confine;
 pub mod copy;
 pub mod decompress;
 pub mod error;
+pub mod export;
 pub mod limits;
 mod lookup;
 pub mod merged;
@@ -32,8 +36,9 @@ pub mod tar;
 mod view;
 pub mod write;
 
+pub use changes::{Change, changes};
 pub use copy::copy_tree;
 pub use error::Error;
 pub use limits::Limits;
 pub use merged::read_merged;
-pub use write::{WriteOptions, write_layer, write_tree};
+pub use write::{WriteOptions, write_layer, write_merged, write_tree};

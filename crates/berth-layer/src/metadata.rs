@@ -108,6 +108,24 @@ pub(crate) fn is_opaque(dir: impl AsFd) -> Result<bool, Errno> {
     Ok(false)
 }
 
+/// Whether overlay takes content of it from elsewhere (`redirect_dir`, `metacopy`): then the upper directory alone
+/// does not say what it is.
+pub(crate) fn is_redirected(fd: impl AsFd) -> Result<bool, Errno> {
+    for name in [
+        c"trusted.overlay.redirect",
+        c"trusted.overlay.metacopy",
+        c"user.overlay.redirect",
+        c"user.overlay.metacopy",
+    ] {
+        match rustix::fs::fgetxattr(&fd, name, &mut [0u8; 0][..]) {
+            Ok(_) | Err(Errno::RANGE) => return Ok(true),
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::PERM) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(false)
+}
+
 /// Which step failed, for the message.
 pub(crate) type Step = &'static str;
 

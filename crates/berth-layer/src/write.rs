@@ -5,7 +5,8 @@
 //! can hold, are left out. A name that begins with `.wh.` is an error: read back, it would be a whiteout.
 //!
 //! [`write_layer`] does the same with the upper directory of an overlay, whose whiteouts and opaque
-//! directories become those of the layer format: a container's changes as a layer.
+//! directories become those of the layer format: a container's changes as a layer. [`write_merged`] writes what the
+//! layers of an overlay show together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -15,10 +16,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, FileType, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::error::shown;
+use crate::changes::Change;
+use crate::error::{shown, tree};
 use crate::metadata::{self, Metadata};
 use crate::path;
 use crate::tar::{Entry, Kind, Writer};
+use crate::view::{self, Found, View};
 use crate::{Error, lookup};
 
 /// How to write a tree.
@@ -39,59 +42,114 @@ pub fn write_tree<W: Write>(
     output: W,
     options: &WriteOptions,
 ) -> Result<W, Error> {
-    write(root, output, options, false)
+    write(root, output, options, None)
 }
 
-/// Writes the changes in an overlay's upper directory as a layer. Nothing may write to it meanwhile.
+/// Writes these changes in an overlay's upper directory (see [`crate::changes`](mod@crate::changes)) as a layer. Nothing
+/// may write to it meanwhile.
 ///
 /// # Errors
 /// As [`write_tree`].
 pub fn write_layer<W: Write>(
     upper: BorrowedFd<'_>,
+    changes: &BTreeMap<Vec<u8>, Change>,
     output: W,
     options: &WriteOptions,
 ) -> Result<W, Error> {
-    write(upper, output, options, true)
+    write(upper, output, options, Some(changes))
+}
+
+/// Writes the merged view of an overlay's layers (topmost first). What vanishes meanwhile is left out.
+///
+/// # Errors
+/// As [`write_tree`].
+pub fn write_merged<W: Write>(
+    layers: Vec<OwnedFd>,
+    output: W,
+    options: &WriteOptions,
+) -> Result<W, Error> {
+    let mut view = View::new(layers);
+    let mut walk = TreeWriter::new(output, options, false);
+    let mut work = vec![(Vec::new(), true)];
+    while let Some((path, is_dir)) = work.pop() {
+        let failed = |errno| tree("read", &path, errno);
+        if !is_dir {
+            if let Some(Found::Other(dir, _)) = view.find(&path).map_err(failed)? {
+                walk.other(&dir, &path)?;
+            }
+            continue;
+        }
+        let parts = view.dir(&path).map_err(failed)?;
+        let Some(top) = parts.first() else { continue };
+        if options.root || !path.is_empty() {
+            walk.dir(&path, top)?;
+        }
+        let names = view::names(parts).map_err(failed)?.into_iter().rev();
+        work.extend(names.map(|(name, is_dir)| (path::join(&path, &name), is_dir)));
+    }
+    walk.writer.finish()
 }
 
 fn write<W: Write>(
     root: BorrowedFd<'_>,
     output: W,
     options: &WriteOptions,
-    overlay: bool,
+    changes: Option<&BTreeMap<Vec<u8>, Change>>,
 ) -> Result<W, Error> {
-    let mut walk = TreeWriter {
-        root,
-        options,
-        overlay,
-        writer: Writer::new(output),
-        linked: HashMap::new(),
+    let mut walk = TreeWriter::new(output, options, changes.is_some());
+    let open = |path: &[u8], flags| {
+        lookup::open_dir(root, path, flags).map_err(|errno| tree("open", path, errno))
     };
-    let top = walk.open_dir(b"")?;
+    let top = open(b"", OFlags::RDONLY)?;
     if options.root {
         walk.dir(b"", &top)?;
     }
-    let mut work = walk.children(b"", &top)?;
+    let mut work = children(b"", &top)?;
     while let Some((path, file_type)) = work.pop() {
-        if path::split(&path).1.starts_with(path::WHITEOUT) {
+        if changes.is_some_and(|changes| !changes.contains_key(&path)) {
+            continue;
+        }
+        let (dir, name) = path::split(&path);
+        if name.starts_with(path::WHITEOUT) {
             return Err(Error::Entry {
                 path: shown(&path),
                 reason: "a layer cannot hold a name that begins with `.wh.`".to_owned(),
             });
         }
         if file_type == FileType::Directory {
-            let fd = walk.open_dir(&path)?;
+            let fd = open(&path, OFlags::RDONLY)?;
             walk.dir(&path, &fd)?;
-            work.extend(walk.children(&path, &fd)?);
+            work.extend(children(&path, &fd)?);
         } else {
-            walk.other(&path)?;
+            walk.other(&open(dir, OFlags::PATH)?, &path)?;
         }
     }
     walk.writer.finish()
 }
 
+/// The children of a directory, last name first: they are taken from the end.
+fn children(path: &[u8], fd: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Error> {
+    let failed = |errno| tree("read", path, errno);
+    let mut found = BTreeMap::new();
+    for entry in Dir::read_from(fd).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let file_type = match entry.file_type() {
+            FileType::Unknown => match lookup::stat(fd, name).map_err(failed)? {
+                Some(stat) => FileType::from_raw_mode(stat.st_mode),
+                None => continue,
+            },
+            known => known,
+        };
+        found.insert(path::join(path, name), file_type);
+    }
+    Ok(found.into_iter().rev().collect())
+}
+
 struct TreeWriter<'a, W> {
-    root: BorrowedFd<'a>,
     options: &'a WriteOptions,
     /// The tree is the upper directory of an overlay.
     overlay: bool,
@@ -100,9 +158,14 @@ struct TreeWriter<'a, W> {
     linked: HashMap<(u64, u64), Vec<u8>>,
 }
 
-impl<W: Write> TreeWriter<'_, W> {
-    fn open_dir(&self, path: &[u8]) -> Result<OwnedFd, Error> {
-        lookup::open_dir(self.root, path, OFlags::RDONLY).map_err(|errno| tree("open", path, errno))
+impl<'a, W: Write> TreeWriter<'a, W> {
+    fn new(output: W, options: &'a WriteOptions, overlay: bool) -> TreeWriter<'a, W> {
+        TreeWriter {
+            options,
+            overlay,
+            writer: Writer::new(output),
+            linked: HashMap::new(),
+        }
     }
 
     fn dir(&mut self, path: &[u8], fd: &OwnedFd) -> Result<(), Error> {
@@ -113,10 +176,22 @@ impl<W: Write> TreeWriter<'_, W> {
             entry.path = b"./".to_vec();
         }
         self.writer.append(&entry, &mut io::empty())?;
-        if self.overlay && metadata::is_opaque(fd).map_err(|errno| tree("look at", path, errno))? {
-            return self.whiteout(path, path::OPAQUE);
+        if !self.overlay {
+            return Ok(());
         }
-        Ok(())
+        self.refuse_redirected(path, fd)?;
+        match metadata::is_opaque(fd).map_err(|errno| tree("look at", path, errno))? {
+            true => self.whiteout(path, path::OPAQUE),
+            false => Ok(()),
+        }
+    }
+
+    fn refuse_redirected(&self, path: &[u8], fd: &OwnedFd) -> Result<(), Error> {
+        match metadata::is_redirected(fd) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(tree("make a layer of the renamed", path, Errno::OPNOTSUPP)),
+            Err(errno) => Err(tree("look at", path, errno)),
+        }
     }
 
     fn whiteout(&mut self, dir: &[u8], name: &[u8]) -> Result<(), Error> {
@@ -124,33 +199,11 @@ impl<W: Write> TreeWriter<'_, W> {
         self.writer.append(&entry, &mut io::empty())
     }
 
-    /// The children of a directory, last name first: they are taken from the end.
-    fn children(&self, path: &[u8], fd: &OwnedFd) -> Result<Vec<(Vec<u8>, FileType)>, Error> {
-        let failed = |errno| tree("read", path, errno);
-        let mut found = BTreeMap::new();
-        for entry in Dir::read_from(fd).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
-            let file_type = match entry.file_type() {
-                FileType::Unknown => match lookup::stat(fd, name).map_err(failed)? {
-                    Some(stat) => FileType::from_raw_mode(stat.st_mode),
-                    None => continue,
-                },
-                known => known,
-            };
-            found.insert(path::join(path, name), file_type);
-        }
-        Ok(found.into_iter().rev().collect())
-    }
-
-    fn other(&mut self, path: &[u8]) -> Result<(), Error> {
+    /// Whatever is no directory, by the directory that it lies in.
+    fn other(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<(), Error> {
         let failed = |errno| tree("look at", path, errno);
         let (dir, name) = path::split(path);
-        let parent = lookup::open_dir(self.root, dir, OFlags::PATH).map_err(failed)?;
-        let Some(stat) = lookup::stat(&parent, name).map_err(failed)? else {
+        let Some(stat) = lookup::stat(parent, name).map_err(failed)? else {
             return Err(tree("look at", path, Errno::NOENT));
         };
         if self.overlay && metadata::is_whiteout(&stat) {
@@ -165,9 +218,9 @@ impl<W: Write> TreeWriter<'_, W> {
             rustix::fs::minor(stat.st_rdev),
         );
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => return self.file(path, &stat),
+            FileType::RegularFile => return self.file(parent, path),
             FileType::Symlink => {
-                let link = rustix::fs::readlinkat(&parent, name, Vec::new())
+                let link = rustix::fs::readlinkat(parent, name, Vec::new())
                     .map_err(|errno| tree("read the link", path, errno))?;
                 let mut entry = self.described(path, Kind::Symlink, found);
                 entry.link = link.into_bytes();
@@ -182,13 +235,17 @@ impl<W: Write> TreeWriter<'_, W> {
         self.writer.append(&entry, &mut io::empty())
     }
 
-    fn file(&mut self, path: &[u8], stat: &Stat) -> Result<(), Error> {
+    fn file(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<(), Error> {
         let failed = |errno| tree("open", path, errno);
         // Non-blocking: a file that is replaced by a pipe meanwhile must not hang us.
-        let fd =
-            lookup::open(self.root, path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let fd = lookup::open(parent.as_fd(), path::split(path).1, flags).map_err(failed)?;
+        if self.overlay {
+            self.refuse_redirected(path, &fd)?;
+        }
         let found =
             Metadata::of(fd.as_fd()).map_err(|errno| tree("read the metadata of", path, errno))?;
+        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
         let mut entry = self.described(path, Kind::File, found);
         entry.size = u64::try_from(stat.st_size).unwrap_or(0);
         self.writer.append(&entry, &mut File::from(fd))
@@ -227,17 +284,5 @@ impl<W: Write> TreeWriter<'_, W> {
             };
         }
         entry
-    }
-}
-
-fn tree(operation: &'static str, path: &[u8], source: Errno) -> Error {
-    Error::Tree {
-        operation,
-        path: if path.is_empty() {
-            "/".to_owned()
-        } else {
-            shown(path)
-        },
-        source,
     }
 }

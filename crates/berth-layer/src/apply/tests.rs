@@ -738,7 +738,40 @@ fn what_a_container_changed_becomes_a_layer() {
     assert!(unmounted.unwrap().success());
 
     let upper = fs::File::open(&upper).unwrap();
-    let layer = crate::write_layer(upper.as_fd(), Vec::new(), &Default::default()).unwrap();
+    let lower = || vec![fs::File::open(&world.layers[0]).unwrap().into()];
+    let changes = crate::changes(upper.try_clone().unwrap().into(), lower(), &[]).unwrap();
+    let told: Vec<String> = changes
+        .iter()
+        .map(|(path, change)| format!("{change:?} {}", String::from_utf8_lossy(path)))
+        .collect();
+    let expected = [
+        "Changed etc",
+        "Deleted etc/a",
+        "Changed etc/b",
+        "Deleted gone",
+        "Changed new",
+        "Deleted new/below",
+        "Added new/file",
+    ];
+    assert_eq!(told, expected);
+
+    let mut layers = lower();
+    layers.insert(0, upper.try_clone().unwrap().into());
+    let all = crate::write_merged(layers, Vec::new(), &Default::default()).unwrap();
+    let mut reader = Reader::new(&all[..], Limits::default());
+    let mut paths = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        paths.push(
+            String::from_utf8(entry.path)
+                .unwrap()
+                .trim_end_matches('/')
+                .to_owned(),
+        );
+    }
+    assert_eq!(paths, seen.keys().cloned().collect::<Vec<_>>());
+
+    let layer =
+        crate::write_layer(upper.as_fd(), &changes, Vec::new(), &Default::default()).unwrap();
     let mut reader = Reader::new(&layer[..], Limits::default());
     let mut names = Vec::new();
     while let Some(entry) = reader.next().unwrap() {

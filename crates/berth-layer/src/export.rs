@@ -1,0 +1,124 @@
+//! The process that reads a container's files: `berth internal export REQUEST`. A rootless engine runs it inside the
+//! user namespace that owns them.
+//!
+//! ```text
+//! argv    one JSON object: [`Request`]
+//! stdout  an archive, or changes: { `A` | `C` | `D`  path NUL }
+//! stderr  one JSON line if it failed: a [`Failure`]
+//! exit    0, or 1 if it failed
+//! ```
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::child::Failure;
+use crate::{Change, Error, WriteOptions, changes, write_layer, write_merged};
+
+/// Bytes written at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// What to write of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// What it changed, as a list.
+    Changes,
+    /// What it changed, as a layer.
+    Layer,
+    /// All that it sees.
+    Tree,
+}
+
+/// Of which container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// What to write.
+    pub what: What,
+    /// Its layers, topmost (the writable one) first.
+    pub layers: Vec<PathBuf>,
+    /// Clean paths that the engine makes in every container.
+    pub ours: Vec<String>,
+    /// See [`WriteOptions`].
+    pub mtime_clamp_secs: Option<i64>,
+}
+
+/// The process's main function; `args` come after `export`.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Err(error) = run(args) else {
+        return ExitCode::SUCCESS;
+    };
+    // Standard error is the only place to complain to.
+    let _ = serde_json::to_writer(io::stderr(), &Failure::from(&error));
+    ExitCode::FAILURE
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
+    let arg = args.into_iter().next().unwrap_or_default();
+    let request: Request = serde_json::from_slice(arg.as_encoded_bytes())
+        .map_err(|source| Error::Request { source })?;
+    let mut layers = request
+        .layers
+        .iter()
+        .map(open)
+        .collect::<Result<Vec<OwnedFd>, _>>()?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    let options = WriteOptions {
+        mtime_clamp_secs: request.mtime_clamp_secs,
+        root: request.what == What::Tree,
+    };
+    if request.what == What::Tree || layers.is_empty() {
+        return write_merged(layers, out, &options).map(drop);
+    }
+    let upper = layers.remove(0);
+    let ours: Vec<Vec<u8>> = request.ours.into_iter().map(String::into_bytes).collect();
+    let own = upper.try_clone().map_err(|source| Error::Read { source })?;
+    let found = changes(own, layers, &ours)?;
+    match request.what {
+        What::Layer => write_layer(upper.as_fd(), &found, out, &options).map(drop),
+        _ => list(&found, &mut out).map_err(|source| Error::Write { source }),
+    }
+}
+
+fn list(changes: &BTreeMap<Vec<u8>, Change>, out: &mut impl Write) -> io::Result<()> {
+    for (path, change) in changes {
+        out.write_all(match change {
+            Change::Added => b"A",
+            Change::Changed => b"C",
+            Change::Deleted => b"D",
+        })?;
+        out.write_all(path)?;
+        out.write_all(b"\0")?;
+    }
+    out.flush()
+}
+
+/// Takes apart what [`What::Changes`] writes.
+pub fn parse_changes(bytes: &[u8]) -> Vec<(Change, Vec<u8>)> {
+    let records = bytes.split(|byte| *byte == 0);
+    let parsed = records.filter_map(|record| {
+        let (kind, path) = record.split_first()?;
+        let change = match kind {
+            b'A' => Change::Added,
+            b'C' => Change::Changed,
+            _ => Change::Deleted,
+        };
+        Some((change, path.to_vec()))
+    });
+    parsed.collect()
+}
+
+fn open(path: &PathBuf) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|source| Error::OpenDir {
+        path: path.display().to_string(),
+        source,
+    })
+}
