@@ -28,8 +28,11 @@ macro_rules! both {
 
 mod attach;
 mod bad_input;
+mod commit;
+mod diff;
 mod exec;
 mod explain;
+mod export;
 mod images;
 mod isolation;
 mod lifecycle;

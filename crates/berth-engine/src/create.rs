@@ -17,7 +17,7 @@ use crate::{Engine, Error, env, json};
 const STOP_SIGNAL: i32 = 15;
 const STOP_TIMEOUT_S: u32 = 10;
 const PIDS: i64 = 4096;
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
     /// Makes a container. Hold a lease on the image from its resolution to here.

@@ -166,6 +166,19 @@ pub enum Error {
         /// The container.
         id: String,
     },
+    /// Its files could not be read.
+    #[error("cannot read the files of the container {id}")]
+    ReadFiles {
+        /// The container.
+        id: String,
+        /// The sort of failure.
+        kind: ErrorKind,
+        /// What the user can do, when known.
+        hint: Option<String>,
+        /// The reader's report as a chain of causes.
+        #[source]
+        source: Chain,
+    },
     /// The connection to its monitor.
     #[error("cannot attach to the container {id}")]
     Attach {
@@ -228,6 +241,7 @@ impl Error {
             Error::Start { failure, .. } => failure.kind,
             Error::Exit { source, .. } => source.kind(),
             Error::Attach { source, .. } => source.kind(),
+            Error::ReadFiles { kind, .. } => *kind,
             Error::KillPending { .. } => ErrorKind::Unavailable,
             Error::Io { .. } | Error::Helper { .. } | Error::ShimDied { .. } => ErrorKind::Internal,
         }
@@ -257,6 +271,7 @@ impl Error {
             Error::Profile(source) => source.hint(),
             Error::Start { failure, .. } => failure.hint.clone(),
             Error::Attach { source, .. } => source.hint(),
+            Error::ReadFiles { hint, .. } => hint.clone(),
             Error::KillPending { .. } => Some(
                 "a process of it is stuck in the kernel (a hung disk or network mount?); it ends when that does"
                     .to_owned(),

@@ -3,6 +3,7 @@
 mod archive;
 mod bootstrap;
 mod change;
+mod commit;
 mod error;
 mod find;
 mod import;
@@ -16,6 +17,7 @@ mod save;
 mod tag;
 
 pub use bootstrap::BootstrapOptions;
+pub use commit::{CommitOptions, Committed};
 pub use error::Error;
 pub use find::{Found, all, find, pinned};
 pub use import::ImportOptions;

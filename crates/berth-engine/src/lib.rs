@@ -13,6 +13,8 @@ pub mod error;
 pub mod exec;
 pub mod exit;
 pub mod explain;
+pub mod export;
+mod frozen;
 pub mod fsck;
 mod host;
 pub mod image;

@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod busybox;
+pub mod docker;
 pub mod dying_proxy;
 pub mod evil_registry;
 pub mod finished;
@@ -19,6 +20,7 @@ pub mod sandbox;
 pub mod user;
 pub mod wait;
 
+pub use docker::Dockerd;
 pub use dying_proxy::DyingProxy;
 pub use evil_registry::EvilRegistry;
 pub use finished::Finished;

@@ -89,6 +89,10 @@ pub enum Error {
     NotStatic { path: String },
     #[error("cannot look at the containers")]
     Containers { source: Box<crate::Error> },
+    #[error(transparent)]
+    Container(Box<crate::Error>),
+    #[error("the container's image cannot be built upon: {reason}")]
+    BadBase { reason: &'static str },
 }
 
 /// The last lines that a program wrote to standard error.
@@ -120,6 +124,8 @@ impl Error {
             Error::Program { .. } | Error::NoSources => ErrorKind::Unsupported,
             Error::Encode { .. } | Error::Io { .. } => ErrorKind::Internal,
             Error::Containers { source } => source.kind(),
+            Error::Container(source) => source.kind(),
+            Error::BadBase { .. } => ErrorKind::Corrupt,
         }
     }
 
@@ -158,6 +164,7 @@ impl Error {
             }
             Error::NoSources => Some("see sources.list(5): an archive of Debian is needed".into()),
             Error::Containers { source } => source.hint(),
+            Error::Container(source) => source.hint(),
             _ => None,
         }
     }

@@ -72,6 +72,15 @@ pub(crate) fn one_layer_image(
     mut config: ImageConfig,
 ) -> Result<Descriptor, Error> {
     config.rootfs.diff_ids = vec![layer.diff_id];
+    put_image(lease, config, vec![layer.descriptor])
+}
+
+/// Puts the documents of an image into the store.
+pub(crate) fn put_image(
+    lease: &Lease,
+    config: ImageConfig,
+    layers: Vec<Descriptor>,
+) -> Result<Descriptor, Error> {
     let put = |media_type: &str, bytes: Result<Vec<u8>, serde_json::Error>| {
         let bytes = bytes.map_err(|source| Error::Encode { source })?;
         lease
@@ -79,6 +88,6 @@ pub(crate) fn one_layer_image(
             .map_err(store("keep the image's documents"))
     };
     let config = put(media::CONFIG, serde_json::to_vec(&config))?;
-    let manifest = Manifest::new(config, vec![layer.descriptor]);
+    let manifest = Manifest::new(config, layers);
     put(media::MANIFEST, serde_json::to_vec(&manifest))
 }

@@ -25,6 +25,22 @@ impl Verb for Reap {
     }
 }
 
+/// Keep a container frozen until the end of standard input
+#[derive(Debug, clap::Args)]
+pub struct Thaw {
+    /// The container's id
+    id: String,
+}
+
+impl Verb for Thaw {
+    fn run(self, globals: &Globals) -> Outcome {
+        let id = ContainerId::parse(&self.id).map_err(Failure::usage)?;
+        let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+        context::engine(globals)?.thaw_at_end(&id, input, output)?;
+        Ok(0)
+    }
+}
+
 /// The confined children of the engine: they give up their rights first, so they come before the parser.
 /// `None`: the arguments ask for none of them.
 pub fn confined(args: &[OsString]) -> Option<ExitCode> {
@@ -38,6 +54,7 @@ pub fn confined(args: &[OsString]) -> Option<ExitCode> {
     match verb.to_str()? {
         "unpack" => Some(berth_engine::unpack::child(rest())),
         "read" => Some(berth_engine::unpack::read(rest())),
+        "export" => Some(berth_engine::export::child(rest())),
         "purge" => Some(berth_engine::unpack::purge(rest())),
         _ => None,
     }

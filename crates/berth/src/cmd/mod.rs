@@ -2,12 +2,15 @@
 
 pub mod attach;
 pub mod bootstrap;
+pub mod commit;
 pub mod completion;
 pub mod container_options;
 pub mod container_prune;
 pub mod create;
+pub mod diff;
 pub mod exec;
 pub mod explain;
+pub mod export;
 pub mod foreground;
 pub mod fsck;
 pub mod gc;
@@ -33,6 +36,7 @@ pub mod start;
 pub mod stop;
 pub mod tag;
 pub mod top;
+pub mod unfinished;
 pub mod unpause;
 pub mod unshare;
 pub mod version;
@@ -51,8 +55,16 @@ use crate::verbs::Outcome;
 /// # Errors
 /// Standard output cannot be written.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], for what need not be text: a container's names of files.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             Err(Failure::exit(diagnostic::FAILED))

@@ -1,12 +1,11 @@
 //! `berth save`.
 
-use std::fs::OpenOptions;
 use std::io::{BufWriter, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use berth_engine::Engine;
 
+use super::unfinished::Unfinished;
 use crate::context;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
@@ -44,28 +43,9 @@ impl Verb for Save {
     }
 }
 
-/// Under another name first: a file of that name is whole or was not touched.
 fn to_file(engine: &Engine, images: &[String], path: &Path) -> Result<(), Failure> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}.part", std::process::id()));
-    let unfinished = PathBuf::from(unfinished);
-    let failed = |error: std::io::Error| {
-        Failure::of(&error).within(format!("cannot write `{}`", path.display()))
-    };
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .map_err(failed)?;
-    let written = engine
-        .save_images(images, BufWriter::with_capacity(BUFFER, file))
-        .map_err(Failure::from)
-        .and_then(|mut out| out.flush().map_err(failed))
-        .and_then(|()| std::fs::rename(&unfinished, path).map_err(failed));
-    if written.is_err() {
-        // The failure is what the user is told.
-        let _ = std::fs::remove_file(&unfinished);
-    }
-    written
+    let (unfinished, file) = Unfinished::beside(path)?;
+    let mut out = engine.save_images(images, BufWriter::with_capacity(BUFFER, file))?;
+    out.flush().map_err(|error| unfinished.failed(&error))?;
+    unfinished.finish()
 }

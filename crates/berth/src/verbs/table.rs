@@ -115,6 +115,9 @@ fn lifecycle() -> Vec<Entry> {
             "explain",
             "Show each setting as the kernel has it, and what caused it",
         ),
+        verb::<cmd::diff::Diff>("diff", "Show what a container changed in its image's files"),
+        verb::<cmd::export::Export>("export", "Write all files of a container to an archive"),
+        verb::<cmd::commit::Commit>("commit", "Make an image of a container"),
         verb::<cmd::logs::Logs>("logs", "Show what a container wrote"),
         verb::<cmd::attach::Attach>(
             "attach",
@@ -146,8 +149,8 @@ fn internal_group(command: Command) -> Command {
 }
 
 fn internal() -> Vec<Entry> {
-    vec![verb::<cmd::internal::Reap>(
-        "reap",
-        "Clean up after a container that ended",
-    )]
+    vec![
+        verb::<cmd::internal::Reap>("reap", "Clean up after a container that ended"),
+        verb::<cmd::internal::Thaw>("thaw", "Thaw a container when standard input ends"),
+    ]
 }

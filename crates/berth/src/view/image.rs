@@ -202,8 +202,12 @@ pub fn inspect(details: &Details) -> Value {
         ("RepoTags", list(&details.tags)),
         ("RepoDigests", list(&details.digests)),
         ("Parent", "".into()),
-        ("Comment", "".into()),
+        (
+            "Comment",
+            text(config.history.last().map(|step| step.comment.as_str())),
+        ),
         ("Created", text(config.created.as_deref())),
+        ("DockerVersion", "".into()),
         ("Author", text(config.author.as_deref())),
         ("Config", run_config(config)),
         ("Architecture", config.architecture.as_str().into()),
