@@ -33,6 +33,7 @@ pub mod spec;
 pub mod start;
 mod stop;
 pub mod top;
+pub mod trust;
 pub mod unpack;
 pub mod user;
 mod volumes;

@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use berth_engine::image::pull::{LayerStep, Parts, PullCause, PullError, PullEvent, Pulled, pull};
+use berth_engine::trust::Trust;
 use berth_engine::unpack::{UnpackError, UnpackOptions};
 use berth_layer::Limits;
 use berth_layer::tar::{Entry, Kind, Writer};
@@ -89,6 +90,7 @@ impl Place {
             store: &self.store,
             snapshots: &self.snapshots,
             unpack: &self.options,
+            trust: &Trust::default(),
         };
         let config = Config {
             patience: Patience {

@@ -3,6 +3,7 @@
 use berth_engine::Engine;
 use berth_engine::image::RegistryConfig;
 use berth_engine::image::pull::{PullEvent, Pulled};
+use berth_engine::trust::Files;
 use berth_oci::{Platform, Reference};
 
 use crate::ui::diagnostic::Failure;
@@ -20,10 +21,11 @@ pub fn pull(
 ) -> Result<Pulled, Failure> {
     let config = RegistryConfig::from_env(|name| std::env::var(name).ok())
         .map_err(|error| Failure::hinted(&error, error.hint()))?;
+    let trust = trust_files().load()?;
     let mut progress = Progress::stderr(quiet);
     let tag = reference.tag().unwrap_or("the digest");
     progress.say(&format!("{tag}: Pulling from {}", reference.path()));
-    let pulled = engine.pull(config, reference, platform, &mut |event| {
+    let pulled = engine.pull(config, &trust, reference, platform, &mut |event| {
         if let PullEvent::Layer {
             digest,
             size_bytes,
@@ -43,4 +45,13 @@ pub fn pull(
     };
     progress.say(&format!("Status: {what} {}", reference.familiar()));
     Ok(pulled)
+}
+
+/// Where the environment says that the policies are.
+pub fn trust_files() -> Files {
+    // A path that is no text must not be taken for none: its file is not found then.
+    Files::from_env(|name| {
+        let value = std::env::var_os(name)?;
+        Some(value.to_string_lossy().into_owned())
+    })
 }

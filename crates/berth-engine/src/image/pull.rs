@@ -23,6 +23,7 @@ use berth_registry::{Client, Config, FetchedImage};
 use berth_snapshot::Snapshots;
 use berth_store::{Expected, Lease, Store};
 
+use crate::trust::Trust;
 use crate::unpack::UnpackOptions;
 
 use arrivals::Arrivals;
@@ -43,6 +44,8 @@ pub struct Parts<'a> {
     pub snapshots: &'a Snapshots,
     /// How they are.
     pub unpack: &'a UnpackOptions,
+    /// What may be pulled.
+    pub trust: &'a Trust,
 }
 
 /// News of a pull.
@@ -123,6 +126,7 @@ impl crate::Engine {
     pub fn pull(
         &self,
         config: Config,
+        trust: &Trust,
         reference: &Reference,
         platform: Option<&Platform>,
         progress: &mut dyn FnMut(PullEvent),
@@ -131,6 +135,7 @@ impl crate::Engine {
             store: self.store(),
             snapshots: self.snapshots(),
             unpack: &self.unpack_options(),
+            trust,
         };
         pull(&parts, config, reference, platform, progress)
     }
@@ -149,9 +154,11 @@ fn pull_image(
         .build()
         .map_err(|source| PullCause::Network { source })?;
     let client = Client::new(config);
+    let gate = parts.trust.gate(reference)?;
     let lease = parts.store.lease()?;
     let host = Platform::host();
     let image = runtime.block_on(client.fetch_image(reference, platform.unwrap_or(&host)))?;
+    runtime.block_on(gate.admit(&client, reference, &image))?;
     let descriptor = image.index.as_ref().unwrap_or(&image.manifest).descriptor();
     let layers = fetch::distinct(&image.parsed.layers);
     progress(PullEvent::Resolved {

@@ -20,6 +20,9 @@ pub enum PullCause {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] berth_registry::Error),
+    /// A policy.
+    #[error(transparent)]
+    Trust(Box<crate::trust::Error>),
     /// The store.
     #[error(transparent)]
     Store(#[from] berth_store::Error),
@@ -56,10 +59,17 @@ pub enum PullCause {
     Panicked,
 }
 
+impl From<crate::trust::Error> for PullCause {
+    fn from(error: crate::trust::Error) -> PullCause {
+        PullCause::Trust(Box::new(error))
+    }
+}
+
 impl PullCause {
     fn kind(&self) -> ErrorKind {
         match self {
             PullCause::Registry(source) => source.kind(),
+            PullCause::Trust(source) => source.kind(),
             PullCause::Store(source) => source.kind(),
             PullCause::WrongLayer { .. } => ErrorKind::Corrupt,
             PullCause::Unpack(source) => source.kind(),
@@ -80,6 +90,7 @@ impl PullError {
     pub fn hint(&self) -> Option<String> {
         match &self.source {
             PullCause::Registry(source) => source.hint(),
+            PullCause::Trust(source) => source.hint(),
             PullCause::Store(source) => source.hint(),
             PullCause::Unpack(source) => source.hint(),
             PullCause::WrongLayer { .. } => Some(

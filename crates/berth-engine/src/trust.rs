@@ -1,0 +1,35 @@
+//! Which images may be pulled: the policies of `trust.toml`, and the signatures that they ask for.
+//!
+//! ```text
+//! file        where trust.toml is, reading and changing it
+//! gate        what a reference needs (before anything is asked of a registry), and whether an image has it
+//! signatures  what is stored beside an image in its registry
+//! check       `trust verify` and `trust inspect`: the same for what is here already
+//! keys        files of keys
+//! ```
+//! What cannot be read or understood accepts nothing. A policy holds for names: what is loaded, imported or
+//! bootstrapped is not pulled, so no policy is asked.
+
+mod check;
+mod error;
+mod file;
+mod gate;
+mod keys;
+mod signatures;
+
+pub use berth_trust::{Policies, Policy, Prefix, Requirement};
+pub use check::{Approval, Signed};
+pub use error::{Error, Reasons};
+pub use file::{Files, Trust};
+pub use keys::{generate, read_private, read_public};
+
+pub use berth_trust::{LockedKey, Passphrase, PrivateKey, PublicKey};
+
+/// What one run of the network's side needs, on the caller's thread.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|source| Error::Network { source })
+}
