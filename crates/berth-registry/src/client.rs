@@ -12,10 +12,12 @@ use reqwest::{Method, StatusCode, Url};
 use crate::Error;
 use crate::config::Config;
 use crate::content::Content;
+use crate::credentials::{Login, Server};
 use crate::endpoint::{self, Endpoint};
 use crate::error::printable;
 use crate::origin::{Authorization, Origin};
 use crate::reach::Reach;
+use crate::registries::Registries;
 use crate::token::{Access, Asker};
 use crate::transport::{Answer, Request, Transport, retry_after, shown};
 
@@ -30,6 +32,16 @@ struct Inner {
     endpoints: Mutex<HashMap<String, Arc<[Endpoint]>>>,
     /// By the origin, repository and access that they are for.
     authorizations: Mutex<HashMap<(Origin, String, Access), Authorization>>,
+    /// By registry, of those that asked.
+    logins: Mutex<HashMap<String, Known>>,
+}
+
+/// What is known of our login for a registry.
+#[derive(Clone, Default)]
+struct Known {
+    login: Option<Login>,
+    /// Why it cannot be read.
+    failure: Option<Arc<Error>>,
 }
 
 /// What is asked of a repository.
@@ -89,6 +101,7 @@ impl Client {
             config,
             endpoints: Mutex::default(),
             authorizations: Mutex::default(),
+            logins: Mutex::default(),
         }))
     }
 
@@ -101,6 +114,10 @@ impl Client {
         let found: Arc<[Endpoint]> = endpoint::of(reference, &self.0.config.registries)?.into();
         known.insert(reference.name(), found.clone());
         Ok(found)
+    }
+
+    pub(crate) fn registries(&self) -> &Registries {
+        &self.0.config.registries
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -196,9 +213,10 @@ impl Client {
         if answer.response.status().is_success() {
             return Ok(answer);
         }
-        let with_login = self.0.config.credentials.get(&endpoint.host).is_some();
-        let (transport, host) = (self.transport(), &endpoint.host);
-        Err(refusal(transport, answer, host, ask.name, with_login).await)
+        let host = &endpoint.host;
+        let known = lock(&self.0.logins).get(host).cloned().unwrap_or_default();
+        let with_login = known.login.is_some();
+        Err(known.explain(refusal(self.transport(), answer, host, ask.name, with_login).await))
     }
 
     async fn ask_url(
@@ -252,7 +270,11 @@ impl Client {
         }
     }
 
-    fn challenge(&self, endpoint: &Endpoint, answer: &Answer) -> Result<Option<Challenge>, Error> {
+    pub(crate) fn challenge(
+        &self,
+        endpoint: &Endpoint,
+        answer: &Answer,
+    ) -> Result<Option<Challenge>, Error> {
         let headers = answer.response.headers().get_all(WWW_AUTHENTICATE);
         let texts: Vec<&str> = headers.iter().filter_map(|v| v.to_str().ok()).collect();
         match challenge::choose(texts.iter().copied()) {
@@ -272,15 +294,53 @@ impl Client {
         access: &Access,
     ) -> Result<Authorization, Error> {
         let settings = self.0.config.registries.get(&endpoint.host);
+        let known = self.login(&endpoint.host).await;
         let asker = Asker {
             endpoint,
             url: &answer.url,
             reach: answer.reach,
-            login: self.0.config.credentials.get(&endpoint.host),
+            login: known.login.as_ref(),
             token_hosts: &settings.token_hosts,
             access,
         };
-        asker.answer(challenge, self.transport()).await
+        let answered = asker.answer(challenge, self.transport()).await;
+        answered.map_err(|error| known.explain(error))
+    }
+}
+
+impl Client {
+    /// Our login for a registry that asks: sought once. One that cannot be read is as none, until we are refused.
+    async fn login(&self, host: &str) -> Known {
+        if let Some(known) = lock(&self.0.logins).get(host) {
+            return known.clone();
+        }
+        let (credentials, server) = (self.0.config.credentials.clone(), Server::named(host));
+        // A helper is waited for, but not by the other requests.
+        let found = tokio::task::spawn_blocking(move || credentials.find(&server)).await;
+        let known = match found {
+            Ok(Ok(login)) => Known {
+                login,
+                failure: None,
+            },
+            Ok(Err(error)) => Known {
+                login: None,
+                failure: Some(Arc::new(error)),
+            },
+            // It panicked, or the program ends.
+            Err(_) => Known::default(),
+        };
+        lock(&self.0.logins).insert(host.to_owned(), known.clone());
+        known
+    }
+}
+
+impl Known {
+    /// If we are refused because a login could not be read, that is what has to be told.
+    fn explain(&self, error: Error) -> Error {
+        match (error, self.failure.clone()) {
+            (Error::Denied { registry, .. }, Some(source)) => Error::NoLogin { registry, source },
+            (error, _) => error,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! | what | where |
 //! |---|---|
 //! | registries | `$BERTH_REGISTRIES`, else `$XDG_CONFIG_HOME/berth/registries.toml` (`~/.config`), else `/etc/berth/registries.toml` |
-//! | logins | `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json` |
+//! | logins | `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`; then `$REGISTRY_AUTH_FILE`, else `$XDG_RUNTIME_DIR/containers/auth.json` |
 //! | proxies | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, or in lower case |
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::registries::Registries;
 pub struct Config {
     /// `registries.toml`.
     pub registries: Registries,
-    /// Docker's logins.
+    /// Where logins are.
     pub credentials: Credentials,
     /// The environment's proxies.
     pub proxies: Proxies,
@@ -45,7 +45,7 @@ impl Config {
     /// The settings of whoever has this environment, which the face reads for us.
     ///
     /// # Errors
-    /// A file that is there and cannot be read or understood; a file named by `BERTH_REGISTRIES` that is not
+    /// A registries file that is there and cannot be read or understood; one named by `BERTH_REGISTRIES` that is not
     /// there; a proxy that is none.
     pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
         let directory = |name: &str| get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -68,22 +68,9 @@ impl Config {
                 }
             }
         };
-        let docker = directory("DOCKER_CONFIG").or_else(|| home().map(|h| h.join(".docker")));
-        let docker = docker.map(|dir| dir.join("config.json"));
-        let credentials = match docker.filter(|path| path.exists()) {
-            Some(path) => {
-                let bytes = std::fs::read(&path).map_err(|source| Error::ReadFile {
-                    what: "Docker's logins",
-                    path: path.clone(),
-                    source,
-                })?;
-                Credentials::from_docker_config(&bytes)?
-            }
-            None => Credentials::default(),
-        };
         Ok(Config {
             registries,
-            credentials,
+            credentials: Credentials::from_env(&get),
             proxies: Proxies::from_env(get)?,
             ..Config::default()
         })
@@ -118,7 +105,8 @@ mod tests {
         };
         let config = Config::from_env(env).unwrap();
         assert!(config.registries.get("a.example").blocked);
-        assert!(config.credentials.get("r.example").is_some());
+        let server = crate::Server::parse("r.example").unwrap();
+        assert!(config.credentials.find(&server).unwrap().is_some());
         let named = |name: &str| match name {
             "BERTH_REGISTRIES" => text("absent.toml"),
             _ => None,

@@ -1,19 +1,23 @@
-//! Logins, as Docker's `config.json` keeps them under `auths`. Read only; helpers are not started yet.
+//! Logins: where they are kept, and who they are for.
 //!
-//! ```json
-//! {"auths": {"https://index.docker.io/v1/": {"auth": "base64(user:password)"},
-//!            "registry.example:5000": {"username": "u", "password": "p"},
-//!            "other.example": {"identitytoken": "…"}}}
-//! ```
-//! A login is looked up by the exact host and port of a registry, never by anything that a server says
-//! (security: G3).
+//! A login is looked up by the exact host and port of a registry, never by anything that a server says, and only
+//! once that registry has asked who we are. Places, in order: Docker's `config.json` with its helpers, then the
+//! `auth.json` of podman and skopeo, which is only read. Where a helper is named for a registry it alone is asked:
+//! what it cannot give is not sought elsewhere (security: G3).
+
+mod file;
+mod helper;
+mod server;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
-use serde::Deserialize;
+pub use server::Server;
 
 use crate::Error;
+use file::LoginFile;
+use helper::Helper;
 
 /// What proves who we are to one registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,173 +67,134 @@ impl fmt::Debug for Login {
     }
 }
 
-/// All logins, by `host[:port]`.
+/// Where logins are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
-    logins: BTreeMap<String, Login>,
+    /// Given by the caller, by `host[:port]`.
+    given: BTreeMap<String, Login>,
+    /// Docker's `config.json`.
+    docker: Option<PathBuf>,
+    /// `auth.json`.
+    containers: Option<PathBuf>,
+    /// Where helpers are.
+    search: Vec<PathBuf>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    auths: BTreeMap<String, Entry>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
-    registrytoken: Option<String>,
+/// Where a login went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// To this helper.
+    Helper(String),
+    /// Into this file, for everybody who can read it.
+    File(PathBuf),
 }
 
 impl Credentials {
-    /// Reads Docker's `config.json`.
-    ///
-    /// # Errors
-    /// Not JSON, or an `auth` that is not base64 of `user:password`.
-    pub fn from_docker_config(bytes: &[u8]) -> Result<Credentials, Error> {
-        let file: File = berth_oci::image::parse_strict("config.json", bytes)
-            .map_err(|source| Error::ParseCredentials { source })?;
-        let mut logins = BTreeMap::new();
-        for (key, entry) in file.auths {
-            // Where a helper keeps the secret, the entry is empty; one for a part of a host is not for us.
-            if let (Some(host), Some(login)) = (host_of(&key), login(&key, entry)?) {
-                logins.insert(host, login);
-            }
+    /// In the places that whoever has this environment uses; nothing is read yet.
+    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Credentials {
+        let path = |name: &str| get(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let docker =
+            path("DOCKER_CONFIG").or_else(|| path("HOME").map(|home| home.join(".docker")));
+        let containers = path("REGISTRY_AUTH_FILE").or_else(|| {
+            path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"))
+        });
+        let search = get("PATH").unwrap_or_default();
+        Credentials {
+            given: BTreeMap::new(),
+            docker: docker.map(|directory| directory.join("config.json")),
+            containers,
+            // A relative place would be somebody else's tomorrow.
+            search: std::env::split_paths(&search)
+                .filter(|place| place.is_absolute())
+                .collect(),
         }
-        Ok(Credentials { logins })
     }
 
     /// The same with one more login.
     pub fn with(mut self, host: &str, login: Login) -> Credentials {
-        self.logins.insert(host.to_ascii_lowercase(), login);
+        self.given
+            .insert(Server::named(host).name().to_owned(), login);
         self
     }
 
-    /// The login for exactly this registry (`host[:port]` as in references).
-    pub fn get(&self, host: &str) -> Option<&Login> {
-        self.logins.get(&host.to_ascii_lowercase())
-    }
-}
-
-/// The registry that a key of `auths` means.
-fn host_of(key: &str) -> Option<String> {
-    let rest = key
-        .strip_prefix("https://")
-        .or_else(|| key.strip_prefix("http://"))
-        .unwrap_or(key);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if !matches!(path.trim_end_matches('/'), "" | "v1" | "v2") || host.is_empty() {
-        return None;
-    }
-    Some(match host {
-        "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
-        host => host.to_ascii_lowercase(),
-    })
-}
-
-fn login(key: &str, entry: Entry) -> Result<Option<Login>, Error> {
-    let bad = |reason| Error::InvalidCredentials {
-        registry: key.to_owned(),
-        reason,
-    };
-    let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
-    if let Some(token) = filled(entry.registrytoken) {
-        return Ok(Some(Login::Bearer(Secret(token))));
-    }
-    if let Some(token) = filled(entry.identitytoken) {
-        return Ok(Some(Login::Identity(Secret(token))));
-    }
-    if let Some(auth) = filled(entry.auth) {
-        let decoded = decode_base64(&auth).ok_or_else(|| bad("`auth` is not base64"))?;
-        // Docker pads passwords with NULs at times.
-        let text = String::from_utf8(decoded).map_err(|_| bad("`auth` is not UTF-8"))?;
-        let (username, password) = text
-            .split_once(':')
-            .ok_or_else(|| bad("`auth` has no `:`"))?;
-        return Ok(Some(Login::Basic {
-            username: username.to_owned(),
-            password: Secret(password.trim_matches('\0').to_owned()),
-        }));
-    }
-    Ok(match (filled(entry.username), filled(entry.password)) {
-        (Some(username), Some(password)) => Some(Login::Basic {
-            username,
-            password: Secret(password),
-        }),
-        _ => None,
-    })
-}
-
-/// Base64 with the standard alphabet, padding optional. Source: RFC 4648, section 4.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let value = |b: u8| {
-        Some(match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        })
-    };
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut held) = (0u32, 0);
-    for b in text.trim().trim_end_matches('=').bytes() {
-        bits = bits << 6 | u32::from(value(b)?);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-            bits &= (1 << held) - 1;
+    /// The login for exactly this registry. Reads files and may run a helper.
+    ///
+    /// # Errors
+    /// A file that cannot be read or understood; a helper that fails.
+    pub fn find(&self, server: &Server) -> Result<Option<Login>, Error> {
+        if let Some(login) = self.given.get(server.name()) {
+            return Ok(Some(login.clone()));
         }
+        for path in self.docker.iter().chain(&self.containers) {
+            let Some(file) = LoginFile::read(path)? else {
+                continue;
+            };
+            let found = match file.helper(server) {
+                Some(name) => Helper::find(name, &self.search)?.get(server)?,
+                None => file.login(server)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
-    Some(bytes)
+
+    /// Keeps a login: with the helper that Docker's file names, else with one that is installed, else, or if
+    /// `plain` asks for it, in the file itself.
+    ///
+    /// # Errors
+    /// Neither helper nor file takes it.
+    pub fn store(
+        &self,
+        server: &Server,
+        username: &str,
+        login: &Login,
+        plain: bool,
+    ) -> Result<Stored, Error> {
+        let path = self.docker.as_ref().ok_or(Error::NoHome)?;
+        let file = LoginFile::read(path)?.unwrap_or_default();
+        let named = file.helper(server).map(str::to_owned);
+        let found = named.clone().or_else(|| {
+            let installed = helper::installed(&self.search).filter(|_| !plain);
+            installed.map(str::to_owned)
+        });
+        let Some(name) = found else {
+            file::change(path, |file| {
+                file.set(server, username, login);
+                true
+            })?;
+            return Ok(Stored::File(path.clone()));
+        };
+        Helper::find(&name, &self.search)?.store(server, login)?;
+        file::change(path, |file| {
+            match named {
+                Some(_) => {}
+                // Docker would no more look at the entries of others, once there is a helper for all.
+                None if !file.is_bare() => file.set_helper(server, &name),
+                None => file.set_store(&name),
+            }
+            file.set_helped(server);
+            true
+        })?;
+        Ok(Stored::Helper(name))
+    }
+
+    /// Forgets the login of a registry; whether there was one.
+    ///
+    /// # Errors
+    /// Neither helper nor file lets go of it.
+    pub fn erase(&self, server: &Server) -> Result<bool, Error> {
+        let path = self.docker.as_ref().ok_or(Error::NoHome)?;
+        let Some(file) = LoginFile::read(path)? else {
+            return Ok(false);
+        };
+        if let Some(name) = file.helper(server) {
+            Helper::find(name, &self.search)?.erase(server)?;
+        }
+        file::change(path, |file| file.remove(server))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn basic(username: &str, password: &str) -> Login {
-        Login::Basic {
-            username: username.into(),
-            password: Secret::new(password),
-        }
-    }
-
-    #[test]
-    fn dockers_file_is_read() {
-        let file = br#"{"auths": {
-            "https://index.docker.io/v1/": {"auth": "dXNlcjpwYTpzcw=="},
-            "R.example:5000": {"username": "u", "password": "p"},
-            "id.example": {"auth": "dTo=", "identitytoken": "tok"},
-            "helper.example": {},
-            "part.example/some/repo": {"auth": "dXNlcjpwYTpzcw=="}},
-            "credsStore": "secretservice"}"#;
-        let all = Credentials::from_docker_config(file).unwrap();
-        assert_eq!(all.get("docker.io"), Some(&basic("user", "pa:ss")));
-        assert_eq!(all.get("r.example:5000"), Some(&basic("u", "p")));
-        assert_eq!(
-            all.get("id.example"),
-            Some(&Login::Identity(Secret::new("tok")))
-        );
-        for absent in ["helper.example", "part.example", "r.example", "example"] {
-            assert_eq!(all.get(absent), None, "{absent}");
-        }
-        assert!(!format!("{all:?}").contains("pa:ss"));
-    }
-
-    #[test]
-    fn broken_entries_are_named() {
-        for auth in ["???", "bm9jb2xvbg==", "/zo="] {
-            let file = format!(r#"{{"auths": {{"r.example": {{"auth": "{auth}"}}}}}}"#);
-            let error = Credentials::from_docker_config(file.as_bytes()).unwrap_err();
-            assert!(error.to_string().contains("r.example"), "{error}");
-        }
-        assert!(Credentials::from_docker_config(b"[").is_err());
-    }
-}
+mod tests;

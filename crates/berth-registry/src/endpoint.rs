@@ -48,6 +48,13 @@ impl Endpoint {
         }
     }
 
+    /// `base/v2/`: what every registry has.
+    pub(crate) fn root(base: &Url) -> Url {
+        let mut url = base.clone();
+        url.set_path("/v2/");
+        url
+    }
+
     /// `base/v2/repository/rest?query`.
     pub(crate) fn url(&self, base: &Url, rest: &str, query: &[(&str, &str)]) -> Url {
         let mut url = base.clone();
@@ -108,6 +115,16 @@ pub(crate) fn of(reference: &Reference, registries: &Registries) -> Result<Vec<E
         });
     }
     Ok(found)
+}
+
+/// The registry itself, for what is not about a repository.
+pub(crate) fn of_host(host: &str, registries: &Registries) -> Result<Endpoint, Error> {
+    match registries.get(host).blocked {
+        true => Err(Error::Blocked {
+            registry: host.to_owned(),
+        }),
+        false => endpoint(host, String::new(), &["https", "http"], registries),
+    }
 }
 
 fn endpoint(

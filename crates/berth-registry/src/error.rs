@@ -27,18 +27,57 @@ pub enum Error {
         value: String,
         reason: &'static str,
     },
-    #[error("cannot parse Docker's config.json")]
-    ParseCredentials { source: berth_oci::Error },
-    #[error("Docker's config.json: the entry of `{registry}` is not valid: {reason}")]
+    #[error("cannot understand the logins in `{}`", path.display())]
+    ParseCredentials {
+        path: PathBuf,
+        source: berth_oci::Error,
+    },
+    #[error("the login for `{registry}` is not valid: {reason}")]
     InvalidCredentials {
         registry: String,
         reason: &'static str,
+    },
+    #[error("cannot write the logins to `{}`", path.display())]
+    WriteCredentials {
+        path: PathBuf,
+        source: berth_fs::Error,
+    },
+    #[error("cannot make the directory `{}`", path.display())]
+    MakeDirectory {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("there is no place for logins: neither DOCKER_CONFIG nor HOME is set")]
+    NoHome,
+    #[error("the credential helper `{helper}` is not installed")]
+    NoHelper { helper: String },
+    #[error(
+        "the credential helper `{helper}` cannot {action} the login for `{registry}`: {reason}"
+    )]
+    Helper {
+        helper: String,
+        action: &'static str,
+        registry: String,
+        reason: String,
+    },
+    #[error("`{server}` does not name a registry: {reason}")]
+    InvalidServer {
+        server: String,
+        reason: &'static str,
+    },
+    /// It asks for a login, and the one for it cannot be had.
+    #[error("registry `{registry}` denies access, and the login for it cannot be read")]
+    NoLogin {
+        registry: String,
+        source: std::sync::Arc<Error>,
     },
     #[error("`{}` holds no usable certificate", path.display())]
     ParseCa {
         path: PathBuf,
         source: Option<reqwest::Error>,
     },
+    #[error("cannot set up the network")]
+    Network { source: std::io::Error },
     #[error("cannot set up TLS")]
     Tls { source: reqwest::Error },
     #[error("`{url}` is not a usable proxy")]
@@ -158,11 +197,20 @@ impl Error {
             | Error::InvalidSetting { .. }
             | Error::ParseCredentials { .. }
             | Error::InvalidCredentials { .. }
+            | Error::NoHome
+            | Error::NoHelper { .. }
+            | Error::InvalidServer { .. }
             | Error::ParseCa { .. }
             | Error::InvalidProxy { .. } => ErrorKind::InvalidInput,
-            Error::Tls { .. } | Error::ReadSource { .. } => ErrorKind::Internal,
+            Error::Tls { .. }
+            | Error::Network { .. }
+            | Error::MakeDirectory { .. }
+            | Error::ReadSource { .. } => ErrorKind::Internal,
+            Error::WriteCredentials { source, .. } => source.kind(),
+            Error::Helper { .. } => ErrorKind::Unavailable,
             Error::Blocked { .. }
             | Error::Denied { .. }
+            | Error::NoLogin { .. }
             | Error::RefusedRedirect { .. }
             | Error::RefusedRealm { .. } => ErrorKind::Denied,
             Error::NotFound { .. } => ErrorKind::NotFound,
@@ -204,9 +252,20 @@ impl Error {
             Error::Denied {
                 with_credentials: false,
                 ..
-            } => "the repository may not exist, or need a login: berth uses the logins in Docker's config.json"
-                .into(),
-            Error::Denied { .. } => "the login in Docker's config.json may be out of date".into(),
+            } => "the repository may not exist, or need a login: `berth login`".into(),
+            Error::Denied { registry, .. } => {
+                format!("the login may be out of date: `berth login {registry}`")
+            }
+            Error::WriteCredentials { source, .. } => return source.hint(),
+            Error::NoHelper { .. } => {
+                "`credsStore` or `credHelpers` in Docker's config.json names it: install it, or take that away"
+                    .into()
+            }
+            Error::ParseCredentials { .. } | Error::InvalidCredentials { .. } => {
+                "mend the file, or take the entry away and log in again".into()
+            }
+            Error::InvalidServer { .. } => "a registry is named HOST or HOST:PORT".into(),
+            Error::NoLogin { source, .. } => return source.hint(),
             Error::RateLimited { .. } => "try again later, log in, or set a mirror in registries.toml".into(),
             Error::NotFound { .. } => "check the name and the tag".into(),
             Error::RefusedRealm { realm, .. } if realm.starts_with("https:") => {

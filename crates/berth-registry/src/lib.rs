@@ -12,7 +12,7 @@
 //! What a registry says is believed in nothing that counts: a manifest is checked against its digest, a blob's
 //! length against its descriptor, and a secret goes to the origin that it is for and nowhere else. `urls` of
 //! descriptors are never followed (security: T20). Nothing here reads the environment, and of the disk only its
-//! settings: `config` says which.
+//! settings and logins: `config` says which.
 
 mod blob;
 mod client;
@@ -23,6 +23,7 @@ mod credentials;
 mod endpoint;
 mod error;
 mod limits;
+mod login;
 mod manifest;
 mod origin;
 mod pages;
@@ -41,7 +42,7 @@ pub use bytes::Bytes;
 pub use client::Client;
 pub use config::Config;
 pub use content::{Progress, Source};
-pub use credentials::{Credentials, Login, Secret};
+pub use credentials::{Credentials, Login, Secret, Server, Stored};
 pub use error::Error;
 pub use limits::Patience;
 pub use manifest::{Fetched, FetchedImage};

@@ -10,6 +10,12 @@ pub const MAX_CONFIG_BYTES: u64 = berth_oci::image::MAX_CONFIG_BYTES;
 pub const MAX_TOKEN_BYTES: u64 = 1 << 20;
 /// Bytes of an error's body that are read for its message.
 pub const MAX_ERROR_BYTES: u64 = 64 << 10;
+/// Bytes of a file of logins.
+pub const MAX_LOGINS_BYTES: u64 = 4 << 20;
+/// Bytes of what a credential helper says.
+pub const MAX_HELPER_BYTES: u64 = 1 << 20;
+/// How long a credential helper may take: it may ask the user something.
+pub const HELPER_DEADLINE: Duration = Duration::from_secs(120);
 /// Lines of a response's header.
 pub const MAX_HEADERS: usize = 100;
 /// Redirects that are followed for one request.

@@ -20,6 +20,9 @@ use crate::reach::Reach;
 use crate::registries::without_port;
 use crate::transport::{Request, Transport, shown};
 
+/// What token servers know us as.
+const CLIENT_ID: &str = "berth";
+
 /// A registry that wants to know who we are.
 pub(crate) struct Asker<'a> {
     pub(crate) endpoint: &'a Endpoint,
@@ -50,6 +53,23 @@ pub(crate) enum Access {
 struct Answer {
     token: Option<String>,
     access_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+/// What a token shall be good for.
+struct Asked<'a> {
+    service: Option<&'a str>,
+    scopes: &'a [String],
+    /// With an identity token.
+    offline: bool,
+}
+
+/// What a token server gave.
+pub(crate) struct Granted {
+    /// For the registry.
+    pub(crate) token: Secret,
+    /// Good for further tokens, in the place of a password; if one was asked for.
+    pub(crate) identity: Option<Secret>,
 }
 
 impl Asker<'_> {
@@ -77,14 +97,43 @@ impl Asker<'_> {
                 login,
             ) => {
                 let realm = self.realm(realm, login.is_some())?;
-                let (service, scopes) = (service.as_deref(), self.scopes(scope.as_deref()));
-                let token = self
-                    .fetch(transport, realm, service, &scopes, login)
-                    .await?;
-                Authorization::bearer(origin, &token)
+                let scopes = self.scopes(scope.as_deref());
+                let asked = Asked {
+                    service: service.as_deref(),
+                    scopes: &scopes,
+                    offline: false,
+                };
+                let granted = self.fetch(transport, realm, &asked, login).await?;
+                Authorization::bearer(origin, &granted.token)
             }
         };
-        made.ok_or_else(|| self.denied(Some("the login or token cannot stand in a header".into())))
+        made.ok_or_else(|| self.unsendable())
+    }
+
+    /// As [`Asker::answer`], for nothing but to see whether the login is good; with it comes the identity token
+    /// that is to be kept in its place, if there is one.
+    pub(crate) async fn prove(
+        &self,
+        challenge: &Challenge,
+        transport: &Transport,
+    ) -> Result<(Authorization, Option<Secret>), Error> {
+        let Challenge::Bearer { realm, service, .. } = challenge else {
+            return Ok((self.answer(challenge, transport).await?, None));
+        };
+        let origin = Origin::of(self.url).ok_or_else(|| self.denied(None))?;
+        let realm = self.realm(realm, true)?;
+        let asked = Asked {
+            service: service.as_deref(),
+            scopes: &[],
+            offline: true,
+        };
+        let granted = self.fetch(transport, realm, &asked, self.login).await?;
+        let made = Authorization::bearer(origin, &granted.token);
+        Ok((made.ok_or_else(|| self.unsendable())?, granted.identity))
+    }
+
+    fn unsendable(&self) -> Error {
+        self.denied(Some("the login or token cannot stand in a header".into()))
     }
 
     fn denied(&self, message: Option<String>) -> Error {
@@ -145,10 +194,9 @@ impl Asker<'_> {
         &self,
         transport: &Transport,
         mut realm: Url,
-        service: Option<&str>,
-        scopes: &[String],
+        asked: &Asked<'_>,
         login: Option<&Login>,
-    ) -> Result<Secret, Error> {
+    ) -> Result<Granted, Error> {
         let origin = Origin::of(&realm);
         let authorization = match (login, origin) {
             (Some(Login::Basic { username, password }), Some(origin)) => {
@@ -159,14 +207,18 @@ impl Asker<'_> {
         let mut request = Request::get(realm.clone());
         if let Some(Login::Identity(secret)) = login {
             request.method = Method::POST;
-            request.form = Some(form(service, scopes, secret));
+            request.form = Some(form(asked, secret));
         } else {
             let mut pairs = realm.query_pairs_mut();
-            if let Some(service) = service {
+            if let Some(service) = asked.service {
                 pairs.append_pair("service", service);
             }
-            for scope in scopes {
+            for scope in asked.scopes {
                 pairs.append_pair("scope", scope);
+            }
+            if asked.offline {
+                pairs.append_pair("offline_token", "true");
+                pairs.append_pair("client_id", CLIENT_ID);
             }
             if let Some(Login::Basic { username, .. }) = login {
                 pairs.append_pair("account", username);
@@ -203,25 +255,28 @@ impl Asker<'_> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Secret, String> {
+fn parse(bytes: &[u8]) -> Result<Granted, String> {
     let answer: Answer = parse_strict("the token", bytes).map_err(|e| e.to_string())?;
     let filled = |text: &String| !text.is_empty();
-    answer
+    let token = answer
         .token
         .filter(filled)
-        .or(answer.access_token.filter(filled))
-        .map(Secret::new)
-        .ok_or_else(|| "neither `token` nor `access_token` is in its answer".to_owned())
+        .or(answer.access_token.filter(filled));
+    let token = token.ok_or("neither `token` nor `access_token` is in its answer")?;
+    Ok(Granted {
+        token: Secret::new(token),
+        identity: answer.refresh_token.filter(filled).map(Secret::new),
+    })
 }
 
-fn form(service: Option<&str>, scopes: &[String], secret: &Secret) -> String {
+fn form(asked: &Asked<'_>, secret: &Secret) -> String {
     // A URL is at hand that knows the encoding of forms.
     let mut url = Url::parse("https://form.invalid").expect("a constant");
     url.query_pairs_mut()
         .append_pair("grant_type", "refresh_token")
-        .append_pair("client_id", "berth")
-        .append_pair("service", service.unwrap_or_default())
-        .append_pair("scope", &scopes.join(" "))
+        .append_pair("client_id", CLIENT_ID)
+        .append_pair("service", asked.service.unwrap_or_default())
+        .append_pair("scope", &asked.scopes.join(" "))
         .append_pair("refresh_token", secret.expose());
     url.query().unwrap_or_default().to_owned()
 }
@@ -299,16 +354,17 @@ mod tests {
 
     #[test]
     fn both_names_of_a_token_are_read() {
-        let token = |text: &str| parse(text.as_bytes()).map(|t| t.expose().to_owned());
+        let token = |text: &str| parse(text.as_bytes()).map(|t| t.token.expose().to_owned());
         assert_eq!(token(r#"{"token": "a", "expires_in": 60}"#).unwrap(), "a");
         assert_eq!(token(r#"{"access_token": "b"}"#).unwrap(), "b");
         assert!(token(r#"{"token": ""}"#).is_err());
         assert!(token("nonsense").is_err());
-        let form = form(
-            Some("s&t"),
-            &["repository:a:pull".into()],
-            &Secret::new("x=y"),
-        );
+        let asked = Asked {
+            service: Some("s&t"),
+            scopes: &["repository:a:pull".into()],
+            offline: false,
+        };
+        let form = form(&asked, &Secret::new("x=y"));
         assert!(form.contains("service=s%26t") && form.contains("refresh_token=x%3Dy"));
     }
 }

@@ -56,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // engine
     (
         "berth-registry",
-        &["berth-store", "berth-oci", "berth-model"],
+        &["berth-store", "berth-fs", "berth-oci", "berth-model"],
     ),
     (
         "berth-engine",
