@@ -1,14 +1,11 @@
 //! `fsck`: what does not belong to a living record, and what a record lacks. With `repair` it is put right:
 //! stopping is crashing, and this is recovering.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::status::Exit;
 use berth_model::{ContainerId, Status};
-use berth_oci::Digest;
-use berth_store::{GcReport, GcRoots};
 
 use crate::create::durability;
 use crate::error::files;
@@ -46,18 +43,6 @@ impl Findings {
             repaired: self.repair,
         });
         Ok(())
-    }
-}
-
-/// What went wrong while garbage was collected.
-struct Collect(Error);
-
-impl From<berth_store::Error> for Collect {
-    fn from(source: berth_store::Error) -> Collect {
-        Collect(Error::Store {
-            action: "collect garbage",
-            source,
-        })
     }
 }
 
@@ -272,59 +257,15 @@ impl Engine {
             self.snapshots.settle().map_err(Error::Snapshot)?;
         }
         let garbage = self.collect_garbage(!findings.repair)?;
+        for chain in garbage.snapshots {
+            findings.found(format!("nothing needs the snapshot {chain}"), || Ok(()))?;
+        }
         for digest in garbage.blobs {
             findings.found(format!("nothing needs the content {digest}"), || Ok(()))?;
         }
         if garbage.leases > 0 {
             let what = format!("{} leases of processes that are gone", garbage.leases);
             findings.found(what, || Ok(()))?;
-        }
-        Ok(())
-    }
-
-    /// Removes content and snapshots that no image and no container needs.
-    ///
-    /// # Errors
-    /// [`Error::Store`], [`Error::Snapshot`].
-    pub fn collect_garbage(&self, dry_run: bool) -> Result<GcReport, Error> {
-        let snapshots =
-            |needed: &BTreeSet<Digest>| self.remove_snapshots_but(needed).map_err(Collect);
-        let report = self
-            .store
-            .gc(|| self.roots().map_err(Collect), dry_run, snapshots)
-            .map_err(|Collect(error)| error)?;
-        // Rootless, snapshots were only moved there.
-        if !dry_run {
-            self.empty_trash()?;
-        }
-        Ok(report)
-    }
-
-    /// What containers need. Asked for while nothing can be added: a container that is being made is committed by
-    /// then, or still under its lease.
-    fn roots(&self) -> Result<GcRoots, Error> {
-        let mut roots = GcRoots::default();
-        for id in self.ids()? {
-            // An unreadable record keeps nothing; its layer is broken without it anyway.
-            if let Ok(config) = self.config(&id) {
-                let image = [&config.image.manifest, &config.image.config];
-                let digests = image
-                    .into_iter()
-                    .filter_map(|text| Digest::parse(text).ok());
-                roots.blobs.extend(digests);
-                roots.chains.extend(crate::start::chain(&config)?);
-            }
-        }
-        Ok(roots)
-    }
-
-    fn remove_snapshots_but(&self, needed: &BTreeSet<Digest>) -> Result<(), Error> {
-        for snapshot in self.snapshots.list().map_err(Error::Snapshot)? {
-            if !needed.contains(&snapshot.chain) {
-                self.snapshots
-                    .remove(&snapshot.chain)
-                    .map_err(Error::Snapshot)?;
-            }
         }
         Ok(())
     }

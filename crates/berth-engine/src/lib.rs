@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod clock;
+mod collect;
 pub mod create;
 pub mod engine;
 mod env;

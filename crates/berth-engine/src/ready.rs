@@ -77,8 +77,13 @@ impl Engine {
         let Some(image) = self.look_up(text, platform)? else {
             return Ok(None);
         };
-        self.hold(&image, &lease)
-            .map_err(|error| failed(error.into()))?;
+        // Removed, and collected, between the two: it is no longer there.
+        if !self
+            .hold(&image, &lease)
+            .map_err(|error| failed(error.into()))?
+        {
+            return Ok(None);
+        }
         let diff_ids = &image.config.rootfs.diff_ids;
         let layers: Vec<(&str, &Digest)> = image
             .manifest
@@ -103,13 +108,15 @@ impl Engine {
         Ok(Some((ready, lease)))
     }
 
-    fn hold(&self, image: &Image, lease: &Lease) -> Result<(), berth_store::Error> {
-        lease.add(&image.descriptor.digest)?;
-        lease.add(image.id())?;
+    /// Keeps the image and notes that it is used. Whether its documents are here; a layer that is missing or damaged
+    /// does no harm while it is unpacked.
+    fn hold(&self, image: &Image, lease: &Lease) -> Result<bool, berth_store::Error> {
+        let documents = lease.add(&image.descriptor.digest)? && lease.add(image.id())?;
         for layer in &image.manifest.layers {
             lease.add(&layer.digest)?;
         }
-        Ok(())
+        self.store.touch(&image.descriptor.digest)?;
+        Ok(documents)
     }
 
     /// By name first, without a look at other images; then by the beginning of an id.

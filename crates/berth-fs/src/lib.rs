@@ -11,6 +11,7 @@ pub mod lock;
 pub mod resolve;
 pub mod trash;
 pub mod tree;
+pub mod usage;
 
 pub use atomic::{Durability, atomic_write, atomic_write_at};
 pub use dirs::{ensure_dir, fsync_dir, open_dir, remove_file, rename, rename_new};
@@ -19,3 +20,4 @@ pub use lock::{Lock, LockMode};
 pub use resolve::{create_dir_all_in_root, open_in_root_no_links, resolve_in_root};
 pub use trash::Trash;
 pub use tree::remove_tree_at;
+pub use usage::disk_usage;

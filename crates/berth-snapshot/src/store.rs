@@ -279,6 +279,30 @@ impl Snapshots {
         self.throw(&self.dir_of(chain))
     }
 
+    /// As [`Snapshots::remove`], but it is only moved into the trash: that takes no time.
+    ///
+    /// # Errors
+    /// `Step`.
+    pub fn throw_away(&self, chain: &Digest) -> Result<(), Error> {
+        let dir = self.dir_of(chain);
+        let thrown = self.trash.throw(&dir, Durability::Volatile);
+        thrown
+            .map(drop)
+            .map_err(|source| step("remove", &dir, source))
+    }
+
+    /// Bytes that a snapshot takes on the disk. Rootless, what may not be read is estimated by what was counted
+    /// when it was unpacked.
+    ///
+    /// # Errors
+    /// `Missing`.
+    pub fn disk_bytes(&self, chain: &Digest) -> Result<u64, Error> {
+        match berth_fs::disk_usage(&self.dir_of(chain)) {
+            Ok(bytes) => Ok(bytes),
+            Err(_) => Ok(self.usage(chain)?.0),
+        }
+    }
+
     /// All whole snapshots, sorted by chain-id.
     ///
     /// # Errors

@@ -31,6 +31,19 @@ impl Store {
         }
     }
 
+    /// Bytes that the content takes on the disk; 0 if it is not here.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn disk_bytes(&self, digest: &Digest) -> Result<u64, Error> {
+        let path = self.blob_path(digest);
+        match rustix::fs::lstat(&path) {
+            Ok(stat) => Ok(stat.st_blocks as u64 * 512),
+            Err(Errno::NOENT) => Ok(0),
+            Err(source) => Err(berth_fs::Error::Open { path, source }.into()),
+        }
+    }
+
     /// Opens the content as a plain file, not verified: whoever reads it all checks a digest, of it
     /// or of what is in it (an unpacker: the diff id).
     ///

@@ -1,21 +1,47 @@
-//! Garbage collection: mark from references, leases and the caller's roots; sweep the rest.
+//! Garbage collection beside others' work: nobody waits for it longer than for one short batch.
 //!
-//! Under the store's exclusive lock, so nothing is added meanwhile; what is being added is covered
-//! by leases. Killed at any point it leaves a valid store with less garbage.
+//! ```text
+//!              no lock                  │ exclusive, a millisecond │ no lock
+//!  1 list all content: the candidates   │                          │
+//!  2 mark: leases, roots, references    │                          │
+//!  3 for each batch of candidates ──────┼► mark what is new since; │
+//!                                       │  rename what is still    │
+//!                                       │  unmarked into trash/ ───┼► delete it
+//! ```
+//!
+//! Why nothing that is needed goes:
+//! - Content is wanted by a lease, a container or a reference. A lease grows only under the shared lock
+//!   ([`Lease::add`](crate::Lease::add) writes the digest down, then looks for the content), so not during a batch:
+//!   `add` says "here" before the batch, and the batch finds the line; or after it, and says "not here" of what went.
+//! - A container or a reference is written while a lease still names its content. Leases are read first, then
+//!   containers, then references: who gave up a lease between two of these had written the other before.
+//! - Marks are only added. What was wanted at any time since the beginning stays, at worst until the next time.
+//! - Documents go before what they name (a lease on a manifest covers its layers): as long as one is here for `add`,
+//!   nothing that only it names has gone.
+//! - Content that came after step 1 is no candidate.
+//! - Snapshots go the same way, before blobs: they can be made again from blobs, not the other way round. A lease on
+//!   an image's configuration keeps the snapshots of its layers.
+//!
+//! Killed at any point it leaves a valid store with less garbage, and files in `trash/`. Two at once take turns.
+
+mod mark;
+mod order;
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use berth_fs::{Durability, failpoint};
-use berth_oci::image::{self, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
-use berth_oci::{Digest, Document};
+use berth_fs::{Durability, Trash, failpoint, remove_tree_at};
+use berth_oci::{Descriptor, Digest};
 
-use crate::{Error, Store, ingest, lease};
+use crate::{Entry, Error, Store, ingest, lease};
+use mark::Marker;
 
 /// Partial content is kept so long for resuming.
 pub const RESUMABLE_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Candidates that are judged under one exclusive lock.
+const BATCH: usize = 128;
 
 /// What must stay beside what references and leases name.
 #[derive(Debug, Clone, Default)]
@@ -26,12 +52,44 @@ pub struct GcRoots {
     pub chains: Vec<Digest>,
 }
 
+/// What there is beside the store.
+pub trait Surroundings {
+    /// How it fails.
+    type Error: From<Error>;
+
+    /// What must stay. Asked many times during a collection, some of them under the exclusive lock.
+    ///
+    /// # Errors
+    /// Its own; the collection ends then.
+    fn roots(&mut self) -> Result<GcRoots, Self::Error>;
+
+    /// All snapshots, by chain id.
+    ///
+    /// # Errors
+    /// Likewise.
+    fn snapshots(&mut self) -> Result<Vec<Digest>, Self::Error>;
+
+    /// Bytes of a snapshot on disk; asked for those that will probably go.
+    ///
+    /// # Errors
+    /// Likewise.
+    fn snapshot_bytes(&mut self, chain: &Digest) -> Result<u64, Self::Error>;
+
+    /// Takes a snapshot out of sight, quickly: the exclusive lock is held.
+    ///
+    /// # Errors
+    /// Likewise.
+    fn throw_snapshot(&mut self, chain: &Digest) -> Result<(), Self::Error>;
+}
+
 /// What was, or would be, collected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GcReport {
     /// Blobs removed.
     pub blobs: Vec<Digest>,
-    /// Bytes of blobs and partial content removed.
+    /// Snapshots removed, by chain id.
+    pub snapshots: Vec<Digest>,
+    /// Bytes on disk of blobs, snapshots and partial content removed.
     pub bytes: u64,
     /// Abandoned pieces of partial content removed.
     pub partial: usize,
@@ -41,40 +99,120 @@ pub struct GcReport {
     pub damaged: Vec<Digest>,
 }
 
+/// All that keeps an image whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Blobs that it names, here or not, itself among them.
+    pub blobs: BTreeSet<Digest>,
+    /// Snapshots of its layers.
+    pub chains: BTreeSet<Digest>,
+}
+
 impl Store {
-    /// Removes content that nothing needs. `snapshots` is called with the chain ids of all stacks of
-    /// layers that are needed, while nobody can add any: it collects the others.
-    /// `roots` is asked in that time too. With `dry_run` nothing is removed, and `snapshots` is not called.
+    /// Removes content that nothing needs, while others work.
     ///
     /// # Errors
-    /// [`Error::Disk`], [`Error::ParseIndex`], and what `snapshots` returns.
-    pub fn gc<E: From<Error>>(
-        &self,
-        roots: impl FnOnce() -> Result<GcRoots, E>,
-        dry_run: bool,
-        snapshots: impl FnOnce(&BTreeSet<Digest>) -> Result<(), E>,
-    ) -> Result<GcReport, E> {
-        let _lock = self.lock_exclusive()?;
-        let mut report = GcReport::default();
-        let (leased, dead) = lease::living(self, !dry_run)?;
-        report.leases = dead;
-        // After the leases: who committed a container and gave up its lease between the two is among the roots.
-        let roots = roots()?;
-        let mut marked = self.mark(&roots, leased)?;
-        marked.chains.extend(roots.chains);
-        report.damaged = std::mem::take(&mut marked.damaged).into_iter().collect();
-        if !dry_run {
-            // Snapshots first: they can be made again from blobs, not the other way round.
-            snapshots(&marked.chains)?;
+    /// [`Error::Disk`], [`Error::ParseIndex`], and those of `around`.
+    pub fn gc<S: Surroundings>(&self, around: &mut S) -> Result<GcReport, S::Error> {
+        let snapshots = around.snapshots()?;
+        let blobs = self.all_blobs()?.known;
+        let mut report = GcReport {
+            leases: lease::living(self, true)?.1,
+            ..GcReport::default()
+        };
+        let mut marker = Marker::new(self, &|_| false);
+        marker.update(around)?;
+
+        for batch in unmarked_snapshots(snapshots, &marker, around)?.chunks(BATCH) {
+            let _lock = self.lock_exclusive()?;
+            marker.update(around)?;
+            for (chain, bytes) in batch {
+                if !marker.has_chain(chain) {
+                    around.throw_snapshot(chain)?;
+                    report.bytes += bytes;
+                    report.snapshots.push(chain.clone());
+                }
+            }
         }
-        self.sweep(&marked, dry_run, &mut report)?;
+        let trash = Trash::open(&self.trash_dir()).map_err(Error::from)?;
+        let blobs = blobs.into_iter().filter(|one| !marker.has_blob(&one.0));
+        for batch in order::documents_first(blobs.collect(), &marker)?.chunks(BATCH) {
+            let lock = self.lock_exclusive()?;
+            marker.update(around)?;
+            let mut thrown = Vec::new();
+            for (digest, path) in batch {
+                if !marker.has_blob(digest) {
+                    report.bytes += self.disk_bytes(digest)?;
+                    thrown.extend(throw(&trash, path)?);
+                    report.blobs.push(digest.clone());
+                }
+            }
+            drop(lock);
+            self.delete(&thrown)?;
+        }
+        self.sweep_partial(false, &mut report)?;
+        self.sweep_root()?;
+        report.blobs.sort();
+        report.damaged = marker.damaged();
+        Ok(report)
+    }
+
+    /// What [`Store::gc`] would remove if the entries of which `gone` is true were not there. Removes nothing.
+    ///
+    /// # Errors
+    /// As [`Store::gc`].
+    pub fn plan_gc<S: Surroundings>(
+        &self,
+        around: &mut S,
+        gone: &dyn Fn(&Entry) -> bool,
+    ) -> Result<GcReport, S::Error> {
+        let snapshots = around.snapshots()?;
+        let blobs = self.all_blobs()?.known;
+        let mut marker = Marker::new(self, gone);
+        marker.update(around)?;
+        let mut report = GcReport {
+            leases: lease::living(self, false)?.1,
+            damaged: marker.damaged(),
+            ..GcReport::default()
+        };
+        for (chain, bytes) in unmarked_snapshots(snapshots, &marker, around)? {
+            report.bytes += bytes;
+            report.snapshots.push(chain);
+        }
+        for (digest, _) in blobs {
+            if !marker.has_blob(&digest) {
+                report.bytes += self.disk_bytes(&digest)?;
+                report.blobs.push(digest);
+            }
+        }
+        self.sweep_partial(true, &mut report)?;
+        Ok(report)
+    }
+
+    /// What `image` (a manifest or an index, by its descriptor) keeps.
+    ///
+    /// # Errors
+    /// [`Error::ReadBlob`]. What is missing or damaged names nothing.
+    pub fn reach(&self, image: &Descriptor) -> Result<Reach, Error> {
+        Marker::new(self, &|_| false).reach(&image.digest)
+    }
+
+    /// All blobs that are here, with their bytes on disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn blobs(&self) -> Result<Vec<(Digest, u64)>, Error> {
+        let known = self.all_blobs()?.known.into_iter();
+        known
+            .map(|(digest, _)| Ok((digest.clone(), self.disk_bytes(&digest)?)))
+            .collect()
+    }
+
+    fn sweep_partial(&self, dry_run: bool, report: &mut GcReport) -> Result<(), Error> {
         let partial = ingest::sweep(self, RESUMABLE_FOR, dry_run)?;
         report.partial = partial.files;
         report.bytes += partial.bytes;
-        if !dry_run {
-            self.sweep_root()?;
-        }
-        Ok(report)
+        Ok(())
     }
 
     fn sweep_root(&self) -> Result<(), Error> {
@@ -84,77 +222,11 @@ impl Store {
         Ok(())
     }
 
-    fn mark(&self, roots: &GcRoots, leased: Vec<Digest>) -> Result<Marked, Error> {
-        let mut marked = Marked::default();
-        for descriptor in self.index()?.manifests {
-            self.mark_document(&mut marked, &descriptor.digest, true);
-        }
-        for digest in leased.iter().chain(&roots.blobs) {
-            self.mark_document(&mut marked, digest, false);
-        }
-        Ok(marked)
-    }
-
-    /// Marks a blob and, if it is a document of an image, what it names. `certain`: it is one.
-    fn mark_document(&self, marked: &mut Marked, digest: &Digest, certain: bool) {
-        let mut queue = vec![(digest.clone(), certain)];
-        while let Some((digest, certain)) = queue.pop() {
-            let seen = !marked.blobs.insert(digest.clone());
-            if seen && !(certain && marked.unread.remove(&digest)) {
-                continue;
-            }
-            let document = match self.read_blob(&digest, MAX_MANIFEST_BYTES) {
-                Ok(bytes) => image::parse_document(&bytes, None).ok(),
-                Err(_) => None,
-            };
-            match document {
-                Some(Document::Index(index)) => {
-                    // The other platforms' manifests are usually not here.
-                    let here = index.manifests.into_iter().filter(|d| self.has(&d.digest));
-                    queue.extend(here.map(|d| (d.digest, true)));
-                }
-                Some(Document::Manifest(manifest)) => {
-                    self.mark_config(marked, &manifest.config.digest);
-                    marked
-                        .blobs
-                        .extend(manifest.layers.into_iter().map(|layer| layer.digest));
-                }
-                None if certain => {
-                    marked.damaged.insert(digest);
-                }
-                None => {
-                    marked.unread.insert(digest);
-                }
-            }
-        }
-    }
-
-    fn mark_config(&self, marked: &mut Marked, digest: &Digest) {
-        marked.blobs.insert(digest.clone());
-        let config = self.read_blob(digest, MAX_CONFIG_BYTES).ok();
-        match config.and_then(|bytes| image::parse_config(&bytes).ok()) {
-            Some(config) => {
-                marked
-                    .chains
-                    .extend(berth_oci::chain::chain_ids(&config.rootfs.diff_ids));
-            }
-            None => {
-                marked.damaged.insert(digest.clone());
-            }
-        }
-    }
-
-    fn sweep(&self, marked: &Marked, dry_run: bool, report: &mut GcReport) -> Result<(), Error> {
-        for (digest, path) in self.all_blobs()?.known {
-            if marked.blobs.contains(&digest) {
-                continue;
-            }
-            report.bytes += self.size(&digest)?.unwrap_or(0);
-            if !dry_run {
-                failpoint!("gc.unlink");
-                berth_fs::remove_file(&path, Durability::Volatile)?;
-            }
-            report.blobs.push(digest);
+    fn delete(&self, thrown: &[String]) -> Result<(), Error> {
+        let trash = berth_fs::open_dir(&self.trash_dir())?;
+        for name in thrown {
+            failpoint!("gc.delete");
+            remove_tree_at(trash.as_fd(), name)?;
         }
         Ok(())
     }
@@ -184,6 +256,30 @@ impl Store {
     }
 }
 
+fn unmarked_snapshots<S: Surroundings>(
+    snapshots: Vec<Digest>,
+    marker: &Marker<'_>,
+    around: &mut S,
+) -> Result<Vec<(Digest, u64)>, S::Error> {
+    let candidates = snapshots.into_iter().filter(|one| !marker.has_chain(one));
+    candidates
+        .map(|chain| Ok((chain.clone(), around.snapshot_bytes(&chain)?)))
+        .collect()
+}
+
+/// Renames a blob into the trash; gives its name there. Deleting may take long (a big file), renaming does not.
+fn throw(trash: &Trash, path: &Path) -> Result<Option<String>, Error> {
+    failpoint!("gc.throw");
+    match trash.throw(path, Durability::Volatile) {
+        // The trash may want a block that a full disk does not have: what is to make room must not need any.
+        Err(error) if error.errno() == Some(rustix::io::Errno::NOSPC) => {
+            berth_fs::remove_file(path, Durability::Volatile)?;
+            Ok(None)
+        }
+        thrown => Ok(thrown?),
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct AllBlobs {
     pub(crate) known: Vec<(Digest, PathBuf)>,
@@ -191,134 +287,5 @@ pub(crate) struct AllBlobs {
     pub(crate) strange: Vec<PathBuf>,
 }
 
-#[derive(Default)]
-struct Marked {
-    blobs: BTreeSet<Digest>,
-    chains: BTreeSet<Digest>,
-    damaged: BTreeSet<Digest>,
-    /// Marked blobs that are no documents, as far as is known.
-    unread: BTreeSet<Digest>,
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::image::tests::put_image;
-    use berth_oci::Reference;
-
-    fn gc(store: &Store, roots: &GcRoots) -> (GcReport, BTreeSet<Digest>) {
-        let mut live = BTreeSet::new();
-        let report = store.gc::<Error>(
-            || Ok(roots.clone()),
-            false,
-            |chains| {
-                live = chains.clone();
-                Ok(())
-            },
-        );
-        (report.unwrap(), live)
-    }
-
-    fn blobs(store: &Store) -> usize {
-        store.all_blobs().unwrap().known.len()
-    }
-
-    #[test]
-    fn what_is_named_leased_or_rooted_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let lease = store.lease().unwrap();
-        let named = put_image(&lease, "amd64", &[b"a", b"b"]);
-        let rooted = put_image(&lease, "amd64", &[b"a", b"c"]);
-        let leased = put_image(&lease, "amd64", &[b"d"]);
-        put_image(&lease, "amd64", &[b"e"]);
-        store.tag(&Reference::parse("x").unwrap(), &named).unwrap();
-        assert_eq!(blobs(&store), 4 + 3 + 3 + 3);
-        assert_eq!(gc(&store, &GcRoots::default()).0.blobs.len(), 0);
-
-        drop(lease);
-        let lease = store.lease().unwrap();
-        // By its manifest alone: what that names is covered.
-        assert!(lease.add(&leased.digest).unwrap());
-        let other_chain = Digest::of(b"chain");
-        let roots = GcRoots {
-            blobs: vec![rooted.digest],
-            chains: vec![other_chain.clone()],
-        };
-        let dry = store
-            .gc::<Error>(|| Ok(roots.clone()), true, |_| panic!("not in a dry run"))
-            .unwrap();
-        assert_eq!(blobs(&store), 13);
-        let (report, live) = gc(&store, &roots);
-        assert_eq!(report, dry);
-        assert_eq!(report.blobs.len(), 3);
-        assert!(live.contains(&other_chain));
-        assert_eq!(live.len(), 1 + 2 + 1 + 1);
-        assert_eq!(blobs(&store), 10);
-
-        drop(lease);
-        store.untag(&Reference::parse("x").unwrap()).unwrap();
-        let (report, live) = gc(&store, &GcRoots::default());
-        assert_eq!((blobs(&store), live.len()), (0, 0));
-        assert!(report.bytes > 0);
-    }
-
-    #[test]
-    fn damage_is_told_and_does_not_stop_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let lease = store.lease().unwrap();
-        let image = put_image(&lease, "amd64", &[b"a"]);
-        store.tag(&Reference::parse("x").unwrap(), &image).unwrap();
-        drop(lease);
-        std::fs::write(store.blob_path(&image.digest), "{}").unwrap();
-        let (report, _) = gc(&store, &GcRoots::default());
-        assert_eq!(report.damaged, [image.digest]);
-    }
-
-    /// N27: adding, naming, removing and collecting at once never loses what is named.
-    #[test]
-    fn collecting_races_with_adding() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let done = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let collector = scope.spawn(|| {
-                let mut rounds = 0;
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    gc(&store, &GcRoots::default());
-                    rounds += 1;
-                }
-                rounds
-            });
-            let adders: Vec<_> = (0..3u8)
-                .map(|adder| {
-                    let store = &store;
-                    scope.spawn(move || {
-                        let name = Reference::parse(&format!("image{adder}")).unwrap();
-                        for round in 0..60u8 {
-                            let lease = store.lease().unwrap();
-                            // All share a layer.
-                            let own = [adder, round];
-                            let image = put_image(&lease, "amd64", &[b"shared", &own]);
-                            store.tag(&name, &image).unwrap();
-                            drop(lease);
-                            let platform = berth_oci::Platform::host();
-                            let found = store.resolve(&name).unwrap().unwrap();
-                            let image = store.image(&found, &platform).unwrap();
-                            assert!(image.manifest.layers.iter().all(|l| store.has(&l.digest)));
-                            store.forget(&found.digest).unwrap();
-                        }
-                    })
-                })
-                .collect();
-            let ends: Vec<_> = adders.into_iter().map(|adder| adder.join()).collect();
-            // Before anything panics here: the collector would go on for ever.
-            done.store(true, std::sync::atomic::Ordering::Relaxed);
-            assert!(ends.iter().all(Result::is_ok));
-            assert!(collector.join().unwrap() > 0);
-        });
-        gc(&store, &GcRoots::default());
-        assert_eq!(blobs(&store), 0);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use berth_fs::{Lock, LockMode, failpoint};
@@ -66,13 +67,17 @@ impl<'l> Ingest<'l> {
     }
 
     fn start_unkeyed(lease: &'l Lease, expected: Option<Expected>) -> Result<Self, Error> {
-        let store = lease.store();
-        // Between creation and lock the file would look abandoned.
-        let _lock = store.lock_shared()?;
-        let dir = berth_fs::open_dir(&store.ingest_dir())?;
-        let (name, file) = berth_fs::atomic::create_temporary(dir.as_fd())?;
-        let path = store.ingest_dir().join(name);
-        let file = Lock::take(file, &path, LockMode::Exclusive)?;
+        let ingest = lease.store().ingest_dir();
+        let dir = berth_fs::open_dir(&ingest)?;
+        let (path, file) = loop {
+            let (name, file) = berth_fs::atomic::create_temporary(dir.as_fd())?;
+            let path = ingest.join(name);
+            let file = Lock::take(file, &path, LockMode::Exclusive)?;
+            // Before it was locked, a collector may have taken it for an abandoned one.
+            if file.still_at(&path) {
+                break (path, file);
+            }
+        };
         Ok(Ingest {
             lease,
             path,
@@ -218,7 +223,7 @@ impl<'l> Ingest<'l> {
 
     fn publish(&mut self, digest: &Digest) -> Result<(), Error> {
         let store = self.lease.store();
-        let _lock = store.lock_shared()?;
+        let lock = store.lock_shared()?;
         self.lease.note(digest)?;
         let target = store.blob_path(digest);
         if digest.algorithm() == Algorithm::Sha512 {
@@ -231,6 +236,7 @@ impl<'l> Ingest<'l> {
             to: target.clone(),
             source,
         })?;
+        drop(lock);
         // Nothing is left to be removed.
         self.keep = true;
         let parent = target.parent().unwrap_or(Path::new("."));
@@ -309,7 +315,7 @@ pub(crate) struct Swept {
 }
 
 /// Removes partial content whose writer is gone; what can be resumed only when it is older than
-/// `resumable_for`. The caller holds the store's lock exclusively.
+/// `resumable_for`.
 pub(crate) fn sweep(
     store: &Store,
     resumable_for: std::time::Duration,
@@ -328,7 +334,10 @@ pub(crate) fn sweep(
         let Some(lock) = Lock::try_take(file, &path, LockMode::Exclusive)? else {
             continue;
         };
-        let metadata = std::fs::symlink_metadata(&path).map_err(|e| read_error(&path, &e))?;
+        // Committed or removed between our two steps.
+        let Ok(metadata) = std::fs::symlink_metadata(&path) else {
+            continue;
+        };
         let age = metadata
             .modified()
             .ok()
@@ -338,7 +347,7 @@ pub(crate) fn sweep(
         }
         if lock.still_at(&path) {
             swept.files += 1;
-            swept.bytes += metadata.len();
+            swept.bytes += metadata.blocks() * 512;
             if !dry_run {
                 berth_fs::remove_file(&path, berth_fs::Durability::Volatile)?;
             }

@@ -2,7 +2,7 @@
 //!
 //! A lease is a file of digests, one a line, with a lock on it. Its process gone, however it went,
 //! the lock is free and the next garbage collection removes the file. A lease on a manifest covers
-//! what the manifest names (and the snapshots of its layers).
+//! what the manifest names, one on a configuration the snapshots of its layers.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -31,8 +31,6 @@ impl Store {
     /// [`Error::Disk`].
     pub fn lease(&self) -> Result<Lease, Error> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        // Garbage collection must not find the file before it is locked.
-        let _lock = self.lock_shared()?;
         let flags =
             OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         loop {
@@ -41,12 +39,15 @@ impl Store {
             let path = self.leases_dir().join(format!("{pid}-{n}"));
             match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(file) => {
-                    let file = Mutex::new(Lock::take(file, &path, LockMode::Exclusive)?);
-                    return Ok(Lease {
-                        store: self.clone(),
-                        path,
-                        file,
-                    });
+                    let file = Lock::take(file, &path, LockMode::Exclusive)?;
+                    // Before it was locked, a collector may have taken it for a dead process's.
+                    if file.still_at(&path) {
+                        return Ok(Lease {
+                            store: self.clone(),
+                            path,
+                            file: Mutex::new(file),
+                        });
+                    }
                 }
                 Err(Errno::EXIST) => {}
                 Err(source) => return Err(berth_fs::Error::Create { path, source }.into()),
@@ -56,7 +57,8 @@ impl Store {
 }
 
 impl Lease {
-    /// Keeps `digest`. Returns whether the content is here; if so it stays while the lease lives.
+    /// Keeps `digest`. Returns whether the content is here; if so it stays while the lease lives. If not, what it
+    /// names is not kept either before it comes.
     ///
     /// # Errors
     /// [`Error::Disk`].
@@ -131,8 +133,8 @@ impl Drop for Lease {
     }
 }
 
-/// Reads the digests of all living leases; removes the files of dead ones if `sweep`.
-/// The caller holds the store's lock exclusively. Returns how many dead ones there were.
+/// Reads the digests of all living leases; removes the files of dead ones if `sweep`. Returns how many dead ones
+/// there were. Each digest was written, and a living lease is only added to, under the store's shared lock.
 pub(crate) fn living(store: &Store, sweep: bool) -> Result<(Vec<Digest>, usize), Error> {
     let dir = store.leases_dir();
     let mut digests = Vec::new();
@@ -148,10 +150,13 @@ pub(crate) fn living(store: &Store, sweep: bool) -> Result<(Vec<Digest>, usize),
         let reading = file
             .try_clone()
             .map_err(|e| crate::store::read_error(&path, &e))?;
-        if Lock::try_take(file, &path, LockMode::Exclusive)?.is_some() {
-            dead += 1;
-            if sweep {
-                berth_fs::remove_file(&path, berth_fs::Durability::Volatile)?;
+        if let Some(lock) = Lock::try_take(file, &path, LockMode::Exclusive)? {
+            // Held until the file is gone: who has made it just now sees that it lost it.
+            if lock.still_at(&path) {
+                dead += 1;
+                if sweep {
+                    berth_fs::remove_file(&path, berth_fs::Durability::Volatile)?;
+                }
             }
             continue;
         }

@@ -93,6 +93,7 @@ impl Store {
         reference: &Reference,
         descriptor: &Descriptor,
     ) -> Result<Option<Descriptor>, Error> {
+        self.touch(&descriptor.digest)?;
         let mut named = descriptor.clone();
         let name = reference.to_string();
         named
@@ -120,6 +121,7 @@ impl Store {
     /// # Errors
     /// As [`Store::tag`].
     pub fn keep_untagged(&self, descriptor: &Descriptor) -> Result<(), Error> {
+        self.touch(&descriptor.digest)?;
         self.edit(|index| keep_unnamed(index, descriptor))
     }
 
@@ -142,6 +144,15 @@ impl Store {
         })
     }
 
+    /// Removes the entry without a name for this manifest (or index), if there is one.
+    ///
+    /// # Errors
+    /// As [`Store::tag`].
+    pub fn forget_unnamed(&self, digest: &Digest) -> Result<Option<Descriptor>, Error> {
+        let unnamed = |e: &Entry| e.reference.is_none() && e.descriptor.digest == *digest;
+        self.edit(|index| take(index, unnamed).pop())
+    }
+
     fn edit<T>(&self, change: impl FnOnce(&mut Index) -> T) -> Result<T, Error> {
         let _lock = self.lock_index()?;
         let mut index = self.index()?;
@@ -150,6 +161,8 @@ impl Store {
         if index != before {
             self.write_index(&index)?;
         }
+        // Collectors see that something was named again, even if it is the same as before.
+        self.touch_index()?;
         Ok(result)
     }
 }

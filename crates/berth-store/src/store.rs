@@ -20,6 +20,15 @@ pub struct Store {
     root: Arc<Path>,
 }
 
+/// What tells two states of a file apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileState {
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, u64),
+}
+
 /// `oci-layout`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,16 +78,32 @@ impl Store {
         self.root.join("ingest")
     }
 
+    /// What is being removed; the engine's, which empties it.
+    pub(crate) fn trash_dir(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// By what a change of `index.json` shows: each is a new file, or touched.
+    pub(crate) fn index_state(&self) -> Result<FileState, Error> {
+        let path = self.index_path();
+        let stat = rustix::fs::stat(&path).map_err(|error| read_error(&path, &error.into()))?;
+        Ok(FileState {
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime, stat.st_mtime_nsec as u64),
+        })
+    }
+
     pub(crate) fn leases_dir(&self) -> PathBuf {
         self.root.join("leases")
     }
 
-    /// Held for the moment in which a blob or lease is added: garbage collection waits.
+    /// Held for the moment in which a lease grows: garbage collection waits.
     pub(crate) fn lock_shared(&self) -> Result<Lock, Error> {
         Ok(Lock::dir(&self.root.join("blobs"), LockMode::Shared)?)
     }
 
-    /// Held while garbage is collected.
+    /// Held for the moment in which a batch of garbage is taken away.
     pub(crate) fn lock_exclusive(&self) -> Result<Lock, Error> {
         Ok(Lock::dir(&self.root.join("blobs"), LockMode::Exclusive)?)
     }

@@ -36,10 +36,17 @@ impl Engine {
     /// [`Error::NoImage`], [`Error::Ambiguous`], [`Error::InUse`], [`Error::ManyNames`],
     /// [`Error::Store`].
     pub fn remove_image(&self, text: &str, force: bool) -> Result<Vec<Removed>, Error> {
+        // What is taken away from here may be kept again a step later.
+        let lease = self.store.lease().map_err(store("hold the image"))?;
         let removed = match self.entry_named(text)? {
-            Some((reference, entry)) => self.remove_name(&reference, entry, force)?,
+            Some((reference, entry)) => {
+                let digest = &entry.descriptor.digest;
+                lease.add(digest).map_err(store("hold the image"))?;
+                self.remove_name(&reference, entry, force)?
+            }
             None => self.remove_by_id(&find(&self.store, text)?, force)?,
         };
+        drop(lease);
         if removed
             .iter()
             .any(|step| matches!(step, Removed::Deleted(_)))
