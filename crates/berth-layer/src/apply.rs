@@ -30,7 +30,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::shown;
-use crate::limits::REMEMBERED_BYTES;
+use crate::limits::{LARGE_BYTES, LARGE_PATHS_BYTES, REMEMBERED_BYTES};
 use crate::metadata::{self, Metadata};
 use crate::path::{self, Name};
 use crate::tar::{Entry, Kind, Reader, Time};
@@ -72,6 +72,9 @@ pub struct Report {
     pub dropped_xattrs: u64,
     /// Device nodes left out.
     pub skipped_devices: u64,
+    /// Paths of files that are large enough to be shared with other layers, as far as there is room for them here.
+    /// A later entry may have replaced one.
+    pub large: Vec<String>,
 }
 
 /// Applies the whole archive to `target`, over `lowers` (topmost first; none for [`Form::Plain`]).
@@ -112,6 +115,8 @@ struct Applier {
     opaques: Vec<Vec<u8>>,
     /// Bytes of the paths in the collections above.
     remembered_bytes: usize,
+    /// Bytes of the paths in `report.large`.
+    large_bytes: usize,
     /// The directory used last.
     parent: Option<(Vec<u8>, OwnedFd)>,
 }
@@ -130,6 +135,7 @@ impl Applier {
             whiteouts: Vec::new(),
             opaques: Vec::new(),
             remembered_bytes: 0,
+            large_bytes: 0,
             parent: None,
         };
         applier.implicit.insert(Vec::new(), false);
@@ -244,6 +250,14 @@ impl Applier {
         let dropped = metadata::set(fd.as_fd(), &wanted(entry))
             .map_err(|(step, errno)| failed(step, path, errno))?;
         self.report.dropped_xattrs += dropped;
+        if entry.size >= LARGE_BYTES
+            && let Ok(path) = std::str::from_utf8(path)
+        {
+            self.large_bytes += path.len();
+            if self.large_bytes <= LARGE_PATHS_BYTES {
+                self.report.large.push(path.to_owned());
+            }
+        }
         Ok(())
     }
 

@@ -51,3 +51,9 @@ pub const XATTRS: usize = 256;
 
 /// Bytes of paths that the applier remembers until the end of a layer (directories, whiteouts).
 pub const REMEMBERED_BYTES: usize = 256 << 20;
+
+/// Files of at least so many bytes are reported by name: a sixth of a Debian system's files, nine tenths of its bytes.
+pub const LARGE_BYTES: u64 = 16 << 10;
+
+/// Bytes of the names of large files in a report, which is one line of JSON.
+pub const LARGE_PATHS_BYTES: usize = 256 << 10;

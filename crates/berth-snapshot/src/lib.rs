@@ -1,8 +1,9 @@
 //! Snapshots: unpacked layers, kept by chain-id, and what a container mounts of them, as data.
 //!
-//! `store` keeps them, `snapshotter` knows the two ways to make a root file system of them.
+//! `store` keeps them, `share` stores equal files of them once, `snapshotter` knows the two ways to make a root file system of them.
 
 pub mod error;
+mod share;
 pub mod snapshotter;
 pub mod store;
 

@@ -4,6 +4,8 @@
 //! snapshots/<chain hex>/fs              the layer (overlay) or the whole tree (native)
 //! snapshots/<chain hex>/snapshot.json   Snapshot
 //! snapshots/<chain hex>/synced          empty; its content has reached the disk
+//! snapshots/<chain hex>/shared          which of its files others have, too: see `share`
+//! snapshots/.shared/                    those files
 //! ```
 //!
 //! Invariants: a snapshot is complete if it has its record, which is written last. Before that the directory is
@@ -29,6 +31,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::share::POOL;
 use crate::snapshotter::{Native, Overlay, Snapshotter, make_dir, open_dir};
 
 /// What is known of an unpacked layer.
@@ -99,6 +102,11 @@ impl Active {
         self.dir.join(TREE)
     }
 
+    /// The snapshot's own directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The layers below for the unpacker, topmost first.
     pub fn lowers(&self) -> &[PathBuf] {
         &self.lowers
@@ -129,6 +137,10 @@ impl Snapshots {
             rootless,
             boot_id: OnceLock::new(),
         })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What the unpacker is to make of a layer.
@@ -323,7 +335,7 @@ impl Snapshots {
         let mut swept = Vec::new();
         for name in names(&self.dir)? {
             let dir = self.dir.join(&name);
-            if self.whole(&name).is_some() {
+            if name == POOL || self.whole(&name).is_some() {
                 continue;
             }
             // Whoever fills it holds the lock; we hold it until the directory is in the trash.
@@ -453,7 +465,7 @@ impl Snapshots {
     }
 }
 
-fn step(operation: &'static str, path: &Path, source: berth_fs::Error) -> Error {
+pub(crate) fn step(operation: &'static str, path: &Path, source: berth_fs::Error) -> Error {
     Error::Step {
         operation,
         path: path.to_owned(),
@@ -461,7 +473,7 @@ fn step(operation: &'static str, path: &Path, source: berth_fs::Error) -> Error 
     }
 }
 
-fn names(dir: &Path) -> Result<Vec<OsString>, Error> {
+pub(crate) fn names(dir: &Path) -> Result<Vec<OsString>, Error> {
     let fd = open_dir(dir)?;
     berth_fs::dirs::names(fd.as_fd()).map_err(|source| step("read", dir, source))
 }

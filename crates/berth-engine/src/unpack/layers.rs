@@ -17,7 +17,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use berth_layer::apply::Form;
-use berth_layer::child::Request;
+use berth_layer::child::{Request, Unpacked};
 use berth_oci::digest::Digest;
 use berth_snapshot::{Active, Content, Snapshots};
 
@@ -224,7 +224,18 @@ impl<B: Blobs> Stack<'_, B> {
                 })?
             }
         };
-        Ok(unpacked)
+        let Some(unpacked) = unpacked else {
+            return Ok(None);
+        };
+        if self.snapshots.form() == Form::Overlay && !unpacked.report.large.is_empty() {
+            let shared = self.snapshots.share(active, &unpacked.report.large);
+            shared.map_err(self.keep(at))?;
+        }
+        Ok(Some(Content {
+            diff_id: unpacked.diff_id,
+            size_bytes: unpacked.report.data_bytes,
+            entries: unpacked.report.entries + unpacked.report.whiteouts,
+        }))
     }
 
     /// From the child's start to its report.
@@ -232,18 +243,13 @@ impl<B: Blobs> Stack<'_, B> {
         &self,
         at: usize,
         mut unpacker: Unpacker<'_>,
-    ) -> Result<Option<Content>, UnpackError> {
+    ) -> Result<Option<Unpacked>, UnpackError> {
         if !self.wait(|state| state.whole[..at].iter().all(|whole| *whole)) {
             unpacker.kill();
             return Ok(None);
         }
         unpacker.open_gate();
-        let unpacked = unpacker.report()?;
-        Ok(Some(Content {
-            diff_id: unpacked.diff_id,
-            size_bytes: unpacked.report.data_bytes,
-            entries: unpacked.report.entries + unpacked.report.whiteouts,
-        }))
+        unpacker.report().map(Some)
     }
 
     fn keep(&self, at: usize) -> impl Fn(berth_snapshot::Error) -> UnpackError {
