@@ -21,6 +21,7 @@ impl Engine {
         let report = self.store.gc(&mut beside).map_err(|Collect(error)| error)?;
         // Snapshots were only moved there.
         self.empty_trash()?;
+        self.snapshots.sweep_shared().map_err(Error::Snapshot)?;
         Ok(report)
     }
 
