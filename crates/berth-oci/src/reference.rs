@@ -152,6 +152,8 @@ impl Reference {
         }
         match self.path.strip_prefix(OFFICIAL) {
             Some(rest) if !rest.contains('/') && !is_hex_id(rest) => rest.to_owned(),
+            // Its first part would be taken for a registry.
+            _ if split_domain(&self.path) != (DEFAULT_DOMAIN, &self.path) => self.name(),
             _ => self.path.clone(),
         }
     }

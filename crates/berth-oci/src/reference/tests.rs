@@ -67,6 +67,22 @@ fn references_are_normalised() {
             "docker.io/a_b/c__d/e--f.g:latest",
             "a_b/c__d/e--f.g:latest",
         ),
+        // What the short form would be taken for is another registry.
+        (
+            "docker.io/ghcr.io/a",
+            "docker.io/ghcr.io/a:latest",
+            "docker.io/ghcr.io/a:latest",
+        ),
+        (
+            "docker.io/localhost/a",
+            "docker.io/localhost/a:latest",
+            "docker.io/localhost/a:latest",
+        ),
+        (
+            "docker.io/docker.io/a",
+            "docker.io/docker.io/a:latest",
+            "docker.io/docker.io/a:latest",
+        ),
     ] {
         let reference = Reference::parse(text).unwrap();
         assert_eq!(reference.to_string(), full, "{text}");
