@@ -135,7 +135,7 @@ fn version(platform: &Platform) -> Option<u32> {
         .strip_prefix('v')?;
     let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
     let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
-    (major < 1000 && minor < 10).then_some(major * 10 + minor)
+    (major < 1000 && minor < 10).then(|| major * 10 + minor)
 }
 
 impl Index {
@@ -224,6 +224,8 @@ mod tests {
     #[test]
     fn older_variants_run_on_newer_processors() {
         let distance = |image: &str, host: &str| platform(image).distance_from(&platform(host));
+        // Found by fuzzing: a number that does not fit.
+        assert_eq!(distance("linux/amd64/v866082386", "linux/amd64"), None);
         assert_eq!(distance("linux/amd64", "linux/amd64"), Some(0));
         assert_eq!(distance("linux/amd64/v3", "linux/amd64"), None);
         assert_eq!(distance("linux/amd64", "linux/amd64/v3"), Some(20));
