@@ -3,7 +3,7 @@
 //!
 //! Guards: the ratio of output to input, the zstd window, input that yields nothing, the total.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +24,8 @@ pub enum Format {
 }
 
 const INPUT_BUFFER_BYTES: usize = 128 << 10;
+/// What [`sniff`] wants to see.
+const MAGIC_BYTES: u64 = 6;
 
 /// Tells the format from a blob's first bytes. The media type is no better witness: registries hold layers
 /// with wrong ones, and a wrong guess here could only make the diff-id differ.
@@ -78,14 +80,19 @@ pub fn decompress<'a, R: Read + Send + 'a>(
     limits: Limits,
 ) -> Result<Box<dyn Read + Send + 'a>, Error> {
     let counts = Arc::new(Counts::default());
-    let counted = Counted {
+    let mut counted = Counted {
         inner: input,
         counts: counts.clone(),
         output_before: 0,
         input_before: 0,
     };
-    let mut input = BufReader::with_capacity(INPUT_BUFFER_BYTES, counted);
-    let format = sniff(input.fill_buf().map_err(Error::from_io)?)?;
+    // A pipe may give them one by one.
+    let mut first = Vec::with_capacity(MAGIC_BYTES as usize);
+    let mut beginning = (&mut counted).take(MAGIC_BYTES);
+    beginning.read_to_end(&mut first).map_err(Error::from_io)?;
+    let format = sniff(&first)?;
+    let input = Cursor::new(first).chain(counted);
+    let input = BufReader::with_capacity(INPUT_BUFFER_BYTES, input);
     Ok(match format {
         Format::None => Box::new(Guarded {
             decoder: input,
@@ -264,6 +271,30 @@ mod tests {
         assert_eq!(all(b"", small()).unwrap(), b"");
     }
 
+    /// As from a pipe.
+    #[test]
+    fn pieces_of_any_size_are_the_same_blob() {
+        struct Bytewise<'a>(&'a [u8]);
+        impl Read for Bytewise<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let length = buffer.len().min(1);
+                self.0.read(&mut buffer[..length])
+            }
+        }
+        let text = b"hello".repeat(10);
+        for blob in [
+            gzip(&text),
+            zstd::encode_all(&text[..], 1).unwrap(),
+            text.clone(),
+        ] {
+            let mut out = Vec::new();
+            let mut input = decompress(Bytewise(&blob), small()).unwrap();
+            input.read_to_end(&mut out).unwrap();
+            assert_eq!(out, text);
+        }
+        assert!(decompress(Bytewise(b"\xfd7zXZ\0"), small()).is_err());
+    }
+
     #[test]
     fn t4_damaged_streams_are_errors() {
         let text = b"hello".repeat(1000);
@@ -343,7 +374,7 @@ mod tests {
             }
         }
         let mut out = Vec::new();
-        let error = decompress(Frames, small())
+        let error = decompress(BufReader::new(Frames), small())
             .unwrap()
             .read_to_end(&mut out)
             .unwrap_err();
