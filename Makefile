@@ -18,10 +18,10 @@ demo:
 
 # Everything that has to pass: at most 45 minutes cold on 2 cores.
 test:
-	@tools/install-debian build demo test dropin vm
+	@tools/install-debian build demo test dropin vm fuzz
 	@tools/test
 
-# The long sweeps, races and fuzzers too.
+# The long sweeps and races too, and the fuzzers for longer.
 test-full:
 	@tools/install-debian build demo test dropin vm fuzz
 	@tools/test full
@@ -45,7 +45,7 @@ advisories:
 	@cargo deny check advisories
 
 install-deps:
-	@tools/install-debian build demo test dropin vm
+	@tools/install-debian build demo test dropin vm fuzz
 	@tools/install-cargo
 
 # Tests of rootless containers add the user `berth-test`; this removes it.

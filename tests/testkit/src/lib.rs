@@ -6,6 +6,7 @@
 
 pub mod attach;
 pub mod busybox;
+pub mod corpus;
 pub mod docker;
 pub mod dying_proxy;
 pub mod evil_registry;

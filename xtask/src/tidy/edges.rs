@@ -86,6 +86,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crash-tests", &["testkit"]),
     ("dropin-tests", &["testkit"]),
     ("vm-tests", &["testkit"]),
+    ("berth-oci-fuzz", &["berth-oci"]),
+    ("berth-layer-fuzz", &["berth-layer"]),
+    ("berth-trust-fuzz", &["berth-trust", "berth-oci"]),
     ("xtask", &[]),
 ];
 
