@@ -33,6 +33,7 @@ mod diff;
 mod exec;
 mod explain;
 mod export;
+mod formats;
 mod images;
 mod isolation;
 mod lifecycle;

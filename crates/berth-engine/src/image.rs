@@ -23,8 +23,9 @@ pub use find::{Found, all, find, pinned};
 pub use import::ImportOptions;
 pub use inspect::Details;
 pub use list::Row;
-pub use load::Loaded;
+pub use load::{LoadFrom, Loaded};
 pub use remove::Removed;
+pub use save::SaveFormat;
 pub use tag::new_name;
 
 /// How registries are reached, which the face reads from its environment.

@@ -12,7 +12,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use berth_engine::image::{BootstrapOptions, Error, ImportOptions, Removed};
+use berth_engine::image::{
+    BootstrapOptions, Error, ImportOptions, LoadFrom, Loaded, Removed, SaveFormat,
+};
 use berth_engine::request::CreateRequest;
 use berth_engine::{Engine, Options};
 use berth_layer::tar::{Entry, Kind, Writer};
@@ -94,9 +96,14 @@ impl Bench {
         let path = self.path(file);
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.engine
-            .save_images(&names, File::create(&path).unwrap())
+            .save_images(&names, None, SaveFormat::Both, File::create(&path).unwrap())
             .unwrap();
         path
+    }
+
+    fn load(&self, path: &Path) -> Result<Vec<Loaded>, Error> {
+        let archive = File::open(path).unwrap();
+        self.engine.load_images(LoadFrom::archive(archive), None)
     }
 
     fn clean(&self) {
@@ -329,7 +336,7 @@ fn saved_images_load_again() {
     assert_eq!(std::fs::read(&tar).unwrap(), std::fs::read(again).unwrap());
 
     let fresh = new_engine();
-    let loaded = fresh.engine.load_images(File::open(&tar).unwrap()).unwrap();
+    let loaded = fresh.load(&tar).unwrap();
     assert_eq!(loaded.len(), 2);
     assert_eq!(loaded[0].id, id);
     assert_eq!(loaded[0].names.len(), 2);
@@ -351,10 +358,7 @@ fn saved_images_load_again() {
     run("zstd", &["-q", tar.to_str().unwrap()]);
     for name in ["unnamed.tar", "unnamed.tar.gz", "unnamed.tar.zst"] {
         let fresh = new_engine();
-        let loaded = fresh
-            .engine
-            .load_images(File::open(b.path(name)).unwrap())
-            .unwrap();
+        let loaded = fresh.load(&b.path(name)).unwrap();
         assert!(loaded[0].names.is_empty());
         assert_eq!(fresh.engine.images().unwrap()[0].reference, None);
         assert_eq!(
@@ -445,10 +449,7 @@ fn we_load_skopeos() {
             ],
         );
         let fresh = new_engine();
-        let loaded = fresh
-            .engine
-            .load_images(File::open(&path).unwrap())
-            .unwrap();
+        let loaded = fresh.load(&path).unwrap();
         assert_eq!(loaded.len(), 1, "{form}");
         assert_eq!(loaded[0].names[0].familiar(), name, "{form}");
         assert_eq!(loaded[0].id, id, "{form}");
@@ -521,14 +522,23 @@ fn we_load_old_docker_archives() {
         ("3/layer.tar", &big),
     ];
     let tar = docker_archive(&layers, r#"["old:1","old:2"]"#, &ids);
-    let loaded = b.engine.load_images(&tar[..]).unwrap();
+    let loaded = b
+        .engine
+        .load_images(LoadFrom::archive(&tar[..]), None)
+        .unwrap();
     assert_eq!(loaded[0].names.len(), 2);
     let details = b.engine.image_details("old:2").unwrap();
     assert_eq!(details.image.manifest.layers.len(), 3);
     b.clean();
     // Without names.
     let tar = docker_archive(&layers, "null", &ids);
-    assert!(b.engine.load_images(&tar[..]).unwrap()[0].names.is_empty());
+    assert!(
+        b.engine
+            .load_images(LoadFrom::archive(&tar[..]), None)
+            .unwrap()[0]
+            .names
+            .is_empty()
+    );
     assert_eq!(b.engine.images().unwrap().len(), 2);
 }
 
@@ -557,10 +567,18 @@ fn bad_archives_leave_nothing() {
         ("nothing", b""),
         ("text", b"hello"),
     ] {
-        assert!(b.engine.load_images(bytes).is_err(), "{what}");
+        assert!(
+            b.engine
+                .load_images(LoadFrom::archive(bytes), None)
+                .is_err(),
+            "{what}"
+        );
         assert!(b.engine.images().unwrap().is_empty(), "{what}");
     }
-    let error = b.engine.load_images(&plain[..]).unwrap_err();
+    let error = b
+        .engine
+        .load_images(LoadFrom::archive(&plain[..]), None)
+        .unwrap_err();
     assert!(error.hint().unwrap().contains("import"));
     // A layer with a hostile entry is refused when it is unpacked, before the image has a name.
     let mut writer = Writer::new(Vec::new());
@@ -574,9 +592,17 @@ fn bad_archives_leave_nothing() {
     writer.append(&entry, &mut &b"x"[..]).unwrap();
     let evil = writer.finish().unwrap();
     let tar = docker_archive(&[("1/layer.tar", &evil)], r#"["a"]"#, &[Digest::of(&evil)]);
-    assert!(b.engine.load_images(&tar[..]).is_err());
+    assert!(
+        b.engine
+            .load_images(LoadFrom::archive(&tar[..]), None)
+            .is_err()
+    );
     assert!(b.engine.images().unwrap().is_empty());
-    assert!(b.engine.load_images(&good[..]).is_ok());
+    assert!(
+        b.engine
+            .load_images(LoadFrom::archive(&good[..]), None)
+            .is_ok()
+    );
     b.engine.collect_garbage(false).unwrap();
     b.clean();
 }
@@ -611,7 +637,10 @@ fn unusual_archives() {
     let fresh = new_engine();
     let loaded = fresh
         .engine
-        .load_images(File::open(b.path("l.tar")).unwrap())
+        .load_images(
+            LoadFrom::archive(File::open(b.path("l.tar")).unwrap()),
+            None,
+        )
         .unwrap();
     assert_eq!(loaded[0].names[0].familiar(), "x:1");
 
@@ -639,7 +668,10 @@ fn unusual_archives() {
     let fresh = new_engine();
     let error = fresh
         .engine
-        .load_images(File::open(b.path("bad.tar")).unwrap())
+        .load_images(
+            LoadFrom::archive(File::open(b.path("bad.tar")).unwrap()),
+            None,
+        )
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     assert!(fresh.engine.images().unwrap().is_empty());
@@ -653,7 +685,10 @@ fn unusual_archives() {
         writer.append(&entry, &mut &b"x"[..]).unwrap();
     }
     let twice = writer.finish().unwrap();
-    let error = fresh.engine.load_images(&twice[..]).unwrap_err();
+    let error = fresh
+        .engine
+        .load_images(LoadFrom::archive(&twice[..]), None)
+        .unwrap_err();
     assert!(matches!(error, Error::TwiceInArchive { .. }));
 }
 
@@ -755,7 +790,9 @@ fn a_full_disk_is_told() {
         );
         let layer = rootfs(&noise);
         let tar = docker_archive(&[("l.tar", &layer)], r#"["big"]"#, &[Digest::of(&layer)]);
-        let error = engine.load_images(&tar[..]).unwrap_err();
+        let error = engine
+            .load_images(LoadFrom::archive(&tar[..]), None)
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
         assert!(
             error.hint().is_some_and(|hint| hint.contains("free space")),
@@ -773,7 +810,9 @@ fn a_full_disk_is_told() {
 fn crash_child(dir: &Path) {
     let engine = open(dir);
     let tar = std::fs::read(dir.join("../image.tar")).unwrap();
-    engine.load_images(&tar[..]).unwrap();
+    engine
+        .load_images(LoadFrom::archive(&tar[..]), None)
+        .unwrap();
     import(&engine, "imported", "x");
     engine.tag_image("imported", "again").unwrap();
     engine.remove_image("imported", false).unwrap();

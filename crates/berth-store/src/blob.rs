@@ -72,6 +72,33 @@ impl Store {
         ))
     }
 
+    /// Reads the content to its end and compares its digest.
+    ///
+    /// # Errors
+    /// [`Error::CorruptBlob`], [`Error::MissingBlob`], [`Error::ReadBlob`].
+    pub fn verify_blob(&self, digest: &Digest) -> Result<(), Error> {
+        let mut reader = self.reader(digest)?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    return Err(Error::CorruptBlob {
+                        digest: digest.clone(),
+                    });
+                }
+                Err(source) => {
+                    return Err(Error::ReadBlob {
+                        digest: digest.clone(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
     /// The whole content, verified.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! dockerd of a test's own, from Debian's packages: without networks, its images and containers in the sandbox.
 
 use std::fs::File;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -54,14 +53,15 @@ impl Dockerd {
             _hierarchies: hierarchies,
         };
         let end = Instant::now() + PATIENCE;
-        while UnixStream::connect(&socket).is_err() {
+        // It listens some time before it answers.
+        while !daemon.call(sandbox, &["version"]).status.success() {
             let ended = daemon.child.try_wait().expect("our own child");
             assert!(
                 ended.is_none() && Instant::now() < end,
                 "dockerd does not answer, {ended:?}:\n{}",
                 std::fs::read_to_string(daemon.directory.join("log")).unwrap_or_default()
             );
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(100));
         }
         daemon
     }

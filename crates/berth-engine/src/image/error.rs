@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use berth_layer::Error as LayerError;
 use berth_model::ErrorKind;
 use berth_oci::Digest;
 
@@ -37,6 +38,18 @@ pub enum Error {
     Archive { source: berth_layer::Error },
     #[error("cannot read the archive: the name `{path}` is in it twice")]
     TwiceInArchive { path: String },
+    #[error("cannot read the directory of images")]
+    Directory { source: berth_fs::Error },
+    #[error(
+        "`{path}` in the archive is too large: {size} bytes or more, at most {limit} are allowed"
+    )]
+    TooLarge { path: String, size: u64, limit: u64 },
+    #[error("`{}` is neither empty nor an OCI layout", path.display())]
+    NotALayout { path: PathBuf },
+    #[error("the images could not be checked")]
+    NotChecked,
+    #[error("there is only an image for {found}, none for {wanted}")]
+    OtherPlatform { wanted: String, found: String },
     #[error("the archive holds no image: neither `manifest.json` nor `index.json`")]
     NoImageInArchive,
     #[error("the archive is not complete: it lacks {what}")]
@@ -114,7 +127,12 @@ impl Error {
             Error::Store { source, .. } => source.kind(),
             Error::Archive { source } | Error::WriteArchive { source } => source.kind(),
             Error::Document { source, .. } => ErrorKind::from(source),
+            Error::Directory { source } => source.kind(),
+            Error::OtherPlatform { .. } => ErrorKind::NotFound,
+            Error::NotALayout { .. } => ErrorKind::Conflict,
+            Error::NotChecked => ErrorKind::Internal,
             Error::TwiceInArchive { .. }
+            | Error::TooLarge { .. }
             | Error::NoImageInArchive
             | Error::Incomplete { .. }
             | Error::NotStatic { .. }
@@ -144,7 +162,11 @@ impl Error {
                 Some("remove it by its names, or with `-f` together with all of them".into())
             }
             Error::Store { source, .. } => source.hint(),
+            Error::Archive { source: LayerError::UnsupportedLayer { name } } => {
+                Some(format!("decompress it first: `{name} -dc FILE | berth load`"))
+            }
             Error::Archive { source } | Error::WriteArchive { source } => source.hint(),
+            Error::NotALayout { .. } => Some("name another directory, or one that does not exist".into()),
             Error::NoImageInArchive => {
                 Some("for the tar of a root file system use `berth import`".into())
             }

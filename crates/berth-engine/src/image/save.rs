@@ -1,13 +1,21 @@
-//! `save`: images as one tar that is an OCI layout and a docker-archive at once, as Docker writes it
-//! since version 25. The same images give the same bytes.
+//! `save`: images as an archive or as a directory. The same images give the same bytes.
+//!
+//! | format | what is in it |
+//! |---|---|
+//! | both | an OCI layout and a docker-archive over the same blobs, as Docker writes it since version 25 |
+//! | docker-archive | `manifest.json`, configurations and layers |
+//! | oci-archive, oci-dir | `oci-layout`, `index.json` and blobs |
+//!
+//! Blobs are copied by the kernel, and hashed by a thread beside it: an archive with a damaged one never gets its end.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::BufWriter;
 
 use berth_layer::tar::{Entry, Kind, Writer};
 use berth_oci::image::annotation;
-use berth_oci::{Descriptor, Digest, Index, Reference};
-use berth_store::{Image, Lease};
+use berth_oci::{Descriptor, Digest, Document, Index, Platform, Reference};
+use berth_store::{Image, Lease, Store};
 use serde::Serialize;
 
 use super::Error;
@@ -16,135 +24,273 @@ use super::error::store;
 use super::find::find;
 use crate::Engine;
 
+mod directory;
+
+/// Bytes written at once, of all but blobs.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Indexes in indexes.
+const MAX_NESTING: usize = 4;
+/// `oci-layout`.
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// What is written of an archive beside its blobs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SaveFormat {
+    /// All of it.
+    #[default]
+    Both,
+    /// Docker's.
+    Docker,
+    /// The image specification's.
+    Oci,
+}
+
+/// One image to save.
+struct Saved {
+    image: Image,
+    names: Vec<Reference>,
+    /// What the layout's index names: an index if all of its images are here, else the image's manifest.
+    top: Descriptor,
+    blobs: Vec<Descriptor>,
+}
+
+/// All of them, with what keeps their content.
+struct Plan {
+    lease: Lease,
+    images: Vec<Saved>,
+}
+
 impl Engine {
-    /// Writes the images that `names` mean to `output`; one that is meant by its id is saved without
-    /// a name.
+    /// Writes the images that `names` mean to `output`; one that is meant by its id is saved without a name.
     ///
     /// # Errors
     /// [`Error::NoImage`], [`Error::Store`], [`Error::WriteArchive`].
-    pub fn save_images<W: Write>(&self, names: &[String], output: W) -> Result<W, Error> {
+    pub fn save_images(
+        &self,
+        names: &[String],
+        platform: Option<&Platform>,
+        format: SaveFormat,
+        output: File,
+    ) -> Result<(), Error> {
+        let plan = self.plan(names, platform, format != SaveFormat::Docker)?;
+        plan.write_archive(format, output)
+    }
+
+    fn plan(
+        &self,
+        names: &[String],
+        platform: Option<&Platform>,
+        indexes: bool,
+    ) -> Result<Plan, Error> {
         let lease = self.store.lease().map_err(store("hold the images"))?;
-        let mut images: Vec<(Image, Vec<Reference>)> = Vec::new();
+        let mut images: Vec<Saved> = Vec::new();
         for text in names {
-            let image = find(&self.store, text)?.image;
-            let name = Reference::parse(text).ok().filter(|name| {
-                name.tag().is_some() && matches!(self.store.resolve(name), Ok(Some(_)))
-            });
-            let name = name.and_then(|name| name.without_digest());
+            let (saved, name) = self.saved(&lease, text, platform, indexes)?;
             match images
                 .iter_mut()
-                .find(|(other, _)| other.id() == image.id())
+                .find(|other| other.top.digest == saved.top.digest)
             {
-                Some((_, names)) => names.extend(name.filter(|name| !names.contains(name))),
-                None => {
-                    lease
-                        .add(&image.descriptor.digest)
-                        .map_err(store("hold the images"))?;
-                    images.push((image, name.into_iter().collect()));
-                }
+                Some(Saved { names, .. }) => names.extend(name.filter(|n| !names.contains(n))),
+                None => images.push(Saved {
+                    names: name.into_iter().collect(),
+                    ..saved
+                }),
             }
         }
-        write_archive(&lease, &images, output)
+        Ok(Plan { lease, images })
+    }
+
+    fn saved(
+        &self,
+        lease: &Lease,
+        text: &str,
+        platform: Option<&Platform>,
+        indexes: bool,
+    ) -> Result<(Saved, Option<Reference>), Error> {
+        let found = find(&self.store, text)?;
+        let reference = Reference::parse(text).ok();
+        let named = found
+            .entries
+            .iter()
+            .find(|entry| reference.is_some() && entry.reference == reference);
+        let descriptor = &named.unwrap_or(&found.entries[0]).descriptor;
+        let read = store("read the image");
+        let image = match platform {
+            Some(platform) => self.store.image(descriptor, platform).map_err(&read)?,
+            None => found.image,
+        };
+        let of_platform = image.config.platform();
+        if let Some(wanted) = platform
+            && of_platform.distance_from(wanted).is_none()
+        {
+            let (wanted, found) = (wanted.to_string(), of_platform.to_string());
+            return Err(Error::OtherPlatform { wanted, found });
+        }
+        let index = match indexes && platform.is_none() {
+            true => whole_index(&self.store, descriptor, MAX_NESTING),
+            false => None,
+        };
+        let (top, blobs) = match index {
+            Some(blobs) => (descriptor.clone(), blobs),
+            None => (image.descriptor.clone(), blobs_of(&image)),
+        };
+        lease.add(&top.digest).map_err(store("hold the images"))?;
+        let top = Descriptor {
+            annotations: BTreeMap::new(),
+            platform: (top.digest == image.descriptor.digest).then_some(of_platform),
+            ..top
+        };
+        let name = reference.filter(|name| name.tag().is_some() && named.is_some());
+        let name = name.and_then(|name| name.without_digest());
+        let saved = Saved {
+            image,
+            names: Vec::new(),
+            top,
+            blobs,
+        };
+        Ok((saved, name))
     }
 }
 
-fn write_archive<W: Write>(
-    lease: &Lease,
-    images: &[(Image, Vec<Reference>)],
-    output: W,
-) -> Result<W, Error> {
-    let failed = |source| Error::WriteArchive { source };
-    let mut blobs: BTreeMap<&Digest, u64> = BTreeMap::new();
-    for (image, _) in images {
-        let documents = [&image.descriptor, &image.manifest.config];
-        for descriptor in documents.into_iter().chain(&image.manifest.layers) {
-            blobs.insert(&descriptor.digest, descriptor.size);
+fn blobs_of(image: &Image) -> Vec<Descriptor> {
+    let documents = [&image.descriptor, &image.manifest.config];
+    let all = documents.into_iter().chain(&image.manifest.layers);
+    all.cloned().collect()
+}
+
+/// All that an index names, if all of it is here.
+fn whole_index(store: &Store, descriptor: &Descriptor, depth: usize) -> Option<Vec<Descriptor>> {
+    let Document::Index(index) = store.document(descriptor).ok()? else {
+        return None;
+    };
+    let mut blobs = vec![descriptor.clone()];
+    for entry in &index.manifests {
+        match store.document(entry).ok()? {
+            Document::Index(_) if depth == 0 => return None,
+            Document::Index(_) => blobs.extend(whole_index(store, entry, depth - 1)?),
+            Document::Manifest(manifest) => {
+                blobs.extend([entry.clone(), manifest.config]);
+                blobs.extend(manifest.layers);
+            }
         }
     }
-    let mut writer = Writer::new(output);
-    let mut directory = None;
-    directory_of(&mut writer, "blobs")?;
-    for (digest, size) in blobs {
-        let algorithm = digest.algorithm();
-        if directory.replace(algorithm) != Some(algorithm) {
-            directory_of(&mut writer, &format!("blobs/{}", algorithm.as_str()))?;
-        }
-        let mut reader = lease
-            .store()
-            .reader(digest)
-            .map_err(store("read an image"))?;
-        let entry = Entry {
-            size,
-            ..Entry::new(blob_path(digest), Kind::File)
-        };
-        writer.append(&entry, &mut reader).map_err(failed)?;
-        // The last read is the one that compares the digest.
-        let rest = std::io::copy(&mut reader, &mut std::io::sink());
-        rest.map_err(|source| Error::Store {
-            action: "read an image",
-            source: berth_store::Error::ReadBlob {
-                digest: digest.clone(),
-                source,
-            },
+    blobs
+        .iter()
+        .all(|blob| store.has(&blob.digest))
+        .then_some(blobs)
+}
+
+impl Plan {
+    /// Each blob once, in order.
+    fn blobs(&self) -> BTreeMap<&Digest, u64> {
+        let all = self.images.iter().flat_map(|saved| &saved.blobs);
+        all.map(|blob| (&blob.digest, blob.size)).collect()
+    }
+
+    fn write_archive(&self, format: SaveFormat, output: File) -> Result<(), Error> {
+        let failed = |source| Error::WriteArchive { source };
+        let mut writer = Writer::new(BufWriter::with_capacity(BUFFER_BYTES, output));
+        self.beside_a_check(|| {
+            let mut directory = None;
+            directory_of(&mut writer, "blobs")?;
+            for (digest, size) in self.blobs() {
+                let algorithm = digest.algorithm();
+                if directory.replace(algorithm) != Some(algorithm) {
+                    directory_of(&mut writer, &format!("blobs/{}", algorithm.as_str()))?;
+                }
+                let entry = Entry {
+                    size,
+                    ..Entry::new(blob_path(digest), Kind::File)
+                };
+                let file = self.open(digest)?;
+                writer.append_file(&entry, &file).map_err(failed)?;
+            }
+            Ok(())
         })?;
+        let mut documents = vec![];
+        if format != SaveFormat::Docker {
+            documents.push(("index.json", encode(&self.index())?));
+        }
+        if format != SaveFormat::Oci {
+            documents.push(("manifest.json", encode(&self.docker_manifest())?));
+        }
+        if format != SaveFormat::Docker {
+            documents.push(("oci-layout", LAYOUT.to_vec()));
+        }
+        for (name, bytes) in documents {
+            let entry = Entry {
+                size: bytes.len() as u64,
+                ..Entry::new(name, Kind::File)
+            };
+            writer.append(&entry, &mut &bytes[..]).map_err(failed)?;
+        }
+        writer.finish().map(drop).map_err(failed)
     }
-    for (name, bytes) in [
-        ("index.json", encode(&index(images))?),
-        ("manifest.json", encode(&docker_manifest(images))?),
-        ("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
-    ] {
-        let entry = Entry {
-            size: bytes.len() as u64,
-            ..Entry::new(name, Kind::File)
+
+    fn open(&self, digest: &Digest) -> Result<File, Error> {
+        let opened = self.lease.store().open_blob(digest);
+        opened.map_err(store("read an image"))
+    }
+
+    /// Runs `copy` while a thread compares each blob with its digest.
+    fn beside_a_check(&self, copy: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        std::thread::scope(|scope| {
+            let check = scope.spawn(|| self.check());
+            let copied = copy();
+            // A panic is a bug; an archive that was not checked is not written.
+            let checked = check.join().unwrap_or(Err(Error::NotChecked));
+            checked.and(copied)
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let blobs = self.blobs();
+        blobs.into_keys().try_for_each(|digest| {
+            let verified = self.lease.store().verify_blob(digest);
+            verified.map_err(store("read an image"))
+        })
+    }
+
+    fn index(&self) -> Index {
+        let mut index = Index::default();
+        for saved in &self.images {
+            if saved.names.is_empty() {
+                index.manifests.push(saved.top.clone());
+            }
+            for name in &saved.names {
+                let mut named = saved.top.clone();
+                for key in [annotation::CONTAINERD_NAME, annotation::REF_NAME] {
+                    named.annotations.insert(key.to_owned(), name.to_string());
+                }
+                index.manifests.push(named);
+            }
+        }
+        index
+    }
+
+    fn docker_manifest(&self) -> Vec<DockerImage> {
+        let of = |saved: &Saved| DockerImage {
+            config: blob_path(saved.image.id()),
+            repo_tags: Some(saved.names.iter().map(Reference::familiar).collect()),
+            layers: Some(
+                saved
+                    .image
+                    .manifest
+                    .layers
+                    .iter()
+                    .map(|layer| blob_path(&layer.digest))
+                    .collect(),
+            ),
         };
-        writer.append(&entry, &mut &bytes[..]).map_err(failed)?;
+        self.images.iter().map(of).collect()
     }
-    writer.finish().map_err(failed)
 }
 
-fn directory_of<W: Write>(writer: &mut Writer<W>, path: &str) -> Result<(), Error> {
+fn directory_of(writer: &mut Writer<BufWriter<File>>, path: &str) -> Result<(), Error> {
     let entry = Entry::new(path, Kind::Dir);
     writer
         .append(&entry, &mut std::io::empty())
         .map_err(|source| Error::WriteArchive { source })
-}
-
-fn index(images: &[(Image, Vec<Reference>)]) -> Index {
-    let mut index = Index::default();
-    for (image, names) in images {
-        let plain = Descriptor {
-            annotations: BTreeMap::new(),
-            platform: Some(image.config.platform()),
-            ..image.descriptor.clone()
-        };
-        if names.is_empty() {
-            index.manifests.push(plain.clone());
-        }
-        for name in names {
-            let mut named = plain.clone();
-            for key in [annotation::CONTAINERD_NAME, annotation::REF_NAME] {
-                named.annotations.insert(key.to_owned(), name.to_string());
-            }
-            index.manifests.push(named);
-        }
-    }
-    index
-}
-
-fn docker_manifest(images: &[(Image, Vec<Reference>)]) -> Vec<DockerImage> {
-    let of = |(image, names): &(Image, Vec<Reference>)| DockerImage {
-        config: blob_path(image.id()),
-        repo_tags: Some(names.iter().map(Reference::familiar).collect()),
-        layers: Some(
-            image
-                .manifest
-                .layers
-                .iter()
-                .map(|layer| blob_path(&layer.digest))
-                .collect(),
-        ),
-    };
-    images.iter().map(of).collect()
 }
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, Error> {

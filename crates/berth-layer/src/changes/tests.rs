@@ -1,3 +1,5 @@
+//! What is told of changes, on trees as overlay makes them.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The deterministic writer: ustar where it fits, one PAX header where not; same entries, same bytes.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 
 use super::entry::{Entry, Kind};
 use super::header::{BLOCK, Field, HeaderBuilder};
@@ -27,11 +28,21 @@ impl<W: Write> Writer<W> {
         self.header(entry)?;
         let copied = copy(data, &mut self.output, entry.size)?;
         if copied < entry.size {
-            let source = io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the file became shorter while it was read",
-            );
-            return Err(Error::Read { source });
+            return Err(too_short());
+        }
+        self.pad(entry.size)
+    }
+
+    /// As [`Writer::append`], from an open file: where the output allows it, the kernel copies.
+    ///
+    /// # Errors
+    /// As [`Writer::append`], but that a failure to read is a `Write`, too.
+    pub fn append_file(&mut self, entry: &Entry, data: &File) -> Result<(), Error> {
+        self.header(entry)?;
+        let copied = io::copy(&mut data.take(entry.size), &mut self.output)
+            .map_err(|source| Error::Write { source })?;
+        if copied < entry.size {
+            return Err(too_short());
         }
         self.pad(entry.size)
     }
@@ -119,6 +130,15 @@ impl<W: Write> Writer<W> {
         self.output
             .write_all(bytes)
             .map_err(|source| Error::Write { source })
+    }
+}
+
+fn too_short() -> Error {
+    Error::Read {
+        source: io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the file became shorter while it was read",
+        ),
     }
 }
 

@@ -4,17 +4,24 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use berth_engine::image::LoadFrom;
+use berth_oci::Platform;
+
 use crate::context;
 use crate::globals::Globals;
+use crate::opts::security;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
-/// Take images from an archive (docker-archive or OCI, compressed or not)
+/// Take images from an archive (docker's or OCI's, also gzip'ed or zstd) or a directory (an OCI layout, skopeo's dir)
 #[derive(Debug, clap::Args)]
 pub struct Load {
-    /// Read this file, not standard input
-    #[arg(short, long, value_name = "FILE")]
+    /// Read this file or directory, not standard input (`-`)
+    #[arg(short, long, value_name = "FILE|DIR")]
     input: Option<PathBuf>,
+    /// Of an image for several platforms, the one for this, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
+    platform: Option<Platform>,
     /// Accepted for docker's sake: there is no progress to hide
     #[arg(short, long)]
     quiet: bool,
@@ -22,10 +29,14 @@ pub struct Load {
 
 impl Verb for Load {
     fn run(self, globals: &Globals) -> Outcome {
-        let input = input(self.input.as_deref())?;
+        let path = self.input.as_deref().filter(|path| *path != Path::new("-"));
+        let from = match path {
+            Some(path) if path.is_dir() => LoadFrom::Directory(path),
+            path => LoadFrom::Archive(input(path)?),
+        };
         let engine = context::engine(globals)?;
         let mut text = String::new();
-        for image in engine.load_images(input)? {
+        for image in engine.load_images(from, self.platform.as_ref())? {
             if image.names.is_empty() {
                 text.push_str(&format!("Loaded image ID: {}\n", image.id));
             }
