@@ -45,3 +45,4 @@ mod process;
 mod ps;
 mod pull;
 mod security;
+mod trust;

@@ -44,6 +44,16 @@ pub fn monitor() -> &'static Path {
     })
 }
 
+/// A program of others that `tools/peers` brings: `skopeo`, `cosign`.
+///
+/// # Panics
+/// When it is not there.
+pub fn peer(name: &str) -> PathBuf {
+    let path = target().join("peers").join(name);
+    assert!(path.exists(), "no {}: run tools/peers", path.display());
+    path
+}
+
 /// Private memory of a process in KiB.
 ///
 /// # Panics

@@ -56,6 +56,19 @@ pub enum Error {
     },
     #[error("{of} cannot have signatures: only sha256 digests can")]
     NotSignable { of: String },
+    #[error("cannot write a signature of {of}")]
+    Write {
+        of: String,
+        source: Box<berth_registry::Error>,
+    },
+    #[error("cannot write a signature")]
+    Encode { source: serde_json::Error },
+    #[error("`{image}` is {there} in the registry, but {here} here")]
+    Differs {
+        image: String,
+        here: berth_oci::Digest,
+        there: berth_oci::Digest,
+    },
     #[error(transparent)]
     Registry(Box<berth_registry::Error>),
     #[error("invalid name of an image")]
@@ -87,13 +100,16 @@ impl Error {
             Error::Files { source, .. } => source.kind(),
             Error::NoPolicy { .. } => ErrorKind::NotFound,
             Error::Rejected { .. } | Error::NotSigned { .. } => ErrorKind::Denied,
-            Error::Signatures { source, .. } | Error::Registry(source) => source.kind(),
+            Error::Signatures { source, .. }
+            | Error::Write { source, .. }
+            | Error::Registry(source) => source.kind(),
+            Error::Differs { .. } => ErrorKind::Conflict,
             Error::Document { source, .. } | Error::Name { source } => source.into(),
             Error::TooMany { .. } | Error::TooLarge { .. } => ErrorKind::Corrupt,
             Error::NotSignable { .. } => ErrorKind::Unsupported,
             Error::Store { source } => source.kind(),
             Error::NoHome => ErrorKind::InvalidInput,
-            Error::Network { .. } => ErrorKind::Internal,
+            Error::Network { .. } | Error::Encode { .. } => ErrorKind::Internal,
         }
     }
 
@@ -102,7 +118,9 @@ impl Error {
         let text = match self {
             Error::Content { source, .. } | Error::Key(source) => return source.hint(),
             Error::Files { source, .. } => return source.hint(),
-            Error::Signatures { source, .. } | Error::Registry(source) => return source.hint(),
+            Error::Signatures { source, .. }
+            | Error::Write { source, .. }
+            | Error::Registry(source) => return source.hint(),
             Error::Store { source } => return source.hint(),
             Error::File {
                 action: "read",
@@ -113,6 +131,12 @@ impl Error {
             }
             Error::File { action: "read", .. } => {
                 "nothing is pulled while the policies cannot be read; BERTH_TRUST names another file"
+            }
+            Error::Differs { image, .. } => {
+                return Some(format!(
+                    "push or pull it, so that both are the same; or sign what you know by its digest: `{}@sha256:…`",
+                    image.split('@').next().unwrap_or(image)
+                ));
             }
             Error::NoHome => "BERTH_TRUST can name the file",
             Error::NoPolicy { .. } => "`berth trust ls` lists the policies",

@@ -100,12 +100,11 @@ impl Files {
                 source,
             }
         })?;
+        // All may know what is required.
         let readable = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(&target, readable).map_err(failed(
-            "write",
-            file_of_policies(),
-            &target,
-        ))?;
+        std::fs::File::open(&target)
+            .and_then(|file| file.set_permissions(readable))
+            .map_err(failed("write", file_of_policies(), &target))?;
         Ok(target)
     }
 

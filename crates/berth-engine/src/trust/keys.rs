@@ -36,6 +36,14 @@ pub fn read_private(path: &Path) -> Result<LockedKey, Error> {
     })
 }
 
+/// The passphrase in the file, without the line break at its end.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_passphrase(path: &Path) -> Result<Passphrase, Error> {
+    read("the passphrase", path, MAX_KEY_BYTES).map(Passphrase::of_file)
+}
+
 /// Makes a pair in the files `NAME.key` (0600, under the passphrase) and `NAME.pub`, and gives their paths.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //! signature. All of it may be an enemy's: sizes and numbers are limited, digests checked.
 
 use berth_oci::image::parse_manifest;
-use berth_oci::{Descriptor, Digest, Reference};
+use berth_oci::{Descriptor, Digest, Manifest, Reference};
 use berth_registry::Client;
 use berth_trust::{ANNOTATION, Candidate, MAX_PAYLOAD_BYTES, MAX_SIGNATURES, MEDIA_TYPE, tag};
 
@@ -13,6 +13,8 @@ pub(super) struct Stored<'a> {
     client: &'a Client,
     reference: &'a Reference,
     of: &'a Digest,
+    /// The image that holds them, as it is; `None`: there is none.
+    pub(super) manifest: Option<Manifest>,
     layers: Vec<Descriptor>,
 }
 
@@ -30,6 +32,7 @@ impl<'a> Stored<'a> {
             client,
             reference,
             of,
+            manifest: None,
             layers: Vec::new(),
         };
         let Some(place) = place(reference, of) else {
@@ -44,8 +47,12 @@ impl<'a> Stored<'a> {
             of: of.to_string(),
             source,
         })?;
-        let layers = manifest.layers.into_iter();
-        stored.layers = layers.filter(|l| l.media_type == MEDIA_TYPE).collect();
+        let signatures = manifest
+            .layers
+            .iter()
+            .filter(|l| l.media_type == MEDIA_TYPE);
+        stored.layers = signatures.cloned().collect();
+        stored.manifest = Some(manifest);
         if stored.layers.len() > MAX_SIGNATURES {
             return Err(Error::TooMany {
                 of: of.to_string(),

@@ -36,6 +36,7 @@ pub mod start;
 pub mod stop;
 pub mod tag;
 pub mod top;
+pub mod trust;
 pub mod unfinished;
 pub mod unpause;
 pub mod unshare;

@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod diagnostic;
+pub mod hidden;
 pub mod human;
 pub mod progress;
 pub mod rows;

@@ -27,6 +27,12 @@ pub fn all() -> Vec<Entry> {
         ),
         group("image", "Verbs on images", images_group, images),
         group(
+            "trust",
+            "Policies and signatures: which images may be pulled",
+            trust_group,
+            trust,
+        ),
+        group(
             "system",
             "Verbs on the engine's state",
             system_group,
@@ -83,6 +89,44 @@ fn images() -> Vec<Entry> {
         verb::<cmd::rmi::Prune>("prune", "Remove images that have no name"),
     ]);
     entries
+}
+
+fn trust_group(command: Command) -> Command {
+    with(command, trust())
+}
+
+fn trust() -> Vec<Entry> {
+    use cmd::trust;
+    vec![
+        verb::<trust::ls::Ls>("ls", "List the policies").alias(&["list"]),
+        verb::<trust::set::Set>(
+            "set",
+            "Say what images whose names begin so need to be pulled",
+        ),
+        verb::<trust::rm::Rm>("rm", "Remove the policy of a prefix"),
+        verb::<trust::default::Default>("default", "Say what images need that no policy names"),
+        group("key", "Keys that sign images", key_group, key),
+        verb::<trust::sign::Sign>("sign", "Sign an image in its registry"),
+        verb::<trust::verify::Verify>(
+            "verify",
+            "Hold an image against the policies, or against keys",
+        ),
+        verb::<trust::inspect::Inspect>(
+            "inspect",
+            "Show the signatures of an image, and which known key made each",
+        ),
+    ]
+}
+
+fn key_group(command: Command) -> Command {
+    with(command, key())
+}
+
+fn key() -> Vec<Entry> {
+    vec![verb::<cmd::trust::key::Generate>(
+        "generate",
+        "Make a pair of keys: NAME.key signs, NAME.pub verifies",
+    )]
 }
 
 fn system_group(command: Command) -> Command {

@@ -1,0 +1,25 @@
+//! `berth trust default`.
+
+use super::Asked;
+use crate::globals::{self, Globals};
+use crate::pull::trust_files;
+use crate::verbs::{Outcome, Verb};
+
+/// Say what images need that no policy names
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::ABOUT_POLICIES)]
+pub struct Default {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl Verb for Default {
+    fn run(self, _: &Globals) -> Outcome {
+        let require = self.asked.requirement()?;
+        let path = trust_files().edit(globals::rootless(), |_, policies| {
+            Ok(policies.with_default(require))
+        })?;
+        super::super::note(&format!("written to {}\n", path.display()));
+        Ok(0)
+    }
+}

@@ -1,0 +1,36 @@
+//! `berth trust set`.
+
+use berth_engine::trust::{Policy, Prefix};
+
+use super::Asked;
+use crate::globals::{self, Globals};
+use crate::pull::trust_files;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Say what images whose names begin so need to be pulled
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::ABOUT_POLICIES)]
+pub struct Set {
+    /// A registry, or a registry and the first parts of a repository's name: docker.io/library
+    prefix: String,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl Verb for Set {
+    fn run(self, _: &Globals) -> Outcome {
+        let prefix: Prefix = self.prefix.parse().map_err(bad_prefix)?;
+        let require = self.asked.requirement()?;
+        let path = trust_files().edit(globals::rootless(), |_, policies| {
+            Ok(policies.with(Policy { prefix, require }))
+        })?;
+        super::super::note(&format!("written to {}\n", path.display()));
+        Ok(0)
+    }
+}
+
+/// Not a prefix.
+pub(super) fn bad_prefix(error: berth_engine::trust::PolicyError) -> Failure {
+    Failure::hinted(&error, error.hint())
+}

@@ -1,0 +1,48 @@
+//! `berth trust sign`.
+
+use std::path::PathBuf;
+
+use berth_engine::trust;
+use berth_oci::Reference;
+
+use crate::context;
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Sign an image in its registry
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The signature is stored beside the image, as cosign and skopeo do it; signatures of others stay. It holds for the \
+name and tag that are given, and for all tags if none is: IMAGE@DIGEST.")]
+pub struct Sign {
+    /// Private key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// File with the passphrase of the key; else it is asked for
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Each image of an index too, not only the index: skopeo and podman look for these
+    #[arg(long)]
+    recursive: bool,
+    /// The image
+    image: String,
+}
+
+impl Verb for Sign {
+    fn run(self, globals: &Globals) -> Outcome {
+        let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let engine = context::engine(globals)?;
+        let locked = trust::read_private(&self.key)?;
+        let passphrase = super::passphrase(self.passphrase_file.as_deref(), false)?;
+        let key = locked.unlock(&passphrase).map_err(|error| {
+            let within = format!("cannot use the private key `{}`", self.key.display());
+            Failure::hinted(&error, error.hint()).within(within)
+        })?;
+        let config = super::registries()?;
+        for digest in engine.sign_image(config, &self.image, &key, self.recursive)? {
+            super::super::print(&format!("{}@{digest}\n", reference.name()))?;
+        }
+        Ok(0)
+    }
+}
