@@ -38,6 +38,7 @@ mod images;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod login;
 mod logs;
 mod mounts;
 mod network;

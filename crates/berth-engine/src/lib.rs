@@ -22,6 +22,7 @@ pub mod image;
 mod inside;
 mod json;
 pub mod layout;
+pub mod login;
 pub mod logs;
 mod moniker;
 mod names;

@@ -22,6 +22,8 @@ pub mod inspect;
 pub mod internal;
 pub mod kill;
 pub mod load;
+pub mod login;
+pub mod logout;
 pub mod logs;
 pub mod pause;
 pub mod ps;

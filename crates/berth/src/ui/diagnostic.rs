@@ -164,6 +164,12 @@ impl From<berth_engine::attach::Error> for Failure {
     }
 }
 
+impl From<berth_engine::login::Error> for Failure {
+    fn from(error: berth_engine::login::Error) -> Self {
+        Failure::hinted(&error, error.hint())
+    }
+}
+
 impl From<berth_engine::logs::Error> for Failure {
     fn from(error: berth_engine::logs::Error) -> Self {
         let reader_went = matches!(&error, berth_engine::logs::Error::Write(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);

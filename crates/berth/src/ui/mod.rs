@@ -5,6 +5,7 @@ pub mod diagnostic;
 pub mod hidden;
 pub mod human;
 pub mod progress;
+pub mod prompt;
 pub mod rows;
 pub mod table;
 pub mod template;

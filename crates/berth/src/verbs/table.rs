@@ -14,6 +14,8 @@ pub fn all() -> Vec<Entry> {
     ]);
     entries.extend(on_images());
     entries.extend([
+        verb::<cmd::login::Login>("login", "Log in to a registry"),
+        verb::<cmd::logout::Logout>("logout", "Forget the login for a registry"),
         verb::<cmd::images::Images>("images", "List images"),
         verb::<cmd::rmi::Rmi>(
             "rmi",
