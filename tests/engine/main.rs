@@ -26,6 +26,7 @@ macro_rules! both {
     };
 }
 
+mod artifact;
 mod attach;
 mod bad_input;
 mod commit;

@@ -4,6 +4,7 @@
 //! Where to begin: `engine` opens the state, `create` commits a container, `start` runs it, `remove` ends it;
 //! `observe` says what is, `fsck` puts right what a crash left.
 
+pub mod artifact;
 pub mod attach;
 pub mod clock;
 mod collect;

@@ -142,6 +142,11 @@ pub enum Error {
     },
     #[error("`{reference}` is an image of schema version 1, which nobody makes any more")]
     SchemaOne { reference: String },
+    #[error("`{reference}` is an artifact ({artifact_type}), not an image")]
+    Artifact {
+        reference: String,
+        artifact_type: String,
+    },
     #[error("cannot understand what the registry has as `{reference}`")]
     Document {
         reference: String,
@@ -214,7 +219,9 @@ impl Error {
             | Error::RefusedRedirect { .. }
             | Error::RefusedRealm { .. } => ErrorKind::Denied,
             Error::NotFound { .. } => ErrorKind::NotFound,
-            Error::UnknownChallenge { .. } | Error::SchemaOne { .. } => ErrorKind::Unsupported,
+            Error::UnknownChallenge { .. } | Error::SchemaOne { .. } | Error::Artifact { .. } => {
+                ErrorKind::Unsupported
+            }
             Error::Document { source, .. } => source.into(),
             Error::Connect { .. }
             | Error::Request { .. }
@@ -274,6 +281,7 @@ impl Error {
             Error::RefusedRealm { .. } | Error::RefusedRedirect { .. } => {
                 "the registry, or somebody between, may be lying".into()
             }
+            Error::Artifact { .. } => "`berth artifact pull` fetches its files".into(),
             Error::SchemaOne { .. } => "push the image again with a current tool".into(),
             Error::DigestMismatch { .. } | Error::WrongLength { .. } | Error::TooLong { .. } => {
                 "the registry, a mirror or a proxy between sends wrong data; nothing of it was kept".into()

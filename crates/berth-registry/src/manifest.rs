@@ -110,6 +110,13 @@ impl Client {
                 (Some(first), manifest, parsed.map_err(bad)?)
             }
         };
+        if !media::is_config(&parsed.config.media_type) {
+            let own = parsed.artifact_type.as_deref().filter(|t| !t.is_empty());
+            return Err(Error::Artifact {
+                reference: reference.familiar(),
+                artifact_type: printable(own.unwrap_or(&parsed.config.media_type)),
+            });
+        }
         parsed.check_types().map_err(bad)?;
         Ok(FetchedImage {
             index,

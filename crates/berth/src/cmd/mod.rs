@@ -1,5 +1,6 @@
 //! The verbs, one a file: options, one call into the engine, output.
 
+pub mod artifact;
 pub mod attach;
 pub mod bootstrap;
 pub mod commit;

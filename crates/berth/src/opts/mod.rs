@@ -14,6 +14,14 @@ use berth_engine::spec::ALL_CAPABILITIES;
 /// What a parser says about a value that makes no sense.
 pub type Parsed<T> = Result<T, String>;
 
+/// `KEY=VALUE`, the key not empty.
+pub fn annotation(text: &str) -> Parsed<(String, String)> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not KEY=VALUE")),
+    }
+}
+
 /// A value with the text that the user wrote for it, which `explain` shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked<T> {

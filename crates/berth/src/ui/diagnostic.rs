@@ -158,6 +158,12 @@ impl From<berth_engine::trust::Error> for Failure {
     }
 }
 
+impl From<berth_engine::artifact::Error> for Failure {
+    fn from(error: berth_engine::artifact::Error) -> Self {
+        Failure::hinted(&error, error.hint())
+    }
+}
+
 impl From<berth_engine::attach::Error> for Failure {
     fn from(error: berth_engine::attach::Error) -> Self {
         Failure::hinted(&error, error.hint())

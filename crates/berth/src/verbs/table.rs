@@ -35,6 +35,12 @@ pub fn all() -> Vec<Entry> {
             trust,
         ),
         group(
+            "artifact",
+            "Verbs on files in registries that are no images",
+            artifacts_group,
+            artifacts,
+        ),
+        group(
             "system",
             "Verbs on the engine's state",
             system_group,
@@ -129,6 +135,23 @@ fn key() -> Vec<Entry> {
         "generate",
         "Make a pair of keys: NAME.key signs, NAME.pub verifies",
     )]
+}
+
+fn artifacts_group(command: Command) -> Command {
+    with(command, artifacts())
+}
+
+fn artifacts() -> Vec<Entry> {
+    vec![
+        verb::<cmd::artifact::push::Push>("push", "Bring files to a registry"),
+        verb::<cmd::artifact::pull::Pull>("pull", "Fetch the files of an artifact"),
+        verb::<cmd::artifact::ls::Ls>("ls", "List the artifacts that are about an image")
+            .alias(&["list"]),
+        verb::<cmd::artifact::inspect::Inspect>(
+            "inspect",
+            "Show what an artifact is and which files it has",
+        ),
+    ]
 }
 
 fn system_group(command: Command) -> Command {
