@@ -41,6 +41,7 @@ mod lifecycle;
 mod limits;
 mod login;
 mod logs;
+mod manifest;
 mod mounts;
 mod network;
 mod process;

@@ -7,6 +7,7 @@ mod commit;
 mod error;
 mod find;
 mod import;
+pub mod index;
 mod inspect;
 mod layer;
 mod list;

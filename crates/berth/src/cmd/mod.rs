@@ -26,6 +26,7 @@ pub mod load;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod manifest;
 pub mod pause;
 pub mod ps;
 pub mod pull;

@@ -158,6 +158,12 @@ impl From<berth_engine::trust::Error> for Failure {
     }
 }
 
+impl From<berth_engine::image::index::IndexError> for Failure {
+    fn from(error: berth_engine::image::index::IndexError) -> Self {
+        Failure::hinted(&error, error.hint())
+    }
+}
+
 impl From<berth_engine::artifact::Error> for Failure {
     fn from(error: berth_engine::artifact::Error) -> Self {
         Failure::hinted(&error, error.hint())

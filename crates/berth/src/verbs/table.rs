@@ -41,6 +41,12 @@ pub fn all() -> Vec<Entry> {
             artifacts,
         ),
         group(
+            "manifest",
+            "Verbs on indexes of images for several platforms",
+            manifests_group,
+            manifests,
+        ),
+        group(
             "system",
             "Verbs on the engine's state",
             system_group,
@@ -150,6 +156,30 @@ fn artifacts() -> Vec<Entry> {
         verb::<cmd::artifact::inspect::Inspect>(
             "inspect",
             "Show what an artifact is and which files it has",
+        ),
+    ]
+}
+
+fn manifests_group(command: Command) -> Command {
+    with(command, manifests())
+}
+
+fn manifests() -> Vec<Entry> {
+    use cmd::manifest;
+    vec![
+        verb::<manifest::create::Create>("create", "Make an index of images for several platforms"),
+        verb::<manifest::annotate::Annotate>("annotate", "Say what an image in an index runs on"),
+        verb::<manifest::inspect::Inspect>(
+            "inspect",
+            "Show an index that was made here, or a manifest or index in a registry",
+        ),
+        verb::<manifest::push::Push>(
+            "push",
+            "Bring an index, and what its registry lacks of its images, to the registry",
+        ),
+        verb::<manifest::rm::Rm>(
+            "rm",
+            "Forget indexes that were made here; the images in them stay",
         ),
     ]
 }

@@ -1,0 +1,142 @@
+//! `manifest push`: the images of an index, then the index.
+
+use std::io::{Read, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use berth_oci::image::{Document, Manifest, parse_document};
+use berth_oci::{Descriptor, Digest, Reference, media};
+use berth_registry::{Client, Config, PushOptions, Source};
+use berth_store::{Expected, Lease};
+
+use super::{IndexCause, IndexError, Made, runtime};
+use crate::Engine;
+
+impl Engine {
+    /// Brings the index `list` to its registry, and of its images what is not there yet; `told` hears of each.
+    ///
+    /// # Errors
+    /// [`IndexError`]. Then the name in the registry is as before.
+    pub fn push_index(
+        &self,
+        config: Config,
+        list: &Reference,
+        told: &mut dyn FnMut(&Descriptor, bool),
+    ) -> Result<Descriptor, IndexError> {
+        let pushed = self.on_index("push", list, |lease| {
+            let made = Made::read(&self.store, list)?.ok_or(IndexCause::NoList)?;
+            let client = Client::new(config);
+            runtime()?.block_on(async {
+                let copy = Copy {
+                    client: &client,
+                    lease,
+                    list,
+                    made: &made,
+                };
+                for entry in &made.index.manifests {
+                    let place = list.with_digest(entry.digest.clone());
+                    let there = client.has_manifest(&place).await?;
+                    if !there {
+                        copy.image(entry, &place).await?;
+                    }
+                    told(entry, there);
+                }
+                let bytes = made.bytes();
+                Ok(client.push_manifest(list, media::INDEX, &bytes).await?)
+            })
+        })?;
+        self.clean_up(list)?;
+        Ok(pushed)
+    }
+}
+
+struct Copy<'a> {
+    client: &'a Client,
+    lease: &'a Lease,
+    list: &'a Reference,
+    made: &'a Made,
+}
+
+impl Copy<'_> {
+    async fn image(&self, entry: &Descriptor, place: &Reference) -> Result<(), IndexCause> {
+        let store = self.lease.store();
+        self.lease.add(&entry.digest)?;
+        let bytes = self.made.document(self.client, store, entry).await?;
+        let document = parse_document(&bytes, Some(&entry.media_type));
+        match document.map_err(|source| IndexCause::Document { source })? {
+            Document::Index(_) => {
+                return Err(IndexCause::Nested {
+                    digest: entry.digest.clone(),
+                });
+            }
+            Document::Manifest(manifest) => self.blobs(&manifest, &entry.digest).await?,
+        }
+        self.client
+            .push_manifest(place, &entry.media_type, &bytes)
+            .await?;
+        Ok(())
+    }
+
+    async fn blobs(&self, manifest: &Manifest, image: &Digest) -> Result<(), IndexCause> {
+        let source = self.made.source_of(image);
+        // What may only be had elsewhere is not ours to pass on (security: T20).
+        let foreign = |layer: &&Descriptor| {
+            layer.media_type.contains(".nondistributable.")
+                || layer.media_type.contains(".foreign.")
+        };
+        let layers = manifest.layers.iter().filter(|layer| !foreign(layer));
+        for blob in layers.chain([&manifest.config]) {
+            self.blob(blob, source.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// There already, mounted, from here, or, if there is no other way, through here.
+    async fn blob(&self, blob: &Descriptor, from: Option<&Reference>) -> Result<(), IndexCause> {
+        let same = from.filter(|from| from.domain() == self.list.domain());
+        let options = PushOptions {
+            mount_from: same.iter().map(|from| from.path().to_owned()).collect(),
+            progress: None,
+        };
+        let path = self.lease.store().blob_path(&blob.digest);
+        let push = || {
+            let source = Arc::new(InStore(path.clone()));
+            self.client.push_blob(self.list, blob, source, &options)
+        };
+        let here = self.lease.add(&blob.digest)?;
+        match (push().await, from) {
+            (Ok(_), _) => Ok(()),
+            // It was not needed until now.
+            (Err(berth_registry::Error::ReadSource { .. }), Some(from)) if !here => {
+                self.download(from, blob).await?;
+                Ok(push().await.map(drop)?)
+            }
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+
+    async fn download(&self, from: &Reference, blob: &Descriptor) -> Result<(), IndexCause> {
+        let expected = Expected {
+            digest: blob.digest.clone(),
+            size: blob.size,
+        };
+        let mut ingest = self.lease.ingest(Some(expected))?;
+        let mut stream = self.client.fetch_blob(from, blob, ingest.offset());
+        while let Some(bytes) = stream.next().await? {
+            ingest.append(&bytes)?;
+        }
+        ingest.commit()?;
+        Ok(())
+    }
+}
+
+/// A blob of the store, if it is there when it is needed.
+struct InStore(PathBuf);
+
+impl Source for InStore {
+    fn open(&self, from: u64) -> std::io::Result<Box<dyn Read + Send>> {
+        let mut file = std::fs::File::open(&self.0)?;
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Box::new(file))
+    }
+}
