@@ -45,6 +45,7 @@ mod manifest;
 mod mounts;
 mod network;
 mod process;
+mod progress;
 mod ps;
 mod pull;
 mod security;

@@ -7,6 +7,7 @@ use berth_oci::{Platform, Reference};
 
 use crate::pull;
 use crate::ui::diagnostic::Failure;
+use crate::ui::progress::Style;
 
 /// The image, ready to use, and the lease that keeps it until the container is committed.
 ///
@@ -36,6 +37,6 @@ pub fn ready(
             reference.familiar()
         ));
     }
-    pull::pull(engine, &reference, wanted, quiet)?;
+    pull::pull(engine, &reference, wanted, Style::Auto.unless(quiet))?;
     engine.ready_image(name, &platform)?.ok_or_else(missing)
 }

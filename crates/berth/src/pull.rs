@@ -7,7 +7,7 @@ use berth_engine::trust::Files;
 use berth_oci::{Platform, Reference};
 
 use crate::ui::diagnostic::Failure;
-use crate::ui::progress::Progress;
+use crate::ui::progress::{Progress, Style};
 
 /// Pulls `reference`.
 ///
@@ -17,12 +17,12 @@ pub fn pull(
     engine: &Engine,
     reference: &Reference,
     platform: Option<&Platform>,
-    quiet: bool,
+    style: Style,
 ) -> Result<Pulled, Failure> {
     let config = RegistryConfig::from_env(|name| std::env::var(name).ok())
         .map_err(|error| Failure::hinted(&error, error.hint()))?;
     let trust = trust_files().load()?;
-    let mut progress = Progress::stderr(quiet);
+    let mut progress = Progress::stderr(style);
     let tag = reference.tag().unwrap_or("the digest");
     progress.say(&format!("{tag}: Pulling from {}", reference.path()));
     let pulled = engine.pull(config, &trust, reference, platform, &mut |event| {

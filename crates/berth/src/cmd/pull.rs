@@ -7,6 +7,7 @@ use crate::globals::Globals;
 use crate::opts::security;
 use crate::pull;
 use crate::ui::diagnostic::Failure;
+use crate::ui::progress::Style;
 use crate::verbs::{Outcome, Verb};
 
 /// Fetch an image from its registry
@@ -15,6 +16,9 @@ pub struct Pull {
     /// Platform of the image, such as linux/arm64
     #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
     platform: Option<Platform>,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    progress: Style,
     /// Print the image's name only
     #[arg(short, long)]
     quiet: bool,
@@ -25,14 +29,15 @@ pub struct Pull {
 impl Verb for Pull {
     fn run(self, globals: &Globals) -> Outcome {
         let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let style = self.progress.unless(self.quiet);
         let engine = context::engine(globals)?;
         if reference.digest().is_none()
-            && !self.quiet
+            && !matches!(style, Style::Quiet | Style::Json)
             && Reference::parse(&format!("{}:latest", self.image)).is_ok()
         {
             super::note("Using default tag: latest\n");
         }
-        let pulled = pull::pull(&engine, &reference, self.platform.as_ref(), self.quiet)?;
+        let pulled = pull::pull(&engine, &reference, self.platform.as_ref(), style)?;
         super::print(&format!("{}\n", pulled.reference))?;
         Ok(0)
     }

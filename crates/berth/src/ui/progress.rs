@@ -1,43 +1,125 @@
-//! Progress of a pull: one line a layer that changes in place on a terminal; elsewhere one line each time
-//! a layer's state changes. On standard error, so that standard output holds the result only.
+//! Progress of a pull or push, on standard error, so that standard output holds the result only.
+//!
+//! | style | what is seen |
+//! |---|---|
+//! | `tty` | a line a layer that changes in place: bar, bytes of bytes, rate; and a line of the total |
+//! | `plain` | a line each time that a layer's state changes |
+//! | `json` | an object a line: `status`; of a layer also `id` (its digest), `current` and `total` (bytes) |
+//! | `quiet` | nothing |
+//!
+//! `auto` is `tty` on a terminal, else `plain`. There are no colours, so NO_COLOR changes nothing.
 
+mod rate;
+mod screen;
+
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use berth_engine::image::pull::LayerStep;
 use berth_oci::Digest;
+use serde_json::json;
 
-use super::human;
+use rate::Rate;
+use screen::Screen;
 
-/// Redrawing more often than this only costs.
-const REDRAW_MIN: Duration = Duration::from_millis(100);
+/// The same state of a layer is told as JSON no more often than this.
+const TELL_MIN: Duration = Duration::from_millis(100);
 
-/// Draws the progress.
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Style {
+    /// Bars on a terminal, else lines
+    #[default]
+    Auto,
+    /// A line for each change
+    Plain,
+    /// Bars, even if it is no terminal
+    Tty,
+    /// An object a line: status; of a layer id, current, total
+    Json,
+    /// Nothing
+    Quiet,
+}
+
+impl Style {
+    /// This style, or `quiet` if that is asked for.
+    pub fn unless(self, quiet: bool) -> Style {
+        if quiet { Style::Quiet } else { self }
+    }
+}
+
+/// Shows the progress.
 pub struct Progress {
     out: Box<dyn Write + Send>,
     mode: Mode,
-    /// Digest, step and size, in the order of the first sign of life.
-    layers: Vec<(Digest, LayerStep, u64)>,
-    lines_drawn: usize,
-    drawn_at: Option<Instant>,
+    /// In the order of the first sign of life.
+    layers: Vec<Layer>,
 }
 
-#[derive(PartialEq)]
 enum Mode {
     Quiet,
     Plain,
-    Terminal,
+    Json,
+    Terminal(Screen),
+}
+
+/// A layer as it is now.
+struct Layer {
+    digest: Digest,
+    step: Step,
+    total: u64,
+    rate: Rate,
+    told_at: Instant,
+}
+
+/// How far something is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What is done with it.
+    word: Cow<'static, str>,
+    /// Bytes that it is done with.
+    done_bytes: Option<u64>,
+}
+
+impl From<LayerStep> for Step {
+    fn from(step: LayerStep) -> Step {
+        match step {
+            LayerStep::Exists => said("Already exists"),
+            LayerStep::Downloading(bytes) => done("Downloading", bytes),
+            LayerStep::Downloaded => said("Download complete"),
+            LayerStep::Unpacked => said("Pull complete"),
+        }
+    }
+}
+
+fn said(word: impl Into<Cow<'static, str>>) -> Step {
+    Step {
+        word: word.into(),
+        done_bytes: None,
+    }
+}
+
+fn done(word: &'static str, bytes: u64) -> Step {
+    Step {
+        done_bytes: Some(bytes),
+        ..said(word)
+    }
 }
 
 impl Progress {
     /// To standard error.
-    pub fn stderr(quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal()
-            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let mode = match (quiet, terminal) {
-            (true, _) => Mode::Quiet,
-            (false, true) => Mode::Terminal,
-            (false, false) => Mode::Plain,
+    pub fn stderr(style: Style) -> Self {
+        let capable = || {
+            std::io::stderr().is_terminal()
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        };
+        let mode = match style {
+            Style::Quiet => Mode::Quiet,
+            Style::Json => Mode::Json,
+            Style::Auto if !capable() => Mode::Plain,
+            Style::Plain => Mode::Plain,
+            Style::Auto | Style::Tty => Mode::Terminal(Screen::of_stderr()),
         };
         Progress::new(Box::new(std::io::stderr()), mode)
     }
@@ -47,159 +129,79 @@ impl Progress {
             out,
             mode,
             layers: Vec::new(),
-            lines_drawn: 0,
-            drawn_at: None,
         }
     }
 
     /// A line of its own, above the layers.
     pub fn say(&mut self, text: &str) {
-        if self.mode == Mode::Quiet {
-            return;
-        }
-        self.erase();
         // Progress is decoration: a closed standard error must not end a pull.
-        let _ = writeln!(self.out, "{text}");
-        self.draw();
+        let _ = match &mut self.mode {
+            Mode::Quiet => Ok(()),
+            Mode::Plain => writeln!(self.out, "{text}"),
+            Mode::Json => writeln!(self.out, "{}", json!({ "status": text })),
+            Mode::Terminal(screen) => screen.say(&mut self.out, text, &self.layers),
+        };
     }
 
     /// A layer of `total` bytes moved on.
-    pub fn layer(&mut self, digest: &Digest, step: LayerStep, total: u64) {
-        let known = self.layers.iter_mut().find(|(d, ..)| d == digest);
-        let changed = match known {
-            Some((_, before, _)) => {
-                let before = std::mem::replace(before, step);
-                std::mem::discriminant(&before) != std::mem::discriminant(&step)
+    pub fn layer(&mut self, digest: &Digest, step: impl Into<Step>, total: u64) {
+        let (step, now) = (step.into(), Instant::now());
+        let place = self.layers.iter().position(|l| l.digest == *digest);
+        let (place, changed) = match place {
+            Some(place) => {
+                let before = std::mem::replace(&mut self.layers[place].step, step);
+                (place, before.word != self.layers[place].step.word)
             }
             None => {
-                self.layers.push((digest.clone(), step, total));
-                true
+                self.layers.push(Layer {
+                    digest: digest.clone(),
+                    step,
+                    total,
+                    rate: Rate::new(now),
+                    told_at: now,
+                });
+                (self.layers.len() - 1, true)
             }
         };
-        match self.mode {
-            Mode::Quiet => {}
-            Mode::Plain if changed => {
-                let _ = writeln!(self.out, "{}: {}", digest.short(), word(step));
-            }
-            Mode::Plain => {}
-            Mode::Terminal => {
-                if changed || self.drawn_at.is_none_or(|at| at.elapsed() >= REDRAW_MIN) {
-                    self.erase();
-                    self.draw();
-                }
-            }
+        let layer = &mut self.layers[place];
+        if let Some(bytes) = layer.step.done_bytes {
+            layer.rate.update(now, bytes);
         }
+        let _ = match &mut self.mode {
+            Mode::Plain if changed => {
+                writeln!(self.out, "{}: {}", digest.short(), layer.step.word)
+            }
+            Mode::Json if changed || now - layer.told_at >= TELL_MIN => {
+                layer.told_at = now;
+                writeln!(self.out, "{}", layer.json())
+            }
+            Mode::Terminal(screen) => screen.layer_changed(&mut self.out, changed, &self.layers),
+            Mode::Quiet | Mode::Plain | Mode::Json => Ok(()),
+        };
     }
 
     /// The layers' lines stay as they are; what is said next comes below them.
     pub fn finish(&mut self) {
-        self.erase();
-        self.draw();
+        if let Mode::Terminal(screen) = &mut self.mode {
+            let _ = screen.finish(&mut self.out, &self.layers);
+        }
         self.layers.clear();
-        self.lines_drawn = 0;
-    }
-
-    fn erase(&mut self) {
-        if self.mode == Mode::Terminal && self.lines_drawn > 0 {
-            let _ = write!(self.out, "\x1b[{}A\x1b[J", self.lines_drawn);
-            self.lines_drawn = 0;
-        }
-    }
-
-    fn draw(&mut self) {
-        if self.mode != Mode::Terminal {
-            return;
-        }
-        let mut text = String::new();
-        for (digest, step, total) in &self.layers {
-            let (id, word, bar) = (digest.short(), word(*step), bar(*step, *total));
-            text.push_str(&format!("{id}: {word}{bar}\n"));
-        }
-        self.lines_drawn = self.layers.len();
-        self.drawn_at = Some(Instant::now());
-        let _ = self.out.write_all(text.as_bytes());
-        let _ = self.out.flush();
     }
 }
 
-fn word(step: LayerStep) -> &'static str {
-    match step {
-        LayerStep::Exists => "Already exists",
-        LayerStep::Downloading(_) => "Downloading",
-        LayerStep::Downloaded => "Download complete",
-        LayerStep::Unpacked => "Pull complete",
-    }
-}
-
-fn bar(step: LayerStep, total: u64) -> String {
-    const WIDTH: u64 = 30;
-    match step {
-        LayerStep::Downloading(done) if total > 0 => {
-            let filled = (done.min(total) * WIDTH / total) as usize;
-            let line = "=".repeat(filled) + ">" + &" ".repeat(WIDTH as usize - filled);
-            format!(" [{line}] {}/{}", human::size(done), human::size(total))
+impl Layer {
+    fn json(&self) -> serde_json::Value {
+        let mut object = json!({
+            "id": self.digest.to_string(),
+            "status": self.step.word,
+            "total": self.total,
+        });
+        if let Some(bytes) = self.step.done_bytes {
+            object["current"] = bytes.into();
         }
-        LayerStep::Downloading(done) => format!(" {}", human::size(done)),
-        _ => String::new(),
+        object
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("a lock").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn digest(sixteen: &str) -> Digest {
-        Digest::parse(&format!("sha256:{}", sixteen.repeat(4))).expect("a digest")
-    }
-
-    fn drive(mode: Mode) -> String {
-        let sink = Sink::default();
-        let mut progress = Progress::new(Box::new(sink.clone()), mode);
-        progress.say("latest: Pulling from library/busybox");
-        for step in [
-            LayerStep::Downloading(0),
-            LayerStep::Downloading(500),
-            LayerStep::Downloaded,
-            LayerStep::Unpacked,
-        ] {
-            progress.layer(&digest("0123456789abcdef"), step, 1000);
-        }
-        progress.layer(&digest("fedcba9876543210"), LayerStep::Exists, 1000);
-        let bytes = sink.0.lock().expect("a lock").clone();
-        String::from_utf8(bytes).expect("text")
-    }
-
-    #[test]
-    fn each_kind_of_output() {
-        assert_eq!(drive(Mode::Quiet), "");
-        assert_eq!(
-            drive(Mode::Plain),
-            "latest: Pulling from library/busybox\n0123456789ab: Downloading\n0123456789ab: Download complete\n0123456789ab: Pull complete\nfedcba987654: Already exists\n"
-        );
-        let terminal = drive(Mode::Terminal);
-        assert!(
-            terminal.contains("0123456789ab: Downloading [>"),
-            "{terminal:?}"
-        );
-        assert!(
-            terminal.ends_with(
-                "\x1b[1A\x1b[J0123456789ab: Pull complete\nfedcba987654: Already exists\n"
-            ),
-            "{terminal:?}"
-        );
-    }
-}
+mod tests;
