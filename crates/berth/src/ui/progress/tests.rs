@@ -1,3 +1,5 @@
+//! Each style on a sink, and the terminal at odd sizes.
+
 use std::sync::{Arc, Mutex};
 
 use super::*;
