@@ -763,3 +763,34 @@ fn an_index_is_signed_whole_or_image_by_image() {
     p.skopeo(&exact, &copy).ok();
     p.accepts(&p.image("team/app:each"));
 }
+
+/// The terminal shows nothing of a passphrase, and is as before afterwards.
+#[test]
+fn a_passphrase_is_asked_for_twice() {
+    let s = Sandbox::root();
+    let generate = |name: &str, once: &str, again: &str, told: &str| {
+        let mut session = s.session(&["trust", "key", "generate", name]);
+        let mut shown = session.expect("Passphrase: ");
+        session.send(once);
+        if !again.is_empty() {
+            shown += &session.expect("once more: ");
+            session.send(again);
+        }
+        shown += &session.expect(told);
+        assert!(!shown.contains("sec"), "{shown}");
+        session.wait().success()
+    };
+    assert!(generate("team", "secret\n", "secret\n", "team.pub"));
+    let mut cosign = Command::new(programs::peer("cosign"));
+    cosign.args(["public-key", "--key", "team.key"]);
+    cosign.env("COSIGN_PASSWORD", "secret");
+    cosign.current_dir(s.path().join("home"));
+    let public = Finished::run(&mut cosign, b"", PATIENCE);
+    let file = fs::read_to_string(s.path().join("home/team.pub")).unwrap();
+    assert_eq!(public.ok(), file.trim_end());
+    assert!(!generate("typo", "secret\n", "secrte\n", "differ"));
+    assert!(!generate("none", "sec\x03", "", "no answer"));
+    // Nor is what is there already written over.
+    assert!(!generate("team", "secret\n", "secret\n", "`team.key`"));
+    assert_eq!(s.shell("ls *.key *.pub | wc -l").ok().trim(), "2");
+}

@@ -12,6 +12,9 @@ use crate::verbs::{Outcome, Verb};
 
 /// Fetch an image from its registry
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Policies say what may be pulled, and by whom it has to be signed: `berth trust ls`."
+)]
 pub struct Pull {
     /// Platform of the image, such as linux/arm64
     #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]

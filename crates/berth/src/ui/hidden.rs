@@ -32,7 +32,7 @@ pub fn ask(question: &str, instead: &str) -> Result<Vec<u8>, Failure> {
 
 fn line() -> Result<Vec<u8>, Failure> {
     let (mut answer, mut byte) = (Vec::new(), [0]);
-    // A byte at a time, so that nothing of what follows is taken.
+    // What follows the line stays for the next question.
     while stdin().read(&mut byte)? == 1 {
         match byte[0] {
             b'\n' => return Ok(answer),

@@ -26,6 +26,13 @@ impl Verb for Set {
             Ok(policies.with(Policy { prefix, require }))
         })?;
         super::super::note(&format!("written to {}\n", path.display()));
+        // `docker.io/busybox` reads as an image's name, and is none.
+        let alone = self.prefix.strip_prefix("docker.io/");
+        if let Some(name) = alone.filter(|name| *name != "library" && !name.contains('/')) {
+            super::super::note(&format!(
+                "note: this is for the user {name}'s images; the image `{name}` is docker.io/library/{name}\n"
+            ));
+        }
         Ok(0)
     }
 }

@@ -14,7 +14,8 @@ use crate::verbs::{Outcome, Verb};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The signature is stored beside the image, as cosign and skopeo do it; signatures of others stay. It holds for the \
-name and tag that are given, and for all tags if none is: IMAGE@DIGEST.")]
+name and tag that are given, and for all tags if none is: IMAGE@DIGEST. If there is an image of this \
+name here, it has to be the one in the registry.")]
 pub struct Sign {
     /// Private key
     #[arg(long, value_name = "FILE")]
