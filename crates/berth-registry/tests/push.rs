@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use berth_model::ErrorKind;
 use berth_oci::{Descriptor, Digest, Manifest, Platform, Reference, media};
 use berth_registry::{
     Bytes, Client, Config, Credentials, Error, Login, Patience, PushOptions, PushedBlob,
@@ -16,6 +17,9 @@ use berth_registry::{
 };
 use testkit::evil_registry::{EvilRegistry, Recorded, Reply};
 use testkit::registry::{LOGIN, Options};
+
+#[path = "push_faults/sweep.rs"]
+mod sweep;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()

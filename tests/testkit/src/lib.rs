@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod docker;
 pub mod dying_proxy;
 pub mod evil_registry;
+pub mod faults;
 pub mod finished;
 pub mod harness;
 pub mod hierarchies;
