@@ -23,7 +23,25 @@ use berth_store::Store;
 use testkit::evil_registry::{Content, EvilRegistry, Recorded, Reply};
 use testkit::harness::{self, Test};
 
+#[path = "pull_faults/lies.rs"]
+mod lies;
+#[path = "pull_faults/sweep.rs"]
+mod sweep;
+
+use lies::{
+    a_busy_registry_harms_no_other_pull, a_damaged_blob_is_found_and_pulled_again,
+    other_content_at_a_resumption_is_refused, sizes_and_digests_that_lie_are_refused,
+    t19_too_much_is_refused,
+};
+use sweep::faults_leave_all_or_nothing;
+
 const TESTS: &[Test] = testkit::tests![
+    a_busy_registry_harms_no_other_pull,
+    a_damaged_blob_is_found_and_pulled_again,
+    faults_leave_all_or_nothing,
+    other_content_at_a_resumption_is_refused,
+    sizes_and_digests_that_lie_are_refused,
+    t19_too_much_is_refused,
     an_image_is_pulled_once,
     an_index_gives_the_platform,
     a_dying_registry_is_resumed,
@@ -58,6 +76,7 @@ struct Place {
     store: Store,
     snapshots: Snapshots,
     options: UnpackOptions,
+    patience: Patience,
 }
 
 impl Place {
@@ -73,6 +92,7 @@ impl Place {
                 rootless: false,
                 limits: Limits::default(),
             },
+            patience: Patience::default(),
         }
     }
 
@@ -96,7 +116,7 @@ impl Place {
             patience: Patience {
                 attempts: 2,
                 back_off: Duration::from_millis(10),
-                ..Patience::default()
+                ..self.patience.clone()
             },
             ..Config::default()
         };
