@@ -127,6 +127,35 @@ start_registry() {
     return 1
 }
 
+# make_image IMAGE: an image in docker's store with busybox, and more layers of files of this machine's /usr, about
+# 300 MB in all.
+make_image() {
+    local source index=0
+    mkdir -p "$work/context/bin"
+    cp /bin/busybox "$work/context/bin/busybox"
+    ln -s busybox "$work/context/bin/true"
+    {
+        printf 'FROM scratch\nCOPY bin /bin\n'
+        for source in /usr/bin /usr/lib/x86_64-linux-gnu /usr/lib/gcc /usr/share/perl /usr/share/doc /usr/sbin \
+            /usr/include /usr/share/locale /usr/lib/python3; do
+            [ -d "$source" ] || continue
+            index=$((index + 1))
+            mkdir "$work/context/$index"
+            # At most 52 MB of each, whole files only.
+            find "$source" -xdev -type f -size -8M -print0 2>/dev/null | sort -z | head -zn 4000 |
+                tar -C / --null -T - -cf - 2>/dev/null | head -c 52M |
+                tar -C "$work/context/$index" -xf - 2>/dev/null || true
+            echo "COPY $index /$index"
+        done
+    } >"$work/context/Dockerfile"
+    DOCKER_BUILDKIT=0 $docker_command build -q -t "$1" "$work/context" >/dev/null
+    echo "$((index + 1)) layers, $(du -sm "$work/context" | cut -f1) MiB unpacked"
+    rm -rf "$work/context"
+}
+
+# ext4 shuns inodes freed in the last seconds, which slows whoever comes next.
+rest() { sleep 6; }
+
 # race NAME=COMMAND…: wall time in ms of each, in turn.
 race() {
     local pair arguments=() round

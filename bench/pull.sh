@@ -1,37 +1,46 @@
 #!/usr/bin/env bash
-# Pull of an image of eight layers (files of this machine's /usr) from a registry on loopback, gzip, cold store.
+# Pull of an image of at least six layers and about 300 MB from a registry on loopback, gzip, onto a store without it;
+# then the same until its first program has run; then in a cgroup of 64 MiB.
 source "$(dirname "$0")/lib.sh"
 start_docker
+start_podman
 start_registry
 image=$registry/bench/multi:1
-
-mkdir "$work/context"
-index=0
-{
-    echo FROM scratch
-    for source in /usr/bin /usr/lib/x86_64-linux-gnu /usr/share/perl /usr/share/doc /usr/sbin /usr/include \
-        /usr/share/locale /usr/lib/python3; do
-        [ -d "$source" ] || continue
-        index=$((index + 1))
-        mkdir "$work/context/$index"
-        # About 64 MiB of each, whole files only.
-        find "$source" -xdev -type f -size -4M -print0 2>/dev/null | sort -z | head -zn 4000 |
-            tar -C / --null -T - -cf - 2>/dev/null | head -c 64M |
-            tar -C "$work/context/$index" -xf - 2>/dev/null || true
-        echo "COPY $index /$index"
-    done
-} >"$work/context/Dockerfile"
-DOCKER_BUILDKIT=0 $docker_command build -q -t "$image" "$work/context" >/dev/null
+make_image "$image"
 $docker_command push -q "$image" >/dev/null
-echo "$index layers, $(du -sm "$work/context" | cut -f1) MiB unpacked, $(du -sm "$work/registry" | cut -f1) MiB in the registry"
+echo "$(du -sm "$work/registry" | cut -f1) MiB in the registry"
 mkdir -p "$work/root"
 
-for round in $(seq "${ROUNDS:-5}"); do
+forget() {
     "$berth" rmi -f "$image" >/dev/null 2>&1 || true
-    sleep 6 # ext4 shuns inodes freed in the last seconds, which slows whoever comes next
+    $docker_command rmi -f "$image" >/dev/null 2>&1 || true
+    $podman_command rmi -f "$image" >/dev/null 2>&1 || true
+    rest
+}
+
+for round in $(seq "${ROUNDS:-5}"); do
+    forget
     once berth "$berth" pull -q "$image"
-    $docker_command rmi -f "$image" >/dev/null
-    sleep 6
     once docker $docker_command pull -q "$image"
+    once podman $podman_command pull -q --tls-verify=false "$image"
 done
 table "pull of a multi-layer image, cold store" ms
+
+for round in $(seq "${ROUNDS:-5}"); do
+    forget
+    once berth "$berth" run --rm --network none "$image" true
+    once docker $docker_command run --rm --network none "$image" true
+    once podman $podman_command run --rm --network none --tls-verify=false "$image" true
+done
+table "pull and run of true, cold store" ms
+
+# Page cache counts there, too, but can be taken back; what berth holds itself cannot.
+group=/sys/fs/cgroup/memory/${work##*/}
+if mkdir "$group" 2>/dev/null; then
+    forget
+    echo $((64 << 20)) >"$group/memory.limit_in_bytes"
+    sh -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$group" "$berth" pull -q "$image" >/dev/null
+    echo "berth pull in a cgroup of 64 MiB: done, $(sed -n 's/^total_rss //p' "$group/memory.stat") bytes held after it, OOM kills: $(sed -n 's/^oom_kill //p' "$group/memory.oom_control")"
+    echo 0 >"$group/memory.force_empty" 2>/dev/null || true
+    rmdir "$group"
+fi
