@@ -2,12 +2,13 @@
 # How much disk images save that share files and not layers: Debian systems, each one layer of its own.
 source "$(dirname "$0")/lib.sh"
 suite=${SUITE:-bookworm}
-mirror=$(sed -n 's/^deb \([^[][^ ]*\) .*/\1/p' /etc/apt/sources.list 2>/dev/null | head -n 1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+shopt -s nullglob
+sources=(/etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources})
+[ -e "${sources[0]}" ] || unset 'sources[0]'
 
 alone=0
 for name in base:ca-certificates python:python3 perl:perl,libwww-perl nginx:nginx-light git:git; do
-    mmdebstrap --variant=minbase --include="${name#*:}" "$suite" "$work/system.tar" "$mirror" >"$work/once.log" 2>&1 || {
+    mmdebstrap --variant=minbase --include="${name#*:}" "$suite" "$work/system.tar" "${sources[@]}" >"$work/once.log" 2>&1 || {
         tail -n 5 "$work/once.log" >&2
         exit 1
     }
