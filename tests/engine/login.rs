@@ -85,6 +85,10 @@ fn a_private_image_needs_a_login() {
         let mode = config(&s).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         s.berth(&["pull", "-q", &image]).ok();
+        // The same login writes.
+        s.file("note", "x");
+        let note = format!("{}/team/note:1", registry.host());
+        s.berth(&["artifact", "push", "-q", &note, "note"]).ok();
         // What is kept is tried first, and needs no terminal.
         let again = s.berth(&["login", &registry.host()]);
         assert_eq!(again.ok(), "Login Succeeded");

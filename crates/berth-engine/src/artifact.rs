@@ -23,7 +23,7 @@ mod pull;
 mod push;
 
 pub use error::{Cause, Error};
-pub use pull::{PullOptions, PulledFile, pull};
+pub use pull::{PullOptions, pull};
 pub use push::{PushOptions, push};
 
 /// The type of an artifact that nobody gave one.
@@ -46,6 +46,45 @@ pub struct Artifact {
     pub manifest: Manifest,
     /// The manifest as it came.
     pub bytes: Vec<u8>,
+}
+
+/// News of a file on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Of its content.
+    pub digest: &'a Digest,
+    /// Bytes of it.
+    pub size_bytes: u64,
+    /// What happened.
+    pub step: FileStep,
+}
+
+/// How far a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileStep {
+    /// The repository has it already.
+    Exists,
+    /// So many bytes of it are sent.
+    Pushing(u64),
+    /// All of it is there.
+    Pushed,
+    /// So many bytes of it are here.
+    Downloading(u64),
+    /// It is verified and has its name.
+    Written,
+}
+
+impl<'a> Event<'a> {
+    fn of(name: &'a str, layer: &'a Descriptor, step: FileStep) -> Event<'a> {
+        Event {
+            name,
+            digest: &layer.digest,
+            size_bytes: layer.size,
+            step,
+        }
+    }
 }
 
 /// A manifest with what only artifacts have.

@@ -31,5 +31,3 @@ pub use tag::new_name;
 
 /// How registries are reached, which the face reads from its environment.
 pub use berth_registry::Config as RegistryConfig;
-/// How a blob came into its registry.
-pub use berth_registry::PushedBlob;

@@ -15,7 +15,7 @@ use berth_store::VerifyingReader;
 use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
-use super::{Cause, Error, TITLE, fetch, run};
+use super::{Cause, Error, Event, FileStep, TITLE, fetch, run};
 
 /// Bytes of a file's name.
 const MAX_NAME: usize = 255;
@@ -29,17 +29,6 @@ pub struct PullOptions {
     pub overwrite: bool,
 }
 
-/// A file that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PulledFile {
-    /// Its name in the directory.
-    pub name: String,
-    /// Of its content.
-    pub digest: Digest,
-    /// Bytes.
-    pub size: u64,
-}
-
 /// Writes the files of the artifact `reference`; `told` hears of each.
 ///
 /// # Errors
@@ -48,7 +37,7 @@ pub fn pull(
     config: Config,
     reference: &Reference,
     options: &PullOptions,
-    told: &mut dyn FnMut(&PulledFile),
+    told: &mut dyn FnMut(Event<'_>),
 ) -> Result<Digest, Error> {
     run("pull the artifact", reference, async {
         let client = Client::new(config);
@@ -59,12 +48,13 @@ pub fn pull(
             target.check_free(name)?;
         }
         for (name, layer) in files {
-            target.write(&client, reference, name, layer).await?;
-            told(&PulledFile {
-                name: name.to_owned(),
-                digest: layer.digest.clone(),
-                size: layer.size,
-            });
+            let file = Incoming {
+                reference,
+                name,
+                layer,
+            };
+            target.write(&client, &file, told).await?;
+            told(Event::of(name, layer, FileStep::Written));
         }
         Ok(artifact.digest)
     })
@@ -125,6 +115,13 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
+/// A file that comes.
+struct Incoming<'a> {
+    reference: &'a Reference,
+    name: &'a str,
+    layer: &'a Descriptor,
+}
+
 /// The directory that files go to.
 struct Target<'a> {
     path: &'a Path,
@@ -166,9 +163,8 @@ impl<'a> Target<'a> {
     async fn write(
         &self,
         client: &Client,
-        reference: &Reference,
-        name: &str,
-        layer: &Descriptor,
+        incoming: &Incoming<'_>,
+        told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Cause> {
         let created = berth_fs::atomic::create_temporary(self.directory.as_fd());
         let (temporary, file) = created.map_err(|source| Cause::Directory {
@@ -176,8 +172,8 @@ impl<'a> Target<'a> {
             source,
         })?;
         let mut file = std::fs::File::from(file);
-        let written = self.fill(&mut file, client, reference, name, layer).await;
-        let placed = written.and_then(|()| self.place(&temporary, name));
+        let written = self.fill(&mut file, client, incoming, told).await;
+        let placed = written.and_then(|()| self.place(&temporary, incoming.name));
         if placed.is_err() {
             // The first error is the one to report.
             let _ = rustix::fs::unlinkat(&self.directory, &temporary, AtFlags::empty());
@@ -189,14 +185,16 @@ impl<'a> Target<'a> {
         &self,
         file: &mut std::fs::File,
         client: &Client,
-        reference: &Reference,
-        name: &str,
-        layer: &Descriptor,
+        incoming: &Incoming<'_>,
+        told: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Cause> {
         use std::io::{Seek as _, SeekFrom};
-        let mut stream = client.fetch_blob(reference, layer, 0);
+        let Incoming { name, layer, .. } = *incoming;
+        let mut stream = client.fetch_blob(incoming.reference, layer, 0);
         while let Some(bytes) = stream.next().await? {
             file.write_all(&bytes).map_err(self.failed(name))?;
+            let step = FileStep::Downloading(stream.offset());
+            told(Event::of(name, layer, step));
         }
         file.seek(SeekFrom::Start(0)).map_err(self.failed(name))?;
         let mut reader = VerifyingReader::new(&*file, layer.digest.clone());

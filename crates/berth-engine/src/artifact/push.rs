@@ -12,7 +12,7 @@ use berth_registry::{Bytes, Client, Config, PushedBlob, Source};
 use sha2::Digest as _;
 
 use super::pull::check_name;
-use super::{Cause, Error, FILE_TYPE, TITLE, UNKNOWN_TYPE, WithSubject, run};
+use super::{Cause, Error, Event, FILE_TYPE, FileStep, TITLE, UNKNOWN_TYPE, WithSubject, run};
 
 /// The configuration of what has none. Source: OCI image-spec 1.1, "Guidance for an Empty Descriptor".
 const EMPTY: &[u8] = b"{}";
@@ -33,7 +33,7 @@ pub struct PushOptions {
     pub untagged: bool,
 }
 
-/// Brings `files` to the registry as the artifact `reference`; `told` hears of each file that is there.
+/// Brings `files` to the registry as the artifact `reference`; `told` hears of each file.
 ///
 /// # Errors
 /// [`Error`]. Then the name in the registry is as before.
@@ -42,7 +42,7 @@ pub fn push(
     reference: &Reference,
     files: &[PathBuf],
     options: &PushOptions,
-    told: &mut dyn FnMut(&str, &PushedBlob),
+    told: &mut dyn FnMut(Event<'_>),
 ) -> Result<Descriptor, Error> {
     run("push the artifact", reference, async {
         let files = open(files, options)?;
@@ -58,10 +58,7 @@ pub fn push(
         let plain = berth_registry::PushOptions::default();
         client.push_blob(reference, &empty, bytes, &plain).await?;
         for (layer, file) in &files {
-            let pushed = client
-                .push_blob(reference, layer, file.clone(), &plain)
-                .await?;
-            told(&layer.annotations[TITLE], &pushed);
+            push_file(&client, reference, layer, file.clone(), told).await?;
         }
         let manifest = Manifest {
             artifact_type: Some(artifact_type.to_owned()),
@@ -79,6 +76,40 @@ pub fn push(
         };
         Ok(client.push_manifest(&place, media::MANIFEST, &text).await?)
     })
+}
+
+async fn push_file(
+    client: &Client,
+    reference: &Reference,
+    layer: &Descriptor,
+    file: Arc<OpenFile>,
+    told: &mut dyn FnMut(Event<'_>),
+) -> Result<(), Cause> {
+    let name = &layer.annotations[TITLE];
+    let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
+    let options = berth_registry::PushOptions {
+        progress: Some(Arc::new(move |bytes| {
+            // Nobody listens any more when all is sent.
+            let _ = sender.send(bytes);
+        })),
+        ..Default::default()
+    };
+    let pushing = client.push_blob(reference, layer, file, &options);
+    tokio::pin!(pushing);
+    let pushed = loop {
+        tokio::select! {
+            Some(bytes) = sent.recv() => {
+                told(Event::of(name, layer, FileStep::Pushing(bytes)));
+            }
+            pushed = &mut pushing => break pushed?,
+        }
+    };
+    let step = match pushed {
+        PushedBlob::Existed => FileStep::Exists,
+        PushedBlob::Mounted(_) | PushedBlob::Uploaded => FileStep::Pushed,
+    };
+    told(Event::of(name, layer, step));
+    Ok(())
 }
 
 /// The descriptor of what the artifact is about.

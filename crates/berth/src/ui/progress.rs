@@ -1,10 +1,10 @@
-//! Progress of a pull or push, on standard error, so that standard output holds the result only.
+//! Progress of a pull or push, of images and artifacts, on standard error, so that standard output holds the result only.
 //!
 //! | style | what is seen |
 //! |---|---|
 //! | `tty` | a line a layer that changes in place: bar, bytes of bytes, rate; and a line of the total |
 //! | `plain` | a line each time that a layer's state changes |
-//! | `json` | an object a line: `status`; of a layer also `id` (its digest), `current` and `total` (bytes) |
+//! | `json` | an object a line: `status`; of a layer or file also `id` (its digest), `name` (of a file), `current` and `total` (bytes) |
 //! | `quiet` | nothing |
 //!
 //! `auto` is `tty` on a terminal, else `plain`. There are no colours, so NO_COLOR changes nothing.
@@ -16,10 +16,12 @@ use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use berth_engine::artifact::{Event, FileStep};
 use berth_engine::image::pull::LayerStep;
 use berth_oci::Digest;
 use serde_json::json;
 
+use super::clean;
 use rate::Rate;
 use screen::Screen;
 
@@ -67,6 +69,8 @@ enum Mode {
 /// A layer as it is now.
 struct Layer {
     digest: Digest,
+    /// A file's name; of a layer, none.
+    name: Option<String>,
     step: Step,
     total: u64,
     rate: Rate,
@@ -89,6 +93,18 @@ impl From<LayerStep> for Step {
             LayerStep::Downloading(bytes) => done("Downloading", bytes),
             LayerStep::Downloaded => said("Download complete"),
             LayerStep::Unpacked => said("Pull complete"),
+        }
+    }
+}
+
+impl From<FileStep> for Step {
+    fn from(step: FileStep) -> Step {
+        match step {
+            FileStep::Exists => said("Already exists"),
+            FileStep::Pushing(bytes) => done("Pushing", bytes),
+            FileStep::Pushed => said("Pushed"),
+            FileStep::Downloading(bytes) => done("Downloading", bytes),
+            FileStep::Written => said("Pull complete"),
         }
     }
 }
@@ -145,8 +161,19 @@ impl Progress {
 
     /// A layer of `total` bytes moved on.
     pub fn layer(&mut self, digest: &Digest, step: impl Into<Step>, total: u64) {
-        let (step, now) = (step.into(), Instant::now());
-        let place = self.layers.iter().position(|l| l.digest == *digest);
+        self.moved(digest, None, step.into(), total);
+    }
+
+    /// A file of an artifact moved on.
+    pub fn file(&mut self, event: Event<'_>) {
+        let name = Some(clean::terminal(event.name));
+        self.moved(event.digest, name, event.step.into(), event.size_bytes);
+    }
+
+    fn moved(&mut self, digest: &Digest, name: Option<String>, step: Step, total: u64) {
+        let now = Instant::now();
+        let same = |l: &Layer| l.digest == *digest && l.name == name;
+        let place = self.layers.iter().position(same);
         let (place, changed) = match place {
             Some(place) => {
                 let before = std::mem::replace(&mut self.layers[place].step, step);
@@ -155,6 +182,7 @@ impl Progress {
             None => {
                 self.layers.push(Layer {
                     digest: digest.clone(),
+                    name,
                     step,
                     total,
                     rate: Rate::new(now),
@@ -169,7 +197,7 @@ impl Progress {
         }
         let _ = match &mut self.mode {
             Mode::Plain if changed => {
-                writeln!(self.out, "{}: {}", digest.short(), layer.step.word)
+                writeln!(self.out, "{}: {}", layer.label(), layer.step.word)
             }
             Mode::Json if changed || now - layer.told_at >= TELL_MIN => {
                 layer.told_at = now;
@@ -190,12 +218,20 @@ impl Progress {
 }
 
 impl Layer {
+    /// What it is called on a line.
+    fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or_else(|| self.digest.short())
+    }
+
     fn json(&self) -> serde_json::Value {
         let mut object = json!({
             "id": self.digest.to_string(),
             "status": self.step.word,
             "total": self.total,
         });
+        if let Some(name) = &self.name {
+            object["name"] = name.as_str().into();
+        }
         if let Some(bytes) = self.step.done_bytes {
             object["current"] = bytes.into();
         }

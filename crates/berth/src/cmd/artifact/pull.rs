@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use berth_engine::artifact::{self, PullOptions};
+use berth_engine::artifact::{self, FileStep, PullOptions};
 
 use super::reference;
-use crate::cmd::{login::config, note, print};
+use crate::cmd::{login::config, print};
 use crate::globals::Globals;
-use crate::ui::human;
+use crate::ui::progress::{Progress, Style};
 use crate::verbs::{Outcome, Verb};
 
 /// Fetch the files of an artifact
@@ -19,6 +19,9 @@ pub struct Pull {
     /// Replace files that are there
     #[arg(long)]
     overwrite: bool,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    progress: Style,
     /// Print the files' names only
     #[arg(short, long)]
     quiet: bool,
@@ -32,23 +35,18 @@ impl Verb for Pull {
             directory: self.output,
             overwrite: self.overwrite,
         };
+        let mut progress = Progress::stderr(self.progress.unless(self.quiet));
         let mut names = String::new();
-        let pulled = artifact::pull(
-            config()?,
-            &reference(&self.artifact)?,
-            &options,
-            &mut |file| {
-                names += &format!("{}\n", file.name);
-                if !self.quiet {
-                    note(&format!("{}: {}\n", file.name, human::size(file.size)));
-                }
-            },
-        );
+        let name = reference(&self.artifact)?;
+        let pulled = artifact::pull(config()?, &name, &options, &mut |event| {
+            if event.step == FileStep::Written {
+                names += &format!("{}\n", event.name);
+            }
+            progress.file(event);
+        });
+        progress.finish();
         print(&names)?;
-        let digest = pulled?;
-        if !self.quiet {
-            note(&format!("Digest: {digest}\n"));
-        }
+        progress.say(&format!("Digest: {}", pulled?));
         Ok(0)
     }
 }

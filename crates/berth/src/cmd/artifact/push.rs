@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use berth_engine::artifact::{self, PushOptions};
-use berth_engine::image::PushedBlob;
 
 use super::{is_untagged, reference};
-use crate::cmd::{login::config, note, print};
+use crate::cmd::{login::config, print};
 use crate::globals::Globals;
 use crate::opts::annotation;
 use crate::ui::diagnostic::Failure;
+use crate::ui::progress::{Progress, Style};
 use crate::verbs::{Outcome, Verb};
 
 /// Bring files to a registry
@@ -27,6 +27,9 @@ pub struct Push {
     /// The image that it is about, in the same repository; without a tag of its own it is then found by `artifact ls`
     #[arg(long, value_name = "IMAGE")]
     subject: Option<String>,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    progress: Style,
     /// Print the digest only
     #[arg(short, long)]
     quiet: bool,
@@ -54,17 +57,11 @@ impl Verb for Push {
             annotations: self.annotation.into_iter().collect(),
             subject,
         };
-        let quiet = self.quiet;
-        let pushed = artifact::push(config()?, &name, &self.files, &options, &mut |file, how| {
-            let how = match how {
-                PushedBlob::Existed => "Already exists".to_owned(),
-                PushedBlob::Mounted(from) => format!("Mounted from {from}"),
-                PushedBlob::Uploaded => "Pushed".to_owned(),
-            };
-            if !quiet {
-                note(&format!("{file}: {how}\n"));
-            }
+        let mut progress = Progress::stderr(self.progress.unless(self.quiet));
+        let pushed = artifact::push(config()?, &name, &self.files, &options, &mut |event| {
+            progress.file(event);
         })?;
+        progress.finish();
         print(&format!("{}\n", pushed.digest))?;
         Ok(0)
     }

@@ -129,7 +129,7 @@ fn visible(layers: &[Layer], room: usize) -> Vec<&Layer> {
 }
 
 fn line(layer: &Layer, columns: usize) -> String {
-    let head = format!("{}: {}", layer.digest.short(), layer.step.word);
+    let head = format!("{}: {}", layer.label(), layer.step.word);
     let Some(bytes) = layer.step.done_bytes else {
         return cut(head, columns);
     };
