@@ -245,6 +245,36 @@ fn load() {
     );
 }
 
+/// N5.
+#[test]
+fn n5_commit() {
+    let s = Sandbox::root().with_busybox();
+    let line = "echo more > /new; sleep 1000";
+    s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", line])
+        .ok();
+    let prepare = |s: &Sandbox| drop(s.berth(&["rmi", "-f", "mine"]));
+    sweep(&s, &["commit", "cc", "mine"], prepare, |s, end| {
+        let mut list = images(s);
+        list.sort();
+        let whole = ["busybox:latest", "mine:latest"];
+        assert!(
+            list == whole || list == whole[..1],
+            "{}: {list:?}",
+            end.place
+        );
+        if !end.killed || !end.done.stdout.is_empty() {
+            assert_eq!(list, whole, "{}", end.place);
+        }
+        if list == whole {
+            let seen = s.berth(&["run", "--rm", "mine", "cat", "/new"]);
+            assert_eq!(seen.ok(), "more", "{}", end.place);
+        }
+        // Whoever froze it has died; it runs.
+        let running = || (containers(s) == ["cc running"]).then_some(());
+        testkit::eventually(end.place, running);
+    });
+}
+
 #[test]
 fn rmi() {
     let s = Sandbox::root();

@@ -138,8 +138,60 @@ fn they_read_what_we_save() {
         assert_eq!(ids.ok(), id, "{form}");
         let ran = docker.call(&s, &["run", "--rm", "--network=none", "mine/app:1"]);
         assert_eq!(ran.ok(), "more", "{form}");
+        if form.is_empty() {
+            tells_as_docker(&s, &docker, "mine/app:1");
+        }
         docker.call(&s, &["rmi", "mine/app:1", "busybox"]).ok();
     }
+}
+
+/// The same image inspected, and its history: what both know is the same, and we leave no field of theirs out that
+/// newer ones still have.
+fn tells_as_docker(s: &Sandbox, docker: &Dockerd, image: &str) {
+    let parsed = |done: Finished| -> Value { serde_json::from_str(done.ok()).unwrap() };
+    let theirs = parsed(docker.call(s, &["image", "inspect", image]))[0].take();
+    let ours = parsed(s.berth(&["image", "inspect", image]))[0].take();
+    // What docker's later versions have dropped: how a builder's container was.
+    let gone = ["Container", "ContainerConfig", "VirtualSize"];
+    for (key, value) in theirs.as_object().unwrap() {
+        if gone.contains(&key.as_str()) {
+            continue;
+        }
+        assert!(ours.get(key).is_some(), "{key}");
+        // A digest to pin is of our manifest; theirs has none. How layers lie is each one's own.
+        let own = [
+            "Config",
+            "RepoDigests",
+            "Size",
+            "GraphDriver",
+            "Metadata",
+            "Comment",
+        ];
+        if !own.contains(&key.as_str()) {
+            assert_eq!(ours[key], *value, "{key}");
+        }
+    }
+    for key in [
+        "User",
+        "ExposedPorts",
+        "Env",
+        "Cmd",
+        "Volumes",
+        "WorkingDir",
+        "Entrypoint",
+        "OnBuild",
+        "Labels",
+    ] {
+        assert_eq!(ours["Config"][key], theirs["Config"][key], "{key}");
+    }
+    let words = [
+        "history",
+        "--no-trunc",
+        "--format",
+        "{{.ID}}|{{.CreatedBy}}|{{.Comment}}",
+        image,
+    ];
+    assert_eq!(s.berth(&words).ok(), docker.call(s, &words).ok());
 }
 
 #[test]

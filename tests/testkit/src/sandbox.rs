@@ -268,9 +268,11 @@ impl Sandbox {
         Finished::run(&mut copy, b"", PATIENCE).ok();
     }
 
-    /// How many entries a directory of the state has; 0 if it is not there.
+    /// How many entries a directory of the state has, without the pool of shared files; 0 if it is not there.
     pub fn count(&self, directory: &str) -> usize {
-        fs::read_dir(self.state().join(directory)).map_or(0, Iterator::count)
+        let entries = fs::read_dir(self.state().join(directory));
+        let counted = |entry: &fs::DirEntry| entry.file_name() != ".shared";
+        entries.map_or(0, |entries| entries.flatten().filter(counted).count())
     }
 
     /// The pid of a running container's monitor, by the container's whole id.

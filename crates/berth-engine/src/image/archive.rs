@@ -8,15 +8,13 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use berth_layer::decompress::decompress;
-use berth_layer::tar::{Data, Kind, Reader};
-use berth_layer::{Limits, path};
-use berth_oci::{Algorithm, Digest};
+use berth_layer::path;
+use berth_oci::Digest;
 use berth_store::{Expected, Ingest, Lease};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -25,10 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::error::store;
 
-/// Files up to this size are kept in memory, …
-const SMALL_BYTES: u64 = 1 << 20;
-/// … as long as they are not more than this together.
-const MEMORY_BYTES: u64 = 64 << 20;
+mod read;
+
 /// Bytes copied at once.
 const COPY_BYTES: usize = 256 << 10;
 /// Links to links.
@@ -71,54 +67,6 @@ enum Found<'a> {
 }
 
 impl Contents {
-    /// Reads an archive, compressed or not. Blobs named by their digest are checked against it.
-    pub(crate) fn read(lease: &Lease, input: impl Read + Send) -> Result<Contents, Error> {
-        let archive = |source| Error::Archive { source };
-        let limits = Limits::default();
-        let plain = decompress(input, limits).map_err(archive)?;
-        let mut reader = Reader::new(BufReader::with_capacity(256 << 10, plain), limits);
-        let mut contents = Contents::default();
-        let mut in_memory = 0;
-        while let Some(entry) = reader.next().map_err(archive)? {
-            let refused = |reason: &str| {
-                let path = shown(&entry.path);
-                archive(berth_layer::Error::Entry {
-                    path,
-                    reason: reason.to_owned(),
-                })
-            };
-            let name = path::clean(&entry.path).map_err(&refused)?;
-            let twice = match entry.kind {
-                Kind::Dir => false,
-                Kind::File => {
-                    let small = entry.size <= SMALL_BYTES && in_memory + entry.size <= MEMORY_BYTES;
-                    let stored = if small {
-                        in_memory += entry.size;
-                        Stored::Memory(reader.data().to_vec(SMALL_BYTES).map_err(archive)?)
-                    } else {
-                        Stored::Blob(ingest(lease, reader.data(), digest_in(&name), entry.size)?)
-                    };
-                    contents.files.insert(name.clone(), stored).is_some()
-                }
-                Kind::Symlink => {
-                    let target = relative_to(&name, &entry.link);
-                    let target = path::clean(&target).map_err(&refused)?;
-                    contents.links.insert(name.clone(), target).is_some()
-                }
-                Kind::Hardlink => {
-                    let target = path::clean(&entry.link).map_err(&refused)?;
-                    contents.links.insert(name.clone(), target).is_some()
-                }
-                _ => return Err(refused("an image archive holds files only")),
-            };
-            let both = contents.files.contains_key(&name) && contents.links.contains_key(&name);
-            if twice || both {
-                return Err(Error::TwiceInArchive { path: shown(&name) });
-            }
-        }
-        Ok(contents)
-    }
-
     /// The files of a directory. Links are followed inside it only.
     pub(crate) fn of_directory(path: &Path) -> Result<Contents, Error> {
         let directory = berth_fs::open_dir(path).map_err(|source| Error::Directory { source })?;
@@ -289,61 +237,6 @@ fn copy(mut ingest: Ingest<'_>, mut file: File) -> Result<Expected, Error> {
             Err(error) => return Err(unreadable(error)),
         }
     }
-}
-
-fn ingest<R: std::io::BufRead>(
-    lease: &Lease,
-    mut data: Data<'_, R>,
-    digest: Option<Digest>,
-    size: u64,
-) -> Result<Expected, Error> {
-    let keep = store("keep the archive's content");
-    let expected = digest.map(|digest| Expected { digest, size });
-    if let Some(expected) = &expected
-        && is_here(lease, expected)?
-    {
-        return Ok(expected.clone());
-    }
-    let mut ingest = lease.ingest(expected).map_err(&keep)?;
-    ingest.restart().map_err(&keep)?;
-    loop {
-        let chunk = data.chunk().map_err(|source| Error::Archive { source })?;
-        if chunk.is_empty() {
-            return ingest.commit().map_err(&keep);
-        }
-        ingest.append(chunk).map_err(&keep)?;
-        let length = chunk.len();
-        data.consume(length);
-    }
-}
-
-/// The digest that the path of a layout's blob says.
-fn digest_in(path: &[u8]) -> Option<Digest> {
-    let text = std::str::from_utf8(path).ok()?.strip_prefix("blobs/")?;
-    let (algorithm, hex) = text.split_once('/')?;
-    let digest = Digest::parse(&format!("{algorithm}:{hex}")).ok()?;
-    matches!(digest.algorithm(), Algorithm::Sha256 | Algorithm::Sha512).then_some(digest)
-}
-
-fn relative_to(name: &[u8], link: &[u8]) -> Vec<u8> {
-    if link.starts_with(b"/") {
-        return link.to_vec();
-    }
-    let mut parts: Vec<&[u8]> = name.split(|b| *b == b'/').collect();
-    parts.pop();
-    for part in link.split(|b| *b == b'/') {
-        match part {
-            b".." => {
-                if parts.pop().is_none() {
-                    // Out of the archive: no file is called so.
-                    return b"..".to_vec();
-                }
-            }
-            b"." | b"" => {}
-            part => parts.push(part),
-        }
-    }
-    parts.join(&b'/')
 }
 
 fn shown(path: &[u8]) -> String {

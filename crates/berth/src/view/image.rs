@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use berth_engine::image::{Details, Row};
 use berth_oci::Digest;
-use berth_oci::image::ImageConfig;
+use berth_oci::image::{Healthcheck, ImageConfig};
 use berth_oci::reference::Reference;
 use jiff::Timestamp;
 
@@ -250,7 +250,7 @@ fn run_config(config: &ImageConfig) -> Value {
         .iter()
         .map(|(key, value)| (key.clone(), value.as_str().into()))
         .collect();
-    Value::fields([
+    let shown = Value::fields([
         ("User", run.user.as_str().into()),
         ("ExposedPorts", set(run.exposed_ports.keys().collect())),
         ("Env", list(&run.env)),
@@ -266,8 +266,40 @@ fn run_config(config: &ImageConfig) -> Value {
                 Value::Map(labels)
             },
         ),
+        (
+            "OnBuild",
+            match run.on_build.is_empty() {
+                true => Value::Nil,
+                false => list(&run.on_build),
+            },
+        ),
         ("StopSignal", run.stop_signal.as_str().into()),
-    ])
+    ]);
+    let Value::Struct(mut fields) = shown else {
+        return shown;
+    };
+    // Only where there is one, as docker does.
+    if let Some(check) = &run.healthcheck {
+        fields.push(("Healthcheck".to_owned(), healthcheck(check)));
+    }
+    if !run.shell.is_empty() {
+        fields.push(("Shell".to_owned(), list(&run.shell)));
+    }
+    Value::Struct(fields)
+}
+
+fn healthcheck(check: &Healthcheck) -> Value {
+    let numbers = [
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+        ("Retries", check.retries),
+    ];
+    let set = numbers.into_iter().filter(|(_, number)| *number != 0);
+    let mut fields = vec![("Test".to_owned(), list(&check.test))];
+    fields.extend(set.map(|(name, number)| (name.to_owned(), Value::Int(number.into()))));
+    Value::Struct(fields)
 }
 
 #[cfg(test)]
