@@ -46,6 +46,7 @@ mod mounts;
 mod network;
 mod process;
 mod progress;
+mod prune;
 mod ps;
 mod pull;
 mod security;

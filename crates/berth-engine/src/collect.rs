@@ -1,6 +1,6 @@
 //! Garbage collection: what containers need, told to the store's collector; snapshots, collected by it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use berth_model::ContainerId;
 use berth_oci::Digest;
@@ -18,10 +18,10 @@ impl Engine {
             return self.plan_garbage(&|_| false, &|_| false);
         }
         let mut beside = Beside::new(self, &|_| false);
-        let report = self.store.gc(&mut beside).map_err(|Collect(error)| error)?;
+        let mut report = self.store.gc(&mut beside).map_err(|Collect(error)| error)?;
         // Snapshots were only moved there.
         self.empty_trash()?;
-        self.snapshots.sweep_shared().map_err(Error::Snapshot)?;
+        report.bytes += self.snapshots.sweep_shared().map_err(Error::Snapshot)?;
         Ok(report)
     }
 
@@ -32,9 +32,21 @@ impl Engine {
         container_gone: &dyn Fn(&ContainerId) -> bool,
     ) -> Result<GcReport, Error> {
         let mut beside = Beside::new(self, container_gone);
-        self.store
-            .plan_gc(&mut beside, entry_gone)
-            .map_err(|Collect(error)| error)
+        let planned = self.store.plan_gc(&mut beside, entry_gone);
+        let mut report = planned.map_err(|Collect(error)| error)?;
+        // Files that only these snapshots share.
+        let snapshots = self.snapshots.list().map_err(Error::Snapshot)?;
+        let (mut gone, mut kept) = (BTreeMap::new(), BTreeSet::new());
+        for snapshot in snapshots {
+            let shared = self.snapshots.shared(&snapshot.chain).into_iter();
+            match report.snapshots.contains(&snapshot.chain) {
+                true => gone.extend(shared),
+                false => kept.extend(shared.map(|(name, _)| name)),
+            }
+        }
+        gone.retain(|name, _| !kept.contains(name));
+        report.bytes += gone.values().sum::<u64>();
+        Ok(report)
     }
 
     /// What one container needs. An unreadable record keeps nothing; its layer is broken without it anyway.

@@ -270,7 +270,7 @@ impl Engine {
         Ok(())
     }
 
-    fn throw(&self, path: &std::path::Path) -> Result<(), Error> {
+    pub(crate) fn throw(&self, path: &std::path::Path) -> Result<(), Error> {
         self.trash
             .throw(path, Durability::Durable)
             .map(|_| ())

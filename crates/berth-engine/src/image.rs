@@ -20,6 +20,7 @@ mod tag;
 pub use bootstrap::BootstrapOptions;
 pub use commit::{CommitOptions, Committed};
 pub use error::Error;
+pub(crate) use error::store as store_error;
 pub use find::{Found, all, find, pinned};
 pub use import::ImportOptions;
 pub use inspect::Details;

@@ -29,6 +29,7 @@ mod moniker;
 mod names;
 pub mod observe;
 mod profile;
+pub mod prune;
 pub mod ready;
 mod remove;
 pub mod request;
@@ -38,6 +39,7 @@ mod stop;
 pub mod top;
 pub mod trust;
 pub mod unpack;
+pub mod usage;
 pub mod user;
 mod volumes;
 

@@ -11,11 +11,11 @@ use rustix::io::Errno;
 
 use crate::{Error, open_dir, open_in_root_no_links};
 
-/// Bytes of the blocks of all below `root` (with it), a file with several names once. No link is followed; what
-/// vanishes meanwhile does not count.
+/// Bytes of the blocks of all below `root` (with it), a file with several names once. No link is followed. What
+/// vanishes meanwhile does not count, nor what is in a directory that may not be read.
 ///
 /// # Errors
-/// [`Error::Open`], [`Error::Read`]: a directory that may not be read, above all.
+/// [`Error::Open`] of `root`, [`Error::Read`].
 pub fn disk_usage(root: &Path) -> Result<u64, Error> {
     let top = open_dir(root)?;
     let mut seen = HashSet::new();
@@ -53,9 +53,12 @@ pub fn disk_usage(root: &Path) -> Result<u64, Error> {
     Ok(blocks * 512)
 }
 
-/// Removed, or replaced by something else.
+/// Removed, replaced by something else, or others' (rootless: of subordinate ids).
 fn is_gone(errno: Option<Errno>) -> bool {
-    matches!(errno, Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
+    matches!(
+        errno,
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS)
+    )
 }
 
 #[cfg(test)]

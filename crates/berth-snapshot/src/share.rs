@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
 use berth_fs::Durability;
+use berth_oci::Digest;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
@@ -74,7 +75,18 @@ impl Snapshots {
         Ok(sharing.saved)
     }
 
-    /// Removes files that no snapshot has any more. Returns their bytes.
+    /// The shared files that a snapshot has: names in the pool and bytes on the disk.
+    pub fn shared(&self, chain: &Digest) -> Vec<(String, u64)> {
+        let tree = self.dir().join(chain.hex()).join(LIST);
+        let list = fs::read_to_string(tree).unwrap_or_default();
+        let lines = list.lines().filter_map(|name| {
+            let stat = rustix::fs::lstat(self.dir().join(POOL).join(name)).ok()?;
+            Some((name.to_owned(), stat.st_blocks.unsigned_abs() * 512))
+        });
+        lines.collect()
+    }
+
+    /// Removes files that no snapshot has any more. Returns their bytes on the disk.
     ///
     /// # Errors
     /// `Step`, `Dir`.
@@ -88,7 +100,7 @@ impl Snapshots {
             };
             // Whoever links to it between the two steps keeps the file: only this name goes.
             if stat.st_nlink == 1 && rustix::fs::unlinkat(&pool, &name, AtFlags::empty()).is_ok() {
-                freed += stat.st_size.unsigned_abs();
+                freed += stat.st_blocks.unsigned_abs() * 512;
             }
         }
         Ok(freed)

@@ -303,16 +303,22 @@ impl Snapshots {
             .map_err(|source| step("remove", &dir, source))
     }
 
-    /// Bytes that a snapshot takes on the disk. Rootless, what may not be read is estimated by what was counted
-    /// when it was unpacked.
+    /// Bytes that a snapshot takes on the disk, without those of files that others have or may have, too
+    /// ([`Snapshots::shared`]). Rootless not all may be read: then at least as many as were counted when it was
+    /// unpacked.
     ///
     /// # Errors
     /// `Missing`.
     pub fn disk_bytes(&self, chain: &Digest) -> Result<u64, Error> {
-        match berth_fs::disk_usage(&self.dir_of(chain)) {
-            Ok(bytes) => Ok(bytes),
-            Err(_) => Ok(self.usage(chain)?.0),
+        let seen = berth_fs::disk_usage(&self.dir_of(chain));
+        let mut bytes = seen.map_err(|_| Error::Missing {
+            chain: chain.clone(),
+        })?;
+        if self.rootless {
+            bytes = bytes.max(self.usage(chain)?.0);
         }
+        let shared: u64 = self.shared(chain).iter().map(|(_, bytes)| bytes).sum();
+        Ok(bytes.saturating_sub(shared))
     }
 
     /// All whole snapshots, sorted by chain-id.

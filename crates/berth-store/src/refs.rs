@@ -153,6 +153,25 @@ impl Store {
         self.edit(|index| take(index, unnamed).pop())
     }
 
+    /// Removes just these entries, if they are all there and `still` says yes while nobody can name anything. Whether
+    /// it did.
+    ///
+    /// # Errors
+    /// As [`Store::tag`].
+    pub fn forget_if(
+        &self,
+        entries: &[Descriptor],
+        still: impl FnOnce() -> bool,
+    ) -> Result<bool, Error> {
+        self.edit(|index| {
+            let go = entries.iter().all(|one| index.manifests.contains(one)) && still();
+            if go {
+                index.manifests.retain(|one| !entries.contains(one));
+            }
+            go
+        })
+    }
+
     fn edit<T>(&self, change: impl FnOnce(&mut Index) -> T) -> Result<T, Error> {
         let _lock = self.lock_index()?;
         let mut index = self.index()?;

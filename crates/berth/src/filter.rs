@@ -60,6 +60,17 @@ impl Filters {
             })
     }
 
+    /// Whether no `label!` or `label!=value` holds of `labels` (written `label!=key` and `label!=key=value`).
+    pub fn no_label(&self, labels: &BTreeMap<String, String>) -> bool {
+        !self
+            .values("label!")
+            .iter()
+            .any(|unwanted| match unwanted.split_once('=') {
+                Some((key, value)) => labels.get(key).is_some_and(|have| have == value),
+                None => labels.contains_key(unwanted),
+            })
+    }
+
     /// A key that is true or false; `None` when it is unused.
     ///
     /// # Errors

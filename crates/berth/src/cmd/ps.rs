@@ -7,6 +7,7 @@ use crate::context;
 use crate::filter::Filters;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
+use crate::ui::rows::Listing;
 use crate::verbs::{Outcome, Verb};
 use crate::view::container;
 
@@ -34,6 +35,9 @@ pub struct Ps {
     /// Only ids
     #[arg(short, long)]
     quiet: bool,
+    /// Show what each has written, and with its image
+    #[arg(short, long)]
+    size: bool,
 }
 
 impl Verb for Ps {
@@ -59,11 +63,33 @@ impl Verb for Ps {
         }
         shown.truncate(last.unwrap_or(usize::MAX));
         let now = Timestamp::now();
+        // Measuring reads whole directories.
+        let measured = self.size
+            || self
+                .format
+                .as_deref()
+                .is_some_and(|text| text.contains(".Size"));
         let rows: Vec<_> = shown
             .iter()
-            .map(|one| container::row(one, now, !self.no_trunc))
+            .map(|one| {
+                let size = measured.then(|| {
+                    (
+                        engine.writable_bytes(&one.config.id),
+                        engine.image_bytes(one),
+                    )
+                });
+                container::row(one, now, !self.no_trunc, size)
+            })
             .collect();
-        super::print(&container::LISTING.print(self.format.as_deref(), self.quiet, &rows)?)?;
+        let table = match self.size {
+            true => container::TABLE_WITH_SIZE,
+            false => container::LISTING.table,
+        };
+        let listing = Listing {
+            table,
+            ..container::LISTING
+        };
+        super::print(&listing.print(self.format.as_deref(), self.quiet, &rows)?)?;
         Ok(0)
     }
 }

@@ -1,8 +1,7 @@
-//! `berth rmi`, and `berth image prune`.
+//! `berth rmi`.
 
 use berth_engine::image::{Error, Removed};
 
-use super::container_prune::confirmed;
 use crate::context;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
@@ -43,48 +42,4 @@ fn told(steps: &[Removed]) -> String {
         Removed::Deleted(id) => format!("Deleted: {id}\n"),
     };
     steps.iter().map(line).collect()
-}
-
-/// Remove images that have no name
-#[derive(Debug, clap::Args)]
-pub struct Prune {
-    /// Those that no container uses too
-    #[arg(short, long)]
-    all: bool,
-    /// Do not ask
-    #[arg(short, long)]
-    force: bool,
-}
-
-impl Verb for Prune {
-    fn run(self, globals: &Globals) -> Outcome {
-        let which = if self.all {
-            "images without at least one container associated to them"
-        } else {
-            "dangling images"
-        };
-        if !self.force && !confirmed(&format!("WARNING! This will remove all {which}."))? {
-            return Ok(1);
-        }
-        let engine = context::engine(globals)?;
-        let mut steps = Vec::new();
-        for row in engine.images()? {
-            if row.containers > 0 || (row.reference.is_some() && !self.all) {
-                continue;
-            }
-            let name = row
-                .reference
-                .map_or_else(|| row.id.to_string(), |reference| reference.to_string());
-            match engine.remove_image(&name, false) {
-                Ok(more) => steps.extend(more),
-                // It went with another name, or somebody has begun to use it.
-                Err(Error::NoImage { .. } | Error::InUse { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if !steps.is_empty() {
-            super::print(&format!("Deleted Images:\n{}", told(&steps)))?;
-        }
-        Ok(0)
-    }
 }

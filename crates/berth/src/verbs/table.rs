@@ -100,7 +100,7 @@ fn images() -> Vec<Entry> {
             "bootstrap",
             "Make a base image of Debian's packages, without a registry",
         ),
-        verb::<cmd::rmi::Prune>("prune", "Remove images that have no name"),
+        verb::<cmd::image_prune::Prune>("prune", "Remove images that are not needed"),
     ]);
     entries
 }
@@ -191,6 +191,8 @@ fn system_group(command: Command) -> Command {
 fn system() -> Vec<Entry> {
     vec![
         verb::<cmd::info::Info>("info", "Show what the engine works with"),
+        verb::<cmd::df::Df>("df", "Show what takes how much of the disk"),
+        verb::<cmd::system_prune::Prune>("prune", "Remove what is not needed"),
         verb::<cmd::gc::Gc>("gc", "Remove content that no image and no container needs"),
     ]
 }

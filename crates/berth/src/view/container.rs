@@ -29,10 +29,14 @@ pub const LISTING: Listing<'_> = Listing {
         ("Mounts", "MOUNTS"),
         ("LocalVolumes", "LOCAL VOLUMES"),
         ("Networks", "NETWORKS"),
+        ("Size", "SIZE"),
     ],
     table: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
     quiet: "{{.ID}}",
 };
+
+/// The default table of `ps --size`.
+pub const TABLE_WITH_SIZE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
 
 /// The filters of `ps`.
 pub const FILTERS: &[&str] = &[
@@ -44,8 +48,13 @@ const COMMAND_MAX: usize = 20;
 /// Longest shown mount, in characters.
 const MOUNT_MAX: usize = 15;
 
-/// The fields that `--format` can ask for.
-pub fn row(container: &Container, now: Timestamp, truncate: bool) -> Value {
+/// The fields that `--format` can ask for. `size`: bytes that it has written, and of its image, if they were measured.
+pub fn row(
+    container: &Container,
+    now: Timestamp,
+    truncate: bool,
+    size: Option<(u64, u64)>,
+) -> Value {
     let config = &container.config;
     let id = if truncate {
         config.id.short()
@@ -80,6 +89,7 @@ pub fn row(container: &Container, now: Timestamp, truncate: bool) -> Value {
         ("Networks", network(config.network).into()),
         ("Ports", "".into()),
         ("RunningFor", human::ago(&config.created, now).into()),
+        ("Size", written(size).into()),
         ("State", container.status.word().into()),
         ("Status", status(container, now).into()),
     ])
@@ -103,6 +113,18 @@ fn command(container: &Container, truncate: bool) -> String {
         "\"{}\"",
         clean::terminal(&line.replace('\\', "\\\\").replace('"', "\\\""))
     )
+}
+
+/// `12kB (virtual 4.2MB)`.
+fn written(size: Option<(u64, u64)>) -> String {
+    match size {
+        Some((own, image)) => format!(
+            "{} (virtual {})",
+            human::image_size(own),
+            human::image_size(own.saturating_add(image))
+        ),
+        None => "0B".to_owned(),
+    }
 }
 
 fn pairs(labels: &BTreeMap<String, String>) -> String {

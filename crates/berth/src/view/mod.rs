@@ -3,6 +3,7 @@
 pub mod container;
 pub mod image;
 pub mod inspect;
+pub mod usage;
 
 /// Docker's name of the storage driver.
 pub const DRIVER: &str = "overlay2";
