@@ -30,6 +30,7 @@ mod artifact;
 mod attach;
 mod bad_input;
 mod commit;
+mod damage;
 mod diff;
 mod exec;
 mod explain;

@@ -1,6 +1,9 @@
 //! `fsck`: what does not belong to a living record, and what a record lacks. With `repair` it is put right:
 //! stopping is crashing, and this is recovering.
 
+mod content;
+mod deep;
+
 use std::path::PathBuf;
 
 use berth_fs::{Durability, Lock, LockMode};
@@ -50,11 +53,12 @@ impl Findings {
 const LOST_CODE: i32 = 137;
 
 impl Engine {
-    /// Checks everything; with `repair` mends what can be mended.
+    /// Checks everything; with `repair` mends what can be mended. `deep`: snapshots too are compared with what they
+    /// were made of.
     ///
     /// # Errors
     /// When a check or a repair itself fails.
-    pub fn fsck(&self, repair: bool) -> Result<Vec<Problem>, Error> {
+    pub fn fsck(&self, repair: bool, deep: bool) -> Result<Vec<Problem>, Error> {
         let mut findings = Findings {
             problems: Vec::new(),
             repair,
@@ -65,6 +69,9 @@ impl Engine {
         self.check_tasks(&mut findings)?;
         self.check_volumes(&mut findings)?;
         self.check_images(&mut findings)?;
+        if deep {
+            self.check_snapshots(&mut findings)?;
+        }
         // Last: repairs fill it.
         let trash = self.still_there(self.layout.trash())?;
         if !trash.is_empty() {
@@ -216,56 +223,6 @@ impl Engine {
                 format!("the anonymous volume {} is nobody's", &name[..12]),
                 || self.throw(&path),
             )?;
-        }
-        Ok(())
-    }
-
-    /// Content first read and compared with its name, then what nothing needs.
-    fn check_images(&self, findings: &mut Findings) -> Result<(), Error> {
-        let store = |source| Error::Store {
-            action: "check the image store",
-            source,
-        };
-        let report = self.store.verify().map_err(store)?;
-        for digest in report.damaged {
-            findings.found(format!("the content {digest} is damaged"), || {
-                self.store.drop_damaged(&digest).map_err(store)
-            })?;
-        }
-        for digest in report.missing {
-            findings.problems.push(Problem {
-                what: format!(
-                    "an image needs the content {digest}, which is not there: pull it again"
-                ),
-                repaired: false,
-            });
-        }
-        for path in report.strange {
-            let path = self.layout.root().join(path);
-            findings.found(format!("`{}` is no content", path.display()), || {
-                self.throw(&path)
-            })?;
-        }
-        for name in self
-            .snapshots
-            .sweep(!findings.repair)
-            .map_err(Error::Snapshot)?
-        {
-            findings.found(format!("the snapshot {name} was never finished"), || Ok(()))?;
-        }
-        if findings.repair {
-            self.snapshots.settle().map_err(Error::Snapshot)?;
-        }
-        let garbage = self.collect_garbage(!findings.repair)?;
-        for chain in garbage.snapshots {
-            findings.found(format!("nothing needs the snapshot {chain}"), || Ok(()))?;
-        }
-        for digest in garbage.blobs {
-            findings.found(format!("nothing needs the content {digest}"), || Ok(()))?;
-        }
-        if garbage.leases > 0 {
-            let what = format!("{} leases of processes that are gone", garbage.leases);
-            findings.found(what, || Ok(()))?;
         }
         Ok(())
     }

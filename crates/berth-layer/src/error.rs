@@ -142,7 +142,10 @@ impl Error {
             Error::Apply { source: Errno::NOSPC, .. } => {
                 Some("free space in berth's root directory (`berth image prune`)".to_owned())
             }
-            Error::Write { source } if source.kind() == io::ErrorKind::StorageFull => {
+            // What is read is kept at the same time.
+            Error::Write { source } | Error::Read { source }
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
                 Some("the disk is full: free space, or remove images and containers".to_owned())
             }
             Error::Tree { operation: "make a layer of the renamed", .. } => Some(

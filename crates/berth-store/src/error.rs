@@ -27,6 +27,8 @@ pub enum Error {
     },
     #[error("cannot write content to the store")]
     WriteIngest { source: std::io::Error },
+    #[error("cannot write content to the store: it needs {needed} bytes more")]
+    NoRoom { needed: u64, source: std::io::Error },
     #[error("content is not what was announced: expected {expected}, got {found}")]
     DigestMismatch { expected: Digest, found: Digest },
     #[error("content {digest} has the wrong size: expected {expected} bytes, got {found}")]
@@ -64,7 +66,9 @@ impl Error {
         match self {
             Error::Disk(source) => source.kind(),
             Error::MissingBlob { .. } => ErrorKind::NotFound,
-            Error::ReadBlob { source, .. } | Error::WriteIngest { source } => io_kind(source),
+            Error::ReadBlob { source, .. }
+            | Error::WriteIngest { source }
+            | Error::NoRoom { source, .. } => io_kind(source),
             Error::ParseDocument { source, .. } => ErrorKind::from(source),
             Error::UnsupportedLayout { .. } => ErrorKind::Unsupported,
             Error::EncodeIndex { .. } => ErrorKind::Internal,
@@ -83,11 +87,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Disk(source) => source.hint(),
-            Error::WriteIngest { source } | Error::ReadBlob { source, .. } => {
+            Error::WriteIngest { source }
+            | Error::NoRoom { source, .. }
+            | Error::ReadBlob { source, .. } => {
                 match source.raw_os_error().map(Errno::from_raw_os_error)? {
-                    Errno::NOSPC | Errno::DQUOT => {
-                        Some("the disk is full: free space, or remove images and containers".into())
-                    }
+                    Errno::NOSPC | Errno::DQUOT => Some(
+                        "the disk is full: free space, or remove images and containers (`berth system prune`)"
+                            .into(),
+                    ),
                     _ => None,
                 }
             }

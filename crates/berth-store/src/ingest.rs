@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use berth_fs::{Lock, LockMode, failpoint};
 use berth_oci::{Algorithm, Digest};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::hash::Hasher;
 use crate::store::read_error;
@@ -163,7 +164,7 @@ impl<'l> Ingest<'l> {
     /// Adds bytes.
     ///
     /// # Errors
-    /// [`Error::SizeMismatch`] beyond the size announced; [`Error::WriteIngest`] (full disk: then
+    /// [`Error::SizeMismatch`] beyond the size announced; [`Error::WriteIngest`], [`Error::NoRoom`] (full disk: then
     /// nothing is kept).
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let found = self.written + bytes.len() as u64;
@@ -177,8 +178,14 @@ impl<'l> Ingest<'l> {
         }
         if let Err(source) = berth_fs::atomic::write_all(self.file.as_fd(), bytes) {
             self.keep = false;
-            return Err(Error::WriteIngest {
-                source: source.into(),
+            let full = matches!(source, Errno::NOSPC | Errno::DQUOT);
+            let source = source.into();
+            return Err(match &self.expected {
+                Some(expected) if full => Error::NoRoom {
+                    needed: expected.size - self.written,
+                    source,
+                },
+                _ => Error::WriteIngest { source },
             });
         }
         self.hasher.update(bytes);
@@ -250,7 +257,7 @@ impl Write for Ingest<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self.append(bytes) {
             Ok(()) => Ok(bytes.len()),
-            Err(Error::WriteIngest { source }) => Err(source),
+            Err(Error::WriteIngest { source } | Error::NoRoom { source, .. }) => Err(source),
             Err(other) => Err(std::io::Error::new(std::io::ErrorKind::InvalidData, other)),
         }
     }

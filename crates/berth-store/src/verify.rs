@@ -30,13 +30,11 @@ impl VerifyReport {
 }
 
 impl Store {
-    /// Reads and checks everything; changes nothing.
+    /// Reads and checks everything; changes nothing, and holds nobody up: what goes meanwhile is not missed.
     ///
     /// # Errors
     /// [`Error::Disk`], [`Error::ParseIndex`], [`Error::ReadBlob`].
     pub fn verify(&self) -> Result<VerifyReport, Error> {
-        // Garbage collection would make blobs vanish under our hands.
-        let _lock = self.lock_shared()?;
         let all = self.all_blobs()?;
         let mut report = VerifyReport {
             strange: all.strange,
@@ -44,19 +42,30 @@ impl Store {
         };
         for (digest, path) in all.known {
             match self.size(&digest)? {
+                None if path.symlink_metadata().is_err() => {}
                 None => report.strange.push(path),
-                Some(size) => {
-                    report.blobs += 1;
-                    report.bytes += size;
-                    if !self.is_whole(&digest)? {
-                        report.damaged.push(digest);
+                Some(size) => match self.is_whole(&digest) {
+                    Err(Error::MissingBlob { .. }) => {}
+                    whole => {
+                        report.blobs += 1;
+                        report.bytes += size;
+                        if !whole? {
+                            report.damaged.push(digest);
+                        }
                     }
-                }
+                },
             }
         }
+        let mut missing = Vec::new();
         for entry in self.refs()? {
+            let before = report.missing.len();
             self.find_missing(&entry.descriptor, &mut report);
+            missing.push((entry, report.missing.split_off(before)));
         }
+        // Only what images lack that are still there.
+        let entries = self.refs()?;
+        missing.retain(|(entry, _)| entries.contains(entry));
+        report.missing = missing.into_iter().flat_map(|(_, lost)| lost).collect();
         report.missing.sort();
         report.missing.dedup();
         Ok(report)

@@ -11,12 +11,15 @@ pub struct Fsck {
     /// Put right what can be put right
     #[arg(long)]
     repair: bool,
+    /// Compare unpacked layers with what they were made of, too: each image is unpacked once more (root)
+    #[arg(long)]
+    deep: bool,
 }
 
 impl Verb for Fsck {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let problems = engine.fsck(self.repair)?;
+        let problems = engine.fsck(self.repair, self.deep)?;
         let mut text = String::new();
         for problem in &problems {
             let state = if problem.repaired {
