@@ -51,4 +51,5 @@ mod prune;
 mod ps;
 mod pull;
 mod security;
+mod sharing;
 mod trust;

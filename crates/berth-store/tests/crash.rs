@@ -126,6 +126,33 @@ fn check_end(root: &Path) {
     assert_eq!(leftovers.count(), 0);
 }
 
+/// N9: what a name is to lead to is on the disk before the name, and the name before the next step. (What is thrown
+/// away need not last: it is found again as garbage.)
+fn renames_are_durable(steps: &str) {
+    let steps: Vec<&str> = steps.lines().collect();
+    let mut renames = 0;
+    for (at, step) in steps.iter().enumerate() {
+        let before = match *step {
+            "atomic.rename" => "atomic.fsync",
+            "ingest.rename" => "ingest.fsync",
+            other => {
+                assert!(
+                    !other.ends_with(".rename") || other == "trash.rename",
+                    "{other}"
+                );
+                continue;
+            }
+        };
+        renames += 1;
+        assert_eq!(
+            (steps[at - 1], steps[at + 1]),
+            (before, "dir.fsync"),
+            "step {at}"
+        );
+    }
+    assert!(renames > 5, "only {renames} renames");
+}
+
 fn crash_sweep() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("steps");
@@ -139,6 +166,8 @@ fn crash_sweep() {
         count > 50,
         "only {count} steps: do they all pass a fail point?"
     );
+
+    renames_are_durable(&steps);
 
     for step in 1..=count {
         let root = dir.path().join(step.to_string());
