@@ -395,6 +395,18 @@ fn of_several_platforms_the_one_that_is_asked_for() {
         s.berth(&["load", "-i", from]).ok();
         assert_eq!(ids(), host);
     }
+    for (platform, id) in [("linux/arm64", &arm), ("linux/amd64", &host)] {
+        let words = [
+            "image",
+            "inspect",
+            "--platform",
+            platform,
+            "-f",
+            "{{.Id}}",
+            "multi/app:1",
+        ];
+        assert_eq!(s.berth(&words).ok(), id);
+    }
     // All that is here goes out again, under the same digest; or one.
     let out = path(&s, "out.tar");
     s.berth(&["save", "--format", "oci-archive", "-o", &out, "multi/app:1"])

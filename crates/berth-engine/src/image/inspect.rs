@@ -1,10 +1,11 @@
 //! `image inspect` and `history`: all that is known of an image, as data; the faces shape it.
 
-use berth_oci::Digest;
+use berth_oci::{Digest, Platform, Reference};
 use berth_snapshot::Snapshots;
 use berth_store::Image;
 
 use super::Error;
+use super::error::store;
 use super::find::find;
 use crate::Engine;
 
@@ -29,7 +30,34 @@ impl Engine {
     /// # Errors
     /// [`Error::NoImage`], [`Error::Ambiguous`], [`Error::Store`].
     pub fn image_details(&self, text: &str) -> Result<Details, Error> {
-        let found = find(&self.store, text)?;
+        self.image_details_of(text, None)
+    }
+
+    /// As [`Engine::image_details`]; of an image for several platforms, the one for this.
+    ///
+    /// # Errors
+    /// [`Error::OtherPlatform`], too.
+    pub fn image_details_of(
+        &self,
+        text: &str,
+        platform: Option<&Platform>,
+    ) -> Result<Details, Error> {
+        let mut found = find(&self.store, text)?;
+        if let Some(platform) = platform {
+            let reference = Reference::parse(text).ok();
+            let named = found
+                .entries
+                .iter()
+                .find(|entry| reference.is_some() && entry.reference == reference);
+            let descriptor = &named.unwrap_or(&found.entries[0]).descriptor;
+            let image = self.store.image(descriptor, platform);
+            found.image = image.map_err(store("read the image"))?;
+            let known = found.image.config.platform();
+            if known.distance_from(platform).is_none() {
+                let (wanted, found) = (platform.to_string(), known.to_string());
+                return Err(Error::OtherPlatform { wanted, found });
+            }
+        }
         Ok(Details {
             tags: found.names().iter().map(|name| name.familiar()).collect(),
             digests: found.pins(),

@@ -1,10 +1,12 @@
 //! `berth inspect`: containers, in Docker's JSON.
 
 use berth_engine::Engine;
+use berth_oci::Platform;
 use serde::Serialize;
 
 use crate::context;
 use crate::globals::Globals;
+use crate::opts::security;
 use crate::ui::diagnostic::Failure;
 use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
@@ -115,6 +117,9 @@ pub struct InspectImage {
     /// Print with a Go template, or `json`
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
+    /// Of an image for several platforms, the one for this, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
+    platform: Option<Platform>,
     /// Images, by name or id
     #[arg(required = true, value_name = "IMAGE")]
     names: Vec<String>,
@@ -124,7 +129,8 @@ impl Verb for InspectImage {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         print_all(&self.names, self.format.as_deref(), |name| {
-            look(&engine, name, Some(Kind::Image))
+            let details = engine.image_details_of(name, self.platform.as_ref())?;
+            Ok(view::image::inspect(&details))
         })
     }
 }
