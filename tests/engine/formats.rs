@@ -593,6 +593,75 @@ fn hex_of(file: &Path) -> String {
     sum.ok().split(' ').next().unwrap().to_owned()
 }
 
+/// What the outer tar of an archive must not hold. The reader itself is tried on T3 and T4 in berth-layer.
+const BAD_ENTRIES: &[(&str, &str)] = &[
+    ("up", "add('../evil')"),
+    ("up from below", "add('a/../../evil')"),
+    ("a long name", "add('n' * 300)"),
+    ("a deep path", "add('d/' * 3000 + 'f')"),
+    ("a device", "add('null', type=tarfile.CHRTYPE)"),
+    ("a fifo", "add('fifo', type=tarfile.FIFOTYPE)"),
+    ("twice", "add('manifest.json')"),
+    (
+        "a file and a link",
+        "add('c.json', type=tarfile.SYMTYPE, linkname='x')",
+    ),
+    (
+        "a link out for a configuration",
+        "manifest('out'); add('out', type=tarfile.SYMTYPE, linkname='../../etc/passwd')",
+    ),
+    (
+        "a link to the host",
+        "manifest('out'); add('out', type=tarfile.SYMTYPE, linkname='/etc/passwd')",
+    ),
+    (
+        "a circle of links",
+        "manifest('a'); add('a', type=tarfile.SYMTYPE, linkname='b'); add('b', type=tarfile.SYMTYPE, linkname='a')",
+    ),
+    (
+        "a path out for a layer",
+        "manifest('c.json', '../../../../etc/passwd')",
+    ),
+    (
+        "more names than fit",
+        "[add('n%06d' % at) for at in range(130000)]",
+    ),
+];
+
+/// T3, T4, T6.
+#[test]
+fn t6_hostile_entries_of_an_archive_are_refused_and_leave_nothing() {
+    let s = Sandbox::root();
+    let script = r#"
+import io, json, sys, tarfile
+out = tarfile.open(sys.argv[1], 'w', format=tarfile.GNU_FORMAT)
+def add(name, data=b'', **more):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    for key, value in more.items(): setattr(info, key, value)
+    out.addfile(info, io.BytesIO(data))
+def manifest(config, *layers):
+    add('manifest.json', json.dumps([{'Config': config, 'RepoTags': ['evil:1'], 'Layers': list(layers)}]).encode())
+config = {'os': 'linux', 'architecture': 'amd64', 'rootfs': {'type': 'layers', 'diff_ids': ['sha256:' + '0' * 64]}}
+add('c.json', json.dumps(config).encode())
+if 'manifest(' not in sys.argv[2]: manifest('c.json')
+exec(sys.argv[2])
+out.close()
+"#;
+    let script = s.file("script.py", script);
+    let tar = path(&s, "bad.tar");
+    for (what, code) in BAD_ENTRIES {
+        run(Command::new("python3").arg(&script).args([&tar, *code])).ok();
+        let done = s.berth(&["load", "-i", &tar]);
+        assert!(done.fails(1).starts_with("error: "), "{what}: {done}");
+        assert!(!done.stderr.contains("root:"), "{what}: {done}");
+        assert_eq!(s.berth(&["images", "-aq"]).ok(), "", "{what}");
+        s.berth(&["fsck", "--repair"]).ok();
+        let left = s.count("blobs/sha256") + s.count("ingest") + s.count("leases");
+        assert_eq!(left, 0, "{what}");
+    }
+}
+
 /// T15: no helper program is run, and no decoder without a limit on its memory.
 #[test]
 fn t15_other_compressions_are_told_with_a_way_out() {
