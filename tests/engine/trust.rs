@@ -794,3 +794,34 @@ fn a_passphrase_is_asked_for_twice() {
     assert!(!generate("team", "secret\n", "secret\n", "`team.key`"));
     assert_eq!(s.shell("ls *.key *.pub | wc -l").ok().trim(), "2");
 }
+
+#[test]
+fn artifacts_are_held_against_the_policies_too() {
+    let p = Place::new(Sandbox::root());
+    let (artifact, passphrase) = (p.image("team/notes:1"), p.text("passphrase"));
+    p.file("notes.txt", "signed");
+    p.berth(&["artifact", "push", &artifact, "notes.txt"]).ok();
+    p.require_signature("team.pub");
+    let pull = ["artifact", "pull", "-o", "pulled", &artifact];
+    let refused = p.berth(&pull);
+    assert!(refused.fails(1).contains("has no signature"), "{refused}");
+    assert!(!p.path("pulled").exists());
+    let sign = [
+        "trust",
+        "sign",
+        "--key",
+        "team.key",
+        "--passphrase-file",
+        &passphrase,
+    ];
+    p.berth(&[&sign[..], &[&artifact]].concat()).ok();
+    p.berth(&["trust", "verify", &artifact]).ok();
+    p.berth(&pull).ok();
+    assert_eq!(
+        fs::read_to_string(p.path("pulled/notes.txt")).unwrap(),
+        "signed"
+    );
+    p.berth(&["trust", "set", &p.image("team/notes"), "reject"])
+        .ok();
+    assert!(p.berth(&pull).fails(1).contains("rejects it"));
+}

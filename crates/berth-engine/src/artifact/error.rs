@@ -22,6 +22,8 @@ pub struct Error {
 pub enum Cause {
     #[error(transparent)]
     Registry(#[from] berth_registry::Error),
+    #[error(transparent)]
+    Trust(Box<crate::trust::Error>),
     #[error("cannot understand its manifest")]
     Document { source: berth_oci::Error },
     #[error("it is an index")]
@@ -60,11 +62,18 @@ pub enum Cause {
     WrongContent { name: String },
 }
 
+impl From<crate::trust::Error> for Cause {
+    fn from(error: crate::trust::Error) -> Cause {
+        Cause::Trust(Box::new(error))
+    }
+}
+
 impl Error {
     /// The sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match &self.source {
             Cause::Registry(source) => source.kind(),
+            Cause::Trust(source) => source.kind(),
             Cause::Document { source } => source.into(),
             Cause::Index => ErrorKind::Unsupported,
             Cause::NoFile { .. } | Cause::NoFiles => ErrorKind::NotFound,
@@ -82,6 +91,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match &self.source {
             Cause::Registry(source) => return source.hint(),
+            Cause::Trust(source) => return source.hint(),
             Cause::Index => {
                 "`berth manifest inspect` shows what is in it: name one by its digest".into()
             }

@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
 use super::{Cause, Error, Event, FileStep, TITLE, fetch, run};
+use crate::trust::Trust;
 
 /// Bytes of a file's name.
 const MAX_NAME: usize = 255;
@@ -29,19 +30,23 @@ pub struct PullOptions {
     pub overwrite: bool,
 }
 
-/// Writes the files of the artifact `reference`; `told` hears of each.
+/// Writes the files of the artifact `reference`, if the policies accept it; `told` hears of each.
 ///
 /// # Errors
 /// [`Error`]. Files that came before the failing one stay.
 pub fn pull(
     config: Config,
+    trust: &Trust,
     reference: &Reference,
     options: &PullOptions,
     told: &mut dyn FnMut(Event<'_>),
 ) -> Result<Digest, Error> {
     run("pull the artifact", reference, async {
+        let gate = trust.gate(reference)?;
         let client = Client::new(config);
         let artifact = fetch(&client, reference).await?;
+        let digest = std::slice::from_ref(&artifact.digest);
+        gate.verify(&client, reference, digest).await?;
         let files = check(&artifact.manifest.layers)?;
         let target = Target::open(options)?;
         for (name, _) in &files {

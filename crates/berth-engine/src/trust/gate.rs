@@ -92,7 +92,7 @@ impl Gate {
     ///
     /// # Errors
     /// As [`Gate::admit`].
-    pub(super) async fn verify(
+    pub(crate) async fn verify(
         &self,
         client: &Client,
         reference: &Reference,

@@ -76,7 +76,7 @@ fn registries() -> Result<RegistryConfig, Failure> {
 
 /// What `--help` of the verbs that change policies says below the options.
 const ABOUT_POLICIES: &str = "\
-Policies hold for `pull`, and for `run` and `create` where they pull. The longest prefix counts, by whole parts of \
+Policies hold for `pull` and `artifact pull`, and for `run` and `create` where they pull. The longest prefix counts, by whole parts of \
 the name: docker.io/lib is no prefix of docker.io/library/busybox, which is how `busybox` is meant. What is loaded, \
 imported or bootstrapped is local, and no policy is asked; `berth trust verify` holds an image that is here already \
 against them.

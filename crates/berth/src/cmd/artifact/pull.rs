@@ -7,6 +7,7 @@ use berth_engine::artifact::{self, FileStep, PullOptions};
 use super::reference;
 use crate::cmd::{login::config, print};
 use crate::globals::Globals;
+use crate::pull::trust_files;
 use crate::ui::progress::{Progress, Style};
 use crate::verbs::{Outcome, Verb};
 
@@ -35,10 +36,11 @@ impl Verb for Pull {
             directory: self.output,
             overwrite: self.overwrite,
         };
+        let trust = trust_files().load()?;
         let mut progress = Progress::stderr(self.progress.unless(self.quiet));
         let mut names = String::new();
         let name = reference(&self.artifact)?;
-        let pulled = artifact::pull(config()?, &name, &options, &mut |event| {
+        let pulled = artifact::pull(config()?, &trust, &name, &options, &mut |event| {
             if event.step == FileStep::Written {
                 names += &format!("{}\n", event.name);
             }
