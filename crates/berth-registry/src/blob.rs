@@ -2,6 +2,7 @@
 //! one ended (`Range`), on the next mirror if there is one. Never more bytes than the descriptor says; whether
 //! they are the right ones is for the store to verify (security: G13, N13).
 
+use berth_model::ErrorKind;
 use berth_oci::header::range::content_range;
 use berth_oci::{Descriptor, Reference};
 use bytes::{Buf as _, Bytes};
@@ -26,7 +27,7 @@ pub struct BlobStream {
     attempt: u32,
     /// `offset` when `attempt` was last set to 0.
     good_at: u64,
-    /// Which endpoint to ask next.
+    /// Which endpoint to ask next, counted on past the last one.
     endpoint: usize,
     ended: bool,
 }
@@ -73,7 +74,11 @@ impl BlobStream {
         while !self.ended {
             if self.offset == self.descriptor.size {
                 self.ended = true;
-                return self.check_end().await.map(|()| None);
+                return match self.check_end().await {
+                    // All that was asked for is here, and its digest will tell whether it is right.
+                    Err(error) if self.passes_over(&error)? => Ok(None),
+                    end => end.map(|()| None),
+                };
             }
             match self.step().await {
                 Ok(Some(bytes)) => return Ok(Some(bytes)),
@@ -131,10 +136,11 @@ impl BlobStream {
         self.body = None;
         let patience = self.client.transport().patience();
         let endpoints = self.client.endpoints(&self.reference)?.len();
+        let lied = self.passes_over(&error)?;
         self.attempt += 1;
         self.endpoint += 1;
         // Another mirror, or the registry itself, may have what this one has not.
-        let others = self.endpoint < endpoints && self.attempt < patience.attempts;
+        let others = (self.endpoint < endpoints || lied) && self.attempt < patience.attempts;
         let passing = error.is_passing() || matches!(error, Error::CutOff { .. });
         // Nothing ever came: the server is not there.
         let absent = matches!(error, Error::Connect { .. }) && self.offset == 0;
@@ -154,9 +160,22 @@ impl BlobStream {
         Ok(())
     }
 
-    async fn open(&mut self) -> Result<Body, Error> {
+    /// Whether it was a mirror that did this, and is asked no more.
+    fn passes_over(&self, error: &Error) -> Result<bool, Error> {
         let endpoints = self.client.endpoints(&self.reference)?;
         let endpoint = &endpoints[self.endpoint % endpoints.len()];
+        self.client.pass_over(endpoint, error);
+        // What was cut may go on.
+        Ok(error.kind() == ErrorKind::Corrupt && endpoint.distrust())
+    }
+
+    async fn open(&mut self) -> Result<Body, Error> {
+        let endpoints = self.client.endpoints(&self.reference)?;
+        let count = endpoints.len();
+        let trusted = |n: &usize| endpoints[n % count].is_trusted();
+        let next = (self.endpoint..self.endpoint + count).find(trusted);
+        self.endpoint = next.unwrap_or(self.endpoint);
+        let endpoint = &endpoints[self.endpoint % count];
         let digest = &self.descriptor.digest;
         let (rest, name) = (
             format!("blobs/{digest}"),
@@ -172,6 +191,7 @@ impl BlobStream {
         };
         check_encoding(&answer.url, &answer.response)?;
         let skip = self.check_start(&answer)?;
+        endpoint.has_sent(digest);
         Ok(Body {
             response: answer.response,
             skip,

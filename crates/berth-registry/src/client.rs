@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use berth_oci::Reference;
 use berth_oci::header::challenge::{self, Challenge};
+use berth_oci::{Digest, Reference};
 use reqwest::header::{HeaderName, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 
@@ -34,6 +34,7 @@ struct Inner {
     authorizations: Mutex<HashMap<(Origin, String, Access), Authorization>>,
     /// By registry, of those that asked.
     logins: Mutex<HashMap<String, Known>>,
+    passed_over: Mutex<Vec<PassedOver>>,
 }
 
 /// What is known of our login for a registry.
@@ -42,6 +43,15 @@ struct Known {
     login: Option<Login>,
     /// Why it cannot be read.
     failure: Option<Arc<Error>>,
+}
+
+/// A mirror that was not believed: another one was asked, or the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Its host, and port.
+    pub mirror: String,
+    /// What it did.
+    pub reason: String,
 }
 
 /// What is asked of a repository.
@@ -102,6 +112,7 @@ impl Client {
             endpoints: Mutex::default(),
             authorizations: Mutex::default(),
             logins: Mutex::default(),
+            passed_over: Mutex::default(),
         }))
     }
 
@@ -120,6 +131,43 @@ impl Client {
         &self.0.config.registries
     }
 
+    /// The mirrors that were passed over since this was asked last.
+    pub fn passed_over(&self) -> Vec<PassedOver> {
+        std::mem::take(&mut *lock(&self.0.passed_over))
+    }
+
+    /// Takes note that `endpoint`, if it is a mirror, did what `error` says; the next one is asked.
+    pub(crate) fn pass_over(&self, endpoint: &Endpoint, error: &Error) {
+        // Once is enough.
+        if endpoint.mirror && endpoint.is_trusted() && error.is_bad_answer() {
+            lock(&self.0.passed_over).push(PassedOver {
+                mirror: endpoint.host.clone(),
+                reason: error.to_string(),
+            });
+        }
+    }
+
+    /// To be called when the bytes of a whole blob were not what its digest says: the mirrors that sent some of
+    /// them are asked no more. True: there were such, so it is worth fetching the blob again.
+    ///
+    /// # Errors
+    /// The reference's registry is blocked and has no mirror.
+    pub fn blame(&self, reference: &Reference, digest: &Digest) -> Result<bool, Error> {
+        let endpoints = self.endpoints(reference)?;
+        let mut found = false;
+        for endpoint in endpoints.iter().filter(|e| e.forget_sent(digest)) {
+            found = true;
+            if endpoint.is_trusted() {
+                lock(&self.0.passed_over).push(PassedOver {
+                    mirror: endpoint.host.clone(),
+                    reason: format!("blob {digest} is not what its digest says"),
+                });
+            }
+            endpoint.distrust();
+        }
+        Ok(found && endpoints.iter().any(Endpoint::is_trusted))
+    }
+
     pub(crate) fn transport(&self) -> &Transport {
         &self.0.transport
     }
@@ -129,7 +177,7 @@ impl Client {
     pub(crate) async fn ask(&self, reference: &Reference, ask: &Ask<'_>) -> Result<Answer, Error> {
         let endpoints = self.endpoints(reference)?;
         let mut last = None;
-        for endpoint in endpoints.iter() {
+        for endpoint in endpoint::trusted(&endpoints) {
             match self.ask_patiently(endpoint, ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = Some(error),
@@ -193,9 +241,10 @@ impl Client {
             match self.ask_url(endpoint, &url, None, ask).await {
                 // Security G2: a second base exists only for insecure registries.
                 Err(error @ Error::Connect { .. }) => last = Some(error),
-                other => {
+                Err(error) => return Err(error),
+                Ok(answer) => {
                     endpoint.found(&base);
-                    return self.check(endpoint, ask, other?).await;
+                    return self.check(endpoint, ask, answer).await;
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | registries | `$BERTH_REGISTRIES`, else `$XDG_CONFIG_HOME/berth/registries.toml` (`~/.config`), else `/etc/berth/registries.toml` |
 //! | logins | `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`; then `$REGISTRY_AUTH_FILE`, else `$XDG_RUNTIME_DIR/containers/auth.json` |
+//! | certificates | `ca`, `client_cert` and `client_key` of a registry, else `/etc/docker/certs.d/HOST[:PORT]/` |
 //! | proxies | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, or in lower case |
 
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// How long to wait and how often to try.
     pub patience: Patience,
+    /// Docker's directories of certificates.
+    pub docker_certs: Vec<PathBuf>,
     /// What we call ourselves.
     pub user_agent: String,
 }
@@ -36,6 +39,7 @@ impl Default for Config {
             credentials: Credentials::default(),
             proxies: Proxies::default(),
             patience: Patience::default(),
+            docker_certs: Vec::new(),
             user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -72,6 +76,7 @@ impl Config {
             registries,
             credentials: Credentials::from_env(&get),
             proxies: Proxies::from_env(get)?,
+            docker_certs: vec![PathBuf::from("/etc/docker/certs.d")],
             ..Config::default()
         })
     }

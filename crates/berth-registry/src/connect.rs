@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use reqwest::{Certificate, Response, Url};
+use reqwest::{Response, Url};
 
+use crate::certificates::{of_docker, read_authorities, read_identity};
 use crate::limits::{self, Patience};
 use crate::proxies::Proxies;
 use crate::reach::{self, Reach};
@@ -19,12 +20,15 @@ pub(crate) struct Clients {
     proxies: Proxies,
     patience: Patience,
     user_agent: String,
+    docker_certs: Vec<PathBuf>,
     made: Mutex<Vec<(Key, reqwest::Client)>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     trust: Trust,
+    /// Who we are: certificate and key.
+    identity: Option<(PathBuf, PathBuf)>,
     led_by: Option<Reach>,
 }
 
@@ -37,8 +41,8 @@ enum Trust {
     Anybody,
     /// Those that this file's authorities signed.
     File(PathBuf),
-    /// Those that the system trusts.
-    System,
+    /// Those that the system trusts, and those that these files' authorities signed.
+    System(Vec<PathBuf>),
 }
 
 impl Clients {
@@ -48,14 +52,17 @@ impl Clients {
             proxies: config.proxies.clone(),
             patience: config.patience.clone(),
             user_agent: config.user_agent.clone(),
+            docker_certs: config.docker_certs.clone(),
             made: Mutex::default(),
         }
     }
 
     /// The client for `url`, which somebody at `led_by` named, if it is not where the user pointed.
     pub(crate) fn get(&self, url: &Url, led_by: Option<Reach>) -> Result<reqwest::Client, Error> {
+        let (trust, identity) = self.certificates(url)?;
         let key = Key {
-            trust: self.trust(url),
+            trust,
+            identity,
             // The name of a proxied host is resolved by the proxy; only addresses can be checked then.
             led_by: led_by.filter(|_| self.proxies.for_url(url).is_none()),
         };
@@ -78,18 +85,21 @@ impl Clients {
         address.map_or(Reach::Public, Reach::of)
     }
 
-    fn trust(&self, url: &Url) -> Trust {
+    /// Whom we trust there, and who we are.
+    fn certificates(&self, url: &Url) -> Result<(Trust, Option<(PathBuf, PathBuf)>), Error> {
         if url.scheme() != "https" {
-            return Trust::Nobody;
+            return Ok((Trust::Nobody, None));
         }
         let host = self.entry_name(url);
-        if self.registries.is_insecure(&host) {
-            return Trust::Anybody;
-        }
-        match self.registries.get(&host).ca {
+        let entry = self.registries.get(&host);
+        let dockers = of_docker(&self.docker_certs, &host)?;
+        let trust = match entry.ca {
+            _ if self.registries.is_insecure(&host) => Trust::Anybody,
             Some(path) => Trust::File(path),
-            None => Trust::System,
-        }
+            None => Trust::System(dockers.authorities),
+        };
+        let own = entry.client_cert.zip(entry.client_key);
+        Ok((trust, own.or(dockers.identity)))
     }
 
     /// The name that the entry of this server has in the registries file.
@@ -122,30 +132,21 @@ impl Clients {
             Trust::Nobody => builder.tls_certs_only([]),
             Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
             Trust::File(path) => builder.tls_certs_only(read_authorities(path)?),
-            Trust::System => builder,
+            Trust::System(more) => {
+                let more: Result<Vec<_>, Error> =
+                    more.iter().map(|p| read_authorities(p)).collect();
+                match more?.concat() {
+                    none if none.is_empty() => builder,
+                    more => builder.tls_certs_merge(more),
+                }
+            }
         };
+        if let Some((certificate, key)) = &key.identity {
+            builder = builder.identity(read_identity(certificate, key)?);
+        }
         if let Some(led_by) = key.led_by {
             builder = builder.dns_resolver(std::sync::Arc::new(Guard { led_by }));
         }
         builder.build().map_err(|source| Error::Tls { source })
-    }
-}
-
-fn read_authorities(path: &std::path::Path) -> Result<Vec<Certificate>, Error> {
-    let pem = std::fs::read(path).map_err(|source| Error::ReadFile {
-        what: "the certificate authorities",
-        path: path.to_owned(),
-        source,
-    })?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|source| Error::ParseCa {
-        path: path.to_owned(),
-        source: Some(source),
-    })?;
-    match found.is_empty() {
-        true => Err(Error::ParseCa {
-            path: path.to_owned(),
-            source: None,
-        }),
-        false => Ok(found),
     }
 }

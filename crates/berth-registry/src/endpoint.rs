@@ -1,8 +1,10 @@
 //! Where the repository of a reference is to be asked for: mirrors first, then the registry itself.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use berth_oci::Reference;
+use berth_oci::{Digest, Reference};
 use reqwest::Url;
 
 use crate::Error;
@@ -23,7 +25,11 @@ pub(crate) struct Endpoint {
     /// Certificates are not checked, and HTTP is taken.
     pub(crate) insecure: bool,
     /// It is asked in place of the registry.
-    mirror: bool,
+    pub(crate) mirror: bool,
+    /// It has lied: asked no more.
+    distrusted: AtomicBool,
+    /// Blobs that it sent bytes of.
+    sent: Mutex<HashSet<Digest>>,
     /// `https://host`, `http://host`, or both.
     bases: Vec<Url>,
     /// Which of `bases` answered.
@@ -55,6 +61,28 @@ impl Endpoint {
         url
     }
 
+    /// Remembers that it sent bytes of this blob.
+    pub(crate) fn has_sent(&self, digest: &Digest) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.insert(digest.clone());
+    }
+
+    /// Whether it is a mirror that sent bytes of this blob, which are no longer there.
+    pub(crate) fn forget_sent(&self, digest: &Digest) -> bool {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.remove(digest) && self.mirror
+    }
+
+    /// Asks it no more, if it is a mirror. True: it is one.
+    pub(crate) fn distrust(&self) -> bool {
+        self.distrusted.store(self.mirror, Ordering::Relaxed);
+        self.mirror
+    }
+
+    pub(crate) fn is_trusted(&self) -> bool {
+        !self.distrusted.load(Ordering::Relaxed)
+    }
+
     /// `base/v2/repository/rest?query`.
     pub(crate) fn url(&self, base: &Url, rest: &str, query: &[(&str, &str)]) -> Url {
         let mut url = base.clone();
@@ -65,6 +93,14 @@ impl Endpoint {
         }
         url
     }
+}
+
+/// Those that have not lied; all, if all have.
+pub(crate) fn trusted(endpoints: &[Endpoint]) -> impl Iterator<Item = &Endpoint> {
+    let none = !endpoints.iter().any(Endpoint::is_trusted);
+    endpoints
+        .iter()
+        .filter(move |endpoint| none || endpoint.is_trusted())
 }
 
 /// The registry itself among the endpoints of `reference`: mirrors are never written to.
@@ -148,6 +184,8 @@ fn endpoint(
         repository,
         insecure,
         mirror: false,
+        distrusted: AtomicBool::new(false),
+        sent: Mutex::default(),
         bases: bases.collect::<Result<_, _>>()?,
         answered: Mutex::new(None),
     })

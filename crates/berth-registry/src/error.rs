@@ -78,6 +78,17 @@ pub enum Error {
     },
     #[error("cannot set up the network")]
     Network { source: std::io::Error },
+    #[error("the certificate `{}` has no key", certificate.display())]
+    NoKey {
+        certificate: PathBuf,
+        directory: PathBuf,
+    },
+    #[error("`{}` and `{}` are no certificate with its key", certificate.display(), key.display())]
+    ParseIdentity {
+        certificate: PathBuf,
+        key: PathBuf,
+        source: reqwest::Error,
+    },
     #[error("cannot set up TLS")]
     Tls { source: reqwest::Error },
     #[error("`{url}` is not a usable proxy")]
@@ -206,6 +217,8 @@ impl Error {
             | Error::NoHelper { .. }
             | Error::InvalidServer { .. }
             | Error::ParseCa { .. }
+            | Error::NoKey { .. }
+            | Error::ParseIdentity { .. }
             | Error::InvalidProxy { .. } => ErrorKind::InvalidInput,
             Error::Tls { .. }
             | Error::Network { .. }
@@ -246,6 +259,10 @@ impl Error {
             Error::Connect { url, source } if is_certificate(source) => format!(
                 "if you trust it, give its certificate authority as `ca`, or `insecure = true`, for {} in registries.toml",
                 host_of(url)
+            ),
+            Error::NoKey { directory, .. } => format!(
+                "put the key beside it, as NAME.key for NAME.cert, in {}",
+                directory.display()
             ),
             Error::Connect { .. } => "check the name and that the registry runs".into(),
             Error::Silent { .. } => "try again: what has arrived is kept".into(),
@@ -289,6 +306,15 @@ impl Error {
             _ => return None,
         };
         Some(text)
+    }
+
+    /// Whether somebody broke off, or sent what cannot be, so that another may do better.
+    pub(crate) fn is_bad_answer(&self) -> bool {
+        let broke_off = matches!(
+            self,
+            Error::CutOff { .. } | Error::Request { .. } | Error::Silent { .. }
+        );
+        broke_off || self.kind() == ErrorKind::Corrupt
     }
 
     /// Whether the same request may go better a moment later.

@@ -15,6 +15,7 @@
 //! settings and logins: `config` says which.
 
 mod blob;
+mod certificates;
 mod client;
 mod config;
 mod connect;
@@ -39,7 +40,7 @@ mod write;
 
 pub use blob::BlobStream;
 pub use bytes::Bytes;
-pub use client::Client;
+pub use client::{Client, PassedOver};
 pub use config::Config;
 pub use content::{Progress, Source};
 pub use credentials::{Credentials, Login, Secret, Server, Stored};

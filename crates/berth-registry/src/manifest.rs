@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 
 use crate::Error;
 use crate::client::{Ask, Client};
+use crate::endpoint;
 use crate::error::printable;
 use crate::limits::{MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
 use crate::transport::Answer;
@@ -80,8 +81,28 @@ impl Client {
     /// As [`Client::resolve`]; too large; other content than its digest says; schema 1.
     pub async fn fetch_manifest(&self, reference: &Reference) -> Result<Fetched, Error> {
         let (rest, name) = (path(reference), reference.familiar());
-        let answer = self.ask(reference, &ask(Method::GET, &rest, &name)).await?;
-        self.receive(answer, reference, &name).await
+        let ask = ask(Method::GET, &rest, &name);
+        let endpoints = self.endpoints(reference)?;
+        let mut last = None;
+        for endpoint in endpoint::trusted(&endpoints) {
+            let answer = match self.ask_patiently(endpoint, &ask).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    last = Some(error);
+                    continue;
+                }
+            };
+            match self.receive(answer, reference, &name).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(error) => {
+                    self.pass_over(endpoint, &error);
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or(Error::Blocked {
+            registry: reference.domain().to_owned(),
+        }))
     }
 
     /// The image of `reference` for `platform`: the best of an index, or the only one that there is.
@@ -141,17 +162,19 @@ impl Client {
                 limit: MAX_CONFIG_BYTES,
             });
         }
-        let mut stream = self.fetch_blob(reference, descriptor, 0);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.next().await? {
-            bytes.extend_from_slice(&chunk);
+        let what = format!("the configuration of `{}`", reference.familiar());
+        loop {
+            let mut stream = self.fetch_blob(reference, descriptor, 0);
+            let mut bytes = Vec::new();
+            while let Some(chunk) = stream.next().await? {
+                bytes.extend_from_slice(&chunk);
+            }
+            match verify(&what, &bytes, &descriptor.digest) {
+                Ok(()) => return Ok(bytes),
+                Err(_) if self.blame(reference, &descriptor.digest)? => {}
+                Err(error) => return Err(error),
+            }
         }
-        verify(
-            &format!("the configuration of `{}`", reference.familiar()),
-            &bytes,
-            &descriptor.digest,
-        )?;
-        Ok(bytes)
     }
 
     async fn receive(

@@ -7,6 +7,8 @@
 //! blocked = false                          # true: never asked (its mirrors are)
 //! insecure = false                         # true: certificates are not checked, and plain HTTP is taken
 //! ca = "/etc/berth/certs/corp.pem"         # the only authorities trusted for this host
+//! client_cert = "/etc/berth/certs/me.pem"  # shown to this host if it asks who we are; both or neither
+//! client_key = "/etc/berth/certs/me.key"
 //! token_hosts = ["auth.example.net"]       # hosts outside of its domain that may see its credentials
 //! ```
 //! `insecure`, `ca` and `blocked` of a mirror are in an entry for the mirror's own host. A mirror written with
@@ -50,6 +52,10 @@ pub struct Registry {
     pub insecure: Option<bool>,
     /// PEM file of the only authorities to trust.
     pub ca: Option<PathBuf>,
+    /// PEM file of the certificate that says who we are.
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    pub client_key: Option<PathBuf>,
     /// More hosts that may see its credentials.
     pub token_hosts: Vec<String>,
 }
@@ -82,6 +88,13 @@ impl Registries {
             }
             if file.registry[..i].iter().any(|e| e.host == entry.host) {
                 return Err(bad("it has two entries"));
+            }
+            if entry.client_cert.is_some() != entry.client_key.is_some() {
+                return Err(bad("`client_cert` and `client_key` go together"));
+            }
+            // Who we are is for those whom the user has named.
+            if entry.host == "*" && entry.client_cert.is_some() {
+                return Err(bad("a client's certificate is for one host"));
             }
             for mirror in &entry.mirrors {
                 parse_mirror(mirror)?;
@@ -241,6 +254,8 @@ mod tests {
             "[[registry]]\nhost = \"a.b\"\nmirrors = [\"https://x/../y\"]",
             "[[registry]]\nhost = \"a.b\"\ninsecur = true",
             "[[registry]]\nhost = \"a.b\"\n[[registry]]\nhost = \"a.b\"",
+            "[[registry]]\nhost = \"a.b\"\nclient_cert = \"/c\"",
+            "[[registry]]\nhost = \"*\"\nclient_cert = \"/c\"\nclient_key = \"/k\"",
         ] {
             assert!(Registries::parse(bad).is_err(), "{bad}");
         }

@@ -676,6 +676,77 @@ fn mirrors_are_asked_first_and_may_fail() {
     }
 }
 
+/// G13: a mirror that lies of bytes is passed over, and told of; what it sent does not stay.
+#[test]
+fn lying_mirrors_are_passed_over() {
+    let image = image(big());
+    let honest = serve(&image, |_, honest| honest);
+    let size = image.bytes.len();
+    for what in [
+        "other manifest",
+        "too short",
+        "too long",
+        "cut",
+        "packed",
+        "other bytes",
+    ] {
+        let content = image.content.clone();
+        let mirror = EvilRegistry::start(move |request| {
+            let mut reply = content.reply(request);
+            let blob = request.path.contains("/blobs/");
+            match what {
+                "other manifest" if !blob => reply.body.push(b' '),
+                "too short" if blob => reply.body.truncate(size - 1),
+                "too long" if blob => {
+                    reply.body.push(0);
+                    return reply.length(Length::Chunked);
+                }
+                "cut" if blob => return reply.cut_at(1000),
+                "packed" if blob => return reply.header("content-encoding", "gzip"),
+                "other bytes" if blob => reply.body[1000] ^= 1,
+                _ => {}
+            }
+            reply
+        });
+        let registries = format!(
+            "[[registry]]\nhost = \"{}\"\nmirrors = [\"http://{}\"]",
+            honest.host(),
+            mirror.host()
+        );
+        let client = Client::new(Config {
+            registries: Registries::parse(&registries).unwrap(),
+            patience: Patience {
+                progress: Duration::from_secs(20),
+                connect: Duration::from_secs(20),
+                ..hasty()
+            },
+            ..config()
+        });
+        let name = reference(&honest.host(), "team/app:1");
+        run(async {
+            let manifest = client.resolve(&name).await.unwrap().digest;
+            let by_digest = name.with_digest(Digest::of(
+                &image
+                    .content
+                    .reply(&request("/v2/team/app/manifests/1"))
+                    .body,
+            ));
+            if what != "other manifest" {
+                assert_eq!(Some(&manifest), by_digest.digest());
+            }
+            client.fetch_manifest(&by_digest).await.unwrap();
+            let mut bytes = blob(&client, &name, &image.layer, 0).await.unwrap();
+            if !image.layer.digest.verifies(&bytes) {
+                assert!(client.blame(&name, &image.layer.digest).unwrap(), "{what}");
+                bytes = blob(&client, &name, &image.layer, 0).await.unwrap();
+            }
+            assert_eq!(bytes, image.bytes, "{what}");
+        });
+        let told = client.passed_over();
+        assert_eq!(told[0].mirror, mirror.host(), "{what}: {told:?}");
+    }
+}
+
 /// G1: a mirror in plain HTTP gets no login, unless its host is insecure.
 #[test]
 fn plain_mirrors_get_no_login() {
@@ -788,6 +859,7 @@ fn tls_and_login() {
     let server = testkit::Registry::start(Options {
         tls: true,
         login: true,
+        ..Options::default()
     });
     server.push(
         &format!("oci:{}:app", directory.path().display()),

@@ -50,7 +50,11 @@ fn prove(config: Config, host: &str, login: Login) -> Result<Login, Error> {
 #[test]
 fn a_login_is_proved() {
     for tls in [false, true] {
-        let registry = testkit::Registry::start(Options { tls, login: true });
+        let registry = testkit::Registry::start(Options {
+            tls,
+            login: true,
+            ..Options::default()
+        });
         let config = || Config {
             registries: Registries::default().with(Registry {
                 host: registry.host(),

@@ -32,8 +32,8 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 fn config() -> Config {
     Config {
         patience: Patience {
-            connect: Duration::from_secs(2),
-            progress: Duration::from_millis(700),
+            connect: Duration::from_secs(20),
+            progress: Duration::from_secs(20),
             attempts: 4,
             back_off: Duration::from_millis(10),
             longest_wait: Duration::from_millis(1500),
@@ -112,6 +112,7 @@ fn an_image_is_pushed_and_read_back() {
     let server = testkit::Registry::start(Options {
         tls: true,
         login: true,
+        ..Options::default()
     });
     let with_ca = Registries::default().with(Registry {
         host: server.host(),

@@ -21,6 +21,8 @@ pub struct Options {
     pub tls: bool,
     /// It wants [`LOGIN`].
     pub login: bool,
+    /// With `tls`: it wants a certificate of its own authority, such as [`Registry::identity`].
+    pub certificates: bool,
 }
 
 /// The registry; it is killed when dropped.
@@ -69,6 +71,12 @@ impl Registry {
         self.directory.path().join("ca.pem")
     }
 
+    /// A client's certificate and its key, of a registry with TLS.
+    pub fn identity(&self) -> (PathBuf, PathBuf) {
+        let at = |name| self.directory.path().join(name);
+        (at("client.pem"), at("client.key"))
+    }
+
     /// Where it keeps its content.
     pub fn storage(&self) -> PathBuf {
         self.directory.path().join("storage")
@@ -108,8 +116,12 @@ fn configure(directory: &Path, options: Options) -> PathBuf {
     );
     if options.tls {
         certify(directory);
+        let clients = match options.certificates {
+            true => format!(", clientcas: [{}]", at("ca.pem")),
+            false => String::new(),
+        };
         text += &format!(
-            "  tls: {{certificate: {}, key: {}}}\n",
+            "  tls: {{certificate: {}, key: {}{clients}}}\n",
             at("server.pem"),
             at("server.key")
         );
@@ -126,7 +138,7 @@ fn configure(directory: &Path, options: Options) -> PathBuf {
     path
 }
 
-/// An authority and a certificate for 127.0.0.1 that it signed.
+/// An authority, a certificate for 127.0.0.1 that it signed, and one for a client.
 fn certify(directory: &Path) {
     let script = "set -e
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=berth test CA' \
@@ -136,7 +148,12 @@ fn certify(directory: &Path) {
             -keyout server.key -out server.csr
         printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n' > extensions
         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
-            -extfile extensions -out server.pem";
+            -extfile extensions -out server.pem
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=client' \
+            -keyout client.key -out client.csr
+        printf 'basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n' > extensions
+        openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+            -extfile extensions -out client.pem";
     let mut command = Command::new("sh");
     command.args(["-c", script]).current_dir(directory);
     Finished::run(&mut command, b"", Duration::from_secs(60)).ok();
