@@ -92,6 +92,45 @@ impl Drop for Docker {
     }
 }
 
+/// What berth pushed docker pulls and runs; what docker pushed, berth does.
+#[test]
+fn images_go_both_ways_through_a_registry() {
+    let docker = Docker::start();
+    let registry = testkit::Registry::start(testkit::registry::Options::default());
+    let from_berth = format!("{}/from/berth:1", registry.host());
+    docker.sandbox.berth(&["tag", "busybox", &from_berth]).ok();
+    docker.sandbox.berth(&["push", &from_berth]).ok();
+    docker.call(&["pull", &from_berth]).ok();
+    assert_eq!(docker.run(&[&from_berth, "echo", "there"]).ok(), "there");
+
+    let from_docker = format!("{}/from/docker:1", registry.host());
+    docker.call(&["tag", "busybox", &from_docker]).ok();
+    docker.call(&["push", &from_docker]).ok();
+    let ran = [
+        "run",
+        "--rm",
+        "-q",
+        "--network=none",
+        &from_docker,
+        "echo",
+        "back",
+    ];
+    assert_eq!(docker.sandbox.berth(&ran).ok(), "back");
+    // Docker's own media types, pushed as they came.
+    let again = format!("{}/again:1", registry.host());
+    docker.sandbox.berth(&["tag", &from_docker, &again]).ok();
+    docker.sandbox.berth(&["push", &again]).ok();
+    docker.call(&["pull", &again]).ok();
+    let digests = ["images", "--digests", "--format", "{{.Digest}}"];
+    let digest = |name: &str| {
+        docker
+            .call(&[&digests[..], &[name]].concat())
+            .ok()
+            .to_owned()
+    };
+    assert_eq!(digest(&again), digest(&from_docker));
+}
+
 #[test]
 fn programs_run_and_fail_as_docker_says() {
     let docker = Docker::start();

@@ -50,6 +50,7 @@ mod progress;
 mod prune;
 mod ps;
 mod pull;
+mod push;
 mod security;
 mod sharing;
 mod trust;

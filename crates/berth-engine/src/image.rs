@@ -13,6 +13,7 @@ mod layer;
 mod list;
 mod load;
 pub mod pull;
+pub mod push;
 mod remove;
 mod save;
 mod tag;

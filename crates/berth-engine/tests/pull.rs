@@ -17,7 +17,7 @@ use berth_layer::Limits;
 use berth_layer::tar::{Entry, Kind, Writer};
 use berth_model::ErrorKind;
 use berth_oci::{Descriptor, Digest, Index, Manifest, Platform, Reference, media};
-use berth_registry::{Config, Patience};
+use berth_registry::{Config, Patience, Registries};
 use berth_snapshot::{Driver, Snapshots};
 use berth_store::Store;
 use testkit::evil_registry::{Content, EvilRegistry, Recorded, Reply};
@@ -47,6 +47,7 @@ const TESTS: &[Test] = testkit::tests![
     a_dying_registry_is_resumed,
     rubbish_in_the_ingest_is_replaced,
     t16_lies_leave_nothing,
+    g13_a_lying_mirror_is_passed_over,
     a_hostile_layer_leaves_nothing,
     two_pulls_share_the_work,
     a_new_image_takes_the_name,
@@ -77,6 +78,7 @@ struct Place {
     snapshots: Snapshots,
     options: UnpackOptions,
     patience: Patience,
+    registries: Registries,
 }
 
 impl Place {
@@ -93,6 +95,7 @@ impl Place {
                 limits: Limits::default(),
             },
             patience: Patience::default(),
+            registries: Registries::default(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Place {
             trust: &Trust::default(),
         };
         let config = Config {
+            registries: self.registries.clone(),
             patience: Patience {
                 attempts: 2,
                 back_off: Duration::from_millis(10),
@@ -411,6 +415,45 @@ fn rubbish_in_the_ingest_is_replaced() {
             .collect();
         assert_eq!(starts, [Some(5000), None]);
         assert_eq!(place.count("ingest"), 0);
+    }
+}
+
+/// G13: a mirror whose blobs are others is told of, and the registry gives them.
+fn g13_a_lying_mirror_is_passed_over() {
+    let mut made = Made::new(&[tar(&[("a", &noise())]), tar(&[("b", b"b")])]);
+    let config = made.config("amd64");
+    made.manifest("amd64", "1");
+    let blobs = [&made.layers[0], &config];
+    for blob in blobs.map(|blob| blob.digest.clone()) {
+        let (honest, path) = (made.content.clone(), format!("/v2/app/blobs/{blob}"));
+        let mirror = EvilRegistry::start(move |request| {
+            let mut reply = honest.reply(request);
+            if request.path == path {
+                reply.body[40] ^= 1;
+            }
+            reply
+        });
+        let content = made.content.clone();
+        let server = EvilRegistry::start(move |request| content.reply(request));
+        let dir = tempfile::tempdir().unwrap();
+        let mut place = Place::open(dir.path());
+        let text = format!(
+            "[[registry]]\nhost = \"{}\"\nmirrors = [\"http://{}\"]",
+            server.host(),
+            mirror.host()
+        );
+        place.registries = Registries::parse(&text).unwrap();
+        let mut told = Vec::new();
+        let pulled = place.pull_for(&format!("{}/app:1", server.host()), None, &mut |event| {
+            if let PullEvent::PassedOver { mirror, reason } = event {
+                told.push((mirror, reason));
+            }
+        });
+        assert_eq!(pulled.unwrap().chains.len(), 2);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].0, mirror.host());
+        assert!(told[0].1.contains(&blob.to_string()), "{told:?}");
+        assert_eq!(blob_requests(&server, &blob).len(), 1);
     }
 }
 

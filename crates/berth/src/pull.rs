@@ -25,16 +25,23 @@ pub fn pull(
     let mut progress = Progress::stderr(style);
     let tag = reference.tag().unwrap_or("the digest");
     progress.say(&format!("{tag}: Pulling from {}", reference.path()));
-    let pulled = engine.pull(config, &trust, reference, platform, &mut |event| {
-        if let PullEvent::Layer {
-            digest,
-            size_bytes,
-            step,
-        } = event
-        {
-            progress.layer(&digest, step, size_bytes);
-        }
-    });
+    let pulled = engine.pull(
+        config,
+        &trust,
+        reference,
+        platform,
+        &mut |event| match event {
+            PullEvent::Layer {
+                digest,
+                size_bytes,
+                step,
+            } => progress.layer(&digest, step, size_bytes),
+            PullEvent::PassedOver { mirror, reason } => {
+                progress.warn(&format!("mirror {mirror} was passed over: {reason}"));
+            }
+            PullEvent::Resolved { .. } => {}
+        },
+    );
     let pulled = pulled.map_err(|error| Failure::hinted(&error, error.hint()))?;
     progress.finish();
     progress.say(&format!("Digest: {}", pulled.descriptor.digest));

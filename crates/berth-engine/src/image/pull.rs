@@ -19,7 +19,7 @@ use std::thread;
 
 use berth_oci::image::{MAX_CONFIG_BYTES, parse_config};
 use berth_oci::{Descriptor, Digest, ImageConfig, Platform, Reference};
-use berth_registry::{Client, Config, FetchedImage};
+use berth_registry::{Client, Config, FetchedImage, PassedOver};
 use berth_snapshot::Snapshots;
 use berth_store::{Expected, Lease, Store};
 
@@ -57,6 +57,13 @@ pub enum PullEvent {
         digest: Digest,
         /// Different layers.
         layers: usize,
+    },
+    /// A mirror was not believed; another one was asked, or the registry.
+    PassedOver {
+        /// Its host, and port.
+        mirror: String,
+        /// What it did.
+        reason: String,
     },
     /// Something about a layer.
     Layer {
@@ -167,10 +174,11 @@ fn pull_image(
     });
     let settings = settings(&runtime, &client, reference, &lease, &image)?;
     check_platform(&settings, platform, image.index.is_some())?;
+    tell_passed_over(&client, progress);
     let arrivals = Arrivals::new(fetch::fetchers(layers.len()));
     let chains = thread::scope(|scope| {
         let (news, heard) = mpsc::channel();
-        let wanted = fetch::Wanted::start(scope, runtime, client, reference.clone());
+        let wanted = fetch::Wanted::start(scope, runtime, client.clone(), reference.clone());
         let team = Team {
             news,
             stop: Arc::new(AtomicBool::new(false)),
@@ -184,6 +192,7 @@ fn pull_image(
         // Ends when all threads have dropped their end.
         let mut failure = None;
         for message in heard {
+            tell_passed_over(&client, progress);
             match message {
                 Ok(event) => progress(event),
                 Err(cause) => failure = failure.or(Some(cause)),
@@ -203,6 +212,12 @@ fn pull_image(
         &settings,
         chains,
     )
+}
+
+fn tell_passed_over(client: &Client, progress: &mut dyn FnMut(PullEvent)) {
+    for PassedOver { mirror, reason } in client.passed_over() {
+        progress(PullEvent::PassedOver { mirror, reason });
+    }
 }
 
 /// What the threads of a pull share.

@@ -32,6 +32,7 @@ pub mod manifest;
 pub mod pause;
 pub mod ps;
 pub mod pull;
+pub mod push;
 pub mod rename;
 pub mod restart;
 pub mod rm;

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use berth_engine::artifact::{Event, FileStep};
 use berth_engine::image::pull::LayerStep;
+use berth_engine::image::push::PushStep;
 use berth_oci::Digest;
 use serde_json::json;
 
@@ -109,6 +110,18 @@ impl From<FileStep> for Step {
     }
 }
 
+impl From<PushStep> for Step {
+    fn from(step: PushStep) -> Step {
+        match step {
+            PushStep::Waiting => said("Waiting"),
+            PushStep::Exists => said("Layer already exists"),
+            PushStep::Mounted(from) => said(format!("Mounted from {from}")),
+            PushStep::Pushing(bytes) => done("Pushing", bytes),
+            PushStep::Pushed => said("Pushed"),
+        }
+    }
+}
+
 fn said(word: impl Into<Cow<'static, str>>) -> Step {
     Step {
         word: word.into(),
@@ -157,6 +170,17 @@ impl Progress {
             Mode::Json => writeln!(self.out, "{}", json!({ "status": text })),
             Mode::Terminal(screen) => screen.say(&mut self.out, text, &self.layers),
         };
+    }
+
+    /// A warning: told in any style, for it is no decoration.
+    pub fn warn(&mut self, text: &str) {
+        let text = format!("warning: {text}");
+        match &self.mode {
+            Mode::Quiet => {
+                let _ = writeln!(self.out, "{text}");
+            }
+            _ => self.say(&text),
+        }
     }
 
     /// A layer of `total` bytes moved on.

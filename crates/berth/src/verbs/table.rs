@@ -75,6 +75,7 @@ pub fn all() -> Vec<Entry> {
 fn on_images() -> Vec<Entry> {
     vec![
         verb::<cmd::pull::Pull>("pull", "Fetch an image from its registry"),
+        verb::<cmd::push::Push>("push", "Bring an image to its registry"),
         verb::<cmd::import::Import>("import", "Make an image of the tar of a root file system"),
         verb::<cmd::load::Load>("load", "Take images from an archive"),
         verb::<cmd::save::Save>("save", "Write images to an archive"),

@@ -27,7 +27,11 @@ const TELL_EVERY: Duration = Duration::from_millis(50);
 
 /// The way to the network's thread, which ends when all of these are dropped.
 #[derive(Clone)]
-pub(super) struct Wanted(channel::UnboundedSender<Request>);
+pub(super) struct Wanted {
+    requests: channel::UnboundedSender<Request>,
+    client: Client,
+    reference: Reference,
+}
 
 struct Request {
     blob: Descriptor,
@@ -44,6 +48,11 @@ impl Wanted {
         reference: Reference,
     ) -> Wanted {
         let (sender, mut requests) = channel::unbounded_channel::<Request>();
+        let wanted = Wanted {
+            requests: sender,
+            client: client.clone(),
+            reference: reference.clone(),
+        };
         scope.spawn(move || {
             runtime.block_on(async {
                 let mut transfers = tokio::task::JoinSet::new();
@@ -55,7 +64,12 @@ impl Wanted {
                 transfers.shutdown().await;
             });
         });
-        Wanted(sender)
+        wanted
+    }
+
+    /// Whether a mirror sent bytes that are not the blob's; it is asked no more.
+    fn blame_mirror(&self, blob: &Descriptor) -> Result<bool, berth_registry::Error> {
+        self.client.blame(&self.reference, &blob.digest)
     }
 
     /// The blob's bytes from `from` on, as they come.
@@ -67,7 +81,7 @@ impl Wanted {
         let (reply, answer) = channel::channel(IN_FLIGHT);
         let blob = blob.clone();
         // If the thread is gone, so is `reply`, and the answer says that.
-        let _ = self.0.send(Request { blob, from, reply });
+        let _ = self.requests.send(Request { blob, from, reply });
         answer
     }
 }
@@ -191,7 +205,8 @@ impl Fetcher<'_> {
                     self.team.tell(layer, LayerStep::Downloaded);
                     return Ok(true);
                 }
-                Err(berth_store::Error::DigestMismatch { .. }) if may_be_rubbish => {}
+                Err(berth_store::Error::DigestMismatch { .. })
+                    if may_be_rubbish || self.wanted.blame_mirror(layer)? => {}
                 Err(error) => return Err(wrong_layer(layer, error)),
             }
         }

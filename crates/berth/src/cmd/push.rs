@@ -1,0 +1,113 @@
+//! `berth push`.
+
+use berth_engine::Engine;
+use berth_engine::image::RegistryConfig;
+use berth_engine::image::push::{PushEvent, Pushed};
+use berth_oci::{Platform, Reference};
+
+use crate::context;
+use crate::globals::Globals;
+use crate::opts::security;
+use crate::ui::diagnostic::Failure;
+use crate::ui::progress::{Progress, Style};
+use crate::verbs::{Outcome, Verb};
+
+/// Bring an image to its registry
+#[derive(Debug, clap::Args)]
+pub struct Push {
+    /// Push all images of this name
+    #[arg(short, long)]
+    all_tags: bool,
+    /// Push the image for this platform alone, such as linux/arm64, not the whole index
+    #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
+    platform: Option<Platform>,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
+    progress: Style,
+    /// Print the image's name only
+    #[arg(short, long)]
+    quiet: bool,
+    /// The image: its name says where it goes
+    image: String,
+}
+
+impl Verb for Push {
+    fn run(self, globals: &Globals) -> Outcome {
+        let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let engine = context::engine(globals)?;
+        let untagged = reference.digest().is_none()
+            && Reference::parse(&format!("{}:latest", self.image)).is_ok();
+        let names = match self.all_tags {
+            true if !untagged => {
+                return Err(Failure::usage("a tag cannot be pushed with --all-tags")
+                    .hint("name the repository alone"));
+            }
+            true => engine.tags_of(&reference)?,
+            false => vec![reference.clone()],
+        };
+        if names.is_empty() {
+            let name = reference.familiar_name();
+            return Err(Failure::new(format!("no image is called `{name}`"))
+                .hint("`berth images` lists all images"));
+        }
+        let mut progress = Progress::stderr(self.progress.unless(self.quiet));
+        if untagged && !self.all_tags {
+            progress.say("Using default tag: latest");
+        }
+        progress.say(&format!(
+            "The push refers to repository [{}]",
+            reference.name()
+        ));
+        for name in &names {
+            let pushed = self.push(&engine, name, &mut progress)?;
+            super::print(&self.result(&pushed))?;
+        }
+        Ok(0)
+    }
+}
+
+impl Push {
+    fn push(
+        &self,
+        engine: &Engine,
+        name: &Reference,
+        progress: &mut Progress,
+    ) -> Result<Pushed, Failure> {
+        let config = RegistryConfig::from_env(|name| std::env::var(name).ok())
+            .map_err(|error| Failure::hinted(&error, error.hint()))?;
+        let pushed =
+            engine.push_image(
+                config,
+                name,
+                self.platform.as_ref(),
+                &mut |event| match event {
+                    PushEvent::Layer {
+                        digest,
+                        size_bytes,
+                        step,
+                    } => progress.layer(&digest, step, size_bytes),
+                    PushEvent::OnlyOne {
+                        index,
+                        manifest,
+                        platform,
+                    } => progress.warn(&format!(
+                        "not all images of {} are here: only that for {platform} is pushed, {}",
+                        index.short(),
+                        manifest.short()
+                    )),
+                },
+            );
+        let pushed = pushed.map_err(|error| Failure::hinted(&error, error.hint()))?;
+        progress.finish();
+        Ok(pushed)
+    }
+
+    fn result(&self, pushed: &Pushed) -> String {
+        if self.quiet {
+            return format!("{}\n", pushed.reference);
+        }
+        let tag = pushed.reference.tag().unwrap_or_default();
+        let (digest, size) = (&pushed.descriptor.digest, pushed.descriptor.size);
+        format!("{tag}: digest: {digest} size: {size}\n")
+    }
+}
