@@ -36,12 +36,13 @@ impl Engine {
     /// [`Error::NoImage`], [`Error::Ambiguous`], [`Error::InUse`], [`Error::ManyNames`],
     /// [`Error::Store`].
     pub fn remove_image(&self, text: &str, force: bool) -> Result<Vec<Removed>, Error> {
-        // What is taken away from here may be kept again a step later.
-        let lease = self.store.lease().map_err(store("hold the image"))?;
+        // What is taken away from here may be kept again a step later. A full disk has no room for a lease, and
+        // removal is the way out of it.
+        let lease = self.store.lease().ok();
         let removed = match self.entry_named(text)? {
             Some((reference, entry)) => {
                 let digest = &entry.descriptor.digest;
-                lease.add(digest).map_err(store("hold the image"))?;
+                let _ = lease.as_ref().map(|lease| lease.add(digest));
                 self.remove_name(&reference, entry, force)?
             }
             None => self.remove_by_id(&find(&self.store, text)?, force)?,
