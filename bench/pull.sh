@@ -9,7 +9,6 @@ image=$registry/bench/multi:1
 make_image "$image"
 $docker_command push -q "$image" >/dev/null
 echo "$(du -sm "$work/registry" | cut -f1) MiB in the registry"
-mkdir -p "$work/root"
 
 forget() {
     "$berth" rmi -f "$image" >/dev/null 2>&1 || true

@@ -16,5 +16,5 @@ for name in base:ca-certificates python:python3 perl:perl,libwww-perl nginx:ngin
     alone=$((alone + $(du -sk "$work/one/snapshots" | cut -f1)))
     rm -rf "$work/one"
     "$berth" import "$work/system.tar" "${name%%:*}" >/dev/null
-    echo "${name%%:*}: $((alone >> 10)) MiB alone so far, $(($(du -sk "$work/root/snapshots" | cut -f1) >> 10)) MiB together"
+    echo "${name%%:*}: $((alone >> 10)) MiB alone so far, $(($(du -sk "$BERTH_ROOT/snapshots" | cut -f1) >> 10)) MiB together"
 done
