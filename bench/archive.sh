@@ -6,30 +6,10 @@ start_docker
 start_podman
 image=bench/archive:1
 
-mkdir "$work/context"
-index=0
-{
-    echo FROM scratch
-    for source in /usr/bin /usr/lib/x86_64-linux-gnu /usr/lib/gcc /usr/share/perl /usr/share/doc /usr/sbin \
-        /usr/include /usr/share/locale /usr/lib/python3; do
-        [ -d "$source" ] || continue
-        index=$((index + 1))
-        mkdir "$work/context/$index"
-        # About 48 MiB of each, whole files only.
-        find "$source" -xdev -type f -size -8M -print0 2>/dev/null | sort -z | head -zn 4000 |
-            tar -C / --null -T - -cf - 2>/dev/null | head -c 48M |
-            tar -C "$work/context/$index" -xf - 2>/dev/null || true
-        echo "COPY $index /$index"
-    done
-} >"$work/context/Dockerfile"
-DOCKER_BUILDKIT=0 $docker_command build -q -t "$image" "$work/context" >/dev/null
+make_image "$image"
 $docker_command save -o "$work/docker.tar" "$image"
-rm -rf "$work/context"
 $podman_command load -q -i "$work/docker.tar" >/dev/null
 "$berth" load -q -i "$work/docker.tar" >/dev/null
-echo "$index layers, $(($(stat -c %s "$work/docker.tar") >> 20)) MiB"
-
-sleep_for_inodes() { sleep 6; } # ext4 shuns inodes freed in the last seconds, which slows whoever comes next
 
 for round in $(seq "${ROUNDS:-5}"); do
     rm -f "$work"/*.tar
@@ -41,14 +21,14 @@ table "save of a multi-layer image" ms
 
 for round in $(seq "${ROUNDS:-5}"); do
     "$berth" rmi -f "$image" >/dev/null
-    sleep_for_inodes
+    rest
     once berth /usr/bin/time -f %M -o "$work/peak" "$berth" load -q -i "$work/berth.tar"
     cp "$work/peak" "$work/berth-peak"
     $docker_command rmi -f "$image" >/dev/null
-    sleep_for_inodes
+    rest
     once docker $docker_command load -q -i "$work/docker.tar"
     $podman_command rmi -f "$image" >/dev/null
-    sleep_for_inodes
+    rest
     once podman $podman_command load -q -i "$work/podman.tar"
 done
 table "load of a multi-layer image" ms

@@ -18,23 +18,4 @@ mod whiteouts;
 #[path = "../fuzz/fuzz_targets/zstd.rs"]
 mod zstd;
 
-/// One test a target.
-macro_rules! replay {
-    ($($target:ident),*) => {
-        $(
-            #[test]
-            fn $target() {
-                let name = stringify!($target);
-                testkit::corpus::replay(env!("CARGO_MANIFEST_DIR"), name, $target::check);
-            }
-        )*
-
-        #[test]
-        fn every_target_is_here() {
-            let targets = [$(stringify!($target)),*];
-            testkit::corpus::assert_complete(env!("CARGO_MANIFEST_DIR"), &targets);
-        }
-    };
-}
-
-replay!(apply, decompress, gzip, tar_reader, whiteouts, zstd);
+testkit::replay_corpora!(apply, decompress, gzip, tar_reader, whiteouts, zstd);

@@ -21,25 +21,6 @@ mod reference;
 #[path = "../fuzz/fuzz_targets/retry.rs"]
 mod retry;
 
-/// One test a target.
-macro_rules! replay {
-    ($($target:ident),*) => {
-        $(
-            #[test]
-            fn $target() {
-                let name = stringify!($target);
-                testkit::corpus::replay(env!("CARGO_MANIFEST_DIR"), name, $target::check);
-            }
-        )*
-
-        #[test]
-        fn every_target_is_here() {
-            let targets = [$(stringify!($target)),*];
-            testkit::corpus::assert_complete(env!("CARGO_MANIFEST_DIR"), &targets);
-        }
-    };
-}
-
-replay!(
+testkit::replay_corpora!(
     challenge, config, digest, index, link, manifest, platform, range, reference, retry
 );

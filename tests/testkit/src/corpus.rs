@@ -37,3 +37,23 @@ pub fn assert_complete(manifest_dir: &str, targets: &[&str]) {
         );
     }
 }
+
+/// One test a target, which replays its corpus, and one that none is forgotten. `$target` is the module of the fuzzer.
+#[macro_export]
+macro_rules! replay_corpora {
+    ($($target:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $target() {
+                let name = stringify!($target);
+                $crate::corpus::replay(env!("CARGO_MANIFEST_DIR"), name, $target::check);
+            }
+        )*
+
+        #[test]
+        fn every_target_is_here() {
+            let targets = [$(stringify!($target)),*];
+            $crate::corpus::assert_complete(env!("CARGO_MANIFEST_DIR"), &targets);
+        }
+    };
+}
