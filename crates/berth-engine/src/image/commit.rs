@@ -76,11 +76,11 @@ impl Engine {
             .map_err(container_error)?;
         let not_frozen = still.not_frozen.clone();
         drop(still);
-        let layer = writer.finish()?;
+        let layer = writer.finish_unless_empty()?;
 
         let mut layers = as_oci(manifest.layers)?;
-        let empty = layer.diff_id == empty_layer();
-        if !empty {
+        let empty = layer.is_none();
+        if let Some(layer) = layer {
             layers.push(layer.descriptor);
             config.rootfs.diff_ids.push(layer.diff_id);
         }
@@ -183,11 +183,6 @@ fn as_oci(layers: Vec<Descriptor>) -> Result<Vec<Descriptor>, Error> {
         Ok(layer)
     };
     layers.into_iter().map(convert).collect()
-}
-
-/// The diff-id of an archive of nothing: two empty blocks.
-fn empty_layer() -> Digest {
-    Digest::of(&[0; 1024])
 }
 
 /// The image's defaults, replaced by what the container was asked for.

@@ -41,6 +41,7 @@ impl<'l> LayerWriter<'l> {
     }
 
     pub(crate) fn finish(self) -> Result<MadeLayer, Error> {
+        let diff_id = self.diff_id();
         let ingest = self
             .gzip
             .finish()
@@ -48,8 +49,20 @@ impl<'l> LayerWriter<'l> {
         let blob = ingest.commit().map_err(store("keep the layer"))?;
         Ok(MadeLayer {
             descriptor: Descriptor::new(media::LAYER_GZIP, blob.digest, blob.size),
-            diff_id: Digest::sha256(self.hash.finalize().into()),
+            diff_id,
         })
+    }
+
+    /// As [`LayerWriter::finish`]. `None`: it is an archive of nothing, two empty blocks, and nothing is kept.
+    pub(crate) fn finish_unless_empty(self) -> Result<Option<MadeLayer>, Error> {
+        if self.diff_id() == Digest::of(&[0; 1024]) {
+            return Ok(None);
+        }
+        self.finish().map(Some)
+    }
+
+    fn diff_id(&self) -> Digest {
+        Digest::sha256(self.hash.clone().finalize().into())
     }
 }
 
