@@ -2,6 +2,7 @@
 # save and load of an image of at least six layers and about 300 MB (files of this machine's /usr). Each loads the
 # archive that it has saved itself, onto a store without the image; page cache warm.
 source "$(dirname "$0")/lib.sh"
+stores_in_memory
 start_docker
 start_podman
 image=bench/archive:1
@@ -21,14 +22,11 @@ table "save of a multi-layer image" ms
 
 for round in $(seq "${ROUNDS:-5}"); do
     "$berth" rmi -f "$image" >/dev/null
-    rest
     once berth /usr/bin/time -f %M -o "$work/peak" "$berth" load -q -i "$work/berth.tar"
     cp "$work/peak" "$work/berth-peak"
     $docker_command rmi -f "$image" >/dev/null
-    rest
     once docker $docker_command load -q -i "$work/docker.tar"
     $podman_command rmi -f "$image" >/dev/null
-    rest
     once podman $podman_command load -q -i "$work/podman.tar"
 done
 table "load of a multi-layer image" ms

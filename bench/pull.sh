@@ -2,6 +2,7 @@
 # Pull of an image of at least six layers and about 300 MB from a registry on loopback, gzip, onto a store without it;
 # then the same until its first program has run; then in a cgroup of 64 MiB.
 source "$(dirname "$0")/lib.sh"
+stores_in_memory
 start_docker
 start_podman
 start_registry
@@ -14,7 +15,6 @@ forget() {
     "$berth" rmi -f "$image" >/dev/null 2>&1 || true
     $docker_command rmi -f "$image" >/dev/null 2>&1 || true
     $podman_command rmi -f "$image" >/dev/null 2>&1 || true
-    rest
 }
 
 for round in $(seq "${ROUNDS:-5}"); do
@@ -34,11 +34,10 @@ done
 table "pull and run of true, cold store" ms
 
 # Page cache counts there, too, but can be taken back; what berth holds itself cannot.
-group=/sys/fs/cgroup/memory/${work##*/}
+group=/sys/fs/cgroup/memory/${work##*/}-pull
 if mkdir "$group" 2>/dev/null; then
-    forget
     echo $((64 << 20)) >"$group/memory.limit_in_bytes"
-    sh -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$group" "$berth" pull -q "$image" >/dev/null
+    sh -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$group" "$berth" --root "$work/on-disk" pull -q "$image" >/dev/null
     echo "berth pull in a cgroup of 64 MiB: done, $(sed -n 's/^total_rss //p' "$group/memory.stat") bytes held after it, OOM kills: $(sed -n 's/^oom_kill //p' "$group/memory.oom_control")"
     echo 0 >"$group/memory.force_empty" 2>/dev/null || true
     rmdir "$group"
