@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
@@ -100,20 +100,26 @@ fn same_file(a: BorrowedFd<'_>, b: BorrowedFd<'_>, name: &OsStr) -> Result<bool,
     if !same_attributes(&a, &b)? {
         return Ok(false);
     }
-    let (mut a, mut b) = (File::from(a), File::from(b));
+    same_content(&File::from(a), &File::from(b))
+}
+
+/// Whether two files hold the same bytes.
+pub(crate) fn same_content(a: &File, b: &File) -> Result<bool, Errno> {
     let (mut one, mut other) = (vec![0; 128 << 10], vec![0; 128 << 10]);
     let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let mut at = 0;
     loop {
-        let count = a.read(&mut one).map_err(failed)?;
+        let count = a.read_at(&mut one, at).map_err(failed)?;
         if count == 0 {
-            return Ok(b.read(&mut other).map_err(failed)? == 0);
+            return Ok(b.read_at(&mut other, at).map_err(failed)? == 0);
         }
-        match b.read_exact(&mut other[..count]) {
+        match b.read_exact_at(&mut other[..count], at) {
             Ok(()) if one[..count] == other[..count] => {}
             Ok(()) => return Ok(false),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
             Err(error) => return Err(failed(error)),
         }
+        at += count as u64;
     }
 }
 

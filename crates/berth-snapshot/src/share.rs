@@ -14,10 +14,9 @@
 //! All of it is best effort: a file that cannot be linked stays what it is.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 
 use berth_fs::Durability;
 use berth_oci::Digest;
@@ -25,6 +24,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::Error;
+use crate::compare::same_content;
 use crate::snapshotter::make_dir;
 use crate::store::{Active, Snapshots, names, step};
 
@@ -77,7 +77,7 @@ impl Snapshots {
 
     /// The shared files that a snapshot has: names in the pool and bytes on the disk.
     pub fn shared(&self, chain: &Digest) -> Vec<(String, u64)> {
-        let tree = self.dir().join(chain.hex()).join(LIST);
+        let tree = self.dir_of(chain).join(LIST);
         let list = fs::read_to_string(tree).unwrap_or_default();
         let lines = list.lines().filter_map(|name| {
             let stat = rustix::fs::lstat(self.dir().join(POOL).join(name)).ok()?;
@@ -108,8 +108,8 @@ impl Snapshots {
 }
 
 /// The names that the layers below have.
-fn taken(lowers: &[std::path::PathBuf]) -> HashSet<String> {
-    let list = |lower: &std::path::PathBuf| fs::read_to_string(lower.with_file_name(LIST)).ok();
+fn taken(lowers: &[PathBuf]) -> HashSet<String> {
+    let list = |lower: &PathBuf| fs::read_to_string(lower.with_file_name(LIST)).ok();
     let lists: Vec<String> = lowers.iter().filter_map(list).collect();
     let lines = lists.iter().flat_map(|list| list.lines());
     lines.map(str::to_owned).collect()
@@ -190,43 +190,24 @@ fn key(stat: &Stat, copy: u32) -> String {
     format!("{st_size}-{st_mtime}.{st_mtime_nsec}-{mode:o}-{st_uid}-{st_gid}-{copy}")
 }
 
-fn open(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+fn open(dir: BorrowedFd<'_>, name: &str) -> Result<File, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, name, flags, Mode::empty())
+    rustix::fs::openat(dir, name, flags, Mode::empty()).map(File::from)
 }
 
 /// A regular file without attributes of its own.
-fn is_plain(file: &OwnedFd, stat: &Stat) -> bool {
+fn is_plain(file: &File, stat: &Stat) -> bool {
     let attributes = rustix::fs::flistxattr(file, &mut [0u8; 1][..]);
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
         && matches!(attributes, Ok(0) | Err(Errno::OPNOTSUPP))
 }
 
-fn is_same(file: &OwnedFd, stat: &Stat, known: &OwnedFd) -> Result<bool, Errno> {
+fn is_same(file: &File, stat: &Stat, known: &File) -> Result<bool, Errno> {
     let other = rustix::fs::fstat(known)?;
     if !is_plain(known, &other) || other.st_nlink >= MOST_LINKS || key(stat, 0) != key(&other, 0) {
         return Ok(false);
     }
-    let same = || -> io::Result<bool> {
-        let [a, b] = [file, known].map(|fd| fd.try_clone().map(fs::File::from));
-        let (a, b) = (a?, b?);
-        let (mut here, mut there) = (vec![0; 128 << 10], vec![0; 128 << 10]);
-        let size = stat.st_size.unsigned_abs();
-        let mut at = 0;
-        while at < size {
-            let length = usize::try_from(size - at)
-                .unwrap_or(usize::MAX)
-                .min(here.len());
-            a.read_exact_at(&mut here[..length], at)?;
-            b.read_exact_at(&mut there[..length], at)?;
-            if here[..length] != there[..length] {
-                return Ok(false);
-            }
-            at += length as u64;
-        }
-        Ok(true)
-    };
-    same().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    same_content(file, known)
 }
 
 /// Puts one more name of the known file in the place of ours.

@@ -296,11 +296,7 @@ impl Snapshots {
     /// # Errors
     /// `Step`.
     pub fn throw_away(&self, chain: &Digest) -> Result<(), Error> {
-        let dir = self.dir_of(chain);
-        let thrown = self.trash.throw(&dir, Durability::Volatile);
-        thrown
-            .map(drop)
-            .map_err(|source| step("remove", &dir, source))
+        self.move_away(&self.dir_of(chain))
     }
 
     /// Bytes that a snapshot takes on the disk, without those of files that others have or may have, too
@@ -415,7 +411,7 @@ impl Snapshots {
         Ok(())
     }
 
-    fn dir_of(&self, chain: &Digest) -> PathBuf {
+    pub(crate) fn dir_of(&self, chain: &Digest) -> PathBuf {
         self.dir.join(chain.hex())
     }
 
@@ -447,17 +443,19 @@ impl Snapshots {
     }
 
     fn throw(&self, dir: &Path) -> Result<(), Error> {
-        let failed = |source| step("remove", dir, source);
         if self.rootless {
-            return self
-                .trash
-                .throw(dir, Durability::Volatile)
-                .map(drop)
-                .map_err(failed);
+            return self.move_away(dir);
         }
         self.trash
             .discard(dir, Durability::Volatile)
-            .map_err(failed)
+            .map_err(|source| step("remove", dir, source))
+    }
+
+    fn move_away(&self, dir: &Path) -> Result<(), Error> {
+        self.trash
+            .throw(dir, Durability::Volatile)
+            .map(drop)
+            .map_err(|source| step("remove", dir, source))
     }
 
     fn boot_id(&self) -> &str {
