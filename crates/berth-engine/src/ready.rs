@@ -6,7 +6,7 @@ use berth_oci::platform::Platform;
 use berth_oci::reference::Reference;
 use berth_store::{Image, Lease};
 
-use crate::unpack::{UnpackError, unpack_layers};
+use crate::unpack::{UnpackError, layers_of, unpack_layers};
 use crate::{Engine, Error, image};
 
 /// An image in the store, unpacked.
@@ -84,14 +84,7 @@ impl Engine {
         {
             return Ok(None);
         }
-        let diff_ids = &image.config.rootfs.diff_ids;
-        let layers: Vec<(&str, &Digest)> = image
-            .manifest
-            .layers
-            .iter()
-            .map(|layer| layer.media_type.as_str())
-            .zip(diff_ids)
-            .collect();
+        let layers = layers_of(&image.manifest, &image.config);
         let open = |at: usize| {
             let digest = &image.manifest.layers[at].digest;
             self.store.open_blob(digest).map_err(ReadyError::from)

@@ -21,6 +21,7 @@ use berth_oci::digest::Digest;
 
 use crate::error::Chain;
 
+pub(crate) use layers::layers_of;
 pub use layers::{Blobs, Feed, unpack_layers};
 
 /// The child's side: the main function behind `berth internal unpack`.

@@ -16,7 +16,6 @@ use super::{Findings, Problem};
 use crate::error::files;
 use crate::image;
 use crate::ready::ReadyError;
-use crate::unpack::unpack_layers;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -69,7 +68,7 @@ impl Engine {
         let trash = scratch.join("trash");
         let copies = Snapshots::open(&scratch.join("snapshots"), &trash, driver);
         let copies = copies.map_err(Error::Snapshot)?;
-        if let Err(error) = self.unpack_copy(&copies, image) {
+        if let Err(error) = self.unpack_image_into(&copies, image) {
             findings.problems.push(Problem {
                 what: format!(
                     "the snapshots of the image {} cannot be compared: {error}",
@@ -92,18 +91,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    fn unpack_copy(&self, copies: &Snapshots, image: &Image) -> Result<(), image::Error> {
-        let layers = image.manifest.layers.iter();
-        let layers = layers.map(|layer| layer.media_type.as_str());
-        let layers: Vec<(&str, &Digest)> = layers.zip(&image.config.rootfs.diff_ids).collect();
-        let open = |at: usize| {
-            let digest = &image.manifest.layers[at].digest;
-            let read = image::store_error("read a layer");
-            self.store.open_blob(digest).map_err(read)
-        };
-        unpack_layers(copies, &self.unpack_options(), &layers, &open).map(drop)
     }
 
     fn report(

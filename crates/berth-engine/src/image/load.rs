@@ -14,13 +14,14 @@ use std::io::Read;
 use std::path::Path;
 
 use berth_oci::{Descriptor, Digest, Platform, Reference};
+use berth_snapshot::Snapshots;
 use berth_store::Image;
 
 use super::Error;
 use super::archive::Contents;
 use super::error::store;
 use crate::Engine;
-use crate::unpack::unpack_layers;
+use crate::unpack::{layers_of, unpack_layers};
 
 use images::Archive;
 
@@ -141,17 +142,20 @@ impl Engine {
 
     /// Unpacks the layers that are not yet.
     pub(crate) fn unpack_image(&self, image: &Image) -> Result<Vec<Digest>, Error> {
-        let diff_ids = &image.config.rootfs.diff_ids;
-        let types = image
-            .manifest
-            .layers
-            .iter()
-            .map(|layer| layer.media_type.as_str());
-        let layers: Vec<(&str, &Digest)> = types.zip(diff_ids).collect();
+        self.unpack_image_into(&self.snapshots, image)
+    }
+
+    /// The same, into other snapshots than the engine's own.
+    pub(crate) fn unpack_image_into(
+        &self,
+        snapshots: &Snapshots,
+        image: &Image,
+    ) -> Result<Vec<Digest>, Error> {
+        let layers = layers_of(&image.manifest, &image.config);
         let blob = |at: usize| {
             let digest = &image.manifest.layers[at].digest;
             self.store.open_blob(digest).map_err(store("read a layer"))
         };
-        unpack_layers(&self.snapshots, &self.unpack_options(), &layers, &blob)
+        unpack_layers(snapshots, &self.unpack_options(), &layers, &blob)
     }
 }

@@ -18,7 +18,7 @@ use std::thread;
 
 use berth_layer::apply::Form;
 use berth_layer::child::{Request, Unpacked};
-use berth_oci::digest::Digest;
+use berth_oci::{Digest, ImageConfig, Manifest};
 use berth_snapshot::{Active, Content, Snapshots};
 
 use super::child::Unpacker;
@@ -60,6 +60,18 @@ where
     fn whole(&self, at: usize) -> Result<File, E> {
         self(at)
     }
+}
+
+/// An image's layers as [`unpack_layers`] wants them.
+pub(crate) fn layers_of<'a>(
+    manifest: &'a Manifest,
+    config: &'a ImageConfig,
+) -> Vec<(&'a str, &'a Digest)> {
+    let types = manifest
+        .layers
+        .iter()
+        .map(|layer| layer.media_type.as_str());
+    types.zip(&config.rootfs.diff_ids).collect()
 }
 
 /// Unpacks all layers (media type and diff-id, the lowest first) that are not there yet, and makes them visible.

@@ -6,7 +6,7 @@ use berth_oci::{Descriptor, Digest, ImageConfig, Manifest};
 
 use super::arrivals::Arrivals;
 use super::{LayerStep, Parts, PullCause, Team};
-use crate::unpack::{Blobs, Feed, unpack_layers};
+use crate::unpack::{Blobs, Feed, layers_of, unpack_layers};
 
 /// The layers of the image, lowest first.
 struct Coming<'a> {
@@ -24,8 +24,7 @@ pub(super) fn all(
     arrivals: &Arrivals,
     team: &Team,
 ) -> Option<Vec<Digest>> {
-    let types = manifest.layers.iter().map(|l| l.media_type.as_str());
-    let layers: Vec<(&str, &Digest)> = types.zip(&settings.rootfs.diff_ids).collect();
+    let layers = layers_of(manifest, settings);
     let coming = Coming {
         parts,
         layers: &manifest.layers,
