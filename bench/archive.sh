@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# save and load of an image of at least six layers and about 300 MB (files of this machine's /usr). Each loads the
+# save and load of an image of at least six layers and 300 to 400 MB (files of this machine's /usr). Each loads the
 # archive that it has saved itself, onto a store without the image; page cache warm.
 source "$(dirname "$0")/lib.sh"
 stores_in_memory

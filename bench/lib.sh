@@ -127,8 +127,8 @@ start_registry() {
     return 1
 }
 
-# make_image IMAGE: an image in docker's store with busybox, and more layers of files of this machine's /usr, about
-# 300 MB in all.
+# make_image IMAGE: an image in docker's store with busybox, and more layers of files of this machine's /usr, 300
+# to 400 MB in all.
 make_image() {
     local source index=0
     mkdir -p "$work/context/bin"
@@ -162,9 +162,6 @@ stores_in_memory() {
         mount -t tmpfs berth-bench "$work/$store"
     done
 }
-
-# ext4 shuns inodes freed in the last seconds, which slows whoever comes next.
-rest() { sleep 6; }
 
 # race NAME=COMMAND…: wall time in ms of each, in turn.
 race() {

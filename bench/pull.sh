@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pull of an image of at least six layers and about 300 MB from a registry on loopback, gzip, onto a store without it;
+# Pull of an image of at least six layers and 300 to 400 MB from a registry on loopback, gzip, onto a store without it;
 # then the same until its first program has run; then in a cgroup of 64 MiB.
 source "$(dirname "$0")/lib.sh"
 stores_in_memory
