@@ -161,11 +161,7 @@ fn run<T>(
     reference: &Reference,
     work: impl Future<Output = Result<T, Cause>>,
 ) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| berth_registry::Error::Network { source }.into());
+    let runtime = berth_registry::runtime().map_err(Cause::from);
     let done = runtime.and_then(|runtime| runtime.block_on(work));
     done.map_err(|source| Error {
         action,

@@ -45,10 +45,5 @@ pub fn log_out(credentials: &Credentials, server: &Server) -> Result<bool, Error
 }
 
 fn prove(config: Config, server: &Server, login: Login) -> Result<Login, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| Error::Network { source })?;
-    runtime.block_on(Client::new(config).prove(server, login))
+    berth_registry::runtime()?.block_on(Client::new(config).prove(server, login))
 }

@@ -27,12 +27,3 @@ pub use keys::{generate, read_passphrase, read_private, read_public};
 
 pub use berth_trust::Error as PolicyError;
 pub use berth_trust::{LockedKey, Passphrase, PrivateKey, PublicKey};
-
-/// What one run of the network's side needs, on the caller's thread.
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| Error::Network { source })
-}

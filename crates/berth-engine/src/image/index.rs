@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use berth_oci::image::{Document, MAX_MANIFEST_BYTES, parse_config, parse_document, parse_index};
 use berth_oci::{Descriptor, Digest, Index, Platform, Reference, media};
-use berth_registry::{Client, Config};
+use berth_registry::{Client, Config, runtime};
 use berth_store::{Lease, Store};
 
 use super::find::find;
@@ -318,12 +318,4 @@ impl Annotate {
         }
         entry.annotations.extend(self.annotations.iter().cloned());
     }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, IndexCause> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| berth_registry::Error::Network { source }.into())
 }

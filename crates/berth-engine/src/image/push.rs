@@ -137,11 +137,7 @@ fn push(
             platform: platform.clone(),
         });
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|source| PushCause::Network { source })?;
+    let runtime = berth_registry::runtime()?;
     let client = Client::new(config);
     runtime.block_on(async {
         // One request first: whether we may, and a token that all others share.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use berth_oci::image::{Document, parse_document};
 use berth_oci::{Digest, Platform, Reference};
-use berth_registry::{Client, Config};
+use berth_registry::{Client, Config, runtime};
 use berth_trust::{MAX_SIGNATURES, Payload, Requirement, Subject};
 
 use super::error::Error;
@@ -60,7 +60,7 @@ impl Engine {
                 keys: Some(Keys::read(keys)?),
             },
         };
-        let (runtime, client) = (super::runtime()?, Client::new(config));
+        let (runtime, client) = (runtime()?, Client::new(config));
         let digests = runtime.block_on(self.digests(&client, &reference))?;
         let verified = runtime.block_on(gate.verify(&client, &reference, &digests))?;
         let paths = gate.keys.map(|keys| keys.paths).unwrap_or_default();
@@ -96,7 +96,7 @@ impl Engine {
                 known.keys.push(key);
             }
         }
-        let (runtime, client) = (super::runtime()?, Client::new(config));
+        let (runtime, client) = (runtime()?, Client::new(config));
         runtime.block_on(async {
             let digests = self.digests(&client, &reference).await?;
             let subject = Subject {
@@ -130,8 +130,7 @@ impl Engine {
             let image = self.store().image_here(&here).map_err(store)?;
             digests.extend([here.digest, image.descriptor.digest]);
         } else {
-            let registry = |error| Error::Registry(Box::new(error));
-            let top = client.fetch_manifest(reference).await.map_err(registry)?;
+            let top = client.fetch_manifest(reference).await?;
             let document = parse_document(&top.bytes, Some(&top.media_type));
             digests.push(top.digest);
             if let Ok(Document::Index(index)) = document

@@ -77,14 +77,18 @@ pub enum Error {
     Store { source: berth_store::Error },
     #[error(transparent)]
     Key(#[from] berth_trust::Error),
-    #[error("cannot set up the network")]
-    Network { source: std::io::Error },
 }
 
 /// What is wrong with each signature, one a line.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct Reasons(pub Vec<String>);
+
+impl From<berth_registry::Error> for Error {
+    fn from(error: berth_registry::Error) -> Error {
+        Error::Registry(Box::new(error))
+    }
+}
 
 impl Error {
     /// The sort of failure.
@@ -109,7 +113,7 @@ impl Error {
             Error::NotSignable { .. } => ErrorKind::Unsupported,
             Error::Store { source } => source.kind(),
             Error::NoHome => ErrorKind::InvalidInput,
-            Error::Network { .. } | Error::Encode { .. } => ErrorKind::Internal,
+            Error::Encode { .. } => ErrorKind::Internal,
         }
     }
 

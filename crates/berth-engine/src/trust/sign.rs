@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use berth_oci::image::{Document, parse_document};
 use berth_oci::{Descriptor, Digest, Manifest, Reference, media};
-use berth_registry::{Bytes, Client, Config, PushOptions};
+use berth_registry::{Bytes, Client, Config, PushOptions, runtime};
 use berth_trust::{ANNOTATION, Candidate, MAX_SIGNATURES, MEDIA_TYPE, PrivateKey, Subject, sign};
 
 use super::error::Error;
@@ -29,10 +29,9 @@ impl Engine {
         recursive: bool,
     ) -> Result<Vec<Digest>, Error> {
         let reference = Reference::parse(text).map_err(|source| Error::Name { source })?;
-        let (runtime, client) = (super::runtime()?, Client::new(direct(config, &reference)));
+        let (runtime, client) = (runtime()?, Client::new(direct(config, &reference)));
         runtime.block_on(async {
-            let registry = |error| Error::Registry(Box::new(error));
-            let top = client.fetch_manifest(&reference).await.map_err(registry)?;
+            let top = client.fetch_manifest(&reference).await?;
             self.check_same(&reference, &top.digest)?;
             let mut digests = vec![top.digest.clone()];
             let document = parse_document(&top.bytes, Some(&top.media_type));

@@ -2,9 +2,9 @@
 
 use berth_oci::image::{Document, parse_document};
 use berth_oci::{Descriptor, Reference, media};
-use berth_registry::{Client, Config};
+use berth_registry::{Client, Config, runtime};
 
-use super::{IndexCause, IndexError, Made, runtime};
+use super::{IndexCause, IndexError, Made};
 use crate::Engine;
 
 /// A manifest or index, byte for byte.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use berth_oci::image::{Document, Manifest, parse_document};
 use berth_oci::{Descriptor, Digest, Reference, media};
-use berth_registry::{Client, Config, PushOptions, Source};
+use berth_registry::{Client, Config, PushOptions, Source, runtime};
 use berth_store::{Expected, Lease};
 
-use super::{IndexCause, IndexError, Made, runtime};
+use super::{IndexCause, IndexError, Made};
 use crate::Engine;
 
 impl Engine {

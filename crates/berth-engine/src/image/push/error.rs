@@ -35,12 +35,6 @@ pub enum PushCause {
         /// What the image says.
         found: String,
     },
-    /// No way to the network.
-    #[error("cannot set up the network")]
-    Network {
-        /// Cause.
-        source: std::io::Error,
-    },
     /// A task of the push panicked.
     #[error("a part of the push ended early")]
     Panicked,
@@ -54,7 +48,7 @@ impl PushError {
             PushCause::Store(source) => source.kind(),
             PushCause::NoImage | PushCause::Platform { .. } => ErrorKind::NotFound,
             PushCause::ByDigest => ErrorKind::InvalidInput,
-            PushCause::Network { .. } | PushCause::Panicked => ErrorKind::Internal,
+            PushCause::Panicked => ErrorKind::Internal,
         }
     }
 
