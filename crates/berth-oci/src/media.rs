@@ -47,6 +47,12 @@ pub fn layer_compression(media_type: &str) -> Option<Compression> {
     }
 }
 
+/// Whether this is the media type of a layer that its licence forbids to distribute: who needs it fetches it elsewhere.
+/// Source: OCI image-spec, layer.md, "Non-Distributable Layers"; Docker image manifest v2 schema 2.
+pub fn is_foreign(media_type: &str) -> bool {
+    media_type.contains(".nondistributable.") || media_type.contains(".foreign.")
+}
+
 /// The OCI media type of a layer that is compressed so.
 pub fn layer_type(compression: Compression) -> &'static str {
     match compression {

@@ -80,11 +80,8 @@ impl Copy<'_> {
     async fn blobs(&self, manifest: &Manifest, image: &Digest) -> Result<(), IndexCause> {
         let source = self.made.source_of(image);
         // What may only be had elsewhere is not ours to pass on (security: T20).
-        let foreign = |layer: &&Descriptor| {
-            layer.media_type.contains(".nondistributable.")
-                || layer.media_type.contains(".foreign.")
-        };
-        let layers = manifest.layers.iter().filter(|layer| !foreign(layer));
+        let layers = manifest.layers.iter();
+        let layers = layers.filter(|layer| !media::is_foreign(&layer.media_type));
         for blob in layers.chain([&manifest.config]) {
             self.blob(blob, source.as_ref()).await?;
         }

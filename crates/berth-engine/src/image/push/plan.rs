@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use berth_oci::image::{MAX_MANIFEST_BYTES, parse_document};
-use berth_oci::{Descriptor, Digest, Document, Manifest, Platform, Reference};
+use berth_oci::{Descriptor, Digest, Document, Manifest, Platform, Reference, media};
 use berth_store::Store;
 
 use super::PushCause;
@@ -113,8 +113,9 @@ impl Plan {
     }
 
     fn add_blobs(&mut self, store: &Store, manifest: &Manifest) -> Result<(), PushCause> {
-        // What may only be had elsewhere is not ours to pass on.
-        let layers = manifest.layers.iter().filter(|layer| !is_foreign(layer));
+        // What may only be had elsewhere is not ours to pass on (security: T20).
+        let layers = manifest.layers.iter();
+        let layers = layers.filter(|layer| !media::is_foreign(&layer.media_type));
         let layers = layers.map(|layer| (layer, true));
         for (descriptor, is_layer) in layers.chain([(&manifest.config, false)]) {
             if store.size(&descriptor.digest)? != Some(descriptor.size) {
@@ -170,10 +171,4 @@ fn check_platform(found: &Platform, wanted: &Platform) -> Result<(), PushCause> 
         wanted: wanted.to_string(),
         found: found.to_string(),
     })
-}
-
-/// Whether a layer's licence forbids to distribute it. Source: OCI image-spec 1.1, layer.md,
-/// "Non-Distributable Layers"; Docker image manifest v2 schema 2.
-fn is_foreign(layer: &Descriptor) -> bool {
-    layer.media_type.contains(".nondistributable.") || layer.media_type.contains(".foreign.")
 }
