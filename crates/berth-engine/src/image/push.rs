@@ -224,7 +224,7 @@ async fn push_blob(
     tell: Teller,
 ) -> Result<(), PushCause> {
     let descriptor = &blob.descriptor;
-    let source = Arc::new(Stored(store.blob_path(&descriptor.digest)));
+    let source = Arc::new(Stored::of(&store, &descriptor.digest));
     let options = PushOptions {
         mount_from: blob.known_in.clone(),
         progress: Some(tell.steadily(&blob)),
@@ -263,8 +263,15 @@ async fn whose_fault(store: Store, blob: Blob, error: berth_registry::Error) -> 
     }
 }
 
-/// A blob of the store.
-struct Stored(PathBuf);
+/// A blob of the store, opened when its bytes are needed.
+pub(super) struct Stored(PathBuf);
+
+impl Stored {
+    /// The blob with this digest, whether it is there or not.
+    pub(super) fn of(store: &Store, digest: &Digest) -> Stored {
+        Stored(store.blob_path(digest))
+    }
+}
 
 impl Source for Stored {
     fn open(&self, from: u64) -> std::io::Result<Box<dyn Read + Send>> {

@@ -1,16 +1,15 @@
 //! `manifest push`: the images of an index, then the index.
 
-use std::io::{Read, Seek as _, SeekFrom};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use berth_oci::image::{Document, Manifest, parse_document};
 use berth_oci::{Descriptor, Digest, Reference, media};
-use berth_registry::{Client, Config, PushOptions, Source, runtime};
+use berth_registry::{Client, Config, PushOptions, runtime};
 use berth_store::{Expected, Lease};
 
 use super::{IndexCause, IndexError, Made};
 use crate::Engine;
+use crate::image::push::Stored;
 
 impl Engine {
     /// Brings the index `list` to its registry, and of its images what is not there yet; `told` hears of each.
@@ -95,9 +94,9 @@ impl Copy<'_> {
             mount_from: same.iter().map(|from| from.path().to_owned()).collect(),
             progress: None,
         };
-        let path = self.lease.store().blob_path(&blob.digest);
+        let source = Arc::new(Stored::of(self.lease.store(), &blob.digest));
         let push = || {
-            let source = Arc::new(InStore(path.clone()));
+            let source = source.clone();
             self.client.push_blob(self.list, blob, source, &options)
         };
         let here = self.lease.add(&blob.digest)?;
@@ -124,16 +123,5 @@ impl Copy<'_> {
         }
         ingest.commit()?;
         Ok(())
-    }
-}
-
-/// A blob of the store, if it is there when it is needed.
-struct InStore(PathBuf);
-
-impl Source for InStore {
-    fn open(&self, from: u64) -> std::io::Result<Box<dyn Read + Send>> {
-        let mut file = std::fs::File::open(&self.0)?;
-        file.seek(SeekFrom::Start(from))?;
-        Ok(Box::new(file))
     }
 }
