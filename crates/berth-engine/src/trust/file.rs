@@ -93,7 +93,7 @@ impl Files {
         let after = change(&target, before.policies)?;
         // What no pull could read would be found out too late.
         let text = after.to_toml();
-        Policies::parse(&text).map_err(content(&target))?;
+        Policies::parse(&text).map_err(unusable(file_of_policies(), &target))?;
         atomic_write(&target, text.as_bytes(), Durability::Durable).map_err(|source| {
             Error::Files {
                 action: "write the policies",
@@ -128,13 +128,13 @@ fn load(path: &Path) -> Result<Trust, Error> {
     })?;
     Ok(Trust {
         path: Some(path.to_owned()),
-        policies: Policies::parse(&text).map_err(content(path))?,
+        policies: Policies::parse(&text).map_err(unusable(file_of_policies(), path))?,
     })
 }
 
-fn content(path: &Path) -> impl Fn(berth_trust::Error) -> Error {
+pub(super) fn unusable(what: &'static str, path: &Path) -> impl Fn(berth_trust::Error) -> Error {
     move |source| Error::Content {
-        what: file_of_policies(),
+        what,
         path: path.to_owned(),
         source,
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use berth_trust::{LockedKey, MAX_KEY_BYTES, Passphrase, PrivateKey, PublicKey};
 
 use super::error::Error;
-use super::file::failed;
+use super::file::{failed, unusable};
 
 /// The public key in the file.
 ///
@@ -15,11 +15,7 @@ use super::file::failed;
 pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
     let what = "the public key";
     let bytes = read(what, path, MAX_KEY_BYTES)?;
-    PublicKey::from_pem(&bytes).map_err(|source| Error::Content {
-        what,
-        path: path.to_owned(),
-        source,
-    })
+    PublicKey::from_pem(&bytes).map_err(unusable(what, path))
 }
 
 /// The private key in the file, which still needs its passphrase.
@@ -29,11 +25,7 @@ pub fn read_public(path: &Path) -> Result<PublicKey, Error> {
 pub fn read_private(path: &Path) -> Result<LockedKey, Error> {
     let what = "the private key";
     let bytes = read(what, path, MAX_KEY_BYTES)?;
-    LockedKey::from_pem(&bytes).map_err(|source| Error::Content {
-        what,
-        path: path.to_owned(),
-        source,
-    })
+    LockedKey::from_pem(&bytes).map_err(unusable(what, path))
 }
 
 /// The passphrase in the file, without the line break at its end.
