@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use berth_oci::{Digest, Reference};
 use berth_registry::{Client, FetchedImage};
-use berth_trust::{PublicKey, Rejection, Requirement, Subject, Verified};
+use berth_trust::{Prefix, PublicKey, Rejection, Requirement, Subject, Verified};
 
 use super::error::{Error, Reasons};
 use super::file::Trust;
@@ -47,8 +47,8 @@ impl Trust {
     /// # Errors
     /// [`Error::Rejected`]; a key cannot be read.
     pub(crate) fn gate(&self, reference: &Reference) -> Result<Gate, Error> {
-        let (_, requirement) = self.policies.of(reference);
-        let origin = self.origin(reference);
+        let (prefix, requirement) = self.policies.of(reference);
+        let origin = self.origin(prefix);
         match requirement {
             Requirement::Reject => Err(Error::Rejected { origin }),
             Requirement::Accept => Ok(Gate { origin, keys: None }),
@@ -59,9 +59,9 @@ impl Trust {
         }
     }
 
-    /// The policy of `reference` and its file, in words.
-    pub(super) fn origin(&self, reference: &Reference) -> String {
-        let which = match self.policies.of(reference).0 {
+    /// The policy of `prefix`, or else the default, and its file, in words.
+    fn origin(&self, prefix: Option<&Prefix>) -> String {
+        let which = match prefix {
             Some(prefix) => format!("the policy of `{prefix}`"),
             None => "the default policy".to_owned(),
         };

@@ -129,9 +129,9 @@ async fn is_signed(
         reference,
         digests: std::slice::from_ref(digest),
     };
+    let keys = [key.public()];
     for at in 0..stored.count() {
-        let candidate = stored.candidate(at).await?;
-        let verified = candidate.verify(&[key.public()], &subject);
+        let verified = stored.candidate(at).await?.verify(&keys, &subject);
         if verified.is_ok_and(|v| v.payload.identity.tag.as_deref() == reference.tag()) {
             return Ok(true);
         }
