@@ -264,7 +264,7 @@ fn bare(text: &str) -> String {
     printable(&text[..end]).to_ascii_lowercase()
 }
 
-fn verify(what: &str, bytes: &[u8], expected: &Digest) -> Result<(), Error> {
+pub(crate) fn verify(what: &str, bytes: &[u8], expected: &Digest) -> Result<(), Error> {
     if expected.verifies(bytes) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::client::{Ask, Client, Place};
 use crate::content::Content;
 use crate::limits::MAX_MANIFEST_BYTES;
-use crate::manifest::{ACCEPT, path, text};
+use crate::manifest::{ACCEPT, path, text, verify};
 use crate::referrers::Referrer;
 use crate::token::Access;
 use crate::upload::confirm;
@@ -67,14 +67,10 @@ impl Client {
             });
         }
         let digest = match reference.digest() {
-            Some(digest) if !digest.verifies(bytes) => {
-                return Err(Error::DigestMismatch {
-                    what: format!("the manifest of `{name}`"),
-                    expected: digest.clone(),
-                    actual: Digest::of(bytes),
-                });
+            Some(digest) => {
+                verify(&format!("the manifest of `{name}`"), bytes, digest)?;
+                digest.clone()
             }
-            Some(digest) => digest.clone(),
             None => Digest::of(bytes),
         };
         let place = reference.without_digest();
