@@ -30,7 +30,7 @@ pub fn ready(
     if request.pull == PullPolicy::Never {
         return Err(missing().hint("without --pull never it would be pulled"));
     }
-    let reference = Reference::parse(name).map_err(|error| Failure::of(&error))?;
+    let reference = Reference::parse(name)?;
     if request.pull == PullPolicy::Missing && !quiet {
         crate::cmd::note(&format!(
             "Unable to find image '{}' locally\n",

@@ -42,7 +42,7 @@ pub fn pull(
             PullEvent::Resolved { .. } => {}
         },
     );
-    let pulled = pulled.map_err(|error| Failure::hinted(&error, error.hint()))?;
+    let pulled = pulled?;
     progress.finish();
     progress.say(&format!("Digest: {}", pulled.descriptor.digest));
     let what = if pulled.changed {

@@ -6,7 +6,6 @@ use crate::context;
 use crate::globals::Globals;
 use crate::opts::security;
 use crate::pull;
-use crate::ui::diagnostic::Failure;
 use crate::ui::progress::Style;
 use crate::verbs::{Outcome, Verb};
 
@@ -31,7 +30,7 @@ pub struct Pull {
 
 impl Verb for Pull {
     fn run(self, globals: &Globals) -> Outcome {
-        let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let reference = Reference::parse(&self.image)?;
         let style = self.progress.unless(self.quiet);
         let engine = context::engine(globals)?;
         if reference.digest().is_none()

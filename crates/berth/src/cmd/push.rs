@@ -33,7 +33,7 @@ pub struct Push {
 
 impl Verb for Push {
     fn run(self, globals: &Globals) -> Outcome {
-        let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let reference = Reference::parse(&self.image)?;
         let engine = context::engine(globals)?;
         let untagged = reference.digest().is_none()
             && Reference::parse(&format!("{}:latest", self.image)).is_ok();
@@ -97,7 +97,7 @@ impl Push {
                     )),
                 },
             );
-        let pushed = pushed.map_err(|error| Failure::hinted(&error, error.hint()))?;
+        let pushed = pushed?;
         progress.finish();
         Ok(pushed)
     }

@@ -146,39 +146,32 @@ impl From<berth_engine::Error> for Failure {
     }
 }
 
-impl From<berth_engine::image::Error> for Failure {
-    fn from(error: berth_engine::image::Error) -> Self {
-        Failure::hinted(&error, error.hint())
-    }
+/// Errors that say themselves what can be done.
+macro_rules! hinted {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::hinted(&error, error.hint())
+            }
+        }
+    )*};
 }
 
-impl From<berth_engine::trust::Error> for Failure {
-    fn from(error: berth_engine::trust::Error) -> Self {
-        Failure::hinted(&error, error.hint())
-    }
-}
+hinted!(
+    berth_engine::artifact::Error,
+    berth_engine::attach::Error,
+    berth_engine::image::Error,
+    berth_engine::image::index::IndexError,
+    berth_engine::image::pull::PullError,
+    berth_engine::image::push::PushError,
+    berth_engine::login::Error,
+    berth_engine::trust::Error,
+    berth_engine::trust::PolicyError,
+);
 
-impl From<berth_engine::image::index::IndexError> for Failure {
-    fn from(error: berth_engine::image::index::IndexError) -> Self {
-        Failure::hinted(&error, error.hint())
-    }
-}
-
-impl From<berth_engine::artifact::Error> for Failure {
-    fn from(error: berth_engine::artifact::Error) -> Self {
-        Failure::hinted(&error, error.hint())
-    }
-}
-
-impl From<berth_engine::attach::Error> for Failure {
-    fn from(error: berth_engine::attach::Error) -> Self {
-        Failure::hinted(&error, error.hint())
-    }
-}
-
-impl From<berth_engine::login::Error> for Failure {
-    fn from(error: berth_engine::login::Error) -> Self {
-        Failure::hinted(&error, error.hint())
+impl From<berth_oci::Error> for Failure {
+    fn from(error: berth_oci::Error) -> Self {
+        Failure::of(&error)
     }
 }
 

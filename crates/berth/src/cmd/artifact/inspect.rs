@@ -1,9 +1,9 @@
 //! `berth artifact inspect`.
 
 use berth_engine::artifact::{self, Artifact};
+use berth_oci::Reference;
 use serde_json::json;
 
-use super::reference;
 use crate::cmd::{login::config, print, print_bytes};
 use crate::globals::Globals;
 use crate::verbs::{Outcome, Verb};
@@ -20,7 +20,7 @@ pub struct Inspect {
 
 impl Verb for Inspect {
     fn run(self, _: &Globals) -> Outcome {
-        let name = reference(&self.artifact)?;
+        let name = Reference::parse(&self.artifact)?;
         let found = artifact::inspect(config()?, &name)?;
         if self.raw {
             print_bytes(&found.bytes)?;

@@ -1,10 +1,9 @@
 //! `berth artifact ls`.
 
 use berth_engine::artifact;
-use berth_oci::Descriptor;
 use berth_oci::image::annotation;
+use berth_oci::{Descriptor, Reference};
 
-use super::reference;
 use crate::cmd::{login::config, print};
 use crate::globals::Globals;
 use crate::ui::human;
@@ -41,7 +40,7 @@ pub struct Ls {
 
 impl Verb for Ls {
     fn run(self, _: &Globals) -> Outcome {
-        let image = reference(&self.image)?;
+        let image = Reference::parse(&self.image)?;
         let found = artifact::list(config()?, &image, self.artifact_type.as_deref())?;
         let rows: Vec<Value> = found.iter().map(row).collect();
         print(&LISTING.print(self.format.as_deref(), self.quiet, &rows)?)?;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use berth_engine::artifact::{self, FileStep, PullOptions};
+use berth_oci::Reference;
 
-use super::reference;
 use crate::cmd::{login::config, print};
 use crate::globals::Globals;
 use crate::pull::trust_files;
@@ -39,7 +39,7 @@ impl Verb for Pull {
         let trust = trust_files().load()?;
         let mut progress = Progress::stderr(self.progress.unless(self.quiet));
         let mut names = String::new();
-        let name = reference(&self.artifact)?;
+        let name = Reference::parse(&self.artifact)?;
         let pulled = artifact::pull(config()?, &trust, &name, &options, &mut |event| {
             if event.step == FileStep::Written {
                 names += &format!("{}\n", event.name);

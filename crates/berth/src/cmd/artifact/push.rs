@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use berth_engine::artifact::{self, PushOptions};
+use berth_oci::Reference;
 
-use super::{is_untagged, reference};
+use super::is_untagged;
 use crate::cmd::{login::config, print};
 use crate::globals::Globals;
 use crate::opts::annotation;
@@ -43,12 +44,12 @@ pub struct Push {
 
 impl Verb for Push {
     fn run(self, _: &Globals) -> Outcome {
-        let name = reference(&self.name)?;
+        let name = Reference::parse(&self.name)?;
         if name.digest().is_some() {
             return Err(Failure::usage("a name with a digest cannot be pushed")
                 .hint("name a tag, or the repository alone"));
         }
-        let subject = self.subject.as_deref().map(reference).transpose()?;
+        let subject = self.subject.as_deref().map(Reference::parse).transpose()?;
         let options = PushOptions {
             // The tag that nobody wrote must not be taken from an image.
             untagged: subject.is_some() && is_untagged(&self.name),

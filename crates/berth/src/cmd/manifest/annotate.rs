@@ -1,8 +1,8 @@
 //! `berth manifest annotate`.
 
 use berth_engine::image::index::Annotate as Change;
+use berth_oci::Reference;
 
-use super::reference;
 use crate::context;
 use crate::globals::Globals;
 use crate::opts::annotation;
@@ -45,7 +45,7 @@ impl Verb for Annotate {
             os_features: self.os_features,
             annotations: self.annotation,
         };
-        let list = reference(&self.list)?;
+        let list = Reference::parse(&self.list)?;
         context::engine(globals)?.annotate_index(&list, &self.image, &change)?;
         Ok(0)
     }

@@ -1,6 +1,7 @@
 //! `berth manifest create`.
 
-use super::reference;
+use berth_oci::Reference;
+
 use crate::cmd::{login::config, print};
 use crate::context;
 use crate::globals::Globals;
@@ -21,7 +22,7 @@ pub struct Create {
 
 impl Verb for Create {
     fn run(self, globals: &Globals) -> Outcome {
-        let list = reference(&self.list)?;
+        let list = Reference::parse(&self.list)?;
         context::engine(globals)?.create_index(config()?, &list, &self.images, self.amend)?;
         print(&format!("Created manifest list {list}\n"))?;
         Ok(0)

@@ -4,7 +4,6 @@ use berth_engine::image::index::Inspected;
 use berth_oci::{Reference, media};
 use serde_json::{Value, json};
 
-use super::reference;
 use crate::cmd::{login::config, print, print_bytes};
 use crate::context;
 use crate::globals::Globals;
@@ -27,7 +26,7 @@ pub struct Inspect {
 
 impl Verb for Inspect {
     fn run(self, globals: &Globals) -> Outcome {
-        let name = reference(&self.name)?;
+        let name = Reference::parse(&self.name)?;
         let engine = context::engine(globals)?;
         if !self.verbose {
             let found = engine.inspect_document(config()?, &name)?;

@@ -1,6 +1,7 @@
 //! `berth manifest push`.
 
-use super::reference;
+use berth_oci::Reference;
+
 use crate::cmd::{login::config, note, print};
 use crate::context;
 use crate::globals::Globals;
@@ -18,7 +19,7 @@ pub struct Push {
 
 impl Verb for Push {
     fn run(self, globals: &Globals) -> Outcome {
-        let list = reference(&self.list)?;
+        let list = Reference::parse(&self.list)?;
         let engine = context::engine(globals)?;
         let pushed = engine.push_index(config()?, &list, &mut |image, there| {
             let how = if there { "Already exists" } else { "Pushed" };

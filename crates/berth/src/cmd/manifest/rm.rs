@@ -1,6 +1,7 @@
 //! `berth manifest rm`.
 
-use super::reference;
+use berth_oci::Reference;
+
 use crate::cmd::{note, print};
 use crate::context;
 use crate::globals::Globals;
@@ -20,8 +21,8 @@ impl Verb for Rm {
         let engine = context::engine(globals)?;
         let mut code = 0;
         for text in &self.lists {
-            let removed =
-                reference(text).and_then(|list| engine.remove_index(&list).map_err(Failure::from));
+            let list = Reference::parse(text).map_err(Failure::from);
+            let removed = list.and_then(|list| Ok(engine.remove_index(&list)?));
             match removed {
                 Ok(()) => print(&format!("{text}\n"))?,
                 Err(failure) => {

@@ -15,7 +15,7 @@ pub struct Rm {
 
 impl Verb for Rm {
     fn run(self, _: &Globals) -> Outcome {
-        let prefix: Prefix = self.prefix.parse().map_err(super::set::bad_prefix)?;
+        let prefix: Prefix = self.prefix.parse()?;
         let path = trust_files().edit(globals::rootless(), |path, policies| {
             policies.without(&prefix).ok_or_else(|| Error::NoPolicy {
                 prefix: self.prefix.clone(),

@@ -5,7 +5,6 @@ use berth_engine::trust::{Policy, Prefix};
 use super::Asked;
 use crate::globals::{self, Globals};
 use crate::pull::trust_files;
-use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
 /// Say what images whose names begin so need to be pulled
@@ -20,7 +19,7 @@ pub struct Set {
 
 impl Verb for Set {
     fn run(self, _: &Globals) -> Outcome {
-        let prefix: Prefix = self.prefix.parse().map_err(bad_prefix)?;
+        let prefix: Prefix = self.prefix.parse()?;
         let require = self.asked.requirement()?;
         let path = trust_files().edit(globals::rootless(), |_, policies| {
             Ok(policies.with(Policy { prefix, require }))
@@ -35,9 +34,4 @@ impl Verb for Set {
         }
         Ok(0)
     }
-}
-
-/// Not a prefix.
-pub(super) fn bad_prefix(error: berth_engine::trust::PolicyError) -> Failure {
-    Failure::hinted(&error, error.hint())
 }

@@ -32,13 +32,13 @@ pub struct Sign {
 
 impl Verb for Sign {
     fn run(self, globals: &Globals) -> Outcome {
-        let reference = Reference::parse(&self.image).map_err(|error| Failure::of(&error))?;
+        let reference = Reference::parse(&self.image)?;
         let engine = context::engine(globals)?;
         let locked = trust::read_private(&self.key)?;
         let passphrase = super::passphrase(self.passphrase_file.as_deref(), false)?;
         let key = locked.unlock(&passphrase).map_err(|error| {
             let within = format!("cannot use the private key `{}`", self.key.display());
-            Failure::hinted(&error, error.hint()).within(within)
+            Failure::from(error).within(within)
         })?;
         let config = super::registries()?;
         for digest in engine.sign_image(config, &self.image, &key, self.recursive)? {
