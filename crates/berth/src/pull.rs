@@ -1,4 +1,5 @@
-//! Pulling an image, with its progress on standard error. Shared by `pull`, `run` and `create`.
+//! Pulling an image, with its progress on standard error; and what the environment says of registries and policies.
+//! Shared by the verbs that need a registry.
 
 use berth_engine::Engine;
 use berth_engine::image::RegistryConfig;
@@ -19,8 +20,7 @@ pub fn pull(
     platform: Option<&Platform>,
     style: Style,
 ) -> Result<Pulled, Failure> {
-    let config = RegistryConfig::from_env(|name| std::env::var(name).ok())
-        .map_err(|error| Failure::hinted(&error, error.hint()))?;
+    let config = registries()?;
     let trust = trust_files().load()?;
     let mut progress = Progress::stderr(style);
     let tag = reference.tag().unwrap_or("the digest");
@@ -52,6 +52,14 @@ pub fn pull(
     };
     progress.say(&format!("Status: {what} {}", reference.familiar()));
     Ok(pulled)
+}
+
+/// How registries are reached, by our environment.
+///
+/// # Errors
+/// The registries file is no good.
+pub fn registries() -> Result<RegistryConfig, Failure> {
+    Ok(RegistryConfig::from_env(|name| std::env::var(name).ok())?)
 }
 
 /// Where the environment says that the policies are.

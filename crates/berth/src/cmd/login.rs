@@ -6,6 +6,7 @@ use berth_engine::image::RegistryConfig;
 use berth_engine::login::{self, Error, Secret, Server, Stored};
 
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
 use crate::ui::prompt;
 use crate::verbs::{Outcome, Verb};
@@ -42,7 +43,7 @@ pub struct Login {
 impl Verb for Login {
     fn run(self, _: &Globals) -> Outcome {
         let server = server(self.server.as_deref())?;
-        let config = config()?;
+        let config = registries()?;
         if self.password.is_some() {
             super::note(
                 "warning: --password shows the password to others on this machine: use --password-stdin\n",
@@ -92,14 +93,6 @@ pub fn server(text: Option<&str>) -> Result<Server, Failure> {
         Some(text) => Ok(Server::parse(text)?),
         None => Ok(Server::hub()),
     }
-}
-
-/// How registries are reached, by our environment.
-///
-/// # Errors
-/// The registries file is no good.
-pub fn config() -> Result<RegistryConfig, Failure> {
-    Ok(RegistryConfig::from_env(|name| std::env::var(name).ok())?)
 }
 
 /// Whether the login that is kept is good; one that is refused gives way to a new one.

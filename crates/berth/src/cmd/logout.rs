@@ -2,8 +2,9 @@
 
 use berth_engine::login;
 
-use super::login::{config, server};
+use super::login::server;
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::verbs::{Outcome, Verb};
 
 /// Forget the login for a registry
@@ -16,7 +17,7 @@ pub struct Logout {
 impl Verb for Logout {
     fn run(self, _: &Globals) -> Outcome {
         let server = server(self.server.as_deref())?;
-        let told = match login::log_out(&config()?.credentials, &server)? {
+        let told = match login::log_out(&registries()?.credentials, &server)? {
             true => format!("Removing login credentials for {server}\n"),
             false => format!("Not logged in to {server}\n"),
         };

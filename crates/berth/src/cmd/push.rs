@@ -8,6 +8,7 @@ use berth_oci::{Platform, Reference};
 use crate::context;
 use crate::globals::Globals;
 use crate::opts::security;
+use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
 use crate::ui::progress::{Progress, Style};
 use crate::verbs::{Outcome, Verb};
@@ -58,8 +59,9 @@ impl Verb for Push {
             "The push refers to repository [{}]",
             reference.name()
         ));
+        let config = registries()?;
         for name in &names {
-            let pushed = self.push(&engine, name, &mut progress)?;
+            let pushed = self.push(&engine, &config, name, &mut progress)?;
             super::print(&self.result(&pushed))?;
         }
         Ok(0)
@@ -70,33 +72,31 @@ impl Push {
     fn push(
         &self,
         engine: &Engine,
+        config: &RegistryConfig,
         name: &Reference,
         progress: &mut Progress,
     ) -> Result<Pushed, Failure> {
-        let config = RegistryConfig::from_env(|name| std::env::var(name).ok())
-            .map_err(|error| Failure::hinted(&error, error.hint()))?;
-        let pushed =
-            engine.push_image(
-                config,
-                name,
-                self.platform.as_ref(),
-                &mut |event| match event {
-                    PushEvent::Layer {
-                        digest,
-                        size_bytes,
-                        step,
-                    } => progress.layer(&digest, step, size_bytes),
-                    PushEvent::OnlyOne {
-                        index,
-                        manifest,
-                        platform,
-                    } => progress.warn(&format!(
-                        "not all images of {} are here: only that for {platform} is pushed, {}",
-                        index.short(),
-                        manifest.short()
-                    )),
-                },
-            );
+        let pushed = engine.push_image(
+            config.clone(),
+            name,
+            self.platform.as_ref(),
+            &mut |event| match event {
+                PushEvent::Layer {
+                    digest,
+                    size_bytes,
+                    step,
+                } => progress.layer(&digest, step, size_bytes),
+                PushEvent::OnlyOne {
+                    index,
+                    manifest,
+                    platform,
+                } => progress.warn(&format!(
+                    "not all images of {} are here: only that for {platform} is pushed, {}",
+                    index.short(),
+                    manifest.short()
+                )),
+            },
+        );
         let pushed = pushed?;
         progress.finish();
         Ok(pushed)

@@ -11,7 +11,6 @@ pub mod verify;
 
 use std::path::{Path, PathBuf};
 
-use berth_engine::image::RegistryConfig;
 use berth_engine::trust::{self, Passphrase, Requirement};
 
 use crate::ui::diagnostic::Failure;
@@ -67,11 +66,6 @@ fn passphrase(file: Option<&Path>, is_new: bool) -> Result<Passphrase, Failure> 
         return Err(Failure::new("the two passphrases differ"));
     }
     Ok(given)
-}
-
-fn registries() -> Result<RegistryConfig, Failure> {
-    RegistryConfig::from_env(|name| std::env::var(name).ok())
-        .map_err(|error| Failure::hinted(&error, error.hint()))
 }
 
 /// What `--help` of the verbs that change policies says below the options.

@@ -4,8 +4,9 @@ use berth_engine::artifact::{self, Artifact};
 use berth_oci::Reference;
 use serde_json::json;
 
-use crate::cmd::{login::config, print, print_bytes};
+use crate::cmd::{print, print_bytes};
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::verbs::{Outcome, Verb};
 
 /// Show what an artifact is and which files it has
@@ -21,7 +22,7 @@ pub struct Inspect {
 impl Verb for Inspect {
     fn run(self, _: &Globals) -> Outcome {
         let name = Reference::parse(&self.artifact)?;
-        let found = artifact::inspect(config()?, &name)?;
+        let found = artifact::inspect(registries()?, &name)?;
         if self.raw {
             print_bytes(&found.bytes)?;
             return Ok(0);

@@ -4,8 +4,9 @@ use berth_engine::artifact;
 use berth_oci::image::annotation;
 use berth_oci::{Descriptor, Reference};
 
-use crate::cmd::{login::config, print};
+use crate::cmd::print;
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::ui::human;
 use crate::ui::rows::{Listing, cell};
 use crate::ui::template::Value;
@@ -41,7 +42,7 @@ pub struct Ls {
 impl Verb for Ls {
     fn run(self, _: &Globals) -> Outcome {
         let image = Reference::parse(&self.image)?;
-        let found = artifact::list(config()?, &image, self.artifact_type.as_deref())?;
+        let found = artifact::list(registries()?, &image, self.artifact_type.as_deref())?;
         let rows: Vec<Value> = found.iter().map(row).collect();
         print(&LISTING.print(self.format.as_deref(), self.quiet, &rows)?)?;
         Ok(0)

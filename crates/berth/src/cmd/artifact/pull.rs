@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use berth_engine::artifact::{self, FileStep, PullOptions};
 use berth_oci::Reference;
 
-use crate::cmd::{login::config, print};
+use crate::cmd::print;
 use crate::globals::Globals;
-use crate::pull::trust_files;
+use crate::pull::{registries, trust_files};
 use crate::ui::progress::{Progress, Style};
 use crate::verbs::{Outcome, Verb};
 
@@ -40,7 +40,7 @@ impl Verb for Pull {
         let mut progress = Progress::stderr(self.progress.unless(self.quiet));
         let mut names = String::new();
         let name = Reference::parse(&self.artifact)?;
-        let pulled = artifact::pull(config()?, &trust, &name, &options, &mut |event| {
+        let pulled = artifact::pull(registries()?, &trust, &name, &options, &mut |event| {
             if event.step == FileStep::Written {
                 names += &format!("{}\n", event.name);
             }

@@ -6,9 +6,10 @@ use berth_engine::artifact::{self, PushOptions};
 use berth_oci::Reference;
 
 use super::is_untagged;
-use crate::cmd::{login::config, print};
+use crate::cmd::print;
 use crate::globals::Globals;
 use crate::opts::annotation;
+use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
 use crate::ui::progress::{Progress, Style};
 use crate::verbs::{Outcome, Verb};
@@ -59,7 +60,7 @@ impl Verb for Push {
             subject,
         };
         let mut progress = Progress::stderr(self.progress.unless(self.quiet));
-        let pushed = artifact::push(config()?, &name, &self.files, &options, &mut |event| {
+        let pushed = artifact::push(registries()?, &name, &self.files, &options, &mut |event| {
             progress.file(event);
         })?;
         progress.finish();

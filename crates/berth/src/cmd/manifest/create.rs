@@ -2,9 +2,10 @@
 
 use berth_oci::Reference;
 
-use crate::cmd::{login::config, print};
+use crate::cmd::print;
 use crate::context;
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::verbs::{Outcome, Verb};
 
 /// Make an index of images for several platforms
@@ -23,7 +24,7 @@ pub struct Create {
 impl Verb for Create {
     fn run(self, globals: &Globals) -> Outcome {
         let list = Reference::parse(&self.list)?;
-        context::engine(globals)?.create_index(config()?, &list, &self.images, self.amend)?;
+        context::engine(globals)?.create_index(registries()?, &list, &self.images, self.amend)?;
         print(&format!("Created manifest list {list}\n"))?;
         Ok(0)
     }

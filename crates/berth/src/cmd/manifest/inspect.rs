@@ -4,9 +4,10 @@ use berth_engine::image::index::Inspected;
 use berth_oci::{Reference, media};
 use serde_json::{Value, json};
 
-use crate::cmd::{login::config, print, print_bytes};
+use crate::cmd::{print, print_bytes};
 use crate::context;
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
@@ -29,7 +30,7 @@ impl Verb for Inspect {
         let name = Reference::parse(&self.name)?;
         let engine = context::engine(globals)?;
         if !self.verbose {
-            let found = engine.inspect_document(config()?, &name)?;
+            let found = engine.inspect_document(registries()?, &name)?;
             if self.raw {
                 print_bytes(&found.bytes)?;
             } else {
@@ -37,7 +38,7 @@ impl Verb for Inspect {
             }
             return Ok(0);
         }
-        let images = engine.inspect_images(config()?, &name)?;
+        let images = engine.inspect_images(registries()?, &name)?;
         let shown: Result<Vec<Value>, _> = images.iter().map(|i| with_ref(&name, i)).collect();
         let mut shown = shown?;
         // As docker shows a single manifest.

@@ -2,9 +2,10 @@
 
 use berth_oci::Reference;
 
-use crate::cmd::{login::config, note, print};
+use crate::cmd::{note, print};
 use crate::context;
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::verbs::{Outcome, Verb};
 
 /// Bring an index, and what its registry lacks of its images, to the registry
@@ -21,7 +22,7 @@ impl Verb for Push {
     fn run(self, globals: &Globals) -> Outcome {
         let list = Reference::parse(&self.list)?;
         let engine = context::engine(globals)?;
-        let pushed = engine.push_index(config()?, &list, &mut |image, there| {
+        let pushed = engine.push_index(registries()?, &list, &mut |image, there| {
             let how = if there { "Already exists" } else { "Pushed" };
             let platform = image.platform.as_ref().map(ToString::to_string);
             let platform = platform.unwrap_or_else(|| "image".to_owned());

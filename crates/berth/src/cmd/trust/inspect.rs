@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::context;
 use crate::globals::Globals;
-use crate::pull::trust_files;
+use crate::pull::{registries, trust_files};
 use crate::ui::rows::{self, Listing};
 use crate::ui::template::Value;
 use crate::verbs::{Outcome, Verb};
@@ -44,7 +44,7 @@ pub struct Inspect {
 impl Verb for Inspect {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let (config, trust) = (super::registries()?, trust_files().load()?);
+        let (config, trust) = (registries()?, trust_files().load()?);
         let keys = super::absolute(&self.keys)?;
         let found = engine.image_signatures(config, &trust, &self.image, &keys)?;
         let list: Vec<Value> = found.iter().map(row).collect();

@@ -7,6 +7,7 @@ use berth_oci::Reference;
 
 use crate::context;
 use crate::globals::Globals;
+use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
@@ -40,7 +41,7 @@ impl Verb for Sign {
             let within = format!("cannot use the private key `{}`", self.key.display());
             Failure::from(error).within(within)
         })?;
-        let config = super::registries()?;
+        let config = registries()?;
         for digest in engine.sign_image(config, &self.image, &key, self.recursive)? {
             super::super::print(&format!("{}@{digest}\n", reference.name()))?;
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::context;
 use crate::globals::Globals;
-use crate::pull::trust_files;
+use crate::pull::{registries, trust_files};
 use crate::verbs::{Outcome, Verb};
 
 /// Hold an image against the policies, or against keys
@@ -23,7 +23,7 @@ pub struct Verify {
 impl Verb for Verify {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let (config, trust) = (super::registries()?, trust_files().load()?);
+        let (config, trust) = (registries()?, trust_files().load()?);
         let keys = super::absolute(&self.keys)?;
         let approval = engine.verify_image(config, &trust, &self.image, &keys)?;
         super::super::print(&format!(
