@@ -1,4 +1,4 @@
-//! The image of a new container: found in the store, or pulled as `--pull` says.
+//! Images as users name them; that of a new container, found in the store or pulled as `--pull` says.
 
 use berth_engine::Engine;
 use berth_engine::ready::ReadyImage;
@@ -8,6 +8,11 @@ use berth_oci::{Platform, Reference};
 use crate::pull;
 use crate::ui::diagnostic::Failure;
 use crate::ui::progress::Style;
+
+/// Whether a user names a repository alone, so that `latest` is meant.
+pub fn is_untagged(text: &str) -> bool {
+    Reference::parse(&format!("{text}:latest")).is_ok()
+}
 
 /// The image, ready to use, and the lease that keeps it until the container is committed.
 ///

@@ -4,6 +4,7 @@ use berth_oci::{Platform, Reference};
 
 use crate::context;
 use crate::globals::Globals;
+use crate::image::is_untagged;
 use crate::opts::security;
 use crate::pull;
 use crate::ui::progress::Style;
@@ -33,10 +34,7 @@ impl Verb for Pull {
         let reference = Reference::parse(&self.image)?;
         let style = self.progress.unless(self.quiet);
         let engine = context::engine(globals)?;
-        if reference.digest().is_none()
-            && !matches!(style, Style::Quiet | Style::Json)
-            && Reference::parse(&format!("{}:latest", self.image)).is_ok()
-        {
+        if is_untagged(&self.image) && !matches!(style, Style::Quiet | Style::Json) {
             super::note("Using default tag: latest\n");
         }
         let pulled = pull::pull(&engine, &reference, self.platform.as_ref(), style)?;

@@ -7,6 +7,7 @@ use berth_oci::{Platform, Reference};
 
 use crate::context;
 use crate::globals::Globals;
+use crate::image::is_untagged;
 use crate::opts::security;
 use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
@@ -36,8 +37,7 @@ impl Verb for Push {
     fn run(self, globals: &Globals) -> Outcome {
         let reference = Reference::parse(&self.image)?;
         let engine = context::engine(globals)?;
-        let untagged = reference.digest().is_none()
-            && Reference::parse(&format!("{}:latest", self.image)).is_ok();
+        let untagged = is_untagged(&self.image);
         let names = match self.all_tags {
             true if !untagged => {
                 return Err(Failure::usage("a tag cannot be pushed with --all-tags")

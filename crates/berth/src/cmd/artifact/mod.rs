@@ -4,8 +4,3 @@ pub mod inspect;
 pub mod ls;
 pub mod pull;
 pub mod push;
-
-/// Whether a reference names a repository alone, so that `latest` would be meant.
-fn is_untagged(text: &str) -> bool {
-    berth_oci::Reference::parse(&format!("{text}:latest")).is_ok()
-}

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use berth_engine::artifact::{self, PushOptions};
 use berth_oci::Reference;
 
-use super::is_untagged;
 use crate::cmd::print;
 use crate::globals::Globals;
+use crate::image::is_untagged;
 use crate::opts::annotation;
 use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
