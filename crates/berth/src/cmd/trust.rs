@@ -11,8 +11,10 @@ pub mod verify;
 
 use std::path::{Path, PathBuf};
 
-use berth_engine::trust::{self, Passphrase, Requirement};
+use berth_engine::trust::{self, Passphrase, Policies, Requirement};
 
+use crate::globals;
+use crate::pull::trust_files;
 use crate::ui::diagnostic::Failure;
 use crate::ui::hidden;
 
@@ -42,6 +44,15 @@ impl Asked {
             Failure::of(&error).hint(hint)
         })
     }
+}
+
+/// Changes the policies, and tells where they are.
+fn change(
+    how: impl FnOnce(&Path, Policies) -> Result<Policies, trust::Error>,
+) -> Result<(), Failure> {
+    let path = trust_files().edit(globals::rootless(), how)?;
+    super::note(&format!("written to {}\n", path.display()));
+    Ok(())
 }
 
 fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {

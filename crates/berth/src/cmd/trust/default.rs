@@ -1,8 +1,7 @@
 //! `berth trust default`.
 
 use super::Asked;
-use crate::globals::{self, Globals};
-use crate::pull::trust_files;
+use crate::globals::Globals;
 use crate::verbs::{Outcome, Verb};
 
 /// Say what images need that no policy names
@@ -16,10 +15,7 @@ pub struct Default {
 impl Verb for Default {
     fn run(self, _: &Globals) -> Outcome {
         let require = self.asked.requirement()?;
-        let path = trust_files().edit(globals::rootless(), |_, policies| {
-            Ok(policies.with_default(require))
-        })?;
-        super::super::note(&format!("written to {}\n", path.display()));
+        super::change(|_, policies| Ok(policies.with_default(require)))?;
         Ok(0)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use berth_engine::trust::Signed;
 use jiff::Timestamp;
 
+use crate::cmd::print;
 use crate::context;
 use crate::globals::Globals;
 use crate::pull::{registries, trust_files};
@@ -48,7 +49,7 @@ impl Verb for Inspect {
         let keys = super::absolute(&self.keys)?;
         let found = engine.image_signatures(config, &trust, &self.image, &keys)?;
         let list: Vec<Value> = found.iter().map(row).collect();
-        super::super::print(&LISTING.print(self.format.as_deref(), false, &list)?)?;
+        print(&LISTING.print(self.format.as_deref(), false, &list)?)?;
         Ok(0)
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use berth_engine::trust;
 
+use crate::cmd::{note, print};
 use crate::globals::Globals;
 use crate::verbs::{Outcome, Verb};
 
@@ -21,10 +22,10 @@ impl Verb for Generate {
     fn run(self, _: &Globals) -> Outcome {
         let passphrase = super::passphrase(self.passphrase_file.as_deref(), true)?;
         if passphrase.is_empty() {
-            super::super::note("note: the private key has no passphrase\n");
+            note("note: the private key has no passphrase\n");
         }
         for path in trust::generate(&self.name, &passphrase)? {
-            super::super::print(&format!("{}\n", path.display()))?;
+            print(&format!("{}\n", path.display()))?;
         }
         Ok(0)
     }

@@ -2,6 +2,7 @@
 
 use berth_engine::trust::Requirement;
 
+use crate::cmd::{note, print};
 use crate::globals::Globals;
 use crate::pull::trust_files;
 use crate::ui::rows::{self, Listing};
@@ -40,9 +41,9 @@ impl Verb for Ls {
             .map(|policy| row(&policy.prefix.to_string(), &policy.require))
             .collect();
         list.push(row("<default>", policies.default_requirement()));
-        super::super::print(&LISTING.print(self.format.as_deref(), self.quiet, &list)?)?;
+        print(&LISTING.print(self.format.as_deref(), self.quiet, &list)?)?;
         if self.format.is_none() && !self.quiet {
-            super::super::note(&match &trust.path {
+            note(&match &trust.path {
                 Some(path) => format!("from {}\n", path.display()),
                 None => "there is no file of policies\n".to_owned(),
             });

@@ -2,8 +2,7 @@
 
 use berth_engine::trust::{Error, Prefix};
 
-use crate::globals::{self, Globals};
-use crate::pull::trust_files;
+use crate::globals::Globals;
 use crate::verbs::{Outcome, Verb};
 
 /// Remove the policy of a prefix
@@ -16,13 +15,12 @@ pub struct Rm {
 impl Verb for Rm {
     fn run(self, _: &Globals) -> Outcome {
         let prefix: Prefix = self.prefix.parse()?;
-        let path = trust_files().edit(globals::rootless(), |path, policies| {
+        super::change(|path, policies| {
             policies.without(&prefix).ok_or_else(|| Error::NoPolicy {
                 prefix: self.prefix.clone(),
                 path: path.to_owned(),
             })
         })?;
-        super::super::note(&format!("written to {}\n", path.display()));
         Ok(0)
     }
 }

@@ -3,8 +3,8 @@
 use berth_engine::trust::{Policy, Prefix};
 
 use super::Asked;
-use crate::globals::{self, Globals};
-use crate::pull::trust_files;
+use crate::cmd::note;
+use crate::globals::Globals;
 use crate::verbs::{Outcome, Verb};
 
 /// Say what images whose names begin so need to be pulled
@@ -21,14 +21,11 @@ impl Verb for Set {
     fn run(self, _: &Globals) -> Outcome {
         let prefix: Prefix = self.prefix.parse()?;
         let require = self.asked.requirement()?;
-        let path = trust_files().edit(globals::rootless(), |_, policies| {
-            Ok(policies.with(Policy { prefix, require }))
-        })?;
-        super::super::note(&format!("written to {}\n", path.display()));
+        super::change(|_, policies| Ok(policies.with(Policy { prefix, require })))?;
         // `docker.io/busybox` reads as an image's name, and is none.
         let alone = self.prefix.strip_prefix("docker.io/");
         if let Some(name) = alone.filter(|name| *name != "library" && !name.contains('/')) {
-            super::super::note(&format!(
+            note(&format!(
                 "note: this is for the user {name}'s images; the image `{name}` is docker.io/library/{name}\n"
             ));
         }

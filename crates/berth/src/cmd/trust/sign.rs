@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use berth_engine::trust;
 use berth_oci::Reference;
 
+use crate::cmd::print;
 use crate::context;
 use crate::globals::Globals;
 use crate::pull::registries;
@@ -43,7 +44,7 @@ impl Verb for Sign {
         })?;
         let config = registries()?;
         for digest in engine.sign_image(config, &self.image, &key, self.recursive)? {
-            super::super::print(&format!("{}@{digest}\n", reference.name()))?;
+            print(&format!("{}@{digest}\n", reference.name()))?;
         }
         Ok(0)
     }

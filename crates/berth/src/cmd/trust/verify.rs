@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cmd::{note, print};
 use crate::context;
 use crate::globals::Globals;
 use crate::pull::{registries, trust_files};
@@ -26,12 +27,12 @@ impl Verb for Verify {
         let (config, trust) = (registries()?, trust_files().load()?);
         let keys = super::absolute(&self.keys)?;
         let approval = engine.verify_image(config, &trust, &self.image, &keys)?;
-        super::super::print(&format!(
+        print(&format!(
             "{}@{}\n",
             approval.reference.name(),
             approval.digest
         ))?;
-        super::super::note(&match approval.key {
+        note(&match approval.key {
             Some(key) => format!("signed by {}\n", key.display()),
             None => format!("accepted without a signature by {}\n", approval.origin),
         });
