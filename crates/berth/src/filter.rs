@@ -52,23 +52,14 @@ impl Filters {
 
     /// Whether every `label` or `label=value` holds of `labels`.
     pub fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.values("label")
-            .iter()
-            .all(|wanted| match wanted.split_once('=') {
-                Some((key, value)) => labels.get(key).is_some_and(|have| have == value),
-                None => labels.contains_key(wanted),
-            })
+        let mut wanted = self.values("label").iter();
+        wanted.all(|wanted| has_label(labels, wanted))
     }
 
     /// Whether no `label!` or `label!=value` holds of `labels` (written `label!=key` and `label!=key=value`).
     pub fn no_label(&self, labels: &BTreeMap<String, String>) -> bool {
-        !self
-            .values("label!")
-            .iter()
-            .any(|unwanted| match unwanted.split_once('=') {
-                Some((key, value)) => labels.get(key).is_some_and(|have| have == value),
-                None => labels.contains_key(unwanted),
-            })
+        let mut unwanted = self.values("label!").iter();
+        !unwanted.any(|unwanted| has_label(labels, unwanted))
     }
 
     /// A key that is true or false; `None` when it is unused.
@@ -164,6 +155,14 @@ fn in_set(set: &[char], c: char) -> bool {
         }
     }
     false
+}
+
+/// Whether `wanted`, a key or `key=value`, is among `labels`.
+fn has_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
+    match wanted.split_once('=') {
+        Some((key, value)) => labels.get(key).is_some_and(|have| have == value),
+        None => labels.contains_key(wanted),
+    }
 }
 
 #[cfg(test)]
