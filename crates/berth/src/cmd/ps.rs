@@ -81,12 +81,12 @@ impl Verb for Ps {
                 container::row(one, now, !self.no_trunc, size)
             })
             .collect();
-        let table = match self.size {
-            true => container::TABLE_WITH_SIZE,
-            false => container::LISTING.table,
-        };
+        let mut table = container::LISTING.table.to_owned();
+        if self.size {
+            table.push_str("\t{{.Size}}");
+        }
         let listing = Listing {
-            table,
+            table: &table,
             ..container::LISTING
         };
         super::print(&listing.print(self.format.as_deref(), self.quiet, &rows)?)?;

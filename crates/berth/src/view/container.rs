@@ -35,9 +35,6 @@ pub const LISTING: Listing<'_> = Listing {
     quiet: "{{.ID}}",
 };
 
-/// The default table of `ps --size`.
-pub const TABLE_WITH_SIZE: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
-
 /// The filters of `ps`.
 pub const FILTERS: &[&str] = &[
     "id", "name", "label", "status", "ancestor", "exited", "before", "since", "volume", "network",
