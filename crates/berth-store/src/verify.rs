@@ -1,6 +1,5 @@
 //! Verifying all that is stored (N14): each blob against its name, each image for completeness.
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use berth_oci::{Digest, Platform, image};
@@ -44,16 +43,15 @@ impl Store {
             match self.size(&digest)? {
                 None if path.symlink_metadata().is_err() => {}
                 None => report.strange.push(path),
-                Some(size) => match self.is_whole(&digest) {
-                    Err(Error::MissingBlob { .. }) => {}
-                    whole => {
-                        report.blobs += 1;
-                        report.bytes += size;
-                        if !whole? {
-                            report.damaged.push(digest);
-                        }
+                Some(size) => {
+                    match self.verify_blob(&digest) {
+                        Err(Error::MissingBlob { .. }) => continue,
+                        Err(Error::CorruptBlob { .. }) => report.damaged.push(digest),
+                        whole => whole?,
                     }
-                },
+                    report.blobs += 1;
+                    report.bytes += size;
+                }
             }
         }
         let mut missing = Vec::new();
@@ -69,24 +67,6 @@ impl Store {
         report.missing.sort();
         report.missing.dedup();
         Ok(report)
-    }
-
-    fn is_whole(&self, digest: &Digest) -> Result<bool, Error> {
-        let mut reader = self.reader(digest)?;
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(true),
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Ok(false),
-                Err(source) => {
-                    return Err(Error::ReadBlob {
-                        digest: digest.clone(),
-                        source,
-                    });
-                }
-            }
-        }
     }
 
     fn find_missing(&self, descriptor: &berth_oci::Descriptor, report: &mut VerifyReport) {
