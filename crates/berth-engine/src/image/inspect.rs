@@ -1,12 +1,11 @@
 //! `image inspect` and `history`: all that is known of an image, as data; the faces shape it.
 
-use berth_oci::{Digest, Platform, Reference};
+use berth_oci::{Descriptor, Digest, Platform, Reference};
 use berth_snapshot::Snapshots;
-use berth_store::Image;
+use berth_store::{Entry, Image, Store};
 
-use super::Error;
-use super::error::store;
 use super::find::find;
+use super::{Error, store_error};
 use crate::Engine;
 
 /// All that is known of an image.
@@ -45,18 +44,9 @@ impl Engine {
         let mut found = find(&self.store, text)?;
         if let Some(platform) = platform {
             let reference = Reference::parse(text).ok();
-            let named = found
-                .entries
-                .iter()
-                .find(|entry| reference.is_some() && entry.reference == reference);
+            let named = entry_called(&found.entries, reference.as_ref());
             let descriptor = &named.unwrap_or(&found.entries[0]).descriptor;
-            let image = self.store.image(descriptor, platform);
-            found.image = image.map_err(store("read the image"))?;
-            let known = found.image.config.platform();
-            if known.distance_from(platform).is_none() {
-                let (wanted, found) = (platform.to_string(), known.to_string());
-                return Err(Error::OtherPlatform { wanted, found });
-            }
+            found.image = image_for(&self.store, descriptor, platform)?;
         }
         Ok(Details {
             tags: found.names().iter().map(|name| name.familiar()).collect(),
@@ -66,6 +56,31 @@ impl Engine {
             image: found.image,
         })
     }
+}
+
+/// The one of an image's entries with just this name.
+pub(super) fn entry_called<'a>(
+    entries: &'a [Entry],
+    name: Option<&Reference>,
+) -> Option<&'a Entry> {
+    let mut entries = entries.iter();
+    entries.find(|entry| name.is_some() && entry.reference.as_ref() == name)
+}
+
+/// The image that `descriptor` leads to for this platform, and for no other.
+pub(super) fn image_for(
+    store: &Store,
+    descriptor: &Descriptor,
+    platform: &Platform,
+) -> Result<Image, Error> {
+    let image = store.image(descriptor, platform);
+    let image = image.map_err(store_error("read the image"))?;
+    let found = image.config.platform();
+    if found.distance_from(platform).is_none() {
+        let (wanted, found) = (platform.to_string(), found.to_string());
+        return Err(Error::OtherPlatform { wanted, found });
+    }
+    Ok(image)
 }
 
 /// Bytes of each layer, lowest first: as unpacked, or as stored if it is not.

@@ -20,6 +20,7 @@ use berth_store::Image;
 use super::Error;
 use super::archive::Contents;
 use super::error::store;
+use super::inspect::image_for;
 use crate::Engine;
 use crate::unpack::{layers_of, unpack_layers};
 
@@ -103,17 +104,12 @@ impl Engine {
         platform: Option<&Platform>,
     ) -> Result<Loaded, Error> {
         let image = match platform {
-            Some(platform) => self.store.image(&descriptor, platform),
-            None => self.store.image_here(&descriptor),
+            Some(platform) => image_for(&self.store, &descriptor, platform)?,
+            None => {
+                let image = self.store.image_here(&descriptor);
+                image.map_err(store("read the image"))?
+            }
         };
-        let image = image.map_err(store("read the image"))?;
-        let found = image.config.platform();
-        if let Some(wanted) = platform
-            && found.distance_from(wanted).is_none()
-        {
-            let (wanted, found) = (wanted.to_string(), found.to_string());
-            return Err(Error::OtherPlatform { wanted, found });
-        }
         self.unpack_image(&image)?;
         Ok(Loaded {
             names,

@@ -22,6 +22,7 @@ use super::Error;
 use super::archive::{DockerImage, blob_path};
 use super::error::store;
 use super::find::find;
+use super::inspect::{entry_called, image_for};
 use crate::Engine;
 
 mod directory;
@@ -109,23 +110,12 @@ impl Engine {
     ) -> Result<(Saved, Option<Reference>), Error> {
         let found = find(&self.store, text)?;
         let reference = Reference::parse(text).ok();
-        let named = found
-            .entries
-            .iter()
-            .find(|entry| reference.is_some() && entry.reference == reference);
+        let named = entry_called(&found.entries, reference.as_ref());
         let descriptor = &named.unwrap_or(&found.entries[0]).descriptor;
-        let read = store("read the image");
         let image = match platform {
-            Some(platform) => self.store.image(descriptor, platform).map_err(&read)?,
+            Some(platform) => image_for(&self.store, descriptor, platform)?,
             None => found.image,
         };
-        let of_platform = image.config.platform();
-        if let Some(wanted) = platform
-            && of_platform.distance_from(wanted).is_none()
-        {
-            let (wanted, found) = (wanted.to_string(), of_platform.to_string());
-            return Err(Error::OtherPlatform { wanted, found });
-        }
         let index = match indexes && platform.is_none() {
             true => whole_index(&self.store, descriptor, MAX_NESTING),
             false => None,
@@ -137,7 +127,7 @@ impl Engine {
         lease.add(&top.digest).map_err(store("hold the images"))?;
         let top = Descriptor {
             annotations: BTreeMap::new(),
-            platform: (top.digest == image.descriptor.digest).then_some(of_platform),
+            platform: (top.digest == image.descriptor.digest).then(|| image.config.platform()),
             ..top
         };
         let name = reference.filter(|name| name.tag().is_some() && named.is_some());
