@@ -234,7 +234,7 @@ impl Engine {
     pub(crate) fn reach_of(&self, found: &Found) -> Result<Reach, Error> {
         let mut reach = Reach::default();
         for entry in &found.entries {
-            let one = self.store.reach(&entry.descriptor);
+            let one = self.store.reach(&entry.descriptor.digest);
             let one = one.map_err(crate::image::store_error("read the image"))?;
             join(&mut reach, &one);
         }
@@ -242,15 +242,17 @@ impl Engine {
     }
 
     pub(crate) fn reach_of_container(&self, id: &ContainerId) -> Result<Reach, Error> {
-        let GcRoots { blobs, chains } = self.roots_of(id).map_err(of_containers)?;
+        let roots = self.roots_of(id).map_err(of_containers)?;
+        self.reach_of_roots(&roots)
+            .map_err(crate::image::store_error("read the container's image"))
+    }
+
+    pub(crate) fn reach_of_roots(&self, roots: &GcRoots) -> Result<Reach, berth_store::Error> {
         let mut reach = Reach::default();
-        for digest in blobs {
-            let descriptor = berth_oci::Descriptor::new("", digest, 0);
-            let one = self.store.reach(&descriptor);
-            let one = one.map_err(crate::image::store_error("read the container's image"))?;
-            join(&mut reach, &one);
+        for digest in &roots.blobs {
+            join(&mut reach, &self.store.reach(digest)?);
         }
-        reach.chains.extend(chains);
+        reach.chains.extend(roots.chains.iter().cloned());
         Ok(reach)
     }
 

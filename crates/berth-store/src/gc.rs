@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use berth_fs::{Durability, Trash, failpoint, remove_tree_at};
-use berth_oci::{Descriptor, Digest};
+use berth_oci::Digest;
 
 use crate::{Entry, Error, Store, ingest, lease};
 use mark::Marker;
@@ -189,12 +189,12 @@ impl Store {
         Ok(report)
     }
 
-    /// What `image` (a manifest or an index, by its descriptor) keeps.
+    /// What `image` (a manifest or an index) keeps.
     ///
     /// # Errors
     /// [`Error::ReadBlob`]. What is missing or damaged names nothing.
-    pub fn reach(&self, image: &Descriptor) -> Result<Reach, Error> {
-        Marker::new(self, &|_| false).reach(&image.digest)
+    pub fn reach(&self, image: &Digest) -> Result<Reach, Error> {
+        Marker::new(self, &|_| false).reach(image)
     }
 
     /// All blobs that are here, with their bytes on disk.

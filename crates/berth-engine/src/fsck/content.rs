@@ -6,7 +6,6 @@ use berth_oci::Digest;
 use berth_store::Reach;
 
 use super::{Findings, Problem};
-use crate::usage::join;
 use crate::{Engine, Error};
 
 /// Who stands on a blob or a snapshot.
@@ -129,7 +128,7 @@ impl Engine {
         for entry in self.store.refs().map_err(of_store)? {
             let digest = &entry.descriptor.digest;
             if !images.contains_key(digest) {
-                let reach = self.store.reach(&entry.descriptor).map_err(of_store)?;
+                let reach = self.store.reach(digest).map_err(of_store)?;
                 images.insert(digest.clone(), reach);
             }
             let name = entry.reference.as_ref().map(|name| name.familiar());
@@ -150,15 +149,7 @@ impl Engine {
                 one => one?,
             };
             let roots = self.roots_of(&one.config.id)?;
-            let mut reach = Reach::default();
-            for digest in roots.blobs {
-                let descriptor = berth_oci::Descriptor::new("", digest, 0);
-                join(
-                    &mut reach,
-                    &self.store.reach(&descriptor).map_err(of_store)?,
-                );
-            }
-            reach.chains.extend(roots.chains);
+            let reach = self.reach_of_roots(&roots).map_err(of_store)?;
             users.push(User {
                 what: format!("the container {} ({})", one.config.id.short(), one.name),
                 name: None,

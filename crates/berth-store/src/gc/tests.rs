@@ -1,6 +1,6 @@
 //! Tests of garbage collection: what stays, what goes, in which order.
 
-use berth_oci::{ImageConfig, Index, Manifest, Reference, media};
+use berth_oci::{Descriptor, ImageConfig, Index, Manifest, Reference, media};
 
 use super::*;
 use crate::image::tests::put_image;
@@ -59,7 +59,7 @@ fn what_is_named_leased_or_rooted_stays() {
     let lease = store.lease().unwrap();
     // By its manifest alone: what that names is covered.
     assert!(lease.add(&leased.digest).unwrap());
-    let chains = |image: &Descriptor| store.reach(image).unwrap().chains;
+    let chains = |image: &Descriptor| store.reach(&image.digest).unwrap().chains;
     let kept = [&named, &rooted, &leased].map(chains);
     let other_chain = Digest::of(b"chain");
     let mut beside = Beside {
