@@ -13,6 +13,7 @@ use super::Error;
 use super::error::store;
 use super::find::{Found, find};
 use crate::Engine;
+use crate::usage::of_containers;
 
 /// What was done, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,19 +53,14 @@ impl Engine {
             .iter()
             .any(|step| matches!(step, Removed::Deleted(_)))
         {
-            self.collect_garbage(false)
-                .map_err(|source| Error::Containers {
-                    source: Box::new(source),
-                })?;
+            self.collect_garbage(false).map_err(of_containers)?;
         }
         Ok(removed)
     }
 
     /// The containers, each with the id of its image.
     pub(crate) fn images_in_use(&self) -> Result<Vec<(ContainerId, Digest)>, Error> {
-        let ids = self.ids().map_err(|source| Error::Containers {
-            source: Box::new(source),
-        })?;
+        let ids = self.ids().map_err(of_containers)?;
         // One that is being removed, or damaged, uses nothing.
         let of = |id: ContainerId| {
             let config = self.config(&id).ok()?;
