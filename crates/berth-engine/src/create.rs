@@ -14,7 +14,7 @@ use crate::request::CreateRequest;
 use crate::{Engine, Error, env, json};
 
 /// SIGTERM.
-const STOP_SIGNAL: i32 = 15;
+pub(crate) const STOP_SIGNAL: i32 = 15;
 const STOP_TIMEOUT_S: u32 = 10;
 const PIDS: i64 = 4096;
 pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -193,7 +193,7 @@ fn run_config(container: &ContainerConfig, image: RunConfig) -> RunConfig {
         false => Some(words.to_vec()),
     };
     let same_signal = match image.stop_signal.as_str() {
-        "" => container.stop_signal == 15,
+        "" => container.stop_signal == crate::create::STOP_SIGNAL,
         name => signal::parse(name) == Ok(container.stop_signal),
     };
     RunConfig {
