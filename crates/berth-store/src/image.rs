@@ -6,7 +6,7 @@ use berth_oci::{Descriptor, Digest, Document, ImageConfig, Manifest, Platform};
 use crate::{Error, Store};
 
 /// Indexes in indexes (security: T19).
-const MAX_NESTING: usize = 4;
+pub const MAX_NESTING: usize = 4;
 
 /// One image for one platform, its documents read and checked.
 #[derive(Debug, Clone, PartialEq)]

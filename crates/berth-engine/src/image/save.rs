@@ -15,6 +15,7 @@ use std::io::BufWriter;
 use berth_layer::tar::{Entry, Kind, Writer};
 use berth_oci::image::annotation;
 use berth_oci::{Descriptor, Digest, Document, Index, Platform, Reference};
+use berth_store::image::MAX_NESTING;
 use berth_store::{Image, Lease, Store};
 use serde::Serialize;
 
@@ -29,8 +30,6 @@ mod directory;
 
 /// Bytes written at once, of all but blobs.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Indexes in indexes.
-const MAX_NESTING: usize = 4;
 /// `oci-layout`.
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use berth_layer::decompress::{Format, sniff};
 use berth_oci::image::{self, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, annotation};
 use berth_oci::{Descriptor, Digest, Document, Manifest, Platform, Reference, media};
+use berth_store::image::MAX_NESTING;
 use berth_store::{Expected, Lease};
 
 use super::super::Error;
@@ -14,8 +15,6 @@ use super::super::tag::new_name;
 
 /// Images of one archive.
 const MAX_IMAGES: usize = 1024;
-/// Indexes in indexes.
-const MAX_NESTING: usize = 4;
 
 /// The images' descriptors and names.
 pub(super) type FoundImages = Vec<(Descriptor, Vec<Reference>)>;
