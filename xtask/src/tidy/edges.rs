@@ -77,8 +77,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // faces
     (
+        "berth-registry-server",
+        &[
+            "berth-registry",
+            "berth-fs",
+            "berth-sys",
+            "berth-oci",
+            "berth-model",
+        ],
+    ),
+    (
         "berth",
-        &["berth-engine", "berth-sys", "berth-oci", "berth-model"],
+        &[
+            "berth-engine",
+            "berth-registry-server",
+            "berth-sys",
+            "berth-oci",
+            "berth-model",
+        ],
     ),
     // for those who work on it
     ("testkit", &["berth-monitor"]),
@@ -93,7 +109,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Async begins here: nothing below may reach it, not even through others.
-const MAY_AWAIT: &[&str] = &["berth-registry", "berth-engine", "berth"];
+const MAY_AWAIT: &[&str] = &[
+    "berth-registry",
+    "berth-registry-server",
+    "berth-engine",
+    "berth",
+];
 
 /// Checks cargo's metadata.
 pub fn check(metadata: &Value) -> Vec<Problem> {

@@ -1,0 +1,9 @@
+//! A registry: the server's side of the distribution protocol, with a history for each tag.
+//!
+//! Nothing here reads the environment; nothing but `storage` touches the disk below the root.
+
+pub mod error;
+pub mod name;
+
+pub use error::{Code, Failure};
+pub use name::{RepositoryName, Selector, Tag};
