@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod name;
+pub mod page;
 
 pub use error::{Code, Failure};
 pub use name::{RepositoryName, Selector, Tag};
