@@ -2,9 +2,13 @@
 //!
 //! Nothing here reads the environment; nothing but `storage` touches the disk below the root.
 
+pub mod access;
 pub mod error;
 pub mod name;
 pub mod page;
+pub mod settings;
 
+pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};
 pub use error::{Code, Failure};
 pub use name::{RepositoryName, Selector, Tag};
+pub use settings::Settings;

@@ -18,7 +18,10 @@ pub fn asset(path: &str) -> Option<Asset> {
     let (content_type, text) = match path {
         "/" => ("text/html; charset=utf-8", include_str!("page/index.html")),
         "/_page/page.css" => ("text/css; charset=utf-8", include_str!("page/page.css")),
-        "/_page/page.js" => ("text/javascript; charset=utf-8", include_str!("page/page.js")),
+        "/_page/page.js" => (
+            "text/javascript; charset=utf-8",
+            include_str!("page/page.js"),
+        ),
         _ => return None,
     };
     Some(Asset { content_type, text })
