@@ -31,6 +31,7 @@ pub mod observe;
 mod profile;
 pub mod prune;
 pub mod ready;
+pub mod registry;
 mod remove;
 pub mod request;
 pub mod spec;

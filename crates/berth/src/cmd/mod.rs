@@ -33,6 +33,7 @@ pub mod pause;
 pub mod ps;
 pub mod pull;
 pub mod push;
+pub mod registry;
 pub mod rename;
 pub mod restart;
 pub mod rm;

@@ -47,6 +47,12 @@ pub fn all() -> Vec<Entry> {
             manifests,
         ),
         group(
+            "registry",
+            "A registry of one's own, and the histories of its tags",
+            registry_group,
+            registry,
+        ),
+        group(
             "system",
             "Verbs on the engine's state",
             system_group,
@@ -142,6 +148,18 @@ fn key() -> Vec<Entry> {
         "generate",
         "Make a pair of keys: NAME.key signs, NAME.pub verifies",
     )]
+}
+
+fn registry_group(command: Command) -> Command {
+    with(command, registry())
+}
+
+fn registry() -> Vec<Entry> {
+    use cmd::registry;
+    vec![
+        verb::<registry::history::History>("history", "Show what a tag named: when, who, which"),
+        verb::<registry::rollback::Rollback>("rollback", "Have a tag name what it named before"),
+    ]
 }
 
 fn artifacts_group(command: Command) -> Command {
