@@ -3,10 +3,13 @@
 //! Nothing here reads the environment; nothing but `storage` touches the disk below the root.
 
 pub mod access;
+pub mod auth;
+mod changes;
 pub mod error;
 pub mod name;
 pub mod page;
 pub mod settings;
+pub mod setup;
 
 pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};
 pub use error::{Code, Failure};
