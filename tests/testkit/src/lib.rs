@@ -1,5 +1,5 @@
 //! For integration tests: a place of one's own for a berth ([`Sandbox`]), what may not be left behind
-//! ([`Ledger`]), a client of the monitor ([`attach`]), a terminal session ([`Session`]), registries that are honest ([`Registry`]), die
+//! ([`Ledger`]), a client of the monitor ([`attach`]), a terminal session ([`Session`]), registries that are honest ([`Registry`], our own: [`Served`]), die
 //! ([`DyingProxy`]) or lie ([`EvilRegistry`]), an ordinary user ([`TestUser`]), and a root file system.
 //!
 //! Tests run as root, and say so instead of passing silently when they do not.
@@ -19,6 +19,7 @@ pub mod programs;
 pub mod pty;
 pub mod registry;
 pub mod sandbox;
+pub mod served;
 pub mod user;
 pub mod wait;
 
@@ -30,5 +31,6 @@ pub use ledger::Ledger;
 pub use pty::Session;
 pub use registry::Registry;
 pub use sandbox::Sandbox;
+pub use served::Served;
 pub use user::TestUser;
 pub use wait::eventually;

@@ -110,7 +110,7 @@ fn configure(directory: &Path, options: Options) -> PathBuf {
     let at = |name: &str| directory.join(name).display().to_string();
     let mut text = format!(
         "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
-         storage: {{filesystem: {{rootdirectory: {}}}}}\n\
+         storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
          http:\n  addr: 127.0.0.1:0\n",
         at("storage")
     );
