@@ -8,6 +8,8 @@ mod changes;
 pub mod error;
 pub mod name;
 pub mod page;
+pub mod range;
+pub mod route;
 pub mod settings;
 pub mod setup;
 

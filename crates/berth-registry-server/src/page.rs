@@ -1,7 +1,7 @@
 //! The page that browses the registry: three files, which ask only what every client may.
 
 /// One of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asset {
     /// Its media type.
     pub content_type: &'static str,
