@@ -12,8 +12,10 @@ pub mod range;
 pub mod route;
 pub mod settings;
 pub mod setup;
+pub mod storage;
 
 pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};
 pub use error::{Code, Failure};
 pub use name::{RepositoryName, Selector, Tag};
 pub use settings::Settings;
+pub use storage::Storage;

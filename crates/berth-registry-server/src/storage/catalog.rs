@@ -1,0 +1,79 @@
+//! The lists: repositories and tags, in the order of their bytes, a page at a time.
+
+use super::{Repository, Storage, disk};
+use crate::error::Failure;
+use crate::name::RepositoryName;
+
+impl Storage {
+    /// The first `limit` names of repositories after `after`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Failure> {
+        let mut walk = Walk {
+            storage: self,
+            after,
+            limit,
+            found: Vec::new(),
+        };
+        walk.below("")?;
+        Ok(walk.found)
+    }
+}
+
+struct Walk<'a> {
+    storage: &'a Storage,
+    after: Option<&'a str>,
+    limit: usize,
+    found: Vec<String>,
+}
+
+impl Walk<'_> {
+    /// All below `prefix`, which is empty or ends with `/`. As deep as a name can be: 128 parts.
+    fn below(&mut self, prefix: &str) -> Result<(), Failure> {
+        let dir = self.storage.repositories_dir().join(prefix);
+        let names = disk::names(&dir)?;
+        let parts = names.into_iter().filter(|name| !name.starts_with('_'));
+        // `a` itself comes before `a-b`, and all that is below `a` after it: each stands for itself.
+        let mut keys: Vec<String> = parts
+            .flat_map(|part| [format!("{prefix}{part}"), format!("{prefix}{part}/")])
+            .filter(|key| self.may_have(key))
+            .collect();
+        keys.sort_unstable();
+        for key in keys {
+            if self.found.len() >= self.limit {
+                return Ok(());
+            }
+            if key.ends_with('/') {
+                self.below(&key)?;
+            } else if let Ok(name) = RepositoryName::parse(&key)
+                && self.storage.repository(&name).exists()?
+            {
+                self.found.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `key`, or a name that begins with it if it ends with `/`, comes after `after`.
+    fn may_have(&self, key: &str) -> bool {
+        self.after
+            .is_none_or(|after| key > after || key.ends_with('/') && after.starts_with(key))
+    }
+}
+
+impl Repository {
+    /// The first `limit` tags after `after`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn tags(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Failure> {
+        let mut tags = disk::names(&self.tags_dir())?;
+        if let Some(after) = after {
+            tags.retain(|tag| tag.as_str() > after);
+        }
+        tags.sort_unstable();
+        tags.truncate(limit);
+        Ok(tags)
+    }
+}

@@ -1,0 +1,32 @@
+//! Who links waits for who takes away, and the other way round.
+//!
+//! Each repository has a lock. What makes or relies on a link holds it shared, for some system calls (a manifest: while what it
+//! names is looked for, until its own link is there). A collector holds it alone while it looks at a batch once more and takes it
+//! away. So what somebody was told is here does not go behind his back.
+//!
+//! `flock` lets new sharers pass a waiting loner, who would wait for ever in a busy repository. So both come in through a
+//! gate (a lock on the directory), one after the other: behind a loner who waits in the gate, all queue.
+//!
+//! Order: the repository's, then a tag's history.
+
+use berth_fs::{Lock, LockMode};
+
+use super::Repository;
+use crate::error::Failure;
+
+impl Repository {
+    /// Held while links are made or relied upon. The repository's directory must be there.
+    pub(super) fn lock_shared(&self) -> Result<Lock, Failure> {
+        self.lock(LockMode::Shared)
+    }
+
+    /// Held while links are taken away.
+    pub(super) fn lock_alone(&self) -> Result<Lock, Failure> {
+        self.lock(LockMode::Exclusive)
+    }
+
+    fn lock(&self, mode: LockMode) -> Result<Lock, Failure> {
+        let _gate = Lock::dir(self.dir(), LockMode::Exclusive)?;
+        Ok(Lock::file(&self.dir().join("_lock"), mode)?)
+    }
+}
