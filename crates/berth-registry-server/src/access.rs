@@ -84,6 +84,8 @@ pub enum Refusal {
     Challenge(Vec<HeaderValue>),
     /// 403: he did, and may not.
     Denied,
+    /// 429: too many passwords are being checked.
+    Busy,
 }
 
 /// How access is decided.
@@ -96,6 +98,12 @@ pub trait Decide: Send + Sync + 'static {
 
     /// Decides as [`Decide::decide`] does, if that takes no time: no credentials, a token, a password that was seen before.
     fn quick(&self, headers: &HeaderMap, needed: &Needed<'_>) -> Option<Result<User, Refusal>>;
+
+    /// Whether `user`, who may see the list of repositories, may see this one in it. Takes no time.
+    fn lists(&self, user: &User, repository: &RepositoryName) -> bool {
+        let _ = (user, repository);
+        true
+    }
 
     /// Answers `GET /token?QUERY` with JSON; `None`: this registry hands out no tokens. Called as `decide` is.
     fn token(&self, headers: &HeaderMap, query: &str) -> Option<Result<Vec<u8>, Refusal>> {
@@ -156,6 +164,11 @@ impl Access {
         tokio::task::spawn_blocking(work)
             .await
             .unwrap_or(Err(Refusal::Denied))
+    }
+
+    /// Whether `user`, who may see the list of repositories, may see this one in it.
+    pub fn lists(&self, user: &User, repository: &RepositoryName) -> bool {
+        self.0.lists(user, repository)
     }
 
     /// Answers `GET /token?QUERY`; `None`: there are no tokens here.

@@ -1,6 +1,7 @@
 //! What can be wrong with what the server is told: its configuration, and the files that it names.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use berth_model::ErrorKind;
 
@@ -21,6 +22,21 @@ pub enum Error {
         line: usize,
         reason: &'static str,
     },
+    #[error("cannot write {what} `{}`", path.display())]
+    WriteFile {
+        what: &'static str,
+        path: PathBuf,
+        source: berth_fs::Error,
+    },
+    #[error("cannot use {what} `{}`: {reason}", path.display())]
+    BadKey {
+        what: &'static str,
+        path: PathBuf,
+        reason: &'static str,
+        hint: &'static str,
+    },
+    #[error("`{key}` in the configuration is wrong: {reason}")]
+    InvalidSetting { key: String, reason: String },
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -34,6 +50,7 @@ impl Error {
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 _ => ErrorKind::InvalidInput,
             },
+            Error::WriteFile { source, .. } => source.kind(),
             Error::Random => ErrorKind::Internal,
             _ => ErrorKind::InvalidInput,
         }
@@ -43,17 +60,37 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
+            Error::BadKey { hint, .. } => hint,
+            Error::WriteFile { source, .. } => return source.hint(),
             _ => return None,
         };
         Some(text.to_owned())
     }
 }
 
-/// Tells whoever runs the server about what goes on without being right.
-pub(crate) fn warn(what: &str, error: &Error) {
-    let mut text = error.to_string();
-    for cause in berth_model::error::causes(error) {
-        text += &format!(": {cause}");
+/// Is told what goes on, although not as it should; only a face prints.
+#[derive(Clone)]
+pub struct Warnings(Arc<dyn Fn(&Error, &str) + Send + Sync>);
+
+impl Default for Warnings {
+    fn default() -> Warnings {
+        Warnings::new(|_, _| {})
     }
-    eprintln!("warning: {text}; {what}");
+}
+
+impl Warnings {
+    /// This is told the error, and what is done all the same.
+    pub fn new(told: impl Fn(&Error, &str) + Send + Sync + 'static) -> Warnings {
+        Warnings(Arc::new(told))
+    }
+
+    pub(crate) fn tell(&self, error: &Error, all_the_same: &str) {
+        (self.0)(error, all_the_same);
+    }
+}
+
+impl std::fmt::Debug for Warnings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Warnings")
+    }
 }

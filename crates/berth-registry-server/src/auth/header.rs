@@ -21,6 +21,8 @@ pub enum Shown {
     },
     /// A token: letters, digits and `-._~+/=`, not empty.
     Bearer(String),
+    /// An empty name and password: some clients send them when they have none.
+    Nothing,
 }
 
 /// Reads the header's value; `None`: neither of both, or not well formed.
@@ -45,6 +47,9 @@ pub fn parse(value: &[u8]) -> Option<Shown> {
 fn basic(encoded: &str) -> Option<Shown> {
     let pair = Zeroizing::new(STANDARD.decode(encoded).ok()?);
     let pair = std::str::from_utf8(&pair).ok()?;
+    if pair == ":" {
+        return Some(Shown::Nothing);
+    }
     let (user, password) = pair.split_once(':')?;
     let good =
         !user.is_empty() && user.len() <= MAX_USER_BYTES && !pair.chars().any(char::is_control);
@@ -59,6 +64,7 @@ impl std::fmt::Debug for Shown {
         match self {
             Shown::Basic { user, .. } => write!(f, "Basic({user}, …)"),
             Shown::Bearer(_) => f.write_str("Bearer(…)"),
+            Shown::Nothing => f.write_str("Nothing"),
         }
     }
 }
@@ -71,6 +77,7 @@ mod tests {
         match parse(text.as_bytes())? {
             Shown::Basic { user, password } => Some((user, password.to_string())),
             Shown::Bearer(token) => Some(("bearer".into(), token)),
+            Shown::Nothing => Some((String::new(), String::new())),
         }
     }
 
@@ -83,6 +90,7 @@ mod tests {
         let both = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
         assert_eq!(read("Basic dXNlcjpwYTpzcw=="), both("user", "pa:ss"));
         assert_eq!(read("BASIC  dTo= "), both("u", ""));
+        assert_eq!(read("Basic Og=="), both("", ""));
         assert_eq!(read(&encoded("ü:ß")), both("ü", "ß"));
         assert_eq!(read("bearer a.b-c_d"), both("bearer", "a.b-c_d"));
     }

@@ -12,7 +12,7 @@ use aws_lc_rs::hmac;
 
 use super::htpasswd::{Hash, Users};
 use crate::changes::Stamp;
-use crate::setup::Error;
+use crate::setup::{Error, Warnings};
 
 /// How long a password is remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
@@ -34,6 +34,7 @@ pub struct Logins {
     key: hmac::Key,
     remembered: Mutex<HashMap<[u8; 32], Instant>>,
     turns: Turns,
+    warnings: Warnings,
 }
 
 struct State {
@@ -47,7 +48,7 @@ impl Logins {
     ///
     /// # Errors
     /// It cannot be read, or has a line that is none; no random numbers.
-    pub fn load(path: &Path) -> Result<Logins, Error> {
+    pub fn load(path: &Path, warnings: Warnings) -> Result<Logins, Error> {
         let (users, stamp) = Users::load(path)?;
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| Error::Random)?;
@@ -61,6 +62,7 @@ impl Logins {
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             remembered: Mutex::default(),
             turns: Turns::new(),
+            warnings,
         })
     }
 
@@ -134,7 +136,7 @@ impl Logins {
                     Err(error) => {
                         // Once for each such state of the file.
                         state.stamp = there;
-                        crate::setup::warn("the users stay as they were", &error);
+                        self.warnings.tell(&error, "the users stay as they were");
                     }
                 }
             }
@@ -216,7 +218,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("users");
         std::fs::write(&path, ALICE).unwrap();
-        let logins = Logins::load(&path).unwrap();
+        let logins = Logins::load(&path, Warnings::default()).unwrap();
         assert!(!logins.remembers("alice", "secret"));
         assert_eq!(logins.check("alice", "secret"), Ok(true));
         assert!(logins.remembers("alice", "secret"));
@@ -236,7 +238,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("users");
         std::fs::write(&path, ALICE).unwrap();
-        let logins = Logins::load(&path).unwrap();
+        let logins = Logins::load(&path, Warnings::default()).unwrap();
         assert_eq!(logins.check("alice", "secret"), Ok(true));
         std::fs::write(&path, OTHER).unwrap();
         look_again(&logins);
@@ -282,7 +284,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("users");
         std::fs::write(&path, ALICE).unwrap();
-        let logins = Logins::load(&path).unwrap();
+        let logins = Logins::load(&path, Warnings::default()).unwrap();
         for i in 0..MAX_REMEMBERED + 10 {
             let mut mark = [0; 32];
             mark[..8].copy_from_slice(&i.to_be_bytes());

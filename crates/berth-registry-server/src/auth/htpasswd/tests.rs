@@ -1,3 +1,5 @@
+//! Hashes of other implementations, and lines that are none.
+
 use super::*;
 
 /// Of libxcrypt: crypt(3) of `secret`, of 72 and 71 times `x`, of `päss` and of nothing.
