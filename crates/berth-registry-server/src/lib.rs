@@ -13,6 +13,7 @@ pub mod route;
 pub mod settings;
 pub mod setup;
 pub mod storage;
+pub mod tls;
 
 pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};
 pub use error::{Code, Failure};

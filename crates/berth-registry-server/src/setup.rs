@@ -37,6 +37,16 @@ pub enum Error {
     },
     #[error("`{key}` in the configuration is wrong: {reason}")]
     InvalidSetting { key: String, reason: String },
+    #[error("cannot use the certificate `{}`: {reason}", path.display())]
+    BadCertificate {
+        path: PathBuf,
+        reason: &'static str,
+        hint: &'static str,
+    },
+    #[error("cannot set up TLS")]
+    Tls {
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -60,7 +70,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
-            Error::BadKey { hint, .. } => hint,
+            Error::BadKey { hint, .. } | Error::BadCertificate { hint, .. } => hint,
             Error::WriteFile { source, .. } => return source.hint(),
             _ => return None,
         };
@@ -70,7 +80,9 @@ impl Error {
 
 /// Is told what goes on, although not as it should; only a face prints.
 #[derive(Clone)]
-pub struct Warnings(Arc<dyn Fn(&Error, &str) + Send + Sync>);
+pub struct Warnings(Arc<Told>);
+
+type Told = dyn Fn(&Error, &str) + Send + Sync;
 
 impl Default for Warnings {
     fn default() -> Warnings {

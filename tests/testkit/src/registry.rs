@@ -139,7 +139,10 @@ fn configure(directory: &Path, options: Options) -> PathBuf {
 }
 
 /// An authority, a certificate for 127.0.0.1 that it signed, and one for a client.
-fn certify(directory: &Path) {
+///
+/// # Panics
+/// When openssl is not installed.
+pub fn certify(directory: &Path) {
     let script = "set -e
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=berth test CA' \
             -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign' \

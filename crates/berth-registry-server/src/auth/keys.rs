@@ -3,8 +3,6 @@
 //! Ours is `ROOT/token.key`: ECDSA on P-256, PKCS #8 in DER, made when it is not there, readable by its owner only.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -164,19 +162,11 @@ fn make(root: &Path, path: &Path) -> Result<(), Error> {
 }
 
 fn read(path: &Path, what: &'static str) -> Result<Vec<u8>, Error> {
-    let unreadable = |source| Error::ReadFile {
+    crate::changes::read(path, MAX_BYTES).map_err(|source| Error::ReadFile {
         what,
         path: path.to_owned(),
         source,
-    };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-    }
-    Ok(bytes)
+    })
 }
 
 #[cfg(test)]
