@@ -4,7 +4,9 @@
 
 pub mod access;
 pub mod auth;
+pub mod cache;
 mod changes;
+pub mod config;
 pub mod error;
 pub mod name;
 pub mod page;
@@ -16,6 +18,7 @@ pub mod storage;
 pub mod tls;
 
 pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};
+pub use config::Config;
 pub use error::{Code, Failure};
 pub use name::{RepositoryName, Selector, Tag};
 pub use settings::Settings;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::storage::RuleSet;
+
 /// All that the server has to be told, besides where it listens, its storage, and who may do what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -10,6 +12,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What may not be asked for at all.
     pub allowed: Allowed,
+    /// What holds for tags and contents, by repository.
+    pub rules: RuleSet,
     /// Where the access log goes.
     pub access_log: AccessLog,
 }
@@ -60,6 +64,8 @@ pub struct Allowed {
     pub delete: bool,
     /// Anything may be pushed.
     pub push: bool,
+    /// Metrics may be read by all; otherwise by who may list the repositories.
+    pub metrics: bool,
 }
 
 impl Default for Allowed {
@@ -67,6 +73,7 @@ impl Default for Allowed {
         Allowed {
             delete: true,
             push: true,
+            metrics: false,
         }
     }
 }

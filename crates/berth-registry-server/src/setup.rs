@@ -35,6 +35,18 @@ pub enum Error {
         reason: &'static str,
         hint: &'static str,
     },
+    #[error(
+        "cannot understand the configuration{}{}: {message}",
+        named(path),
+        numbered(line)
+    )]
+    ParseConfig {
+        path: Option<PathBuf>,
+        line: Option<usize>,
+        message: String,
+        /// What was probably meant.
+        near: Option<String>,
+    },
     #[error("`{key}` in the configuration is wrong: {reason}")]
     InvalidSetting { key: String, reason: String },
     #[error("cannot use the certificate `{}`: {reason}", path.display())]
@@ -51,7 +63,24 @@ pub enum Error {
     Random,
 }
 
+fn named(path: &Option<PathBuf>) -> String {
+    let path = path.as_ref();
+    path.map_or(String::new(), |path| format!(" `{}`", path.display()))
+}
+
+fn numbered(line: &Option<usize>) -> String {
+    line.map_or(String::new(), |line| format!(", line {line}"))
+}
+
 impl Error {
+    /// The same, about the file at `path`.
+    pub(crate) fn in_file(mut self, at: &std::path::Path) -> Error {
+        if let Error::ParseConfig { path, .. } = &mut self {
+            *path = Some(at.to_owned());
+        }
+        self
+    }
+
     /// The sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -69,6 +98,11 @@ impl Error {
     /// What the user can do, when known.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Error::ParseConfig {
+                near: Some(near), ..
+            } => {
+                return Some(format!("did you mean `{near}`?"));
+            }
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
             Error::BadKey { hint, .. } | Error::BadCertificate { hint, .. } => hint,
             Error::WriteFile { source, .. } => return source.hint(),
