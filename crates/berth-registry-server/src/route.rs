@@ -14,11 +14,12 @@ use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Selector, Tag};
 use crate::page::{self, Asset};
 use query::Query;
+pub(crate) use query::encode;
 
 /// Tags that one push of a manifest may set.
 const TAGS_AT_ONCE: usize = 64;
-/// An upload's id: 128 bits in hexadecimal.
-const UPLOAD_ID_LENGTH: usize = 32;
+/// The parts of an upload's id, which is a UUID in lower case, and how many digits they have.
+const UPLOAD_ID: [usize; 5] = [8, 4, 4, 4, 12];
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,10 +166,11 @@ pub fn parse(method: &Method, path: &str, query: Option<&str>) -> Result<Route, 
 }
 
 impl Route {
-    /// Where it needs rights, and which; `None`: all may.
-    pub fn needs(&self) -> Option<(Scope<'_>, Rights)> {
+    /// Where it needs rights, and which; `None`: all may, also read the metrics if `open_metrics`.
+    pub fn needs(&self, open_metrics: bool) -> Option<(Scope<'_>, Rights)> {
         let rights = match &self.action {
             Action::Health | Action::Page(_) | Action::Token => return None,
+            Action::Metrics if open_metrics => return None,
             Action::Version => return Some((Scope::Registry, Rights::NONE)),
             Action::Catalog(_) | Action::Metrics => return Some((Scope::Catalog, Rights::PULL)),
             Action::ListTags(_)
@@ -308,7 +310,8 @@ fn begin_upload(method: &Method, query: Query<'_>) -> Result<Action, Refused> {
 
 fn upload(method: &Method, id: &str, query: Query<'_>) -> Result<Action, Refused> {
     let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    if id.len() != UPLOAD_ID_LENGTH || !id.bytes().all(digit) {
+    let part = |part: &str| part.bytes().all(digit).then_some(part.len());
+    if !id.split('-').map(part).eq(UPLOAD_ID.map(Some)) {
         return Err(Failure::new(Code::BlobUploadUnknown, "there is no such upload").into());
     }
     let id = id.to_owned();

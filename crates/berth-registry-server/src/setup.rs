@@ -59,6 +59,16 @@ pub enum Error {
     Tls {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("cannot write the access log `{}`", path.display())]
+    OpenLog {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -84,7 +94,12 @@ impl Error {
     /// The sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::ReadFile { source, .. } => match source.kind() {
+            Error::Listen { source, .. } => match source.kind() {
+                std::io::ErrorKind::AddrInUse => ErrorKind::Conflict,
+                std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+                _ => ErrorKind::InvalidInput,
+            },
+            Error::ReadFile { source, .. } | Error::OpenLog { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 _ => ErrorKind::InvalidInput,
@@ -106,6 +121,9 @@ impl Error {
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
             Error::BadKey { hint, .. } | Error::BadCertificate { hint, .. } => hint,
             Error::WriteFile { source, .. } => return source.hint(),
+            Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                "another program listens there: stop it, or choose another port (0 takes a free one)"
+            }
             _ => return None,
         };
         Some(text.to_owned())

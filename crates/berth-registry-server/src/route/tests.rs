@@ -1,7 +1,9 @@
+//! Requests that are some, and many that are none.
+
 use super::*;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const ID: &str = "0123456789abcdef0123456789abcdef";
+const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 fn ask(line: &str) -> Result<Route, Refused> {
     let (method, target) = line.split_once(' ').unwrap();
@@ -230,7 +232,7 @@ fn what_is_no_request_is_refused() {
         ("PUT /v2/a/blobs/uploads/UPLOAD", DigestInvalid),
         ("PATCH /v2/a/blobs/uploads/x", BlobUploadUnknown),
         (
-            "PATCH /v2/a/blobs/uploads/0123456789ABCDEF0123456789ABCDEF",
+            "PATCH /v2/a/blobs/uploads/01234567-89AB-CDEF-0123-456789abcdef",
             BlobUploadUnknown,
         ),
         (&tags, TagInvalid),

@@ -1,0 +1,97 @@
+//! Blobs: whole, in part, and removed.
+
+use berth_oci::Digest;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    IF_RANGE, RANGE,
+};
+use http::{HeaderMap, StatusCode};
+
+use super::answer::{Answer, DIGEST};
+use super::body::Body;
+use super::handle::Ask;
+use crate::error::{Code, Failure};
+use crate::range::{Wanted, names_tag, wanted};
+use crate::storage::Blob;
+
+/// What has a digest never changes; who asks has rights that others may not have.
+pub(crate) const FOREVER: &str = "private, max-age=31536000, immutable";
+
+/// `GET` and `HEAD` of a blob.
+pub(crate) async fn get(ask: Ask, digest: Digest) -> Result<Answer, Failure> {
+    let wanted = digest.clone();
+    let found = ask.work(move |repository| repository.blob(&wanted)).await?;
+    let blob = found.ok_or_else(unknown)?;
+    let headers = &ask.head.headers;
+    let answer = |status| {
+        Answer::new(status)
+            .with(DIGEST, digest.to_string())
+            .with(ETAG, format!("\"{digest}\""))
+            .with(CACHE_CONTROL, FOREVER)
+    };
+    if is_known(headers, &digest) {
+        return Ok(answer(StatusCode::NOT_MODIFIED));
+    }
+    let (status, range) = match part(headers, &digest, blob.size) {
+        Wanted::Whole => (StatusCode::OK, 0..blob.size),
+        Wanted::Part(_) if ask.is_head() => (StatusCode::OK, 0..blob.size),
+        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Wanted::Unsatisfiable => {
+            let message = format!("the blob has only {} bytes", blob.size);
+            let failure = Failure::new(Code::RangeInvalid, message);
+            let answer = Answer::from(failure);
+            return Ok(answer.with(CONTENT_RANGE, format!("bytes */{}", blob.size)));
+        }
+    };
+    let Blob { file, size } = blob;
+    let part = (status == StatusCode::PARTIAL_CONTENT)
+        .then(|| format!("bytes {}-{}/{size}", range.start, range.end - 1));
+    let answer = answer(status)
+        .with(CONTENT_TYPE, "application/octet-stream")
+        .with(ACCEPT_RANGES, "bytes")
+        .with(CONTENT_LENGTH, (range.end - range.start).to_string())
+        .with_some(CONTENT_RANGE, part);
+    if ask.is_head() {
+        return Ok(answer);
+    }
+    Ok(answer.body(Body::file(file, range, ask.context.queue.as_ref())))
+}
+
+/// `DELETE` of a blob.
+pub(crate) async fn remove(ask: Ask, digest: Digest) -> Result<Answer, Failure> {
+    match ask
+        .work(move |repository| repository.remove_blob(&digest))
+        .await?
+    {
+        true => Ok(Answer::new(StatusCode::ACCEPTED).with(CONTENT_LENGTH, "0")),
+        false => Err(unknown()),
+    }
+}
+
+/// Whether the client has it already.
+pub(crate) fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
+    let tag = digest.to_string();
+    let mut lines = headers.get_all(IF_NONE_MATCH).iter();
+    lines.any(|line| line.to_str().is_ok_and(|line| names_tag(line, &tag)))
+}
+
+/// Which part is wanted; all, if a part of something else is (`If-Range`).
+fn part(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let is_other = text(IF_RANGE).is_some_and(|tag| tag != format!("\"{digest}\""));
+    match text(RANGE) {
+        Some(range) if !is_other => wanted(range, size),
+        _ => Wanted::Whole,
+    }
+}
+
+fn unknown() -> Failure {
+    Failure::new(
+        Code::BlobUnknown,
+        "there is no such blob in this repository",
+    )
+}
