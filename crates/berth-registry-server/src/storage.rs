@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ROOT/VERSION                                       the layout's, `1`
+//! ROOT/collect.lock                                  one collector at a time
 //! ROOT/ballast                                       room to remove things from a full disk
 //! ROOT/blobs/ALGORITHM/HEX                           content, complete and verified; link count 1: nobody needs it
 //! ROOT/repositories/NAME/_blobs/ALGORITHM-HEX        link: this blob is in this repository
@@ -31,17 +32,21 @@ use std::time::Duration;
 
 use berth_fs::Durability;
 use berth_oci::Digest;
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 
 use crate::error::{Code, Failure};
 use crate::name::RepositoryName;
 
 mod blob;
 mod catalog;
+pub mod check;
+pub mod collect;
 mod disk;
 mod document;
 mod history;
 mod lock;
 mod manifest;
+mod quota;
 mod referrers;
 mod repository;
 pub mod rules;
@@ -49,6 +54,8 @@ mod tag;
 mod upload;
 
 pub use blob::Blob;
+pub use check::Problem;
+pub use collect::{CollectOptions, Collected};
 pub use history::Change;
 pub use manifest::{Manifest, Stored};
 pub use repository::Repository;
@@ -56,6 +63,8 @@ pub use rules::{KeepTags, Retain, RuleSet, Rules};
 pub use upload::Upload;
 
 const VERSION: &str = "1";
+/// Enough for thousands of lines in histories.
+const BALLAST_BYTES: u64 = 1 << 20;
 
 /// A blob that somebody asks for is marked as needed, if that was not done for so long. Collectors have to wait longer before
 /// they take anything.
@@ -73,6 +82,7 @@ struct Inner {
     fresh: Duration,
     /// Hashes of uploads between two requests.
     hashes: Mutex<HashMap<String, upload::Running>>,
+    usage: quota::Usage,
 }
 
 impl Storage {
@@ -104,8 +114,10 @@ impl Storage {
                 root: root.to_owned(),
                 fresh,
                 hashes: Mutex::default(),
+                usage: quota::Usage::default(),
             }),
         };
+        storage.load_ballast();
         Ok(storage)
     }
 
@@ -117,6 +129,30 @@ impl Storage {
     /// Where it all is.
     pub fn root(&self) -> &Path {
         &self.inner.root
+    }
+
+    /// Removing is the way out of a full disk: it must work on one.
+    fn even_if_full<T>(&self, act: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        match act() {
+            Err(failure) if failure.code == Code::NoSpace && self.drop_ballast() => act(),
+            done => done,
+        }
+    }
+
+    fn drop_ballast(&self) -> bool {
+        std::fs::remove_file(self.inner.root.join("ballast")).is_ok()
+    }
+
+    /// Best effort: without it all works but removal on a full disk.
+    fn load_ballast(&self) {
+        let path = self.inner.root.join("ballast");
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        if let Ok(file) = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
+            && rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BALLAST_BYTES).is_err()
+        {
+            let _ = std::fs::remove_file(&path);
+        }
     }
 
     fn repositories_dir(&self) -> PathBuf {
@@ -151,4 +187,4 @@ fn check_version(path: &Path) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -42,7 +42,7 @@ impl Repository {
 
     /// Marks as needed what is there; tells whether it still is. A collector that has seen how old it is takes it before or
     /// never.
-    fn refresh(&self, path: &Path) -> Result<bool, Failure> {
+    pub(super) fn refresh(&self, path: &Path) -> Result<bool, Failure> {
         let _lock = self.lock_shared()?;
         match disk::touch(path) {
             Ok(()) => Ok(true),
@@ -62,11 +62,10 @@ impl Repository {
         if disk::stat(&source)?.is_none() {
             return Ok(false);
         }
-        self.prepare()?;
         let target = self.blob_path(digest);
-        let lock = self.lock_shared()?;
+        let lock = self.lock_for_blobs()?;
         match disk::link(&source, &target) {
-            Ok(()) => {}
+            Ok(()) => self.charge(disk::stat(&target)?.map_or(0, |stat| stat.st_size)),
             Err(Errno::EXIST) => disk::touch(&target)?,
             Err(Errno::NOENT) => return Ok(false),
             Err(Errno::MLINK) => copy(&source, &target)?,
@@ -93,9 +92,11 @@ impl Repository {
                 format!("manifest {manifest} needs this blob: remove the manifest first"),
             ));
         }
+        let size = disk::stat(&path)?.map_or(0, |stat| stat.st_size);
         let removed = disk::unlink(&path)?;
         drop(lock);
         if removed {
+            self.charge(-size);
             disk::sync_names(&self.blobs())?;
         }
         Ok(removed)

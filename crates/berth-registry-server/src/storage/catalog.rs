@@ -10,10 +10,40 @@ impl Storage {
     /// # Errors
     /// The disk's.
     pub fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Failure> {
+        let has_manifests = |repository: &Repository| repository.exists();
+        let found = self.walk(after, limit, &has_manifests)?;
+        let names = found.iter().map(|name| name.as_str().to_owned());
+        Ok(names.collect())
+    }
+
+    /// The same of all that a collector has to look at.
+    pub(super) fn all_repositories(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RepositoryName>, Failure> {
+        let has_anything = |repository: &Repository| {
+            for name in ["_uploads", "_blobs", "_lock"] {
+                if disk::stat(&repository.dir().join(name))?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        self.walk(after, limit, &has_anything)
+    }
+
+    fn walk(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        is_wanted: &dyn Fn(&Repository) -> Result<bool, Failure>,
+    ) -> Result<Vec<RepositoryName>, Failure> {
         let mut walk = Walk {
             storage: self,
             after,
             limit,
+            is_wanted,
             found: Vec::new(),
         };
         walk.below("")?;
@@ -25,7 +55,8 @@ struct Walk<'a> {
     storage: &'a Storage,
     after: Option<&'a str>,
     limit: usize,
-    found: Vec<String>,
+    is_wanted: &'a dyn Fn(&Repository) -> Result<bool, Failure>,
+    found: Vec<RepositoryName>,
 }
 
 impl Walk<'_> {
@@ -47,9 +78,9 @@ impl Walk<'_> {
             if key.ends_with('/') {
                 self.below(&key)?;
             } else if let Ok(name) = RepositoryName::parse(&key)
-                && self.storage.repository(&name).exists()?
+                && (self.is_wanted)(&self.storage.repository(&name))?
             {
-                self.found.push(key);
+                self.found.push(name);
             }
         }
         Ok(())

@@ -137,16 +137,27 @@ pub(super) fn age(stat: &Stat) -> Duration {
     Duration::from_nanos(u64::try_from(age).unwrap_or(0))
 }
 
-/// The names in a directory, `.tmp-` ones and what is not text left out; none, if it is not there.
+/// The names in a directory, but those of the moment; none, if it is not there.
 pub(super) fn names(dir: &Path) -> Result<Vec<String>, Error> {
+    let names = read_names(dir)?.into_iter();
+    Ok(names.filter(|name| !name.starts_with('.')).collect())
+}
+
+/// All names in a directory, each with its path; none, if it is not there.
+pub(super) fn all_names(dir: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let names = read_names(dir)?.into_iter();
+    Ok(names.map(|name| (name.clone(), dir.join(name))).collect())
+}
+
+/// What is not text is not ours.
+fn read_names(dir: &Path) -> Result<Vec<String>, Error> {
     let open = match berth_fs::open_dir(dir) {
         Ok(open) => open,
         Err(error) if error.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let names = berth_fs::dirs::names(open.as_fd())?;
-    let texts = names.into_iter().filter_map(|name| name.into_string().ok());
-    Ok(texts.filter(|name| !name.starts_with('.')).collect())
+    let names = berth_fs::dirs::names(open.as_fd())?.into_iter();
+    Ok(names.filter_map(|name| name.into_string().ok()).collect())
 }
 
 /// Makes a directory (0700) whose parent is there already; durable, if it was missing.

@@ -8,14 +8,16 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use berth_fs::{Error, Lock, LockMode, failpoint};
+use berth_fs::{Durability, Error, Lock, LockMode, failpoint};
 use berth_oci::Digest;
+use berth_oci::image::MAX_MANIFEST_BYTES;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::{Repository, disk};
+use super::{Repository, Retain, disk};
 use crate::error::Failure;
 use crate::name::Tag;
 
@@ -35,8 +37,8 @@ pub struct Change {
     pub why: Option<String>,
 }
 
-/// Bytes of a line: more than one can have.
-const MAX_LINE: u64 = 8 << 10;
+/// Bytes that hold two lines at least: one has no more than 256 characters of who, which JSON may lengthen six times.
+const TAIL: u64 = 16 << 10;
 /// Characters of who.
 const MAX_WHO: usize = 256;
 
@@ -55,6 +57,14 @@ impl Change {
             why: why.map(str::to_owned),
         }
     }
+
+    fn is_older(&self, age: Duration) -> bool {
+        let when = self.when.parse::<jiff::Timestamp>();
+        when.is_ok_and(|when| {
+            let passed = jiff::Timestamp::now().duration_since(when);
+            Duration::try_from(passed).is_ok_and(|passed| passed >= age)
+        })
+    }
 }
 
 /// A tag's history, locked.
@@ -69,33 +79,54 @@ impl Repository {
     /// # Errors
     /// The disk's.
     pub fn history(&self, tag: &Tag) -> Result<Vec<Change>, Failure> {
-        let path = self.history_path(tag);
-        let Some(file) = disk::open(&path)? else {
-            return Ok(Vec::new());
-        };
-        // Not between a line and its effect.
-        let lock = Lock::take(file.into(), &path, LockMode::Shared)?;
-        let history = History { file: lock, path };
-        let mut changes = history
-            .lines(0)?
-            .into_iter()
-            .map(|(_, change)| change)
-            .collect();
-        self.drop_ineffective(tag, &mut changes)?;
-        Ok(changes)
+        self.read_history(tag, u64::MAX)
     }
 
-    /// A last line that never took effect is none.
-    fn drop_ineffective(&self, tag: &Tag, changes: &mut Vec<Change>) -> Result<(), Failure> {
-        let limit = berth_oci::image::MAX_MANIFEST_BYTES + 1;
+    fn read_history(&self, tag: &Tag, most: u64) -> Result<Vec<Change>, Failure> {
+        Ok(self.history_and_tag_since(tag, most)?.0)
+    }
+
+    /// The changes of a tag, and what it names.
+    pub(super) fn history_and_tag(
+        &self,
+        tag: &Tag,
+    ) -> Result<(Vec<Change>, Option<Digest>), Failure> {
+        self.history_and_tag_since(tag, u64::MAX)
+    }
+
+    fn history_and_tag_since(
+        &self,
+        tag: &Tag,
+        most: u64,
+    ) -> Result<(Vec<Change>, Option<Digest>), Failure> {
+        let path = self.history_path(tag);
+        let history = loop {
+            let Some(file) = disk::open(&path)? else {
+                return Ok((Vec::new(), None));
+            };
+            // Not between a line and its effect.
+            let file = Lock::take(file.into(), &path, LockMode::Shared)?;
+            if file.still_at(&path) {
+                break History { file, path };
+            }
+        };
+        let lines = history.lines(history.size()?.saturating_sub(most))?;
+        let mut changes: Vec<Change> = lines.into_iter().map(|(_, change)| change).collect();
+        let limit = MAX_MANIFEST_BYTES + 1;
         let now = disk::read(&self.tag_path(tag), limit)?.map(|bytes| Digest::of(&bytes));
+        // A last line that never took effect is none.
         if let Some(last) = changes.last()
             && last.to != now
             && last.from == now
         {
             changes.pop();
         }
-        Ok(())
+        Ok((changes, now))
+    }
+
+    /// The last changes of a tag, some ten at least.
+    pub(super) fn recent_history(&self, tag: &Tag) -> Result<Vec<Change>, Failure> {
+        self.read_history(tag, 2 * TAIL)
     }
 }
 
@@ -115,7 +146,12 @@ impl History {
     /// Cuts what is torn or did not take effect, given what the tag names.
     pub(super) fn settle(&self, now: Option<&Digest>) -> Result<(), Failure> {
         let size = self.size()?;
-        let mut lines = self.tail()?;
+        let start = size.saturating_sub(TAIL);
+        let mut lines = self.lines(start)?;
+        if lines.is_empty() && start > 0 {
+            // Nothing of ours: damage, which is not ours to cut.
+            return Ok(());
+        }
         if let Some((_, last)) = lines.last()
             && last.to.as_ref() != now
             && last.from.as_ref() == now
@@ -131,7 +167,8 @@ impl History {
 
     /// The last line.
     pub(super) fn last(&self) -> Result<Option<Change>, Failure> {
-        Ok(self.tail()?.pop().map(|(_, change)| change))
+        let lines = self.lines(self.size()?.saturating_sub(TAIL))?;
+        Ok(lines.into_iter().next_back().map(|(_, change)| change))
     }
 
     /// Adds a line, durable at the return.
@@ -155,6 +192,36 @@ impl History {
         Ok(())
     }
 
+    /// Keeps the last lines only, once there are some more; removes what is left of a tag that is long gone.
+    pub(super) fn shorten(
+        self,
+        repository: &Repository,
+        tag: &Tag,
+        retain: &Retain,
+    ) -> Result<(), Failure> {
+        let lines = self.lines(0)?;
+        let is_gone = disk::stat(&repository.tag_path(tag))?.is_none();
+        let is_forgotten = lines
+            .last()
+            .is_none_or(|(_, last)| last.is_older(retain.removed));
+        if is_gone && is_forgotten {
+            return Ok(disk::unlink(&self.path).map(drop)?);
+        }
+        if lines.len() <= retain.history + retain.history / 8 {
+            return Ok(());
+        }
+        let start = lines[lines.len() - retain.history.max(2) - 1].0;
+        let mut kept = vec![0; (self.size()? - start) as usize];
+        let file = std::fs::File::from(self.file.as_fd().try_clone_to_owned()?);
+        file.read_exact_at(&mut kept, start)?;
+        // A new file: whoever waits for the lock of the old one notices.
+        Ok(berth_fs::atomic_write(
+            &self.path,
+            &kept,
+            Durability::Durable,
+        )?)
+    }
+
     fn cut(&self, end: u64) -> Result<(), Error> {
         failpoint!("registry.cut");
         rustix::fs::ftruncate(self.file.as_fd(), end).map_err(|source| Error::Write {
@@ -163,12 +230,7 @@ impl History {
         })
     }
 
-    /// The last lines, two at least (if there are), each with where it ends.
-    fn tail(&self) -> Result<Vec<(u64, Change)>, Failure> {
-        self.lines(self.size()?.saturating_sub(3 * MAX_LINE))
-    }
-
-    /// The whole lines from `start` on, each with where it ends, up to the first that is none. A line that began before `start` is left
+    /// The whole lines from `start` on, each with where it ends; damaged ones are passed over. A line that began before `start` is left
     /// out.
     fn lines(&self, start: u64) -> Result<Vec<(u64, Change)>, Failure> {
         let file = std::fs::File::from(self.file.as_fd().try_clone_to_owned()?);
@@ -181,9 +243,8 @@ impl History {
             if n == 0 && start > 0 {
                 continue;
             }
-            match serde_json::from_slice(line) {
-                Ok(change) if line.ends_with(b"\n") => lines.push((at, change)),
-                _ => break,
+            if let (true, Ok(change)) = (line.ends_with(b"\n"), serde_json::from_slice(line)) {
+                lines.push((at, change));
             }
         }
         Ok(lines)
@@ -213,3 +274,6 @@ fn open(path: &Path) -> Result<std::os::fd::OwnedFd, Error> {
         source,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,24 +9,50 @@
 //!
 //! Order: the repository's, then a tag's history.
 
-use berth_fs::{Lock, LockMode};
+use berth_fs::{Error, Lock, LockMode};
 
 use super::Repository;
-use crate::error::Failure;
 
 impl Repository {
     /// Held while links are made or relied upon. The repository's directory must be there.
-    pub(super) fn lock_shared(&self) -> Result<Lock, Failure> {
+    pub(super) fn lock_shared(&self) -> Result<Lock, Error> {
         self.lock(LockMode::Shared)
     }
 
     /// Held while links are taken away.
-    pub(super) fn lock_alone(&self) -> Result<Lock, Failure> {
+    pub(super) fn lock_alone(&self) -> Result<Lock, Error> {
         self.lock(LockMode::Exclusive)
     }
 
-    fn lock(&self, mode: LockMode) -> Result<Lock, Failure> {
-        let _gate = Lock::dir(self.dir(), LockMode::Exclusive)?;
-        Ok(Lock::file(&self.dir().join("_lock"), mode)?)
+    /// Makes the directories for blobs, and locks: then they stay.
+    pub(super) fn lock_for_blobs(&self) -> Result<Lock, Error> {
+        self.persist(|| {
+            self.prepare()?;
+            let lock = self.lock_shared()?;
+            self.prepare()?;
+            Ok(lock)
+        })
+    }
+
+    /// Makes the directories for manifests, and locks: then they stay.
+    pub(super) fn lock_for_manifests(&self) -> Result<Lock, Error> {
+        self.persist(|| {
+            self.prepare_manifests()?;
+            let lock = self.lock_shared()?;
+            self.prepare_manifests()?;
+            Ok(lock)
+        })
+    }
+
+    fn lock(&self, mode: LockMode) -> Result<Lock, Error> {
+        let path = self.dir().join("_lock");
+        loop {
+            let _gate = Lock::dir(self.dir(), LockMode::Exclusive)?;
+            let lock = Lock::file(&path, mode)?;
+            // With an empty repository its lock goes.
+            if lock.still_at(&path) {
+                return Ok(lock);
+            }
+        }
     }
 }

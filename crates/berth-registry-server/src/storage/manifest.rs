@@ -1,6 +1,6 @@
 //! Manifests: put, with all that they name; served, never damaged; removed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use berth_fs::{Error, Lock, LockMode};
 use berth_oci::image::MAX_MANIFEST_BYTES;
@@ -59,7 +59,7 @@ impl Repository {
                 format!("the manifest has the digest {digest}, not {stated}"),
             ));
         }
-        self.prepare_manifests()?;
+        self.admit(bytes.len() as u64, rules)?;
         let incoming = self.write_incoming(bytes)?;
         let stored =
             self.link_manifest(
@@ -84,9 +84,13 @@ impl Repository {
     }
 
     /// The bytes on the disk, among the uploads.
-    fn write_incoming(&self, bytes: &[u8]) -> Result<(Lock, std::path::PathBuf), Failure> {
+    fn write_incoming(&self, bytes: &[u8]) -> Result<(Lock, PathBuf), Failure> {
         let path = disk::temporary_beside(&self.uploads().join("x"))?;
-        let file = Lock::take(disk::create(&path)?, &path, LockMode::Exclusive)?;
+        let file = self.persist(|| {
+            self.prepare()?;
+            disk::create(&path)
+        })?;
+        let file = Lock::take(file, &path, LockMode::Exclusive)?;
         let written = berth_fs::atomic::write_all(file.as_fd(), bytes)
             .map_err(|source| Error::Write {
                 path: path.clone(),
@@ -103,13 +107,13 @@ impl Repository {
     /// Gives it its names, under one lock, so that nothing that it names goes meanwhile. `then` makes the names in these directories durable.
     fn link_manifest(
         &self,
-        incoming: &(Lock, std::path::PathBuf),
+        incoming: &(Lock, PathBuf),
         digest: &Digest,
         document: &Document,
         bytes: &[u8],
-        then: impl FnOnce(&Lock, &[std::path::PathBuf]) -> Result<(), Failure>,
+        then: impl FnOnce(&Lock, &[PathBuf]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let lock = self.lock_shared()?;
+        let lock = self.lock_for_manifests()?;
         self.check_present(document)?;
         let mut dirs = vec![self.manifests()];
         let is_intact = |path: &Path| {
@@ -120,13 +124,16 @@ impl Repository {
             dirs.push(self.link_referrer(&incoming.1, &subject.digest, digest)?);
         }
         let target = self.manifest_path(digest);
+        if !is_intact(&target)? {
+            self.charge(bytes.len() as i64);
+        }
         self.storage()
             .publish(&lock, &incoming.1, digest, &target, &is_intact)?;
         then(&lock, &dirs)
     }
 
     /// G9, and the first half of "never dangling": all that a manifest needs is in its repository, and as large as it says.
-    fn check_present(&self, document: &Document) -> Result<(), Failure> {
+    pub(super) fn check_present(&self, document: &Document) -> Result<(), Failure> {
         let missing = |what: &Descriptor| {
             Failure::new(
                 Code::ManifestBlobUnknown,
@@ -160,9 +167,7 @@ impl Repository {
     /// `Internal`: it is damaged (security: N14); the disk's.
     pub fn manifest(&self, selector: &Selector) -> Result<Option<Manifest>, Failure> {
         let found = match selector {
-            Selector::Digest(digest) => self
-                .read_manifest(digest)?
-                .map(|bytes| (digest.clone(), bytes)),
+            Selector::Digest(digest) => self.read_by_digest(digest)?,
             Selector::Tag(tag) => self.read_tagged(tag)?,
         };
         Ok(found.map(|(digest, bytes)| Manifest {
@@ -172,6 +177,19 @@ impl Repository {
         }))
     }
 
+    /// What is asked for by digest may be about to get a tag, or to be named by an index: it is marked as needed.
+    fn read_by_digest(&self, digest: &Digest) -> Result<Option<(Digest, Vec<u8>)>, Failure> {
+        let path = self.manifest_path(digest);
+        if let Some(stat) = disk::stat(&path)?
+            && disk::age(&stat) > self.storage().inner.fresh
+        {
+            self.refresh(&path)?;
+        }
+        let bytes = self.read_manifest(digest)?;
+        Ok(bytes.map(|bytes| (digest.clone(), bytes)))
+    }
+
+    /// The bytes of a manifest, verified.
     pub(super) fn read_manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.manifest_path(digest);
         match disk::read(&path, MAX_MANIFEST_BYTES + 1)? {
@@ -215,10 +233,20 @@ impl Repository {
         who: &str,
         rules: &Rules,
     ) -> Result<bool, Failure> {
-        let path = self.manifest_path(digest);
-        if disk::stat(&path)?.is_none() {
+        if disk::stat(&self.manifest_path(digest))?.is_none() {
             return Ok(false);
         }
+        self.storage()
+            .even_if_full(|| self.remove_manifest_now(digest, who, rules))
+    }
+
+    fn remove_manifest_now(
+        &self,
+        digest: &Digest,
+        who: &str,
+        rules: &Rules,
+    ) -> Result<bool, Failure> {
+        let path = self.manifest_path(digest);
         let lock = self.lock_alone()?;
         let Some(bytes) = disk::read(&path, MAX_MANIFEST_BYTES + 1)? else {
             return Ok(false);
@@ -234,6 +262,7 @@ impl Repository {
             self.drop_tag(&lock, tag, who, Some("the manifest was removed"))?;
         }
         let removed = disk::unlink(&path)?;
+        self.charge(-(bytes.len() as i64));
         if let Ok(document) = Document::parse(&bytes, None)
             && let Some(subject) = document.subject
         {

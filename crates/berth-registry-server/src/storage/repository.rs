@@ -19,9 +19,19 @@ pub struct Repository {
     dir: PathBuf,
 }
 
-/// The directories that content needs, and those that manifests need besides; the last tells that all are there.
-const FOR_BLOBS: &[&str] = &["_blobs", "_uploads"];
-const FOR_MANIFESTS: &[&str] = &["_referrers", "_history", "_tags", "_manifests"];
+/// The directories, in the order in which they are made.
+pub(super) const ALL_DIRS: [&str; 6] = [
+    "_blobs",
+    "_uploads",
+    "_referrers",
+    "_history",
+    "_tags",
+    "_manifests",
+];
+/// The first of them are for content, the others for manifests besides; the last of each tells that all are there.
+const FOR_BLOBS: usize = 2;
+/// How often a collector may remove an empty repository under our hands.
+const MAX_TRIES: usize = 100;
 
 impl Repository {
     pub(super) fn new(storage: Storage, name: RepositoryName) -> Repository {
@@ -91,7 +101,7 @@ impl Repository {
     }
 
     /// Makes the directories for content.
-    pub(super) fn prepare(&self) -> Result<(), Failure> {
+    pub(super) fn prepare(&self) -> Result<(), Error> {
         if disk::stat(&self.uploads())?.is_some() {
             return Ok(());
         }
@@ -100,16 +110,28 @@ impl Repository {
             make_all(&parent, &[part])?;
             parent.push(part);
         }
-        Ok(make_all(&self.dir, FOR_BLOBS)?)
+        make_all(&self.dir, &ALL_DIRS[..FOR_BLOBS])
     }
 
     /// Makes all directories.
-    pub(super) fn prepare_manifests(&self) -> Result<(), Failure> {
+    pub(super) fn prepare_manifests(&self) -> Result<(), Error> {
         if disk::stat(&self.manifests())?.is_some() {
             return Ok(());
         }
         self.prepare()?;
-        Ok(make_all(&self.dir, FOR_MANIFESTS)?)
+        make_all(&self.dir, &ALL_DIRS[FOR_BLOBS..])
+    }
+
+    /// Does what needs directories; again, if a collector has just removed them.
+    pub(super) fn persist<T>(&self, act: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        let is_gone = |error: &Error| error.errno() == Some(Errno::NOENT);
+        for _ in 1..MAX_TRIES {
+            match act() {
+                Err(error) if is_gone(&error) => {}
+                done => return done,
+            }
+        }
+        act()
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Retain {
     pub rollback: usize,
     /// Lines of a tag's history.
     pub history: usize,
+    /// The history of a removed tag is kept so long.
+    #[serde(deserialize_with = "duration")]
+    pub removed: Duration,
 }
 
 /// Of the tags that match, the newest only.
@@ -52,6 +55,7 @@ impl Default for Retain {
             tags: Vec::new(),
             rollback: 5,
             history: 1000,
+            removed: Duration::from_secs(90 * 24 * 3600),
         }
     }
 }
@@ -63,24 +67,29 @@ impl Rules {
             .iter()
             .any(|pattern| matches(pattern, tag.as_str()))
     }
+}
 
-    fn is_for(&self, name: &str) -> bool {
-        let prefix = self.prefix.trim_end_matches('/');
-        prefix.is_empty()
-            || name
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
+/// Whether a repository's name is `prefix`, or below it.
+pub(super) fn is_below(prefix: &str, name: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    prefix.is_empty()
+        || name
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// All rules.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
 pub struct RuleSet(pub Vec<Rules>);
 
 impl RuleSet {
     /// Those of the longest prefix.
     pub fn of(&self, name: &RepositoryName) -> Rules {
-        let fitting = self.0.iter().filter(|rules| rules.is_for(name.as_str()));
+        let fitting = self
+            .0
+            .iter()
+            .filter(|rules| is_below(&rules.prefix, name.as_str()));
         fitting
             .max_by_key(|rules| rules.prefix.len())
             .cloned()
@@ -131,9 +140,13 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 fn optional_duration<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+    duration(d).map(Some)
+}
+
+fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(d)?;
     match parse_duration(&text) {
-        Some(duration) => Ok(Some(duration)),
+        Some(duration) => Ok(duration),
         None => Err(serde::de::Error::custom(format_args!(
             "`{text}` is no duration: write `90s`, `15m`, `12h` or `30d`"
         ))),

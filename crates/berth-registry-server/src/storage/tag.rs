@@ -53,8 +53,28 @@ impl Repository {
         if rules.is_immutable(tag) {
             return Err(immutable(tag));
         }
-        let lock = self.lock_shared()?;
-        self.drop_tag(&lock, tag, who, None)
+        self.storage().even_if_full(|| {
+            let lock = self.lock_shared()?;
+            self.drop_tag(&lock, tag, who, None)
+        })
+    }
+
+    /// Removes a tag that was not moved since `when`, its last change.
+    pub(super) fn expire_tag(
+        &self,
+        tag: &Tag,
+        when: &str,
+        who: &str,
+        why: &str,
+    ) -> Result<bool, Failure> {
+        self.storage().even_if_full(|| {
+            let lock = self.lock_shared()?;
+            let last = self.history(tag)?.pop();
+            match last.is_some_and(|last| last.when == when) {
+                true => self.drop_tag(&lock, tag, who, Some(why)),
+                false => Ok(false),
+            }
+        })
     }
 
     pub(super) fn drop_tag(
@@ -74,7 +94,7 @@ impl Repository {
         Ok(removed)
     }
 
-    /// Lets a tag name again what it has named before. Gives what it named until now.
+    /// Lets a tag name again what it has named before, even if it was removed. Gives what it named last.
     ///
     /// # Errors
     /// `ManifestUnknown`: it never did, or the manifest is gone; `Denied`: the tag may not be moved; the disk's.
@@ -87,7 +107,8 @@ impl Repository {
     ) -> Result<Digest, Failure> {
         let unknown = |message: String| Failure::new(Code::ManifestUnknown, message);
         let history = self.history(tag)?;
-        let Some(now) = history.last().and_then(|change| change.to.clone()) else {
+        let last = history.last().cloned();
+        let Some(now) = last.and_then(|change| change.to.or(change.from)) else {
             return Err(unknown(format!("there is no tag `{tag}`")));
         };
         if !history.iter().any(|change| change.to.as_ref() == Some(to)) {
@@ -138,10 +159,9 @@ impl Repository {
             history.settle(Some(&digest))?;
             return Ok(Some(digest));
         }
-        Ok(history
-            .last()?
-            .and_then(|change| change.to)
-            .or(Some(digest)))
+        let recorded = history.last()?.and_then(|change| change.to);
+        history.settle(recorded.as_ref())?;
+        Ok(recorded.or(Some(digest)))
     }
 }
 

@@ -4,6 +4,11 @@ use super::*;
 use crate::name::{Selector, Tag};
 use berth_oci::{Descriptor, media};
 
+mod blobs;
+mod lists;
+mod manifests;
+mod quotas;
+
 pub(super) fn storage() -> (tempfile::TempDir, Storage) {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(&dir.path().join("registry")).unwrap();
@@ -89,4 +94,40 @@ fn what_is_pushed_is_there_once() {
     );
     assert_eq!(storage.repositories(None, 10).unwrap(), ["team/one", "two"]);
     assert_eq!(one.tags(None, 10).unwrap(), ["v1"]);
+}
+
+/// How the storage refuses.
+pub(super) fn code<T: std::fmt::Debug>(result: Result<T, Failure>) -> Code {
+    result.unwrap_err().code
+}
+
+pub(super) fn assert_sound(storage: &Storage) {
+    let problems: Vec<String> = storage
+        .check()
+        .unwrap()
+        .iter()
+        .map(Problem::to_string)
+        .collect();
+    assert_eq!(problems, [""; 0]);
+}
+
+/// Turns a bit of a file, whatever names it has.
+pub(super) fn damage(path: &Path) {
+    use std::os::unix::fs::FileExt as _;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 3).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], 3).unwrap();
+}
+
+#[test]
+fn another_layout_is_refused() {
+    let (_dir, storage) = storage();
+    Storage::open(storage.root()).unwrap();
+    std::fs::write(storage.root().join("VERSION"), "2\n").unwrap();
+    assert_eq!(code(Storage::open(storage.root())), Code::Internal);
 }

@@ -12,7 +12,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use sha2::Digest as _;
 
-use super::{Repository, disk};
+use super::check::digest_of;
+use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
 
 /// States of hashes that are kept between requests; what is beyond is read again.
@@ -44,6 +45,7 @@ pub struct Upload {
     offset: u64,
     /// `None`: it was lost, and the file has to be read.
     running: Option<Running>,
+    rules: Rules,
     /// Whether there is nothing to go on with.
     is_over: bool,
 }
@@ -54,10 +56,13 @@ impl Repository {
     /// # Errors
     /// The disk's.
     pub fn begin_upload(&self) -> Result<Upload, Failure> {
-        self.prepare()?;
         let id = new_id()?;
         let path = self.uploads().join(&id);
-        let file = Lock::take(disk::create(&path)?, &path, LockMode::Exclusive)?;
+        let file = self.persist(|| {
+            self.prepare()?;
+            disk::create(&path)
+        })?;
+        let file = Lock::take(file, &path, LockMode::Exclusive)?;
         Ok(Upload {
             repository: self.clone(),
             id,
@@ -65,6 +70,7 @@ impl Repository {
             file,
             offset: 0,
             running: Some(Running::new()),
+            rules: Rules::default(),
             is_over: false,
         })
     }
@@ -112,6 +118,7 @@ impl Repository {
                 0 => Some(Running::new()),
                 _ => running.filter(|running| running.offset == offset),
             },
+            rules: Rules::default(),
             is_over: false,
         }))
     }
@@ -128,11 +135,22 @@ impl Upload {
         self.offset
     }
 
+    /// Keeps it to the quota from now on.
+    #[must_use]
+    pub fn under(mut self, rules: &Rules) -> Upload {
+        self.rules = rules.clone();
+        self
+    }
+
     /// Adds bytes.
     ///
     /// # Errors
-    /// The disk's. On a full disk the upload is removed: its bytes are needed.
+    /// `NoSpace`: the quota ends here; the disk's. On a full disk the upload is removed: its bytes are needed.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if let Err(failure) = self.repository.admit(bytes.len() as u64, &self.rules) {
+            self.remove();
+            return Err(failure);
+        }
         failpoint!("registry.append");
         if let Err(source) = berth_fs::atomic::write_all(self.file.as_fd(), bytes) {
             // The hash no longer fits what is in the file.
@@ -141,6 +159,7 @@ impl Upload {
             return Err(Error::Write { path, source }.into());
         }
         self.offset += bytes.len() as u64;
+        self.repository.charge(bytes.len() as i64);
         if let Some(running) = &mut self.running {
             running.sha256.update(bytes);
             running.offset = self.offset;
@@ -178,16 +197,20 @@ impl Upload {
     fn publish(&self, digest: &Digest) -> Result<(), Failure> {
         let (repository, size) = (&self.repository, self.offset);
         disk::sync_content(self.file.as_fd(), &self.path)?;
-        let lock = repository.lock_shared()?;
+        let lock = repository.lock_for_blobs()?;
         // Its bytes were compared when it was stored; whoever has it read them all again finds other damage.
         let is_intact = |path: &std::path::Path| {
             Ok(disk::stat(path)?.is_some_and(|stat| stat.st_size as u64 == size))
         };
         let target = repository.blob_path(digest);
+        let was_here = is_intact(&target)?;
         repository
             .storage()
             .publish(&lock, &self.path, digest, &target, &is_intact)?;
         drop(lock);
+        if was_here {
+            repository.charge(-(size as i64));
+        }
         Ok(disk::sync_names(&repository.blobs())?)
     }
 
@@ -197,22 +220,13 @@ impl Upload {
         }
         let mut file = std::fs::File::from(self.file.as_fd().try_clone_to_owned()?);
         file.rewind()?;
-        Ok(match algorithm {
-            Algorithm::Sha256 => {
-                let mut hash = sha2::Sha256::new();
-                read_all(&mut file, |bytes| hash.update(bytes))?;
-                Digest::sha256(hash.finalize().into())
-            }
-            Algorithm::Sha512 => {
-                let mut hash = sha2::Sha512::new();
-                read_all(&mut file, |bytes| hash.update(bytes))?;
-                Digest::sha512(hash.finalize().into())
-            }
-        })
+        digest_of(&mut file, algorithm)
     }
 
     fn remove(&mut self) {
-        self.is_over = true;
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.repository.charge(-(self.offset as i64));
+        }
         // Left behind it is removed when it is old.
         let _ = disk::unlink(&self.path);
     }
@@ -247,7 +261,10 @@ impl super::Storage {
     }
 }
 
-fn read_all(file: &mut std::fs::File, mut each: impl FnMut(&[u8])) -> Result<(), Failure> {
+pub(super) fn read_all(
+    file: &mut std::fs::File,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), Failure> {
     let mut buffer = vec![0; 128 << 10];
     loop {
         match file.read(&mut buffer)? {
