@@ -310,6 +310,7 @@ fn rules(repositories: Vec<file::Repository>) -> Result<RuleSet, Error> {
                 tags: file.keep.into_iter().map(keep).collect(),
                 rollback: file.rollback.unwrap_or(default.rollback),
                 history: file.history.unwrap_or(default.history),
+                removed: default.removed,
             },
         });
     }
