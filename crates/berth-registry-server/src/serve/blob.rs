@@ -59,12 +59,16 @@ pub(crate) async fn get(ask: Ask, digest: Digest) -> Result<Answer, Failure> {
 
 /// `DELETE` of a blob.
 pub(crate) async fn remove(ask: Ask, digest: Digest) -> Result<Answer, Failure> {
-    match ask
-        .work(move |repository| repository.remove_blob(&digest))
-        .await?
-    {
-        true => Ok(Answer::new(StatusCode::ACCEPTED).with(CONTENT_LENGTH, "0")),
-        false => Err(unknown()),
+    let removed = ask.work(move |repository| repository.remove_blob(&digest));
+    match removed.await {
+        Ok(true) => Ok(Answer::new(StatusCode::ACCEPTED).with(CONTENT_LENGTH, "0")),
+        Ok(false) => Err(unknown()),
+        // One that a manifest needs: no status of the specification fits better than that of what cannot be removed.
+        Err(failure) if failure.code == Code::Denied => Err(Failure {
+            code: Code::Unsupported,
+            ..failure
+        }),
+        Err(failure) => Err(failure),
     }
 }
 

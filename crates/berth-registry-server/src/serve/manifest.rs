@@ -41,14 +41,13 @@ pub(crate) async fn put(
     let media_type = media_type(&ask)?;
     let bytes = intake.collect(limit_bytes).await?;
     let (rules, who) = (ask.rules(), ask.user.who().to_owned());
-    let (first, more) = (selector.clone(), tags.clone());
+    let (chosen, more) = (selector.clone(), tags.clone());
     let put = ask.work(move |repository| {
-        let put = |selector: &Selector| {
-            repository.put_manifest(selector, &media_type, &bytes, &who, &rules)
-        };
-        let stored = put(&first)?;
+        let stored = repository.put_manifest(&chosen, &media_type, &bytes, &who, &rules)?;
         for tag in more {
-            put(&Selector::Tag(tag))?;
+            if !repository.tag_manifest(&tag, &stored.digest, &who, &rules)? {
+                return Err(unknown());
+            }
         }
         Ok(stored)
     });

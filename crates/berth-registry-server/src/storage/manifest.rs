@@ -206,15 +206,14 @@ impl Repository {
             let Some(bytes) = disk::read(&path, MAX_MANIFEST_BYTES + 1)? else {
                 return Ok(None);
             };
-            let digest = Digest::of(&bytes);
-            if disk::stat(&self.manifest_path(&digest))?.is_some() {
+            if let Some(digest) = self.digest_here(&bytes)? {
                 return Ok(Some((digest, bytes)));
             }
             // Moved and removed in between: then it is another now.
             let again = disk::read(&path, MAX_MANIFEST_BYTES + 1)?;
             let is_same = again.is_some_and(|again| again == bytes);
-            if is_same && disk::stat(&self.manifest_path(&digest))?.is_none() {
-                return Err(damaged(&path, &digest));
+            if is_same && self.digest_here(&bytes)?.is_none() {
+                return Err(damaged(&path, &Digest::of(&bytes)));
             }
         }
         Err(Failure::new(

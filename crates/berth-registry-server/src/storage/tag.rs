@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use berth_fs::Lock;
-use berth_oci::Digest;
 use berth_oci::image::MAX_MANIFEST_BYTES;
+use berth_oci::{Algorithm, Digest};
 
 use super::blob::replace_by_link;
 use super::history::{Change, History};
+use super::repository::digest_like;
 use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
 use crate::name::Tag;
@@ -40,6 +41,36 @@ impl Repository {
         let (path, manifest) = (self.tag_path(tag), self.manifest_path(to));
         replace_by_link(&manifest, &path)?;
         Ok(disk::sync_names(&self.tags_dir())?)
+    }
+
+    /// Lets a tag name a manifest that is in this repository; false: it is not.
+    ///
+    /// # Errors
+    /// `Denied`: the tag may not be moved; the disk's.
+    pub fn tag_manifest(
+        &self,
+        tag: &Tag,
+        digest: &Digest,
+        who: &str,
+        rules: &Rules,
+    ) -> Result<bool, Failure> {
+        let lock = self.lock_shared()?;
+        if disk::stat(&self.manifest_path(digest))?.is_none() {
+            return Ok(false);
+        }
+        self.move_tag(&lock, tag, digest, who, None, rules, &[])?;
+        Ok(true)
+    }
+
+    /// The digest under which a manifest of this content is in this repository.
+    pub(super) fn digest_here(&self, content: &[u8]) -> Result<Option<Digest>, Failure> {
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let digest = digest_like(algorithm, content);
+            if disk::stat(&self.manifest_path(&digest))?.is_some() {
+                return Ok(Some(digest));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes a tag; false: there is none.
@@ -154,14 +185,13 @@ impl Repository {
             history.settle(None)?;
             return Ok(None);
         };
-        let digest = Digest::of(&bytes);
-        if disk::stat(&self.manifest_path(&digest))?.is_some() {
+        if let Some(digest) = self.digest_here(&bytes)? {
             history.settle(Some(&digest))?;
             return Ok(Some(digest));
         }
         let recorded = history.last()?.and_then(|change| change.to);
         history.settle(recorded.as_ref())?;
-        Ok(recorded.or(Some(digest)))
+        Ok(recorded.or_else(|| Some(Digest::of(&bytes))))
     }
 }
 
