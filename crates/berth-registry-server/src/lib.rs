@@ -12,6 +12,7 @@ pub mod name;
 pub mod page;
 pub mod range;
 pub mod route;
+pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod setup;

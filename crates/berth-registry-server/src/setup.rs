@@ -69,6 +69,15 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+    #[error("cannot open the registry's directory `{}`", root.display())]
+    OpenStorage {
+        root: PathBuf,
+        source: crate::Failure,
+    },
+    #[error("cannot collect garbage")]
+    Collect { source: crate::Failure },
+    #[error("cannot start the server")]
+    Start { source: std::io::Error },
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -105,7 +114,11 @@ impl Error {
                 _ => ErrorKind::InvalidInput,
             },
             Error::WriteFile { source, .. } => source.kind(),
-            Error::Random => ErrorKind::Internal,
+            Error::Random | Error::Start { .. } => ErrorKind::Internal,
+            Error::Collect { source } if source.code == crate::Code::NoSpace => {
+                ErrorKind::Unavailable
+            }
+            Error::OpenStorage { .. } | Error::Collect { .. } => ErrorKind::Internal,
             _ => ErrorKind::InvalidInput,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod history;
 pub mod rollback;
+pub mod serve;
 
 use berth_engine::registry::Error;
 use berth_model::ErrorKind;

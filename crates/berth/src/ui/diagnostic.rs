@@ -167,6 +167,7 @@ hinted!(
     berth_engine::login::Error,
     berth_engine::trust::Error,
     berth_engine::trust::PolicyError,
+    berth_registry_server::setup::Error,
 );
 
 impl From<berth_oci::Error> for Failure {

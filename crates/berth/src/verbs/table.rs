@@ -157,6 +157,7 @@ fn registry_group(command: Command) -> Command {
 fn registry() -> Vec<Entry> {
     use cmd::registry;
     vec![
+        verb::<registry::serve::Serve>("serve", "Be a registry"),
         verb::<registry::history::History>("history", "Show what a tag named: when, who, which"),
         verb::<registry::rollback::Rollback>("rollback", "Have a tag name what it named before"),
     ]
