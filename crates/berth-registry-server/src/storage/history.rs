@@ -113,7 +113,13 @@ impl Repository {
         let lines = history.lines(history.size()?.saturating_sub(most))?;
         let mut changes: Vec<Change> = lines.into_iter().map(|(_, change)| change).collect();
         let limit = MAX_MANIFEST_BYTES + 1;
-        let now = disk::read(&self.tag_path(tag), limit)?.map(|bytes| Digest::of(&bytes));
+        let now = match disk::read(&self.tag_path(tag), limit)? {
+            Some(bytes) => Some(
+                self.digest_here(&bytes)?
+                    .unwrap_or_else(|| Digest::of(&bytes)),
+            ),
+            None => None,
+        };
         // A last line that never took effect is none.
         if let Some(last) = changes.last()
             && last.to != now

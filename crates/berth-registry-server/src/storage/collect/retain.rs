@@ -128,7 +128,9 @@ fn roots(repository: &Repository, retain: &Retain) -> Result<HashSet<Key>, Failu
             continue;
         };
         if let Some(bytes) = disk::read(&repository.tag_path(&tag), MAX_MANIFEST_BYTES + 1)? {
-            roots.insert(Key::of(&Digest::of(&bytes)));
+            // Under whichever digest it is here.
+            let digest = repository.digest_here(&bytes)?;
+            roots.insert(Key::of(&digest.unwrap_or_else(|| Digest::of(&bytes))));
         }
         let history = repository.recent_history(&tag)?;
         // Nobody rolls back to the same twice.
