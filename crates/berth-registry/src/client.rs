@@ -8,18 +8,20 @@ use berth_oci::header::challenge::{self, Challenge};
 use berth_oci::{Digest, Reference};
 use reqwest::header::{HeaderName, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
+use tokio::sync::Semaphore;
 
-use crate::Error;
 use crate::config::Config;
 use crate::content::Content;
 use crate::credentials::{Login, Server};
 use crate::endpoint::{self, Endpoint};
 use crate::error::printable;
+use crate::limits::Ranges;
 use crate::origin::{Authorization, Origin};
 use crate::reach::Reach;
 use crate::registries::Registries;
 use crate::token::{Access, Asker};
 use crate::transport::{Answer, Request, Transport, retry_after, shown};
+use crate::{Error, blob};
 
 /// A client of registries. Clones share connections and tokens.
 #[derive(Clone)]
@@ -35,6 +37,7 @@ struct Inner {
     /// By registry, of those that asked.
     logins: Mutex<HashMap<String, Known>>,
     passed_over: Mutex<Vec<PassedOver>>,
+    range_room: Arc<Semaphore>,
 }
 
 /// What is known of our login for a registry.
@@ -59,8 +62,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) method: Method,
     pub(crate) place: Place<'a>,
     pub(crate) accept: &'a str,
-    /// Leave out this many bytes.
+    /// Leave out this many bytes,
     pub(crate) from: u64,
+    /// and those from here on.
+    pub(crate) until: Option<u64>,
     pub(crate) content: Content,
     pub(crate) headers: &'a [(HeaderName, String)],
     pub(crate) access: Access,
@@ -95,6 +100,7 @@ impl<'a> Ask<'a> {
             place: Place::Of(rest),
             accept: "*/*",
             from: 0,
+            until: None,
             content: Content::None,
             headers: &[],
             access: Access::Pull,
@@ -113,6 +119,7 @@ impl Client {
             authorizations: Mutex::default(),
             logins: Mutex::default(),
             passed_over: Mutex::default(),
+            range_room: blob::room(),
         }))
     }
 
@@ -166,6 +173,15 @@ impl Client {
             endpoint.distrust();
         }
         Ok(found && endpoints.iter().any(Endpoint::is_trusted))
+    }
+
+    pub(crate) fn ranges(&self) -> &Ranges {
+        &self.0.config.ranges
+    }
+
+    /// For ranges that are fetched before their turn.
+    pub(crate) fn range_room(&self) -> Arc<Semaphore> {
+        self.0.range_room.clone()
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -291,6 +307,7 @@ impl Client {
                 method: ask.method.clone(),
                 accept: ask.accept,
                 from: ask.from,
+                until: ask.until,
                 content: ask.content.clone(),
                 headers: ask.headers,
                 authorization: authorization.as_ref(),

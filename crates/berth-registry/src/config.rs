@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::Error;
 use crate::credentials::Credentials;
-use crate::limits::Patience;
+use crate::limits::{Patience, Ranges};
 use crate::proxies::Proxies;
 use crate::registries::Registries;
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub proxies: Proxies,
     /// How long to wait and how often to try.
     pub patience: Patience,
+    /// When several connections fetch one blob.
+    pub ranges: Ranges,
     /// Docker's directories of certificates.
     pub docker_certs: Vec<PathBuf>,
     /// What we call ourselves.
@@ -39,6 +41,7 @@ impl Default for Config {
             credentials: Credentials::default(),
             proxies: Proxies::default(),
             patience: Patience::default(),
+            ranges: Ranges::default(),
             docker_certs: Vec::new(),
             user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) mirror: bool,
     /// It has lied: asked no more.
     distrusted: AtomicBool,
+    /// It has shown that several ranges at once are too much for it.
+    one_at_a_time: AtomicBool,
     /// Blobs that it sent bytes of.
     sent: Mutex<HashSet<Digest>>,
     /// `https://host`, `http://host`, or both.
@@ -81,6 +83,15 @@ impl Endpoint {
 
     pub(crate) fn is_trusted(&self) -> bool {
         !self.distrusted.load(Ordering::Relaxed)
+    }
+
+    /// Asks it for no more ranges besides what is being read.
+    pub(crate) fn forgo_ranges(&self) {
+        self.one_at_a_time.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_ranges(&self) -> bool {
+        !self.one_at_a_time.load(Ordering::Relaxed)
     }
 
     /// `base/v2/repository/rest?query`.
@@ -185,6 +196,7 @@ fn endpoint(
         insecure,
         mirror: false,
         distrusted: AtomicBool::new(false),
+        one_at_a_time: AtomicBool::new(false),
         sent: Mutex::default(),
         bases: bases.collect::<Result<_, _>>()?,
         answered: Mutex::new(None),

@@ -5,7 +5,7 @@
 //! Client ── endpoint   which servers have the repository (registries.toml: mirrors, insecure, blocked)
 //!    │  ── token       a 401's challenge → Authorization, bound to an origin
 //!    │  ── transport   one request: redirects, limits; connect: TLS, proxies
-//!    ├── BlobStream    a blob's bytes, resumed by Range when the connection breaks
+//!    ├── BlobStream    a blob's bytes, resumed by Range when the connection breaks; over several where one is slow
 //!    ├── upload        a blob to the registry, resumed where the registry has it
 //!    └── manifest write referrers pages    documents, both ways
 //! ```
@@ -48,7 +48,7 @@ pub use content::{Progress, Source};
 pub use credentials::{Credentials, Login, Secret, Server, Stored};
 pub use error::Error;
 pub use history::Change;
-pub use limits::Patience;
+pub use limits::{Patience, Ranges};
 pub use manifest::{Fetched, FetchedImage};
 pub use proxies::Proxies;
 pub use registries::{Registries, Registry};

@@ -24,6 +24,8 @@ pub const MAX_REDIRECTS: usize = 5;
 pub const MIN_PROGRESS_BYTES: u64 = 16 << 10;
 /// Bytes after which a download that was cut counts as going well again.
 pub const GOOD_PROGRESS_BYTES: u64 = 1 << 20;
+/// Bytes of ranges that a client holds before their turn, of all blobs together.
+pub const RANGES_HELD_BYTES: usize = 16 << 20;
 
 /// How often [`Patience::progress`] a registry may take for a blob that it has all bytes of.
 pub const COMMIT_WAITS: u32 = 5;
@@ -49,6 +51,37 @@ pub struct Patience {
     pub back_off: Duration,
     /// The longest wait, also when the registry asks for more (`Retry-After`).
     pub longest_wait: Duration,
+}
+
+/// When a blob is fetched in ranges, over several connections.
+///
+/// One connection is best as long as it fills the pipe, and that cannot be known before it is tried: on a fast
+/// network a pull is over by then and has cost no request more. Where each connection has its share only (a
+/// registry that limits each, a long way, a lossy one), most of the time is still to come.
+#[derive(Debug, Clone)]
+pub struct Ranges {
+    /// For so long the one connection must have kept us waiting,
+    pub after: Duration,
+    /// and brought fewer bytes a second than this: what one is unpacking takes no more.
+    pub enough: u64,
+    /// As many bytes of the blob must be missing still.
+    pub least: u64,
+    /// Bytes of a range: longer ones would fill memory, shorter ones would wait for answers most of the time.
+    pub bytes: u64,
+    /// Ranges of a blob that are asked for besides what is being read.
+    pub ahead: usize,
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        Ranges {
+            after: Duration::from_secs(1),
+            enough: 64 << 20,
+            least: 16 << 20,
+            bytes: 4 << 20,
+            ahead: 3,
+        }
+    }
 }
 
 impl Default for Patience {

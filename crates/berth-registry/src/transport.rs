@@ -27,8 +27,10 @@ pub(crate) struct Request<'a> {
     pub(crate) url: Url,
     /// The value of `Accept`.
     pub(crate) accept: &'a str,
-    /// Leave out this many bytes of the body.
+    /// Leave out this many bytes of the body,
     pub(crate) from: u64,
+    /// and those from here on.
+    pub(crate) until: Option<u64>,
     /// A form to post: it holds secrets.
     pub(crate) form: Option<String>,
     /// What is written.
@@ -50,6 +52,7 @@ impl Request<'_> {
             url,
             accept: "*/*",
             from: 0,
+            until: None,
             form: None,
             content: Content::None,
             headers: &[],
@@ -128,8 +131,12 @@ impl Transport {
         if let Some(value) = request.authorization.and_then(|a| a.for_url(url)) {
             builder = builder.header(AUTHORIZATION, value);
         }
-        if request.from > 0 {
-            builder = builder.header(RANGE, format!("bytes={}-", request.from));
+        match (request.from, request.until) {
+            (0, None) => {}
+            (from, None) => builder = builder.header(RANGE, format!("bytes={from}-")),
+            (from, Some(until)) => {
+                builder = builder.header(RANGE, format!("bytes={from}-{}", until - 1));
+            }
         }
         for (name, value) in request.headers {
             builder = builder.header(name, value);

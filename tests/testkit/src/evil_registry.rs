@@ -32,8 +32,18 @@ impl Recorded {
 
     /// Where the range that is asked for begins.
     pub fn range_start(&self) -> Option<usize> {
+        self.range().map(|(start, _)| start)
+    }
+
+    /// The range that is asked for: its first byte, and the one after its last, if that is said.
+    pub fn range(&self) -> Option<(usize, Option<usize>)> {
         let range = self.header("range")?.strip_prefix("bytes=")?;
-        range.strip_suffix('-')?.parse().ok()
+        let (first, last) = range.split_once('-')?;
+        let last: Option<usize> = match last {
+            "" => None,
+            last => Some(last.parse().ok()?),
+        };
+        Some((first.parse().ok()?, last.map(|last| last + 1)))
     }
 }
 
@@ -65,6 +75,10 @@ pub struct Reply {
     pub cut_at: Option<usize>,
     /// A pause before each byte of the body.
     pub per_byte: Duration,
+    /// A pause before each 64 KiB of the body.
+    pub per_block: Duration,
+    /// After so many bytes of the body nothing more comes.
+    pub stall_at: Option<usize>,
     /// A pause before anything.
     pub delay: Duration,
     /// After the body come zeros without end.
@@ -81,6 +95,8 @@ impl Reply {
             length: Length::Right,
             cut_at: None,
             per_byte: Duration::ZERO,
+            per_block: Duration::ZERO,
+            stall_at: None,
             delay: Duration::ZERO,
             endless: false,
         }
@@ -151,14 +167,16 @@ impl Content {
             let body = r#"{"errors":[{"code":"NOT_FOUND","message":"no such thing"}]}"#;
             return Reply::status(404).body(body);
         };
-        match request.range_start() {
-            None => Reply::ok(media_type, bytes.clone()),
-            Some(start) if start < bytes.len() => {
-                let (last, total) = (bytes.len() - 1, bytes.len());
+        let total = bytes.len();
+        match request.range() {
+            None => Reply::ok(media_type, bytes.clone()).header("accept-ranges", "bytes"),
+            Some((start, end)) if start < total => {
+                let end = end.unwrap_or(total).min(total);
+                let last = end - 1;
                 Reply::status(206)
                     .header("content-type", media_type)
                     .header("content-range", &format!("bytes {start}-{last}/{total}"))
-                    .body(&bytes[start..])
+                    .body(&bytes[start..end])
             }
             Some(_) => Reply::status(416),
         }
@@ -324,9 +342,17 @@ fn write_reply(
     } else {
         1
     };
+    let mut written = 0;
     for bytes in reply.body[..end].chunks(size) {
-        std::thread::sleep(reply.per_byte);
+        std::thread::sleep(reply.per_byte + reply.per_block);
+        while reply.stall_at.is_some_and(|at| written >= at) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         piece(to, bytes)?;
+        written += bytes.len();
     }
     if reply.cut_at.is_some() {
         return Ok(false);

@@ -9,12 +9,14 @@ pub fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    if let Some((start, total)) = content_range(text) {
-        if let Some(total) = total {
-            assert!(start < total);
-            let plain = format!("bytes {start}-{}/{total}", total - 1);
-            assert_eq!(content_range(&plain), Some((start, Some(total))));
-        }
+    if let Some(range) = content_range(text) {
+        assert!(range.first <= range.last);
+        assert!(range.total.is_none_or(|total| range.last < total));
+        let total = range
+            .total
+            .map_or("*".to_owned(), |total| total.to_string());
+        let plain = format!("bytes {}-{}/{total}", range.first, range.last);
+        assert_eq!(content_range(&plain), Some(range));
         assert!(uploaded(text).is_none(), "one text is not both");
     }
     if let Some(length) = uploaded(text) {

@@ -2,18 +2,28 @@
 
 use super::number;
 
-/// `bytes 5-9/10` → where it starts, and how long the whole is (`*`: not known). Only a part that reaches to the
-/// end, which is what we ask for.
+/// What a part of something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentRange {
+    /// Its first byte.
+    pub first: u64,
+    /// Its last byte.
+    pub last: u64,
+    /// Bytes of the whole; `None`: not known.
+    pub total: Option<u64>,
+}
+
+/// `bytes 5-9/10`, or `bytes 5-9/*` if it is not known how long the whole is.
 /// Source: RFC 9110, section 14.4.
-pub fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
+pub fn content_range(text: &str) -> Option<ContentRange> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (start, end) = ends(range)?;
+    let (first, last) = ends(range)?;
     let total = match total.trim() {
         "*" => None,
         digits => Some(number(digits)?),
     };
-    let whole = total.is_none_or(|total| end.checked_add(1) == Some(total));
-    whole.then_some((start, total))
+    let inside = total.is_none_or(|total| last < total);
+    inside.then_some(ContentRange { first, last, total })
 }
 
 /// `0-9` → 10, the bytes of an upload that the registry has; some registries write `bytes=0-9`.
@@ -39,10 +49,14 @@ mod tests {
 
     #[test]
     fn ranges_are_read() {
-        assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
-        assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));
+        let range = |first, last, total| Some(ContentRange { first, last, total });
+        assert_eq!(content_range("bytes 5-9/10"), range(5, 9, Some(10)));
+        assert_eq!(content_range("bytes 5-8/10"), range(5, 8, Some(10)));
+        assert_eq!(content_range("bytes 0-0/1"), range(0, 0, Some(1)));
+        assert_eq!(content_range("bytes 5-9/*"), range(5, 9, None));
         for bad in [
-            "bytes 5-8/10",
+            "bytes 5-10/10",
+            "bytes 5-9/0",
             "bytes 9-5/6",
             "bytes */10",
             "5-9/10",
