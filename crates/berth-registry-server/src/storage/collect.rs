@@ -24,6 +24,7 @@
 //! Killed at any point it leaves less garbage. Two at once take turns.
 
 use std::collections::HashMap;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -131,7 +132,12 @@ impl Storage {
         for algorithm in ["sha256", "sha512"] {
             collection.contents(&self.inner.root.join("blobs").join(algorithm))?;
         }
-        self.load_ballast();
+        if !options.dry_run {
+            // Of who was killed while he made the layout.
+            let root = berth_fs::open_dir(&self.inner.root)?;
+            berth_fs::atomic::sweep_temporary(root.as_fd())?;
+            self.load_ballast();
+        }
         Ok(collection.collected)
     }
 }
