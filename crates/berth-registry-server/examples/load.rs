@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     match asked().and_then(|asked| measure(&asked)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -109,7 +109,8 @@ fn measure(asked: &Asked) -> Result<(), Failed> {
     let seconds = begun.as_secs_f64();
     times.sort();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{}\t{}\t{:.1}\t{:.0}\t{:.2}\t{:.2}",
         asked.operation,
         times.len(),
@@ -117,7 +118,7 @@ fn measure(asked: &Asked) -> Result<(), Failed> {
         times.len() as f64 / seconds,
         at(0.5),
         at(0.99)
-    );
+    )?;
     Ok(())
 }
 

@@ -3,17 +3,20 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
-use crate::config::Config;
+use crate::config::{Collect, Config};
 use crate::serve::Server;
 use crate::setup::{Error, Warnings};
-use crate::storage::Storage;
+use crate::storage::{CollectOptions, Collected, Problem, RuleSet, Storage};
 
 /// Threads that wait for the disk or hash a password, at most.
 const BLOCKING_THREADS: usize = 64;
+/// The first collection waits so long: whoever starts the server wants to use it.
+const FIRST_COLLECTION: Duration = Duration::from_secs(60);
 
 /// Serves until SIGTERM or SIGINT. `listening` is told the address once clients may come, and whether it wants TLS.
 ///
@@ -35,19 +38,48 @@ pub fn run(
         Some(auth) => Access::new(auth),
         None => Access::open(),
     };
-    let tls = config.handshake(warnings)?;
+    let tls = config.handshake(warnings.clone())?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(start)?;
         let settings = config.settings.clone();
-        let mut server = Server::bind(config.addr, storage, access, settings).await?;
+        let mut server = Server::bind(config.addr, storage.clone(), access, settings).await?;
         let is_tls = tls.is_some();
         if let Some(tls) = tls {
             server = server.with_tls(tls);
         }
+        let collector = collecting(
+            storage,
+            config.collect,
+            config.settings.rules.clone(),
+            warnings,
+        );
+        let collector = tokio::spawn(collector);
         listening(server.address(), is_tls);
         server.run(stop).await;
+        collector.abort();
         Ok(())
     })
+    // Dropping the runtime waits for a step of the collector that is under way.
+}
+
+/// Collects garbage once, beside a server that may run.
+///
+/// # Errors
+/// The disk's.
+pub fn collect(root: &Path, options: &CollectOptions, rules: &RuleSet) -> Result<Collected, Error> {
+    let storage = open(root)?;
+    storage
+        .collect(options, &|name| rules.of(name))
+        .map_err(|source| Error::Collect { source })
+}
+
+/// Looks for damage, beside a server that may run.
+///
+/// # Errors
+/// The disk's.
+pub fn check(root: &Path) -> Result<Vec<Problem>, Error> {
+    let check = open(root)?.check();
+    check.map_err(|source| Error::Check { source })
 }
 
 fn open(root: &Path) -> Result<Storage, Error> {
@@ -68,4 +100,26 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = int.recv() => {}
         }
     })
+}
+
+/// Collects from time to time, for ever.
+async fn collecting(storage: Storage, when: Collect, rules: RuleSet, warnings: Warnings) {
+    let Some(every) = when.every else {
+        return;
+    };
+    let mut wait = every.min(FIRST_COLLECTION);
+    loop {
+        tokio::time::sleep(wait).await;
+        wait = every;
+        let (storage, rules) = (storage.clone(), rules.clone());
+        let options = CollectOptions {
+            grace: when.grace,
+            upload_ttl: when.uploads,
+            dry_run: false,
+        };
+        let work = move || storage.collect(&options, &|name| rules.of(name));
+        if let Ok(Err(source)) = tokio::task::spawn_blocking(work).await {
+            warnings.tell(&Error::Collect { source }, "it is tried again later");
+        }
+    }
 }

@@ -76,6 +76,8 @@ pub enum Error {
     },
     #[error("cannot collect garbage")]
     Collect { source: crate::Failure },
+    #[error("cannot read all that the registry keeps")]
+    Check { source: crate::Failure },
     #[error("cannot start the server")]
     Start { source: std::io::Error },
     #[error("the system gives no random numbers")]
@@ -118,7 +120,9 @@ impl Error {
             Error::Collect { source } if source.code == crate::Code::NoSpace => {
                 ErrorKind::Unavailable
             }
-            Error::OpenStorage { .. } | Error::Collect { .. } => ErrorKind::Internal,
+            Error::OpenStorage { .. } | Error::Collect { .. } | Error::Check { .. } => {
+                ErrorKind::Internal
+            }
             _ => ErrorKind::InvalidInput,
         }
     }

@@ -158,6 +158,8 @@ fn registry() -> Vec<Entry> {
     use cmd::registry;
     vec![
         verb::<registry::serve::Serve>("serve", "Be a registry"),
+        verb::<registry::fsck::Fsck>("fsck", "Say what is damaged in a registry of this machine"),
+        verb::<registry::gc::Gc>("gc", "Remove what a registry of this machine does not need"),
         verb::<registry::history::History>("history", "Show what a tag named: when, who, which"),
         verb::<registry::rollback::Rollback>("rollback", "Have a tag name what it named before"),
     ]
