@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -86,7 +87,8 @@ pub(crate) struct Registry {
 }
 
 impl Server {
-    /// Listens, so that whoever comes waits for [`Server::run`]. Port 0 takes a free one.
+    /// Listens, so that whoever comes waits for [`Server::run`]. Port 0 takes a free one. The process may have as many
+    /// files open from then on as the system lets it: each connection is one.
     ///
     /// # Errors
     /// The address cannot be had, or the log cannot be written.
@@ -96,6 +98,7 @@ impl Server {
         access: Access,
         settings: Settings,
     ) -> Result<Server, Error> {
+        raise_files_limit();
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -166,6 +169,19 @@ impl Server {
         let all = async { while connections.join_next().await.is_some() {} };
         _ = timeout(self.registry.settings.limits.stop_timeout, all).await;
     }
+}
+
+/// Programs are started with a low limit for the sake of `select`, which nobody here uses.
+fn raise_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // With less it goes on as well.
+    _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
 }
 
 /// The next connection, once there is a place for it. `None`: it was gone, or the system has no room.
