@@ -12,11 +12,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use berth_registry::Credentials;
+
 use crate::auth::rights::Table;
 use crate::auth::{self, Auth, Tokens};
-use crate::cache;
+use crate::cache::{self, Cache};
 use crate::settings::Settings;
 use crate::setup::{Error, Warnings};
+use crate::storage::Storage;
 use crate::tls;
 
 /// The whole file, explained.
@@ -155,6 +158,28 @@ impl Config {
         files
             .map(|files| tls::Tls::load(files, self.handshake_timeout, warnings))
             .transpose()
+    }
+
+    /// The cache of other registries; `None`: it is none. Mirrors, authorities and proxies are those of `env`; logins are
+    /// not, as whoever may pull from the cache sees what they open.
+    ///
+    /// # Errors
+    /// A file that it needs is not what it should be.
+    pub fn cache(
+        &self,
+        storage: &Storage,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Cache>, Error> {
+        if self.caches.is_empty() {
+            return Ok(None);
+        }
+        let client = berth_registry::Config::from_env(env);
+        let client = berth_registry::Config {
+            credentials: Credentials::default(),
+            ..client.map_err(|source| Error::Client { source })?
+        };
+        let (rules, limit) = (self.settings.rules.clone(), self.settings.limits.blob_bytes);
+        Cache::new(&self.caches, &client, storage.clone(), rules, limit).map(Some)
     }
 
     /// What whoever runs this should know about it: for warnings.

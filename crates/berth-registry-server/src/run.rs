@@ -18,13 +18,16 @@ const BLOCKING_THREADS: usize = 64;
 /// The first collection waits so long: whoever starts the server wants to use it.
 const FIRST_COLLECTION: Duration = Duration::from_secs(60);
 
-/// Serves until SIGTERM or SIGINT. `listening` is told the address once clients may come, and whether it wants TLS.
+/// Serves until SIGTERM or SIGINT. `env` is the face's environment: upstream registries are reached as `registries.toml`
+/// and the proxies in it say, but only with the logins of the configuration. `listening` is told the address once
+/// clients may come, and whether it wants TLS.
 ///
 /// # Errors
 /// Something that the configuration names is not what it should be; the address cannot be had.
 pub fn run(
     config: &Config,
     warnings: Warnings,
+    env: impl Fn(&str) -> Option<String>,
     listening: impl FnOnce(SocketAddr, bool),
 ) -> Result<(), Error> {
     let start = |source| Error::Start { source };
@@ -39,10 +42,14 @@ pub fn run(
         None => Access::open(),
     };
     let tls = config.handshake(warnings.clone())?;
+    let cache = config.cache(&storage, env)?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(start)?;
         let settings = config.settings.clone();
         let mut server = Server::bind(config.addr, storage.clone(), access, settings).await?;
+        if let Some(cache) = cache {
+            server = server.with_cache(cache);
+        }
         let is_tls = tls.is_some();
         if let Some(tls) = tls {
             server = server.with_tls(tls);

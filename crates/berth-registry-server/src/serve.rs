@@ -36,6 +36,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::access::Access;
+use crate::cache::Cache;
 use crate::settings::Settings;
 use crate::setup::Error;
 use crate::storage::Storage;
@@ -78,6 +79,7 @@ pub(crate) struct Registry {
     pub(crate) storage: Storage,
     pub(crate) access: Access,
     pub(crate) settings: Settings,
+    pub(crate) cache: Option<Cache>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Log,
     /// The connections of each address.
@@ -108,6 +110,7 @@ impl Server {
             storage,
             access,
             settings,
+            cache: None,
             metrics,
             log,
             addresses: Mutex::default(),
@@ -119,6 +122,13 @@ impl Server {
             tls: None,
             registry,
         })
+    }
+
+    /// As a cache of other registries.
+    pub fn with_cache(mut self, cache: Cache) -> Server {
+        let registry = Arc::get_mut(&mut self.registry);
+        registry.expect("nobody is served yet").cache = Some(cache);
+        self
     }
 
     /// With TLS on each connection.

@@ -80,6 +80,8 @@ pub enum Error {
     Check { source: crate::Failure },
     #[error("cannot start the server")]
     Start { source: std::io::Error },
+    #[error("cannot reach upstream registries like this")]
+    Client { source: berth_registry::Error },
     #[error("the system gives no random numbers")]
     Random,
 }
@@ -116,6 +118,7 @@ impl Error {
                 _ => ErrorKind::InvalidInput,
             },
             Error::WriteFile { source, .. } => source.kind(),
+            Error::Client { source } => source.kind(),
             Error::Random | Error::Start { .. } => ErrorKind::Internal,
             Error::Collect { source } if source.code == crate::Code::NoSpace => {
                 ErrorKind::Unavailable
@@ -138,6 +141,7 @@ impl Error {
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
             Error::BadKey { hint, .. } | Error::BadCertificate { hint, .. } => hint,
             Error::WriteFile { source, .. } => return source.hint(),
+            Error::Client { source } => return source.hint(),
             Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
                 "another program listens there: stop it, or choose another port (0 takes a free one)"
             }

@@ -181,6 +181,8 @@ pub enum Error {
     WrongRange { digest: Digest },
     #[error("{url}: content encoding `{encoding}` was not asked for")]
     Encoded { url: String, encoding: String },
+    #[error("{url} does not say how long the blob is")]
+    NoLength { url: String },
     #[error("cannot read what is to be pushed")]
     ReadSource { source: std::io::Error },
     #[error("registry `{registry}` breaks the protocol of pushes: {reason}")]
@@ -249,6 +251,7 @@ impl Error {
             | Error::TooLong { .. }
             | Error::WrongRange { .. }
             | Error::Encoded { .. }
+            | Error::NoLength { .. }
             | Error::BadUpload { .. } => ErrorKind::Corrupt,
         }
     }

@@ -3,7 +3,7 @@
 use berth_oci::{Descriptor, Digest, Reference};
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use crate::Error;
 use crate::client::{Ask, Client, Place};
@@ -12,6 +12,7 @@ use crate::limits::MAX_MANIFEST_BYTES;
 use crate::manifest::{ACCEPT, path, text, verify};
 use crate::referrers::Referrer;
 use crate::token::Access;
+use crate::transport::shown;
 use crate::upload::confirm;
 
 impl Client {
@@ -21,6 +22,27 @@ impl Client {
     /// Not allowed, not reachable.
     pub async fn has_blob(&self, reference: &Reference, digest: &Digest) -> Result<bool, Error> {
         self.has(reference, &format!("blobs/{digest}"), "*/*").await
+    }
+
+    /// The size of a blob in the repository of `reference`, from the first endpoint that has it.
+    ///
+    /// # Errors
+    /// Not there, not allowed, not reachable; the answer has no length.
+    pub async fn blob_size(&self, reference: &Reference, digest: &Digest) -> Result<u64, Error> {
+        let rest = format!("blobs/{digest}");
+        let name = format!("{}@{digest}", reference.familiar_name());
+        let ask = Ask {
+            method: Method::HEAD,
+            ..Ask::get(&rest, &name)
+        };
+        let answer = self.ask(reference, &ask).await?;
+        // HEAD has no body; its length is in the header only.
+        let length = text(answer.response.headers(), CONTENT_LENGTH.as_str());
+        length
+            .and_then(|length| length.parse().ok())
+            .ok_or_else(|| Error::NoLength {
+                url: shown(&answer.url),
+            })
     }
 
     /// Whether the registry itself has the manifest of `reference`; by its digest, if it has one.

@@ -20,8 +20,8 @@ const REMEMBERED: Duration = Duration::from_secs(120);
 const MAX_REMEMBERED: usize = 4096;
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Checks that wait for their turn; who comes then is told to come again.
-const MAX_WAITING: usize = 64;
+/// Checks that wait for their turn, each in a thread that others wait for, too; who comes then is told to come again.
+const MAX_WAITING: usize = 16;
 
 /// Too many passwords are being checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode};
 use super::answer::{Answer, DIGEST};
 use super::body::Body;
 use super::handle::Ask;
+use crate::cache::{Arrival, Coming};
 use crate::error::{Code, Failure};
 use crate::range::{Wanted, names_tag, wanted};
 use crate::storage::Blob;
@@ -19,9 +20,14 @@ pub(crate) const FOREVER: &str = "private, max-age=31536000, immutable";
 
 /// `GET` and `HEAD` of a blob.
 pub(crate) async fn get(ask: Ask, digest: Digest) -> Result<Answer, Failure> {
-    let wanted = digest.clone();
-    let found = ask.work(move |repository| repository.blob(&wanted)).await?;
-    let blob = found.ok_or_else(unknown)?;
+    let blob = match find(&ask, &digest).await? {
+        Found::Here(blob) => blob,
+        Found::Elsewhere(size) => return Ok(elsewhere(&digest, size)),
+        Found::Coming(coming) => {
+            let answer = elsewhere(&digest, coming.size());
+            return Ok(answer.body(Body::coming(coming)));
+        }
+    };
     let headers = &ask.head.headers;
     let answer = |status| {
         Answer::new(status)
@@ -55,6 +61,48 @@ pub(crate) async fn get(ask: Ask, digest: Digest) -> Result<Answer, Failure> {
         return Ok(answer);
     }
     Ok(answer.body(Body::file(file, range, ask.context.queue.as_ref())))
+}
+
+/// Where a blob is.
+enum Found {
+    Here(Blob),
+    /// In another registry, which we are a cache of; its size.
+    Elsewhere(u64),
+    /// On its way from there.
+    Coming(Coming),
+}
+
+async fn find(ask: &Ask, digest: &Digest) -> Result<Found, Failure> {
+    let look = || {
+        let wanted = digest.clone();
+        ask.work(move |repository| repository.blob(&wanted))
+    };
+    if let Some(blob) = look().await? {
+        return Ok(Found::Here(blob));
+    }
+    let cache = ask.cache().ok_or_else(unknown)?;
+    if ask.is_head() {
+        let size = cache.blob_size(&ask.name, digest).await?;
+        return Ok(Found::Elsewhere(size));
+    }
+    match cache.blob(&ask.name, digest).await? {
+        Arrival::Here => {}
+        Arrival::Coming(coming) if ask.head.headers.contains_key(RANGE) => {
+            coming.whole().await?;
+        }
+        Arrival::Coming(coming) => return Ok(Found::Coming(coming)),
+    }
+    look().await?.map(Found::Here).ok_or_else(unknown)
+}
+
+fn elsewhere(digest: &Digest, size: u64) -> Answer {
+    Answer::new(StatusCode::OK)
+        .with(DIGEST, digest.to_string())
+        .with(ETAG, format!("\"{digest}\""))
+        .with(CACHE_CONTROL, FOREVER)
+        .with(CONTENT_TYPE, "application/octet-stream")
+        .with(ACCEPT_RANGES, "bytes")
+        .with(CONTENT_LENGTH, size.to_string())
 }
 
 /// `DELETE` of a blob.

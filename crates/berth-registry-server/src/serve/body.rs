@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::record::Record;
 use super::sendfile::Queue;
+use crate::cache::Coming;
 
 /// What is read of a file at once, where it has to be encrypted.
 const READ_BYTES: u64 = 128 << 10;
@@ -32,6 +33,7 @@ enum Content {
     Bytes(Bytes),
     Sent(Part, Arc<Queue>),
     Read(Part, Option<JoinHandle<io::Result<Bytes>>>),
+    Coming(Coming),
 }
 
 #[derive(Debug)]
@@ -71,6 +73,14 @@ impl Body {
         }
     }
 
+    /// A blob that is still on its way.
+    pub(crate) fn coming(coming: Coming) -> Body {
+        Body {
+            content: Content::Coming(coming),
+            record: None,
+        }
+    }
+
     /// With what is to be told at its end.
     pub(crate) fn recorded(self, record: Record) -> Body {
         Body {
@@ -86,6 +96,7 @@ impl Body {
             Content::Sent(part, _) => part.left.end - part.left.start,
             // What is being read is not taken off yet.
             Content::Read(part, _) => part.left.end - part.left.start,
+            Content::Coming(coming) => coming.left(),
         }
     }
 
@@ -93,6 +104,10 @@ impl Body {
         let chunk = match &mut self.content {
             Content::Nothing => return Poll::Ready(Ok(None)),
             Content::Bytes(bytes) => std::mem::take(bytes),
+            Content::Coming(coming) => match ready!(coming.poll_chunk(cx))? {
+                Some(chunk) => chunk,
+                None => return Poll::Ready(Ok(None)),
+            },
             Content::Sent(part, queue) => queue.take(&part.file, &mut part.left),
             Content::Read(part, reading) => {
                 let job = reading.get_or_insert_with(|| part.read());

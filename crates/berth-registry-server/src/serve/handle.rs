@@ -8,6 +8,7 @@ use super::intake::Intake;
 use super::record::Record;
 use super::{blob, list, manifest, status, tag, upload};
 use crate::access::{Rights, Scope, User};
+use crate::cache::Cache;
 use crate::error::{Code, Failure};
 use crate::name::RepositoryName;
 use crate::route::{self, Action, Route};
@@ -42,8 +43,8 @@ pub(crate) async fn handle(
             Ok(known) => user = known,
             Err(refusal) => return refusal.into(),
         }
-        if let Scope::Repository(_) = scope
-            && let Err(failure) = allowed(context, rights)
+        if let Scope::Repository(name) = scope
+            && let Err(failure) = allowed(context, name, rights)
         {
             return failure.into();
         }
@@ -65,7 +66,11 @@ pub(crate) async fn handle(
         .unwrap_or_else(Answer::from)
 }
 
-fn allowed(context: &Context, rights: Rights) -> Result<(), Failure> {
+fn allowed(context: &Context, name: &RepositoryName, rights: Rights) -> Result<(), Failure> {
+    let caches = context.registry.cache.as_ref();
+    if let Some(cache) = caches.filter(|cache| rights.push && cache.covers(name)) {
+        return Err(cache.refusal());
+    }
     let allowed = context.registry.settings.allowed;
     if rights.push && !allowed.push {
         let message = "nothing can be pushed to this registry";
@@ -115,6 +120,12 @@ impl Ask {
     /// Whether only the headers are wanted.
     pub(crate) fn is_head(&self) -> bool {
         self.head.method == http::Method::HEAD
+    }
+
+    /// The cache that this repository is in.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        let cache = self.context.registry.cache.as_ref();
+        cache.filter(|cache| cache.covers(&self.name))
     }
 
     /// The rules of this repository.

@@ -9,6 +9,7 @@ use super::handle::Ask;
 use super::intake::Intake;
 use crate::error::{Code, Failure};
 use crate::name::{Selector, Tag};
+use crate::storage::Manifest;
 
 /// `GET` and `HEAD` of a manifest.
 pub(crate) async fn get(ask: Ask, selector: Selector) -> Result<Answer, Failure> {
@@ -17,8 +18,7 @@ pub(crate) async fn get(ask: Ask, selector: Selector) -> Result<Answer, Failure>
         Selector::Digest(_) => FOREVER,
         Selector::Tag(_) => "no-cache",
     };
-    let found = ask.work(move |repository| repository.manifest(&selector));
-    let manifest = found.await?.ok_or_else(unknown)?;
+    let manifest = find(&ask, selector).await?.ok_or_else(unknown)?;
     let digest = &manifest.digest;
     let answer = match is_known(&ask.head.headers, digest) {
         true => Answer::new(StatusCode::NOT_MODIFIED),
@@ -28,6 +28,24 @@ pub(crate) async fn get(ask: Ask, selector: Selector) -> Result<Answer, Failure>
         .with(DIGEST, digest.to_string())
         .with(ETAG, format!("\"{digest}\""))
         .with(CACHE_CONTROL, keep))
+}
+
+async fn find(ask: &Ask, selector: Selector) -> Result<Option<Manifest>, Failure> {
+    let wanted = selector.clone();
+    let look = || {
+        let wanted = wanted.clone();
+        ask.work(move |repository| repository.manifest(&wanted))
+    };
+    let Some(cache) = ask.cache() else {
+        return look().await;
+    };
+    if let Selector::Digest(_) = selector
+        && let Ok(Some(found)) = look().await
+    {
+        return Ok(Some(found));
+    }
+    cache.manifest(&ask.name, &selector).await?;
+    look().await
 }
 
 /// `PUT` of a manifest.

@@ -47,6 +47,37 @@ impl Repository {
         rules: &Rules,
     ) -> Result<Stored, Failure> {
         let document = Document::parse(bytes, Some(media_type))?;
+        self.put_document(selector, document, bytes, who, rules)
+    }
+
+    /// As [`Repository::put_manifest`], of a manifest whose blobs are elsewhere, and may come later: a cache's.
+    ///
+    /// # Errors
+    /// Likewise, but for `ManifestBlobUnknown`.
+    pub fn cache_manifest(
+        &self,
+        selector: &Selector,
+        media_type: &str,
+        bytes: &[u8],
+        who: &str,
+        rules: &Rules,
+    ) -> Result<Stored, Failure> {
+        let document = Document {
+            blobs: Vec::new(),
+            children: Vec::new(),
+            ..Document::parse(bytes, Some(media_type))?
+        };
+        self.put_document(selector, document, bytes, who, rules)
+    }
+
+    fn put_document(
+        &self,
+        selector: &Selector,
+        document: Document,
+        bytes: &[u8],
+        who: &str,
+        rules: &Rules,
+    ) -> Result<Stored, Failure> {
         let digest = match selector {
             Selector::Tag(_) => Digest::of(bytes),
             Selector::Digest(digest) => digest_like(digest.algorithm(), bytes),

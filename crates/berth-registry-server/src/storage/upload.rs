@@ -142,6 +142,14 @@ impl Upload {
         self
     }
 
+    /// Its file, for who reads (at positions) what is here already.
+    ///
+    /// # Errors
+    /// Too many files are open.
+    pub fn reader(&self) -> Result<std::fs::File, Failure> {
+        Ok(std::fs::File::from(self.file.as_fd().try_clone_to_owned()?))
+    }
+
     /// Adds bytes.
     ///
     /// # Errors

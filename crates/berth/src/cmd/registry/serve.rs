@@ -57,7 +57,8 @@ impl Verb for Serve {
                 Failure::of(error).hint(all_the_same)
             ));
         });
-        run::run(&config, warnings, |address, is_tls| {
+        let env = |name: &str| std::env::var(name).ok();
+        run::run(&config, warnings, env, |address, is_tls| {
             let scheme = if is_tls { "https" } else { "http" };
             // Whoever started it may not listen.
             let _ = print(&format!("{scheme}://{address}\n"));
