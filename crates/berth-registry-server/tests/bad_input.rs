@@ -358,6 +358,28 @@ fn g12_nothing_is_echoed_as_more_than_text() {
     assert_eq!((reply.status, reply.header("set-cookie")), (200, None));
 }
 
+/// A page of another site, in the browser of one who has logged in here, can change nothing.
+#[test]
+fn other_sites_change_nothing() {
+    let served = Served::open();
+    let line = "POST /v2/a/blobs/uploads/";
+    for origin in ["https://evil.example", "null", "http://test.evil.example"] {
+        let reply = served.send(line, &format!("Origin: {origin}\r\n"), b"");
+        assert_eq!(reply.failure(), (403, "DENIED".into()), "{origin}");
+    }
+    // Our own page is at the host that the request names.
+    assert_eq!(
+        served.send(line, "Origin: http://test\r\n", b"").status,
+        202
+    );
+    assert_eq!(served.ask(line).status, 202);
+    let read = served.send("GET /v2/", "Origin: https://evil.example\r\n", b"");
+    assert_eq!(
+        (read.status, read.header("access-control-allow-origin")),
+        (200, None)
+    );
+}
+
 /// Heads that are too long, or have too many lines, or are no HTTP.
 #[test]
 fn heads_have_limits() {

@@ -4,7 +4,10 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 
-use support::Served;
+use berth_registry_server::Access;
+use berth_registry_server::setup::Warnings;
+use berth_registry_server::tls::{Files, Tls};
+use support::{Served, quiet};
 
 fn content(bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
@@ -97,4 +100,43 @@ fn a_blob_that_is_broken_off_harms_nobody() {
     client.stream.write_all(both.as_bytes()).unwrap();
     assert_eq!(client.reply(true).unwrap().status, 200);
     assert_eq!(client.reply(false).unwrap().body, b"{}");
+}
+
+/// With TLS the bytes have to pass through the process; they are the same.
+#[test]
+fn encrypted_blobs_are_read_and_sent() {
+    let place = tempfile::tempdir().unwrap();
+    testkit::registry::certify(place.path());
+    let at = |name: &str| place.path().join(name);
+    let files = Files {
+        certificates: at("server.pem"),
+        key: at("server.key"),
+        client_ca: None,
+    };
+    let patience = std::time::Duration::from_secs(10);
+    let tls = Tls::load(files, patience, Warnings::default()).unwrap();
+    let served = Served::start_with(quiet(), Access::open(), |server| server.with_tls(tls));
+    let curl = |arguments: &[&str], path: &str| {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["--silent", "--fail", "--cacert"])
+            .arg(at("ca.pem"));
+        let url = format!("https://{}{path}", served.address);
+        let output = curl.args(arguments).arg(url).output().expect("curl runs");
+        assert!(output.status.success(), "{path}: {output:?}");
+        output.stdout
+    };
+    let content = content((3 << 20) + 11, 77);
+    std::fs::write(at("blob"), &content).unwrap();
+    let digest = berth_oci::Digest::of(&content);
+    let body = format!("@{}", at("blob").display());
+    let upload = format!("/v2/a/blobs/uploads/?digest={digest}");
+    curl(&["--data-binary", &body], &upload);
+    let blob = format!("/v2/a/blobs/{digest}");
+    assert!(curl(&[], &blob) == content);
+    assert!(curl(&["--range", "1000-2000000"], &blob) == content[1000..=2_000_000]);
+    let metrics = String::from_utf8(curl(&[], "/metrics")).unwrap();
+    assert!(
+        metrics.contains("berth_registry_sendfile_bytes_total 0\n"),
+        "{metrics}"
+    );
 }

@@ -113,6 +113,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MAY_AWAIT: &[&str] = &[
     "berth-registry",
     "berth-registry-server",
+    "berth-registry-server-fuzz",
     "berth-engine",
     "berth",
 ];

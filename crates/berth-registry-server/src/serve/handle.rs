@@ -1,5 +1,7 @@
 //! What a request asks for, who asks, and who answers.
 
+use http::Method;
+use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 
 use super::answer::Answer;
@@ -35,6 +37,10 @@ pub(crate) async fn handle(
         Err(refused) => return refused.into(),
     };
     record.label = Some(route.action.label());
+    if is_cross_site(&head) {
+        let message = "a page of another site may not ask for this";
+        return Failure::new(Code::Denied, message).into();
+    }
     let registry = &context.registry;
     // Before anything is looked up: the answer to who may not tells nothing (security: G7).
     let mut user = User::default();
@@ -64,6 +70,22 @@ pub(crate) async fn handle(
     dispatch(ask, action, intake)
         .await
         .unwrap_or_else(Answer::from)
+}
+
+/// Whether a browser was led here from elsewhere to change something: it would send along what its user has logged in
+/// with. Only browsers say where they come from.
+/// Source: RFC 6454, section 7.
+fn is_cross_site(head: &Parts) -> bool {
+    let text = |name| {
+        head.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or_default())
+    };
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    match text(ORIGIN) {
+        Some(origin) if !is_read => origin.split_once("://").map(|(_, host)| host) != text(HOST),
+        _ => false,
+    }
 }
 
 fn allowed(context: &Context, name: &RepositoryName, rights: Rights) -> Result<(), Failure> {
@@ -119,7 +141,7 @@ async fn dispatch(ask: Ask, action: Action, intake: Intake) -> Result<Answer, Fa
 impl Ask {
     /// Whether only the headers are wanted.
     pub(crate) fn is_head(&self) -> bool {
-        self.head.method == http::Method::HEAD
+        self.head.method == Method::HEAD
     }
 
     /// The cache that this repository is in.
