@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GET  /v2/NAME/_berth/tags/history?tag=TAG                 {"name": …, "tag": …, "history": [Change, …]}, oldest first
-//! POST /v2/NAME/_berth/tags/rollback?tag=TAG[&to=DIGEST]    the tag names DIGEST, or what it named before, again
+//! POST /v2/NAME/_berth/tags/rollback?tag=TAG&to=DIGEST      the tag names DIGEST again
 //! ```
 //! Source: distribution specification 1.1, "Extensions": their names begin with `_`.
 
@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::client::{Ask, Client, Place};
 use crate::limits::MAX_LIST_BYTES;
-use crate::manifest::stated_digest;
 use crate::token::Access;
 
 /// A change of a tag.
@@ -71,19 +70,25 @@ impl Client {
         to: Option<&Digest>,
     ) -> Result<Digest, Error> {
         let name = reference.familiar();
-        let to = to.map(Digest::to_string);
-        let mut query = vec![("tag", reference.tag().unwrap_or("latest"))];
-        query.extend(to.as_deref().map(|to| ("to", to)));
+        let to = match to {
+            Some(to) => to.clone(),
+            None => {
+                let last = self.history(reference).await?.pop();
+                last.and_then(|last| last.from).ok_or(Error::NotFound {
+                    reference: name.clone(),
+                    message: Some("the tag named nothing before".to_owned()),
+                })?
+            }
+        };
+        let text = to.to_string();
+        let query = [("tag", reference.tag().unwrap_or("latest")), ("to", &text)];
         let ask = Ask {
             method: Method::POST,
             place: Place::With("_berth/tags/rollback", &query),
             access: Access::Push,
             ..Ask::get("", &name)
         };
-        let answer = self.ask_registry(reference, &ask).await?;
-        match stated_digest(answer.response.headers()) {
-            Some(digest) => Ok(digest),
-            None => Ok(self.resolve(reference).await?.digest),
-        }
+        self.ask_registry(reference, &ask).await?;
+        Ok(to)
     }
 }
