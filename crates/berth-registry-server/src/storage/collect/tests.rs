@@ -272,3 +272,102 @@ fn leftovers_go() {
     );
     assert_eq!(repository.tags(None, 10).unwrap(), ["v"]);
 }
+
+/// G9: a manifest that comes after the first look is read in the second.
+#[test]
+fn what_came_meanwhile_is_marked_before_a_batch() {
+    let (_dir, storage) = storage();
+    let repository = repository(&storage, "a");
+    push(&repository, "before", &[b"other"]);
+    let manifest = manifest_of(&repository, &[b"config", b"layer"]);
+    let lonely = push_blob(&repository, b"lonely");
+    let mut marker = Marker::new(&repository);
+    marker.update().unwrap();
+    repository
+        .put_manifest(
+            &by_tag("v"),
+            media::MANIFEST,
+            &manifest,
+            "me",
+            &Rules::default(),
+        )
+        .unwrap();
+    let mut collection = Collection {
+        options: &NOW,
+        gone: HashMap::new(),
+        collected: Collected::default(),
+    };
+    collection.blobs(&repository, &mut marker).unwrap();
+    assert!(repository.blob(&lonely).unwrap().is_none());
+    assert_sound(&storage);
+
+    let mut marker = Marker::new(&repository);
+    marker.update().unwrap();
+    let late = push(&repository, "w", &[b"late"]);
+    collection
+        .untagged(
+            &repository,
+            &mut marker,
+            Duration::ZERO,
+            &untagged_now().retain,
+        )
+        .unwrap();
+    assert!(
+        repository
+            .manifest(&Selector::Digest(late))
+            .unwrap()
+            .is_some()
+    );
+    assert_sound(&storage);
+}
+
+/// G9: nothing goes while somebody relies on it; who waits alone is not passed by for ever.
+#[test]
+fn a_batch_waits_for_who_puts_and_is_not_starved() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let (_dir, storage) = storage();
+    let repository = repository(&storage, "a");
+    let manifest = manifest_of(&repository, &[b"config", b"layer"]);
+    let lock = repository.lock_shared().unwrap();
+    std::thread::scope(|scope| {
+        let collector = scope.spawn(|| collect(&storage, &NOW, &Rules::default()));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!collector.is_finished());
+        for blob in [&b"config"[..], b"layer"] {
+            assert!(
+                disk::stat(&repository.blob_path(&Digest::of(blob)))
+                    .unwrap()
+                    .is_some()
+            );
+        }
+        // What a put does under its lock, up to the commit.
+        let path = repository.manifests();
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(repository.manifest_path(&Digest::of(&manifest)), &manifest).unwrap();
+        drop(lock);
+        assert_eq!(collector.join().unwrap().blobs, 0);
+    });
+
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let (repository, done) = (&repository, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let _lock = repository.lock_shared().unwrap();
+                    std::thread::sleep(Duration::from_millis(5 + n));
+                }
+            });
+        }
+        let began = std::time::Instant::now();
+        for _ in 0..20 {
+            drop(repository.lock_alone().unwrap());
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            began.elapsed()
+        );
+    });
+}
