@@ -22,6 +22,16 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
+/// A busy machine may be slow, so what is not about waiting waits for long.
+fn patient() -> Patience {
+    Patience {
+        connect: Duration::from_secs(20),
+        progress: Duration::from_secs(20),
+        ..hasty()
+    }
+}
+
+/// For servers that keep us waiting.
 fn hasty() -> Patience {
     Patience {
         connect: Duration::from_secs(2),
@@ -34,7 +44,7 @@ fn hasty() -> Patience {
 
 fn config() -> Config {
     Config {
-        patience: hasty(),
+        patience: patient(),
         ..Config::default()
     }
 }
@@ -133,7 +143,16 @@ fn serve(
 }
 
 fn fetch(server: &EvilRegistry, image: &Image, from: u64) -> Result<Vec<u8>, Error> {
-    let client = Client::new(config());
+    fetch_with(config(), server, image, from)
+}
+
+fn fetch_with(
+    config: Config,
+    server: &EvilRegistry,
+    image: &Image,
+    from: u64,
+) -> Result<Vec<u8>, Error> {
+    let client = Client::new(config);
     run(blob(
         &client,
         &reference(&server.host(), "team/app:1"),
@@ -323,7 +342,11 @@ fn slow_bodies_time_out() {
             honest
         });
         let start = Instant::now();
-        let error = fetch(&server, &image, 0).unwrap_err();
+        let config = Config {
+            patience: hasty(),
+            ..config()
+        };
+        let error = fetch_with(config, &server, &image, 0).unwrap_err();
         assert!(matches!(error, Error::CutOff { .. }), "{what}: {error:?}");
         assert!(start.elapsed() < Duration::from_secs(10), "{what}");
     }
@@ -395,7 +418,10 @@ fn lying_manifests_are_refused() {
     ];
     for (what, reply) in cases {
         let server = EvilRegistry::start(move |_| reply.clone());
-        let client = Client::new(config());
+        let client = Client::new(Config {
+            patience: hasty(),
+            ..config()
+        });
         let by_digest = reference(&server.host(), "team/app").with_digest(digest.clone());
         assert!(run(client.fetch_manifest(&by_digest)).is_err(), "{what}");
     }
@@ -715,11 +741,6 @@ fn lying_mirrors_are_passed_over() {
         );
         let client = Client::new(Config {
             registries: Registries::parse(&registries).unwrap(),
-            patience: Patience {
-                progress: Duration::from_secs(20),
-                connect: Duration::from_secs(20),
-                ..hasty()
-            },
             ..config()
         });
         let name = reference(&honest.host(), "team/app:1");

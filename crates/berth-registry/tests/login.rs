@@ -29,11 +29,11 @@ fn basic(username: &str, password: &str) -> Login {
     }
 }
 
-fn hasty() -> Config {
+fn once() -> Config {
     Config {
         patience: Patience {
-            connect: Duration::from_secs(2),
-            progress: Duration::from_secs(2),
+            connect: Duration::from_secs(20),
+            progress: Duration::from_secs(20),
             attempts: 1,
             ..Patience::default()
         },
@@ -61,7 +61,7 @@ fn a_login_is_proved() {
                 ca: tls.then(|| registry.authority()),
                 ..Registry::default()
             }),
-            ..hasty()
+            ..once()
         };
         let right = basic(LOGIN.0, LOGIN.1);
         let kept = prove(config(), &registry.host(), right.clone()).unwrap();
@@ -72,13 +72,13 @@ fn a_login_is_proved() {
         }
     }
     let open = testkit::Registry::start(Options::default());
-    prove(hasty(), &open.host(), basic("a", "b")).unwrap();
+    prove(once(), &open.host(), basic("a", "b")).unwrap();
     let host = open.host();
     drop(open);
-    let gone = prove(hasty(), &host, basic("a", "b"));
+    let gone = prove(once(), &host, basic("a", "b"));
     assert!(matches!(gone, Err(Error::Connect { .. })), "{gone:?}");
     let nothing = EvilRegistry::start(|_| Reply::status(404));
-    assert!(prove(hasty(), &nothing.host(), basic("a", "b")).is_err());
+    assert!(prove(once(), &nothing.host(), basic("a", "b")).is_err());
 }
 
 /// A registry whose tokens come from itself; `grant` answers at `/token`.
@@ -103,7 +103,7 @@ fn an_identity_token_takes_the_passwords_place() {
         let answer = r#"{"token": "good", "refresh_token": "identity"}"#;
         Reply::ok("application/json", answer)
     });
-    let kept = prove(hasty(), &server.host(), basic("u", "p")).unwrap();
+    let kept = prove(once(), &server.host(), basic("u", "p")).unwrap();
     let identity = Login::Identity(Secret::new("identity"));
     assert_eq!(kept, identity);
     let asked = server.requests();
@@ -112,13 +112,13 @@ fn an_identity_token_takes_the_passwords_place() {
     assert_eq!(asked[1].header("authorization"), Some("Basic dTpw"));
     assert_eq!(asked[2].header("authorization"), Some("Bearer good"));
     // It is as good as the password, and posted.
-    prove(hasty(), &server.host(), identity).unwrap();
+    prove(once(), &server.host(), identity).unwrap();
     let asked = server.requests();
     let posted = String::from_utf8(asked[4].body.clone()).unwrap();
     assert!(posted.contains("refresh_token=identity"), "{posted}");
     // A token that the registry does not take proves nothing.
     let server = with_tokens(|_| Reply::ok("application/json", r#"{"token": "bad"}"#));
-    let refused = prove(hasty(), &server.host(), basic("u", "p"));
+    let refused = prove(once(), &server.host(), basic("u", "p"));
     assert!(matches!(refused, Err(Error::Denied { .. })), "{refused:?}");
 }
 
@@ -129,7 +129,7 @@ fn a_proof_goes_to_the_registry_only() {
     let stolen = thief.host();
     let realm = format!("Bearer realm=\"http://localhost.evil.test:1/{stolen}\"");
     let named = EvilRegistry::start(move |_| Reply::challenge(&realm));
-    let refused = prove(hasty(), &named.host(), basic("u", "p"));
+    let refused = prove(once(), &named.host(), basic("u", "p"));
     assert!(
         matches!(refused, Err(Error::RefusedRealm { .. })),
         "{refused:?}"
@@ -137,7 +137,7 @@ fn a_proof_goes_to_the_registry_only() {
     // A challenge from behind a redirect is not answered.
     let target = format!("http://{}/v2/", thief_with_challenge().host());
     let leads = EvilRegistry::start(move |_| Reply::redirect(&target));
-    assert!(prove(hasty(), &leads.host(), basic("u", "p")).is_err());
+    assert!(prove(once(), &leads.host(), basic("u", "p")).is_err());
     assert!(thief.requests().is_empty());
 }
 
@@ -176,7 +176,7 @@ fn at(home: &Path) -> Config {
         credentials: Credentials::from_env(|name| {
             matches!(name, "HOME" | "PATH").then(|| text.clone())
         }),
-        ..hasty()
+        ..once()
     }
 }
 
