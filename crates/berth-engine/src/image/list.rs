@@ -1,6 +1,9 @@
 //! `images`: one row a name, as Docker lists them.
 
+use std::cmp::Reverse;
+
 use berth_oci::{Digest, ImageConfig, Reference};
+use jiff::Timestamp;
 
 use super::find::{all, pinned};
 use super::{Error, inspect};
@@ -48,7 +51,10 @@ impl Engine {
                 });
             }
         }
-        rows.sort_by(|a, b| b.config.created.cmp(&a.config.created));
+        rows.sort_by_cached_key(|row| {
+            let created = row.config.created.as_deref();
+            Reverse(created.and_then(|time| time.parse::<Timestamp>().ok()))
+        });
         Ok(rows)
     }
 }

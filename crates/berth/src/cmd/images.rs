@@ -1,7 +1,6 @@
 //! `berth images`.
 
 use berth_engine::Engine;
-use berth_engine::image::Row;
 use jiff::Timestamp;
 
 use crate::context;
@@ -40,7 +39,10 @@ pub struct Images {
 
 impl Verb for Images {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, image::FILTERS).map_err(Failure::usage)?;
+        // As docker: the name is one more pattern beside those of the filters.
+        let named = self.name.iter().map(|name| format!("reference={name}"));
+        let texts: Vec<String> = self.filter.iter().cloned().chain(named).collect();
+        let filters = Filters::parse(&texts, image::FILTERS).map_err(Failure::usage)?;
         let engine = context::engine(globals)?;
         let all = engine.images()?;
         let (before, since) = (
@@ -49,11 +51,10 @@ impl Verb for Images {
         );
         let mut shown = Vec::new();
         for row in &all {
-            let created = image::created(row);
-            let inside = before.as_deref().is_none_or(|time| created < time)
-                && since.as_deref().is_none_or(|time| created > time);
-            let named = self.name.as_deref().is_none_or(|name| is_named(row, name));
-            if inside && named && image::passes(row, &filters).map_err(Failure::usage)? {
+            let created = image::created_at(&row.config);
+            let inside =
+                before.is_none_or(|time| created < time) && since.is_none_or(|time| created > time);
+            if inside && image::passes(row, &filters).map_err(Failure::usage)? {
                 shown.push(row);
             }
         }
@@ -76,15 +77,16 @@ impl Verb for Images {
     }
 }
 
-fn is_named(row: &Row, pattern: &str) -> bool {
-    row.reference
-        .as_ref()
-        .is_some_and(|reference| image::matches_pattern(reference, pattern))
-}
-
-fn bound(engine: &Engine, filters: &Filters, key: &str) -> Result<Option<String>, Failure> {
+fn bound(
+    engine: &Engine,
+    filters: &Filters,
+    key: &str,
+) -> Result<Option<Option<Timestamp>>, Failure> {
     match filters.values(key).last() {
-        Some(name) => Ok(engine.image_details(name)?.image.config.created),
+        Some(name) => {
+            let config = engine.image_details(name)?.image.config;
+            Ok(Some(image::created_at(&config)))
+        }
         None => Ok(None),
     }
 }

@@ -59,6 +59,11 @@ pub fn created(image: &Row) -> &str {
     image.config.created.as_deref().unwrap_or("")
 }
 
+/// The same to compare: what is unknown is before all else.
+pub fn created_at(config: &ImageConfig) -> Option<Timestamp> {
+    config.created.as_deref()?.parse().ok()
+}
+
 /// The fields that `--format` can ask for.
 pub fn row(image: &Row, now: Timestamp, truncate: bool) -> Value {
     let (repository, tag) = match &image.reference {
@@ -100,11 +105,14 @@ pub fn passes(image: &Row, filters: &Filters) -> Result<bool, String> {
             .as_ref()
             .is_some_and(|reference| matches_pattern(reference, pattern))
     };
-    Ok(
-        dangling.is_none_or(|wanted| wanted == image.reference.is_none())
-            && filters.labels(&image.config.config.labels)
-            && filters.any("reference", matches),
-    )
+    // As docker: what was pulled by its digest is neither hidden as dangling nor as not.
+    let passes_dangling = |dangling: bool| match &image.reference {
+        Some(reference) => !dangling || reference.tag().is_none(),
+        None => dangling,
+    };
+    Ok(dangling.is_none_or(passes_dangling)
+        && filters.labels(&image.config.config.labels)
+        && filters.any("reference", matches))
 }
 
 /// As docker: the pattern fits the name, with or without domain and tag.

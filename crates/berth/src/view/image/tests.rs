@@ -67,7 +67,16 @@ fn filters_narrow_the_list() {
     ] {
         assert_eq!(check(&image, text), Ok(want), "{text}");
     }
-    assert_eq!(check(&sample(None), "dangling=true"), Ok(true));
+    let by_digest = sample(Some(&format!("busybox@sha256:{}", "cd".repeat(32))));
+    for (image, text, want) in [
+        (sample(None), "dangling=true", true),
+        (sample(None), "dangling=false", false),
+        (sample(None), "reference=*", false),
+        (by_digest.clone(), "dangling=true", true),
+        (by_digest, "dangling=false", true),
+    ] {
+        assert_eq!(check(&image, text), Ok(want), "{text}");
+    }
     assert!(check(&image, "dangling=maybe").is_err());
 }
 
@@ -107,4 +116,17 @@ fn run_configuration_has_dockers_fields() {
     };
     let text = "{{json .Cmd}} {{json .Entrypoint}} {{json .Volumes}} {{json .Labels}}";
     assert_eq!(render(text), "[\"sh\"] null null {\"a\":\"1\"}");
+}
+
+/// A time is not its text: fractions and zones are written in many ways.
+#[test]
+fn times_are_compared_as_times() {
+    let at = |time: Option<&str>| {
+        let mut config = sample(None).config;
+        config.created = time.map(str::to_owned);
+        created_at(&config)
+    };
+    assert!(at(Some("2024-01-01T00:00:00Z")) < at(Some("2024-01-01T00:00:00.5Z")));
+    assert!(at(Some("2024-01-01T01:00:00+02:00")) < at(Some("2024-01-01T00:00:00Z")));
+    assert!(at(None) < at(Some("1970-01-01T00:00:00Z")));
 }
