@@ -374,6 +374,38 @@ fn berth_signs_and_skopeo_verifies() {
 }
 
 #[test]
+fn what_is_pushed_is_signed_and_skopeo_verifies() {
+    let p = Place::new(Sandbox::root());
+    let (old, new) = (p.image("team/app:1"), p.image("team/app:2"));
+    p.berth(&["pull", "-q", &old]).ok();
+    p.berth(&["tag", &old, &new]).ok();
+    let push = |passphrase: &str| {
+        let key = ["--sign-by", "team.key", "--passphrase-file", passphrase];
+        p.berth(&[&["push", "-q"], &key[..], &[&new]].concat())
+    };
+    // Known before anything goes out.
+    p.file("wrong", "not it\n");
+    assert!(push("wrong").fails(1).contains("passphrase"));
+    p.berth(&["manifest", "inspect", &new]).fails(1);
+    assert_eq!(push("passphrase").ok(), new);
+    let exact = signed_by(&p.registry.host(), "team.pub", "matchRepoDigestOrExact");
+    let copy = |name: &str| {
+        let image = format!("docker://{name}");
+        p.skopeo(
+            &exact,
+            &["copy", "-q", "--src-tls-verify=false", &image, "dir:copy"],
+        )
+    };
+    copy(&new).ok();
+    p.berth(&["trust", "verify", "--key", "team.pub", &new])
+        .ok();
+    // The same image, which nobody signed under this name.
+    copy(&old).fails(1);
+    let unused = p.berth(&["push", "--passphrase-file", "passphrase", &new]);
+    assert!(unused.fails(125).contains("--sign-by"), "{unused}");
+}
+
+#[test]
 fn cosign_and_berth_take_each_others_keys_and_signatures() {
     let p = Place::new(Sandbox::root());
     let by_digest = p.image(&format!("team/app@{}", p.digest));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use berth_oci::image::{Document, parse_document};
 use berth_oci::{Descriptor, Digest, Manifest, Reference, media};
-use berth_registry::{Bytes, Client, Config, PushOptions, runtime};
+use berth_registry::{Bytes, Client, Config, Fetched, PushOptions, runtime};
 use berth_trust::{ANNOTATION, Candidate, MAX_SIGNATURES, MEDIA_TYPE, PrivateKey, Subject, sign};
 
 use super::error::Error;
@@ -33,17 +33,26 @@ impl Engine {
         runtime.block_on(async {
             let top = client.fetch_manifest(&reference).await?;
             self.check_same(&reference, &top.digest)?;
-            let mut digests = vec![top.digest.clone()];
-            let document = parse_document(&top.bytes, Some(&top.media_type));
-            if recursive && let Ok(Document::Index(index)) = document {
-                let images = index.manifests.into_iter();
-                let images = images.filter(|d| media::is_manifest(&d.media_type));
-                digests.extend(images.map(|d| d.digest));
-            }
-            for digest in &digests {
-                attach(&client, &reference, digest, key).await?;
-            }
-            Ok(digests)
+            attach_all(&client, &reference, &top, key, recursive).await
+        })
+    }
+
+    /// Signs what was just pushed as `reference`, and each image of an index: what the tag means by now does not count.
+    ///
+    /// # Errors
+    /// It cannot be read back; the signature cannot be written.
+    pub fn sign_pushed(
+        &self,
+        config: Config,
+        reference: &Reference,
+        pushed: &Digest,
+        key: &PrivateKey,
+    ) -> Result<Vec<Digest>, Error> {
+        let (runtime, client) = (runtime()?, Client::new(direct(config, reference)));
+        runtime.block_on(async {
+            let pinned = reference.with_digest(pushed.clone());
+            let top = client.fetch_manifest(&pinned).await?;
+            attach_all(&client, reference, &top, key, true).await
         })
     }
 
@@ -68,6 +77,27 @@ fn direct(mut config: Config, reference: &Reference) -> Config {
     registry.mirrors.clear();
     config.registries = config.registries.with(registry);
     config
+}
+
+/// Signs a manifest or index, and with `recursive` each image of an index; gives the digests.
+async fn attach_all(
+    client: &Client,
+    reference: &Reference,
+    top: &Fetched,
+    key: &PrivateKey,
+    recursive: bool,
+) -> Result<Vec<Digest>, Error> {
+    let mut digests = vec![top.digest.clone()];
+    let document = parse_document(&top.bytes, Some(&top.media_type));
+    if recursive && let Ok(Document::Index(index)) = document {
+        let images = index.manifests.into_iter();
+        let images = images.filter(|d| media::is_manifest(&d.media_type));
+        digests.extend(images.map(|d| d.digest));
+    }
+    for digest in &digests {
+        attach(client, reference, digest, key).await?;
+    }
+    Ok(digests)
 }
 
 /// Adds a signature to those of `digest`.

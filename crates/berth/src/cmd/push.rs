@@ -1,5 +1,7 @@
 //! `berth push`.
 
+use std::path::PathBuf;
+
 use berth_engine::Engine;
 use berth_engine::image::RegistryConfig;
 use berth_engine::image::push::{PushEvent, Pushed};
@@ -29,6 +31,17 @@ pub struct Push {
     /// Print the image's name only
     #[arg(short, long)]
     quiet: bool,
+    /// Sign what was pushed with this private key, as `berth trust sign --recursive` does
+    #[arg(long, value_name = "FILE", alias = "sign-by-sigstore-private-key")]
+    sign_by: Option<PathBuf>,
+    /// File with the passphrase of the key; else it is asked for
+    #[arg(
+        long,
+        value_name = "FILE",
+        alias = "sign-passphrase-file",
+        requires = "sign_by"
+    )]
+    passphrase_file: Option<PathBuf>,
     /// The image: its name says where it goes
     image: String,
 }
@@ -51,6 +64,12 @@ impl Verb for Push {
             return Err(Failure::new(format!("no image is called `{name}`"))
                 .hint("`berth images` lists all images"));
         }
+        // Before anything is pushed: a wrong passphrase should leave nothing unsigned there.
+        let key = self.sign_by.as_deref().map(|file| {
+            let passphrase = self.passphrase_file.as_deref();
+            super::trust::private_key(file, passphrase)
+        });
+        let key = key.transpose()?;
         let mut progress = Progress::stderr(self.progress.unless(self.quiet));
         if untagged && !self.all_tags {
             progress.say("Using default tag: latest");
@@ -62,6 +81,10 @@ impl Verb for Push {
         let config = registries()?;
         for name in &names {
             let pushed = self.push(&engine, &config, name, &mut progress)?;
+            if let Some(key) = &key {
+                let digest = &pushed.descriptor.digest;
+                engine.sign_pushed(config.clone(), &pushed.reference, digest, key)?;
+            }
             super::print(&self.result(&pushed))?;
         }
         Ok(0)

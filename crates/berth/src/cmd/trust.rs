@@ -11,7 +11,7 @@ pub mod verify;
 
 use std::path::{Path, PathBuf};
 
-use berth_engine::trust::{self, Passphrase, Policies, Requirement};
+use berth_engine::trust::{self, Passphrase, Policies, PrivateKey, Requirement};
 
 use crate::globals;
 use crate::pull::trust_files;
@@ -61,6 +61,17 @@ fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             .map_err(|e| Failure::of(&e).within(format!("cannot use `{}`", path.display())))
     });
     paths.collect()
+}
+
+/// The private key in a file, unlocked with the passphrase from another, or else from the user.
+pub fn private_key(file: &Path, passphrase_file: Option<&Path>) -> Result<PrivateKey, Failure> {
+    let locked = trust::read_private(file)?;
+    locked
+        .unlock(&passphrase(passphrase_file, false)?)
+        .map_err(|error| {
+            let within = format!("cannot use the private key `{}`", file.display());
+            Failure::from(error).within(within)
+        })
 }
 
 /// The passphrase from the file, or else from the user: twice, if it is a new one.

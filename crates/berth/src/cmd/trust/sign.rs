@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use berth_engine::trust;
 use berth_oci::Reference;
 
 use crate::cmd::print;
 use crate::context;
 use crate::globals::Globals;
 use crate::pull::registries;
-use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
 /// Sign an image in its registry
@@ -36,12 +34,7 @@ impl Verb for Sign {
     fn run(self, globals: &Globals) -> Outcome {
         let reference = Reference::parse(&self.image)?;
         let engine = context::engine(globals)?;
-        let locked = trust::read_private(&self.key)?;
-        let passphrase = super::passphrase(self.passphrase_file.as_deref(), false)?;
-        let key = locked.unlock(&passphrase).map_err(|error| {
-            let within = format!("cannot use the private key `{}`", self.key.display());
-            Failure::from(error).within(within)
-        })?;
+        let key = super::private_key(&self.key, self.passphrase_file.as_deref())?;
         let config = registries()?;
         for digest in engine.sign_image(config, &self.image, &key, self.recursive)? {
             print(&format!("{}@{digest}\n", reference.name()))?;
