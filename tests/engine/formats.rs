@@ -204,6 +204,19 @@ fn as_docker_writes(time: &str) -> String {
 }
 
 #[test]
+fn what_is_no_archive_is_told() {
+    let s = Sandbox::root();
+    let file = path(&s, "text");
+    for text in ["short", &"long enough for a header ".repeat(100)] {
+        fs::write(&file, text).unwrap();
+        for words in [&["load", "-i", &file][..], &["import", &file, "x:1"]] {
+            let done = s.berth(words);
+            assert!(done.fails(1).contains("hint: it seems to be"), "{done}");
+        }
+    }
+}
+
+#[test]
 fn we_read_what_they_save() {
     let s = two_images();
     let (base, app) = (id_of(&s, "busybox"), id_of(&s, "mine/app:1"));

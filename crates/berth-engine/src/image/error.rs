@@ -165,6 +165,11 @@ impl Error {
             Error::Archive { source: LayerError::UnsupportedLayer { name } } => {
                 Some(format!("decompress it first: `{name} -dc FILE | berth load`"))
             }
+            // Its very first header is none.
+            Error::Archive { source: LayerError::Archive { offset: ..=512, .. } } => Some(
+                "it seems to be something else: `berth load` takes what `berth save`, `docker save` or skopeo wrote, `berth import` the tar of a root file system"
+                    .into(),
+            ),
             Error::Archive { source } | Error::WriteArchive { source } => source.hint(),
             Error::NotALayout { .. } => Some("name another directory, or one that does not exist".into()),
             Error::NoImageInArchive => {
