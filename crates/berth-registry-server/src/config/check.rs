@@ -21,6 +21,9 @@ use crate::tls;
 const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// Security: G4.
 const MAX_PAGE_ENTRIES: usize = 1000;
+/// What tokens call us, and how long ours are good.
+const SERVICE: &str = "berth";
+const LIFETIME: Duration = Duration::from_secs(300);
 /// A token is to be short-lived, as it cannot be taken back.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
@@ -29,6 +32,19 @@ pub(super) fn config(file: File, base: &Path) -> Result<Config, Error> {
     let outside = file.auth.token.as_ref().is_some_and(|t| t.issuer.is_some());
     let (tokens, htpasswd) = tokens(&file.auth, base)?;
     let rights = rights(file.access, outside, htpasswd.is_some())?;
+    let anybody_may = |table: &Table| table.may_pull_somewhere(None);
+    let tokens = match tokens {
+        // Docker's client asks once whether a password is needed, and then shows it always or never: only a token may
+        // also be nobody's.
+        Tokens::None if htpasswd.is_some() && rights.as_ref().is_some_and(anybody_may) => {
+            Tokens::Own {
+                realm: None,
+                service: SERVICE.into(),
+                lifetime: LIFETIME,
+            }
+        }
+        tokens => tokens,
+    };
     Ok(Config {
         addr: file.addr.unwrap_or(default.addr),
         root: file.root.map_or(default.root, |root| base.join(root)),
@@ -131,15 +147,14 @@ fn tokens(auth: &file::Auth, base: &Path) -> Result<(Tokens, Option<PathBuf>), E
         .clone()
         .map(|text| url("auth.token.realm", text));
     let realm = realm.transpose()?;
-    let service = token.service.clone().unwrap_or_else(|| "berth".into());
+    let service = token.service.clone().unwrap_or_else(|| SERVICE.into());
     let service = word("auth.token.service", service)?;
     let (issuer, key) = match (&token.issuer, &token.key) {
         (None, None) => {
             if htpasswd.is_none() {
                 return bad("auth.htpasswd", "it is missing: who shall get a token?");
             }
-            let five_minutes = Duration::from_secs(300);
-            let lifetime = span("auth.token.lifetime", token.lifetime, five_minutes)?;
+            let lifetime = span("auth.token.lifetime", token.lifetime, LIFETIME)?;
             if lifetime > MAX_LIFETIME {
                 return bad(
                     "auth.token.lifetime",

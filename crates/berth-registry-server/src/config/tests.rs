@@ -311,3 +311,19 @@ fn who_decides_follows_from_the_file() {
     assert!(auth("[auth]\nhtpasswd = \"/nowhere/users\"").is_err());
     assert!(good("").handshake(Warnings::default()).unwrap().is_none());
 }
+
+/// Docker's client shows a password always or never.
+#[test]
+fn what_is_for_anybody_and_what_is_for_users_needs_tokens() {
+    let users = "[auth]\nhtpasswd = \"u\"\n";
+    let tokens = |text: &str| good(text).tokens;
+    assert_eq!(tokens(users), Tokens::None);
+    let open = "[[access]]\nanonymous = [\"pull\"]\n";
+    assert_eq!(tokens(open), Tokens::None);
+    let closed = "[[access]]\nusers = [\"a\"]\nallow = [\"*\"]\n";
+    assert_eq!(tokens(&format!("{users}{closed}")), Tokens::None);
+    assert!(matches!(
+        tokens(&format!("{users}{closed}{open}")),
+        Tokens::Own { realm: None, .. }
+    ));
+}
