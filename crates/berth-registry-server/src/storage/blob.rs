@@ -7,6 +7,7 @@ use berth_fs::{Error, Lock};
 use berth_oci::Digest;
 use rustix::io::Errno;
 
+use super::collect::mark::{Key, Marker};
 use super::{Repository, Storage, disk};
 use crate::error::{Code, Failure};
 
@@ -85,11 +86,15 @@ impl Repository {
         if disk::stat(&path)?.is_none() {
             return Ok(false);
         }
+        let mut marker = Marker::new(self);
+        marker.update()?;
         let lock = self.lock_alone()?;
-        if let Some(manifest) = self.needed_by(digest)? {
+        marker.update()?;
+        // What is damaged may need anything.
+        if marker.names(&Key::of(digest)) || marker.damaged().is_some() {
             return Err(Failure::new(
                 Code::Denied,
-                format!("manifest {manifest} needs this blob: remove the manifest first"),
+                "a manifest needs this blob: remove the manifest first",
             ));
         }
         let size = disk::stat(&path)?.map_or(0, |stat| stat.st_size);

@@ -42,6 +42,7 @@ impl fmt::Display for Problem {
 /// One look at everything.
 struct Check<'a> {
     storage: &'a Storage,
+    repair: bool,
     problems: Vec<Problem>,
     /// Whether a file (by its inode) has the digest under which it was met.
     verified: HashMap<(u64, Digest), bool>,
@@ -53,8 +54,22 @@ impl Storage {
     /// # Errors
     /// The disk's.
     pub fn check(&self) -> Result<Vec<Problem>, Failure> {
+        self.look(false)
+    }
+
+    /// The same, and removes the blobs that are damaged: clients that push find them missing and bring them again. (A damaged
+    /// manifest is replaced by a push as it is, and keeps what it may name from being collected.)
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn repair(&self) -> Result<Vec<Problem>, Failure> {
+        self.look(true)
+    }
+
+    fn look(&self, repair: bool) -> Result<Vec<Problem>, Failure> {
         let mut check = Check {
             storage: self,
+            repair,
             problems: Vec::new(),
             verified: HashMap::new(),
         };
@@ -117,6 +132,13 @@ impl Check<'_> {
         };
         if !is_right {
             self.report(repository, format!("{digest} is damaged"));
+            let is_manifest =
+                repository.is_some_and(|repository| path.starts_with(repository.manifests()));
+            if self.repair && !is_manifest {
+                let lock = repository.map(Repository::lock_alone).transpose()?;
+                disk::unlink(path)?;
+                drop(lock);
+            }
         }
         Ok(())
     }

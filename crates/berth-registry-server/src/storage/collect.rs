@@ -39,7 +39,7 @@ use crate::error::Failure;
 use crate::name::RepositoryName;
 
 mod leftovers;
-mod mark;
+pub(super) mod mark;
 mod retain;
 
 use mark::{Key, Marker};

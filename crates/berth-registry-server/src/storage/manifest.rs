@@ -7,7 +7,7 @@ use berth_oci::image::MAX_MANIFEST_BYTES;
 use berth_oci::{Descriptor, Digest};
 
 use super::document::{self, Document};
-use super::repository::{digest_like, digest_of_name, file_name};
+use super::repository::{digest_like, file_name};
 use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
 use crate::name::{Selector, Tag};
@@ -301,24 +301,6 @@ impl Repository {
         }
         disk::sync_names(&self.manifests())?;
         Ok(removed)
-    }
-
-    /// A manifest that needs this blob. The caller holds the lock alone.
-    pub(super) fn needed_by(&self, blob: &Digest) -> Result<Option<Digest>, Failure> {
-        for name in disk::names(&self.manifests())? {
-            let Some(digest) = digest_of_name(&name) else {
-                continue;
-            };
-            // What is damaged may need anything.
-            let Some(bytes) = self.read_manifest(&digest)? else {
-                continue;
-            };
-            let document = Document::parse(&bytes, None)?;
-            if document.named().any(|named| named.digest == *blob) {
-                return Ok(Some(digest));
-            }
-        }
-        Ok(None)
     }
 }
 

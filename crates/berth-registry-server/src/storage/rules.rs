@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
-
 use crate::name::{RepositoryName, Tag};
 
 /// The rules of a repository.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     /// For which repositories: this one, and all below it. Empty: all.
     pub prefix: String,
@@ -21,11 +18,9 @@ pub struct Rules {
 }
 
 /// What collectors keep.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retain {
     /// Manifests that no tag leads to are removed after so long; `None`: never.
-    #[serde(deserialize_with = "optional_duration")]
     pub untagged: Option<Duration>,
     /// Of the tags that match, the newest only.
     pub tags: Vec<KeepTags>,
@@ -34,13 +29,11 @@ pub struct Retain {
     /// Lines of a tag's history.
     pub history: usize,
     /// The history of a removed tag is kept so long.
-    #[serde(deserialize_with = "duration")]
     pub removed: Duration,
 }
 
 /// Of the tags that match, the newest only.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeepTags {
     /// `*` and `?`.
     pub pattern: String,
@@ -79,8 +72,7 @@ pub(super) fn is_below(prefix: &str, name: &str) -> bool {
 }
 
 /// All rules.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RuleSet(pub Vec<Rules>);
 
 impl RuleSet {
@@ -137,18 +129,4 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     };
     let number: u64 = text[..text.len() - 1].parse().ok()?;
     Some(Duration::from_secs(number.checked_mul(unit)?))
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
-    duration(d).map(Some)
-}
-
-fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(d)?;
-    match parse_duration(&text) {
-        Some(duration) => Ok(duration),
-        None => Err(serde::de::Error::custom(format_args!(
-            "`{text}` is no duration: write `90s`, `15m`, `12h` or `30d`"
-        ))),
-    }
 }

@@ -11,10 +11,10 @@ use crate::storage::{Repository, disk};
 
 /// A digest's first 128 bits. Two that share them are kept both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(u128);
+pub(in crate::storage) struct Key(u128);
 
 impl Key {
-    pub(super) fn of(digest: &Digest) -> Key {
+    pub(in crate::storage) fn of(digest: &Digest) -> Key {
         let hex = &digest.hex()[..32];
         Key(u128::from_str_radix(hex, 16).expect("a digest is hexadecimal"))
     }
@@ -27,7 +27,7 @@ struct Links {
     subject: Option<Key>,
 }
 
-pub(super) struct Marker<'a> {
+pub(in crate::storage) struct Marker<'a> {
     repository: &'a Repository,
     manifests: HashMap<Key, Links>,
     named: HashSet<Key>,
@@ -36,7 +36,7 @@ pub(super) struct Marker<'a> {
 }
 
 impl<'a> Marker<'a> {
-    pub(super) fn new(repository: &'a Repository) -> Marker<'a> {
+    pub(in crate::storage) fn new(repository: &'a Repository) -> Marker<'a> {
         Marker {
             repository,
             manifests: HashMap::new(),
@@ -46,7 +46,7 @@ impl<'a> Marker<'a> {
     }
 
     /// Reads the manifests that are new. What was named once stays so.
-    pub(super) fn update(&mut self) -> Result<(), Failure> {
+    pub(in crate::storage) fn update(&mut self) -> Result<(), Failure> {
         for name in disk::names(&self.repository.manifests())? {
             let Some(digest) = digest_of_name(&name) else {
                 continue;
@@ -84,7 +84,7 @@ impl<'a> Marker<'a> {
     }
 
     /// Whether a manifest names it.
-    pub(super) fn names(&self, key: &Key) -> bool {
+    pub(in crate::storage) fn names(&self, key: &Key) -> bool {
         self.named.contains(key)
     }
 
@@ -92,7 +92,7 @@ impl<'a> Marker<'a> {
         self.repository
     }
 
-    pub(super) fn damaged(&self) -> Option<&Digest> {
+    pub(in crate::storage) fn damaged(&self) -> Option<&Digest> {
         self.damaged.as_ref()
     }
 

@@ -231,3 +231,23 @@ fn a_blob_that_was_cut_short_is_repaired_by_a_push() {
     assert_eq!(std::fs::read(&path).unwrap(), b"layer");
     assert_sound(&storage);
 }
+
+/// N14: of other damage nobody knows until all is read; then it can be pushed again.
+#[test]
+fn a_damaged_blob_is_found_and_can_be_pushed_again() {
+    let (_dir, storage) = storage();
+    let (one, two) = (repository(&storage, "one"), repository(&storage, "two"));
+    let blobs: [&[u8]; 2] = [b"config", b"layer"];
+    push(&one, "v1", &blobs);
+    push(&two, "v1", &blobs);
+    let layer = Digest::of(b"layer");
+    damage(&one.blob_path(&layer));
+    assert_eq!(storage.check().unwrap().len(), 3, "under each of its names");
+    assert!(one.blob(&layer).unwrap().is_some());
+    // That it is missing now is told, too.
+    assert_eq!(storage.repair().unwrap().len(), 5);
+    assert!(one.blob(&layer).unwrap().is_none());
+    push(&one, "v1", &blobs);
+    assert!(two.mount_blob(&one, &layer).unwrap());
+    assert_sound(&storage);
+}
