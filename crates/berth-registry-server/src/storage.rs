@@ -18,10 +18,11 @@
 //! a repository's name, so no repository is another's directory.
 //!
 //! What was acknowledged survives a power cut. Content is synced (once) before it gets its first name outside
-//! `_uploads`, so whoever finds a name finds whole content; then the directory with the name is synced. What stands in `blobs/`
-//! only serves to store once: it needs no sync of its own. That one client may rely on a link that another has made
-//! and not yet synced (a blob that is "already there") is safe where changes of names become durable in their order, as
-//! in the journals of ext4 and XFS: the later sync of the manifest that relies on it brings the earlier link along.
+//! `_uploads`, so whoever finds a name finds whole content; then the directory with the name is synced. What stands
+//! in `blobs/` only serves to store once: it needs no sync of its own. That one client may rely on a link that
+//! another has made and not yet synced (a blob that is "already there") is safe where changes of names become
+//! durable in their order, as in the journals of ext4 and XFS: the later sync of the manifest that relies on it
+//! brings the earlier link along.
 //!
 //! Several processes may work on one root at the same time.
 
@@ -66,8 +67,8 @@ const VERSION: &str = "1";
 /// Enough for thousands of lines in histories.
 const BALLAST_BYTES: u64 = 1 << 20;
 
-/// A blob that somebody asks for is marked as needed, if that was not done for so long. Collectors have to wait longer before
-/// they take anything.
+/// A blob that somebody asks for is marked as needed, if that was not done for so long. Collectors have to wait
+/// longer before they take anything.
 pub const FRESH: Duration = Duration::from_secs(600);
 
 /// What the registry keeps, below one directory. Cloning is cheap.

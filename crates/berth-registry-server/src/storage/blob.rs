@@ -41,8 +41,8 @@ impl Repository {
         Ok(Some(Blob { file, size }))
     }
 
-    /// Marks as needed what is there; tells whether it still is. A collector that has seen how old it is takes it before or
-    /// never.
+    /// Marks as needed what is there; tells whether it still is. A collector that has seen how old it is takes it
+    /// before or never.
     pub(super) fn refresh(&self, path: &Path) -> Result<bool, Failure> {
         let _lock = self.lock_shared()?;
         match disk::touch(path) {
@@ -109,9 +109,9 @@ impl Repository {
 }
 
 impl Storage {
-    /// Gives content that is complete, verified and synced its names: `target`, and the one under which it is stored once. If it was
-    /// stored before, the new copy goes, so that both names are the same file. `is_intact` tells of a file that has the name
-    /// already whether it has the content. `incoming` is gone at the end.
+    /// Gives content that is complete, verified and synced its names: `target`, and the one under which it is stored
+    /// once. If it was stored before, the new copy goes, so that both names are the same file. `is_intact` tells of
+    /// a file that has the name already whether it has the content. `incoming` is gone at the end.
     ///
     /// The caller holds the lock of the repository, and syncs the target's directory.
     pub(super) fn publish(

@@ -1,8 +1,10 @@
 //! Looking for damage: whether all that the other files of this directory promise is so.
 //!
 //! - Content has the digest of its name, under each of its names.
-//! - What a manifest names is in its repository (but for its subject), in the size that it says; its subject leads back to it.
-//! - A tag names a manifest of its repository, and the last change of its history says so; each change begins where the one before ended.
+//! - What a manifest names is in its repository (but for its subject), in the size that it says; its subject leads
+//!   back to it.
+//! - A tag names a manifest of its repository, and the last change of its history says so; each change begins where
+//!   the one before ended.
 //!
 //! Garbage is no damage. Others may work meanwhile.
 
@@ -57,8 +59,8 @@ impl Storage {
         self.look(false)
     }
 
-    /// The same, and removes the blobs that are damaged: clients that push find them missing and bring them again. (A damaged
-    /// manifest is replaced by a push as it is, and keeps what it may name from being collected.)
+    /// The same, and removes the blobs that are damaged: clients that push find them missing and bring them again.
+    /// (A damaged manifest is replaced by a push as it is, and keeps what it may name from being collected.)
     ///
     /// # Errors
     /// The disk's.

@@ -1,7 +1,7 @@
 //! Garbage collection beside others' work, by any process: nobody waits for it longer than for one short batch.
 //!
-//! For each repository: abandoned uploads; what its rules no longer keep; links to blobs that no manifest of it names. Then the
-//! content to which no link is left.
+//! For each repository: abandoned uploads; what its rules no longer keep; links to blobs that no manifest of it
+//! names. Then the content to which no link is left.
 //!
 //! ```text
 //!              no lock                  │ alone, a millisecond     │ no lock
@@ -13,13 +13,13 @@
 //! ```
 //!
 //! Why nothing that is needed goes:
-//! - A manifest is linked under the shared lock, after a look at all that it names: before a batch, which then reads it; or after
-//!   it, and is refused if something has gone.
+//! - A manifest is linked under the shared lock, after a look at all that it names: before a batch, which then reads
+//!   it; or after it, and is refused if something has gone.
 //! - Who pushes in steps is told that a blob is here, and names it later. Being told so under the shared lock makes the
 //!   blob young: for `grace` nobody takes it.
 //! - A manifest that cannot be read may name anything: as long as it is there, nothing of its repository goes.
-//! - Content in `blobs/` with one link is in no repository. Who is just linking it makes a second before the first ends, or finds
-//!   it gone and links what he brings; at worst the same content is then stored twice.
+//! - Content in `blobs/` with one link is in no repository. Who is just linking it makes a second before the first
+//!   ends, or finds it gone and links what he brings; at worst the same content is then stored twice.
 //!
 //! Killed at any point it leaves less garbage. Two at once take turns.
 
@@ -54,8 +54,8 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 /// What may be collected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollectOptions {
-    /// A blob that no manifest names is kept so long after it was last pushed, mounted or asked for: a client may be about to push
-    /// its manifest. More than [`FRESH`](super::FRESH).
+    /// A blob that no manifest names is kept so long after it was last pushed, mounted or asked for: a client may be
+    /// about to push its manifest. More than [`FRESH`](super::FRESH).
     pub grace: Duration,
     /// Uploads are kept so long after the last byte.
     pub upload_ttl: Duration,

@@ -1,8 +1,8 @@
 //! The history of a tag: a line of JSON for each change, the oldest first.
 //!
 //! A line is on the disk before the tag is moved. So a line that is the last may never have taken effect: the process
-//! died in between. Then the tag still names what the line before says, and the next who writes cuts it; so is a line that is
-//! torn. Each line's `from` is the `to` of the one before.
+//! died in between. Then the tag still names what the line before says, and the next who writes cuts it; so is a
+//! line that is torn. Each line's `from` is the `to` of the one before.
 //!
 //! The lock on the file makes changes of one tag follow each other (security: G8).
 
@@ -236,8 +236,8 @@ impl History {
         })
     }
 
-    /// The whole lines from `start` on, each with where it ends; damaged ones are passed over. A line that began before `start` is left
-    /// out.
+    /// The whole lines from `start` on, each with where it ends; damaged ones are passed over. A line that began
+    /// before `start` is left out.
     fn lines(&self, start: u64) -> Result<Vec<(u64, Change)>, Failure> {
         let file = std::fs::File::from(self.file.as_fd().try_clone_to_owned()?);
         let mut bytes = vec![0; self.size()?.saturating_sub(start) as usize];

@@ -1,11 +1,11 @@
 //! Who links waits for who takes away, and the other way round.
 //!
-//! Each repository has a lock. What makes or relies on a link holds it shared, for some system calls (a manifest: while what it
-//! names is looked for, until its own link is there). A collector holds it alone while it looks at a batch once more and takes it
-//! away. So what somebody was told is here does not go behind his back.
+//! Each repository has a lock. What makes or relies on a link holds it shared, for some system calls (a manifest:
+//! while what it names is looked for, until its own link is there). A collector holds it alone while it looks at a
+//! batch once more and takes it away. So what somebody was told is here does not go behind his back.
 //!
-//! `flock` lets new sharers pass a waiting loner, who would wait for ever in a busy repository. So both come in through a
-//! gate (a lock on the directory), one after the other: behind a loner who waits in the gate, all queue.
+//! `flock` lets new sharers pass a waiting loner, who would wait for ever in a busy repository. So both come in
+//! through a gate (a lock on the directory), one after the other: behind a loner who waits in the gate, all queue.
 //!
 //! Order: the repository's, then a tag's history.
 

@@ -33,8 +33,8 @@ pub struct Manifest {
 }
 
 impl Repository {
-    /// Stores a manifest whose blobs are here, and lets the tag, if that is what selects it, name it from now on. `media_type` is what the
-    /// client says.
+    /// Stores a manifest whose blobs are here, and lets the tag, if that is what selects it, name it from now on.
+    /// `media_type` is what the client says.
     ///
     /// # Errors
     /// `ManifestInvalid`, `ManifestBlobUnknown`, `DigestInvalid`; `Denied`: the tag may not be moved; the disk's.
@@ -135,7 +135,8 @@ impl Repository {
         Ok((file, path))
     }
 
-    /// Gives it its names, under one lock, so that nothing that it names goes meanwhile. `then` makes the names in these directories durable.
+    /// Gives it its names, under one lock, so that nothing that it names goes meanwhile. `then` makes the names in
+    /// these directories durable.
     fn link_manifest(
         &self,
         incoming: &(Lock, PathBuf),
@@ -163,7 +164,8 @@ impl Repository {
         then(&lock, &dirs)
     }
 
-    /// G9, and the first half of "never dangling": all that a manifest needs is in its repository, and as large as it says.
+    /// G9, and the first half of "never dangling": all that a manifest needs is in its repository, and as large as
+    /// it says.
     pub(super) fn check_present(&self, document: &Document) -> Result<(), Failure> {
         let missing = |what: &Descriptor| {
             Failure::new(
@@ -229,8 +231,8 @@ impl Repository {
         }
     }
 
-    /// What a tag names. Its digest is its content's, and a manifest has that too unless one of both is damaged (or the manifest is
-    /// just being removed).
+    /// What a tag names. Its digest is its content's, and a manifest has that too unless one of both is damaged (or
+    /// the manifest is just being removed).
     fn read_tagged(&self, tag: &Tag) -> Result<Option<(Digest, Vec<u8>)>, Failure> {
         let path = self.tag_path(tag);
         for _ in 0..100 {

@@ -1,7 +1,7 @@
 //! Quotas: how much the repositories with one prefix hold, uploads among it; content in two of them counts twice.
 //!
-//! Measured by a walk, then kept up to date by what this process does. What others do (a collector that frees) is seen by the next walk:
-//! after a while, or before somebody is refused.
+//! Measured by a walk, then kept up to date by what this process does. What others do (a collector that frees) is
+//! seen by the next walk: after a while, or before somebody is refused.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

@@ -1,7 +1,7 @@
 //! Referrers: manifests that say what they are about.
 //!
-//! A link in the subject's directory makes a manifest findable; it counts as long as the manifest itself is there, whose name is made later
-//! and removed sooner.
+//! A link in the subject's directory makes a manifest findable; it counts as long as the manifest itself is there,
+//! whose name is made later and removed sooner.
 
 use std::path::{Path, PathBuf};
 

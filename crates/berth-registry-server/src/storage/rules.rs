@@ -89,7 +89,8 @@ impl RuleSet {
     }
 }
 
-/// Whether `text` matches; `*` is any characters, `?` is one. Takes time in proportion to both lengths' product at most.
+/// Whether `text` matches; `*` is any characters, `?` is one. Takes time in proportion to both lengths' product at
+/// most.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);

@@ -1,7 +1,7 @@
 //! Content that comes in: written to a file of its own, hashed as it comes, visible only when it is complete and right.
 //!
-//! An upload has one writer at a time, who holds the lock on its file. Between two requests nothing of it is in memory but the
-//! state of the hash; if that is lost too, the file is read once more at the end.
+//! An upload has one writer at a time, who holds the lock on its file. Between two requests nothing of it is in
+//! memory but the state of the hash; if that is lost too, the file is read once more at the end.
 
 use std::io::{Read as _, Seek as _};
 use std::path::PathBuf;

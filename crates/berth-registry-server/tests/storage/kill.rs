@@ -116,8 +116,8 @@ pub fn killed_at_each_step() {
     println!("killed at each of {} steps, stride {stride}", steps.len());
 }
 
-/// A push that adds two blobs and moves a tag, in a repository that is there: for each blob its content and its name, for the
-/// manifest its content, its history, its name, and the tag's. Nothing else has to reach the disk.
+/// A push that adds two blobs and moves a tag, in a repository that is there: for each blob its content and its
+/// name, for the manifest its content, its history, its name, and the tag's. Nothing else has to reach the disk.
 pub fn a_push_syncs_no_more_than_it_must() {
     let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     let root = dir.path().join("registry");

@@ -1,7 +1,8 @@
-//! The power goes at each step: what is on the disk then is copied while the file system is mounted, with all that is only in its
-//! memory left behind, and the copy is mounted.
+//! The power goes at each step: what is on the disk then is copied while the file system is mounted, with all that
+//! is only in its memory left behind, and the copy is mounted.
 //!
-//! With `data=writeback` the journal does not wait for the data either: what the storage has not synced itself is lost, or worse.
+//! With `data=writeback` the journal does not wait for the data either: what the storage has not synced itself is
+//! lost, or worse.
 
 use std::process::Command;
 

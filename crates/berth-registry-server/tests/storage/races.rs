@@ -1,5 +1,5 @@
-//! G9: pushes beside collectors, in this process and in others that are killed again and again. No push fails, and nothing is lost that a
-//! manifest names. What is done follows from a seed (BERTH_SEED), when it is done does not.
+//! G9: pushes beside collectors, in this process and in others that are killed again and again. No push fails, and
+//! nothing is lost that a manifest names. What is done follows from a seed (BERTH_SEED), when it is done does not.
 
 use std::path::Path;
 use std::process::{Child, Command};

@@ -14,7 +14,8 @@ use crate::storage::{Repository, Retain, disk};
 
 /// What may be removed, if it still is what it was found to be.
 enum Leftover {
-    /// A name of the moment. Whoever makes one holds the lock as long as he needs it: who holds it alone meets only abandoned ones.
+    /// A name of the moment. Whoever makes one holds the lock as long as he needs it: who holds it alone meets only
+    /// abandoned ones.
     Temporary(PathBuf),
     /// The link of a referrer, and where its manifest would be.
     Referrer(PathBuf, PathBuf),
@@ -61,8 +62,8 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// Removes a repository in which there is nothing, not even a history. Who prepares to push finds his directories gone and makes
-    /// them again: the last that is made is the first that is removed.
+    /// Removes a repository in which there is nothing, not even a history. Who prepares to push finds his
+    /// directories gone and makes them again: the last that is made is the first that is removed.
     fn empty_repository(&mut self, repository: &Repository) -> Result<(), Failure> {
         let _lock = repository.lock_alone()?;
         if !is_empty(repository)? {

@@ -1,4 +1,5 @@
-//! Marking: what the manifests of a repository name, and which of them the tags lead to; again and again, each time only what is new.
+//! Marking: what the manifests of a repository name, and which of them the tags lead to; again and again, each time
+//! only what is new.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Quotas.
+//! Rules and quotas: how much may be held, by whom, and how rules are found.
 
 use super::*;
 
