@@ -49,8 +49,8 @@ for round in $(seq "${ROUNDS:-3}"); do
         measure "$name" push "push 8 MiB" --rounds "${PUSHES:-4}" --bytes 8388608
         measure "$name" pull "pull 8 MiB" --rounds "${PULLS:-40}" --bytes 8388608
         measure "$name" push "push 16 KiB" --rounds 40 --bytes 16384
-        measure "$name" manifests "manifests" --rounds 32
-        measure "$name" tags "tags, 1024 in pages of 100" --clients 1 --rounds 5
+        measure "$name" manifests "10,016 manifests" --rounds 313
+        measure "$name" tags "10,016 tags, pages of 100" --clients 1 --rounds 3
         echo -e "$name\t$(awk '/VmHWM/ { print $2 / 1024 }' "/proc/$server/status")" >>"$work/memory"
         stop
     done

@@ -11,7 +11,10 @@ use crate::{containers, run};
 /// Does the same with berth's registry and with docker-registry.
 #[track_caller]
 fn compare(sandbox: &Sandbox, client: impl Fn(&str) -> Vec<String>) {
-    let peer = Registry::start(Options::default());
+    let peer = Registry::start(Options {
+        delete: true,
+        ..Options::default()
+    });
     let expected = client(&peer.host());
     let ours = Served::start(sandbox, &[]);
     assert_eq!(client(ours.host()), expected);

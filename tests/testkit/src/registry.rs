@@ -23,6 +23,8 @@ pub struct Options {
     pub login: bool,
     /// With `tls`: it wants a certificate of its own authority, such as [`Registry::identity`].
     pub certificates: bool,
+    /// It deletes what it is told to.
+    pub delete: bool,
 }
 
 /// The registry; it is killed when dropped.
@@ -110,9 +112,10 @@ fn configure(directory: &Path, options: Options) -> PathBuf {
     let at = |name: &str| directory.join(name).display().to_string();
     let mut text = format!(
         "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
-         storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+         storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: {}}}}}\n\
          http:\n  addr: 127.0.0.1:0\n",
-        at("storage")
+        at("storage"),
+        options.delete
     );
     if options.tls {
         certify(directory);
