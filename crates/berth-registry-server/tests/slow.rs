@@ -57,7 +57,7 @@ fn g10_slow_heads_are_given_up() {
 #[test]
 fn g10_slow_bodies_are_given_up() {
     let served = with(Limits {
-        body_timeout: Duration::from_millis(300),
+        body_timeout: Duration::from_millis(900),
         body_step_bytes: 1000,
         ..Limits::default()
     });
@@ -65,13 +65,13 @@ fn g10_slow_bodies_are_given_up() {
     let mut client = served.connect();
     client.head(&format!("PATCH {upload}"), "Content-Length: 100000\r\n");
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(4) {
+    while started.elapsed() < Duration::from_secs(8) {
         if client.stream.write_all(b"x").is_err() {
             break;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(started.elapsed() < Duration::from_secs(4));
+    assert!(started.elapsed() < Duration::from_secs(8));
     // What came is kept, and who is slow but steady gets through.
     let range = served.ask(&format!("GET {upload}"));
     let kept: u64 = range.header("range").unwrap()[2..].parse().unwrap();
@@ -82,7 +82,7 @@ fn g10_slow_bodies_are_given_up() {
     client.head(&format!("PATCH {upload}"), "Content-Length: 10000\r\n");
     for _ in 0..10 {
         client.stream.write_all(&[7; 1000]).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(150));
     }
     assert_eq!(client.reply(false).unwrap().status, 202);
 
@@ -126,7 +126,7 @@ fn g10_many_idle_connections_stop_nobody() {
         })
         .collect();
     times.sort();
-    assert!(times[197] < Duration::from_millis(250), "{:?}", times[197]);
+    assert!(times[197] < Duration::from_secs(1), "{:?}", times[197]);
     assert!(served.metric("berth_registry_connections") >= 2000);
     let more: Vec<TcpStream> = (0..200)
         .map(|_| TcpStream::connect(served.address).unwrap())
