@@ -80,13 +80,18 @@ pub fn collect(root: &Path, options: &CollectOptions, rules: &RuleSet) -> Result
         .map_err(|source| Error::Collect { source })
 }
 
-/// Looks for damage, beside a server that may run.
+/// Looks for damage, beside a server that may run; with `repair`, removes blobs that are damaged, so that the next push
+/// brings them again.
 ///
 /// # Errors
 /// The disk's.
-pub fn check(root: &Path) -> Result<Vec<Problem>, Error> {
-    let check = open(root)?.check();
-    check.map_err(|source| Error::Check { source })
+pub fn check(root: &Path, repair: bool) -> Result<Vec<Problem>, Error> {
+    let storage = open(root)?;
+    let found = match repair {
+        true => storage.repair(),
+        false => storage.check(),
+    };
+    found.map_err(|source| Error::Check { source })
 }
 
 fn open(root: &Path) -> Result<Storage, Error> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use berth_oci::Digest;
 use berth_registry_server::settings::Limits;
+use berth_registry_server::storage::{RuleSet, Rules};
 use berth_registry_server::{Access, Decide, Needed, Refusal, Scope, Settings, User};
 use http::{HeaderMap, HeaderValue};
 use support::{MANIFEST, Served, quiet};
@@ -128,6 +129,30 @@ fn g5_blobs_have_a_limit() {
     let content = [1; 1000];
     let line = format!("PUT {upload}?digest={}", Digest::of(&content));
     assert_eq!(served.send(&line, "", &content[600..]).status, 201);
+}
+
+/// G5: what all repositories of a prefix hold together has a limit; elsewhere there is none.
+#[test]
+fn g5_quotas_end_uploads() {
+    let rules = RuleSet(vec![Rules {
+        prefix: "team".into(),
+        quota_bytes: Some(1000),
+        ..Rules::default()
+    }]);
+    let served = Served::start(Settings { rules, ..quiet() }, Access::open());
+    let put = |name: &str, content: &[u8]| {
+        let digest = Digest::of(content);
+        let line = format!("POST /v2/{name}/blobs/uploads/?digest={digest}");
+        served.send(&line, "", content)
+    };
+    assert_eq!(put("team/a", &[1; 600]).status, 201);
+    assert_eq!(put("team/b", &[2; 600]).failure(), (507, "DENIED".into()));
+    assert_eq!(put("other", &[2; 600]).status, 201);
+    let begun = served.ask("POST /v2/team/b/blobs/uploads/");
+    let upload = begun.header("location").unwrap();
+    let over = served.send(&format!("PATCH {upload}"), "", &[2; 600]);
+    assert_eq!(over.failure(), (507, "DENIED".into()));
+    assert_eq!(put("team/b", &[3; 300]).status, 201);
 }
 
 /// G6: what could leave its place, or be no name.

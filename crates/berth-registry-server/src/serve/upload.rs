@@ -37,10 +37,10 @@ pub(crate) async fn begin(
     if let Some(digest) = &digest {
         too_large(&ask, 0, &intake)?;
         // Where it is already, its bytes are still read and compared: who sends them may not have it.
-        let upload = ask.work(|repository| repository.begin_upload()).await?;
+        let upload = begun(&ask).await?;
         return complete(&ask, upload, digest, None, intake).await;
     }
-    let upload = ask.work(|repository| repository.begin_upload()).await?;
+    let upload = begun(&ask).await?;
     Ok(progress(&ask, StatusCode::ACCEPTED, &upload))
 }
 
@@ -90,8 +90,18 @@ pub(crate) async fn cancel(ask: Ask, id: String) -> Result<Answer, Failure> {
     Ok(Answer::new(StatusCode::NO_CONTENT))
 }
 
+/// A new upload, within the quota.
+async fn begun(ask: &Ask) -> Result<Upload, Failure> {
+    let rules = ask.rules();
+    ask.work(move |repository| Ok(repository.begin_upload()?.under(&rules)))
+        .await
+}
+
+/// One that was begun, within the quota.
 async fn find(ask: &Ask, id: String) -> Result<Upload, Failure> {
+    let rules = ask.rules();
     let found = ask.work(move |repository| repository.upload(&id)).await?;
+    let found = found.map(|upload| upload.under(&rules));
     found.ok_or_else(|| Failure::new(Code::BlobUploadUnknown, "there is no such upload"))
 }
 

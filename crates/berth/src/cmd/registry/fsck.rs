@@ -10,24 +10,36 @@ use crate::verbs::{Outcome, Verb};
 
 /// Read all that a registry of this machine keeps, and say what is damaged
 ///
-/// It may run meanwhile. What is damaged is mended by pushing it again; exits with 1 if anything is.
+/// It may run meanwhile. Exits with 1 if anything is damaged; pushing it again mends it, blobs after --repair.
 #[derive(Debug, clap::Args)]
 pub struct Fsck {
     #[command(flatten)]
     place: Place,
+    /// Remove blobs that are damaged, so that clients find them missing and push them again
+    #[arg(long)]
+    repair: bool,
 }
 
 impl Verb for Fsck {
     fn run(self, _: &Globals) -> Outcome {
         let (root, _) = self.place.open()?;
-        let problems = run::check(&root)?;
+        let problems = run::check(&root, self.repair)?;
         for problem in &problems {
             print(&format!("{problem}\n"))?;
         }
         match problems.len() {
             0 => Ok(0),
-            count => Err(Failure::new(format!("{count} problems"))
-                .hint("push what is damaged again: good content takes the place of bad")),
+            count => {
+                let hint = match self.repair {
+                    true => {
+                        "push the images again: what is damaged was removed, or is replaced by a push"
+                    }
+                    false => {
+                        "`berth registry fsck --repair` removes damaged blobs; then push the images again"
+                    }
+                };
+                Err(Failure::new(format!("{count} problems")).hint(hint))
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use berth_registry_server::run;
-use berth_registry_server::storage::CollectOptions;
 use berth_registry_server::storage::rules::parse_duration;
+use berth_registry_server::storage::{CollectOptions, FRESH};
 
 use super::Place;
 use crate::cmd::print;
@@ -59,5 +59,11 @@ impl Verb for Gc {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "write it as 90s, 15m, 12h or 30d".to_owned())
+    let time = parse_duration(text).ok_or("write it as 90s, 15m, 12h or 30d")?;
+    match time > FRESH {
+        true => Ok(time),
+        false => {
+            Err("it has to be longer than 10m, or it would take what is being pushed".to_owned())
+        }
+    }
 }
