@@ -277,7 +277,10 @@ impl Auth {
         needed: &Needed<'_>,
         error: Option<&str>,
     ) -> Vec<HeaderValue> {
+        // A browser knows nothing of tokens, and asks its user for a password.
+        let is_browser = headers.contains_key("sec-fetch-mode");
         let (realm, service) = match &self.mode {
+            Mode::Own { .. } if is_browser => return vec![self.basic.clone()],
             Mode::Passwords => return vec![self.basic.clone()],
             Mode::Own { server, realm } => {
                 let realm = realm.clone().or_else(|| self.own_realm(headers));

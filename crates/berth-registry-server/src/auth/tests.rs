@@ -427,3 +427,18 @@ fn a_strange_host_is_not_repeated() {
         assert_eq!(said(setup.auth.decide(&headers, &needed)), BASIC, "{host}");
     }
 }
+
+#[test]
+fn a_browser_is_asked_for_a_password() {
+    let setup = setup(own());
+    let mut headers = headers(None);
+    headers.insert("sec-fetch-mode", HeaderValue::from_static("cors"));
+    let needed = Needed {
+        scope: Scope::Registry,
+        rights: Rights::NONE,
+    };
+    assert_eq!(said(setup.auth.decide(&headers, &needed)), BASIC);
+    let password = HeaderValue::from_str(&basic("alice", "secret")).unwrap();
+    headers.insert(AUTHORIZATION, password);
+    assert_eq!(said(setup.auth.decide(&headers, &needed)), "alice");
+}
