@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
+use crate::cache::Upstream;
 use crate::config::{Collect, Config};
 use crate::serve::Server;
 use crate::setup::{Error, Warnings};
@@ -81,17 +82,23 @@ pub fn collect(root: &Path, options: &CollectOptions, rules: &RuleSet) -> Result
 }
 
 /// Looks for damage, beside a server that may run; with `repair`, removes blobs that are damaged, so that the next push
-/// brings them again.
+/// brings them again. What a cache (`caches`) has not fetched yet is no damage.
 ///
 /// # Errors
 /// The disk's.
-pub fn check(root: &Path, repair: bool) -> Result<Vec<Problem>, Error> {
+pub fn check(root: &Path, caches: &[Upstream], repair: bool) -> Result<Vec<Problem>, Error> {
     let storage = open(root)?;
     let found = match repair {
         true => storage.repair(),
         false => storage.check(),
     };
-    found.map_err(|source| Error::Check { source })
+    let mut problems = found.map_err(|source| Error::Check { source })?;
+    problems.retain(|problem| {
+        let cached = problem.repository.as_ref();
+        let cached = cached.is_some_and(|name| caches.iter().any(|cache| cache.covers(name)));
+        !(problem.is_absent && cached)
+    });
+    Ok(problems)
 }
 
 fn open(root: &Path) -> Result<Storage, Error> {

@@ -45,6 +45,7 @@ pub mod collect;
 mod disk;
 mod document;
 mod history;
+mod listing;
 mod lock;
 mod manifest;
 mod quota;
@@ -84,6 +85,7 @@ struct Inner {
     /// Hashes of uploads between two requests.
     hashes: Mutex<HashMap<String, upload::Running>>,
     usage: quota::Usage,
+    listings: listing::Listings,
 }
 
 impl Storage {
@@ -116,6 +118,7 @@ impl Storage {
                 fresh,
                 hashes: Mutex::default(),
                 usage: quota::Usage::default(),
+                listings: listing::Listings::default(),
             }),
         };
         storage.load_ballast();

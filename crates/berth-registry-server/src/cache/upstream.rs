@@ -74,6 +74,11 @@ impl Upstream {
         })
     }
 
+    /// Whether the repository is this registry's.
+    pub fn covers(&self, name: &RepositoryName) -> bool {
+        self.reference(name).is_some()
+    }
+
     /// What it calls a repository of ours; `None`: it has none.
     fn reference(&self, name: &RepositoryName) -> Option<Reference> {
         if !covers(&self.prefix, name.as_str()) {

@@ -99,12 +99,8 @@ impl Repository {
     /// # Errors
     /// The disk's.
     pub fn tags(&self, after: Option<&str>, limit: usize) -> Result<Vec<String>, Failure> {
-        let mut tags = disk::names(&self.tags_dir())?;
-        if let Some(after) = after {
-            tags.retain(|tag| tag.as_str() > after);
-        }
-        tags.sort_unstable();
-        tags.truncate(limit);
-        Ok(tags)
+        let tags = self.storage().inner.listings.sorted(&self.tags_dir())?;
+        let first = after.map_or(0, |after| tags.partition_point(|tag| tag.as_str() <= after));
+        Ok(tags[first..].iter().take(limit).cloned().collect())
     }
 }

@@ -20,7 +20,7 @@ use super::document::Document;
 use super::repository::{digest_of_name, file_name};
 use super::upload::read_all;
 use super::{Change, Repository, Storage, disk};
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Tag};
 
 /// Something that is not as it should be.
@@ -30,6 +30,8 @@ pub struct Problem {
     pub repository: Option<RepositoryName>,
     /// What.
     pub what: String,
+    /// Something that a manifest names is not here: in a cache it was not asked for yet.
+    pub is_absent: bool,
 }
 
 impl fmt::Display for Problem {
@@ -95,6 +97,7 @@ impl Check<'_> {
         self.problems.push(Problem {
             repository: repository.map(|repository| repository.name().clone()),
             what,
+            is_absent: false,
         });
     }
 
@@ -192,7 +195,11 @@ impl Check<'_> {
             }
         };
         if let Err(failure) = repository.check_present(&document) {
-            self.report(Some(repository), format!("manifest {digest}: {failure}"));
+            self.problems.push(Problem {
+                repository: Some(repository.name().clone()),
+                what: format!("manifest {digest}: {failure}"),
+                is_absent: failure.code == Code::ManifestBlobUnknown,
+            });
         }
         if let Some(subject) = document.subject {
             let dir = repository.referrers_dir(&subject.digest);

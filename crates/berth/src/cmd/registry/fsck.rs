@@ -22,8 +22,8 @@ pub struct Fsck {
 
 impl Verb for Fsck {
     fn run(self, _: &Globals) -> Outcome {
-        let (root, _) = self.place.open()?;
-        let problems = run::check(&root, self.repair)?;
+        let (root, config) = self.place.open()?;
+        let problems = run::check(&root, &config.caches, self.repair)?;
         for problem in &problems {
             print(&format!("{problem}\n"))?;
         }
