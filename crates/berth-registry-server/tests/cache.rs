@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use berth_oci::{Descriptor, Digest, Reference};
 use berth_registry::{Bytes, Client, Config, Login, PushOptions, Secret, Source};
+use berth_registry_server::cache::Upstream;
+use berth_registry_server::run;
 use served::Served;
 use testkit::evil_registry::{Content, EvilRegistry, Reply};
 use testkit::{DyingProxy, Registry, eventually};
@@ -186,6 +188,22 @@ fn what_was_fetched_is_served_when_upstream_is_away_also_after_a_restart() {
     let reply = again.get(&other.layer_path("team/app"));
     assert_eq!(reply.status, 502, "{}", reply.text());
     assert_eq!(uploads(here.path()), 0);
+}
+
+/// A manifest whose blobs nobody has asked for yet is as it should be; for who does not know of the cache, it is not.
+#[test]
+fn what_was_not_fetched_is_no_damage() {
+    let (upstream_root, root) = (directory(), directory());
+    let upstream = Served::start(upstream_root.path(), QUIET);
+    Image::new(9, 1000).push(&upstream.host(), "a:v1");
+    let served = cache(root.path(), &upstream.host(), "");
+    let reply = served.get("/v2/a/manifests/v1");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let known = Upstream::parse("http://127.0.0.1:1").unwrap();
+    let check = |caches: &[Upstream]| run::check(root.path(), caches, false).unwrap();
+    assert!(check(&[known]).is_empty());
+    let problems = check(&[]);
+    assert!(problems[0].is_absent, "{}", problems[0]);
 }
 
 #[test]
