@@ -105,7 +105,7 @@ fn g10_slow_bodies_are_given_up() {
 #[test]
 fn g10_many_idle_connections_stop_nobody() {
     let served = with(Limits {
-        connections_per_address: 2100,
+        connections_per_address: 2300,
         ..Limits::default()
     });
     let (digest, _) = served.image("a", "v1", b"layer");
@@ -126,9 +126,10 @@ fn g10_many_idle_connections_stop_nobody() {
         })
         .collect();
     times.sort();
-    assert!(times[197] < Duration::from_secs(1), "{:?}", times[197]);
+    // Whoever waited for one of the others would wait for 30 seconds; a busy machine takes some time, too.
+    assert!(times[197] < Duration::from_secs(5), "{:?}", times[197]);
     assert!(served.metric("berth_registry_connections") >= 2000);
-    let more: Vec<TcpStream> = (0..200)
+    let more: Vec<TcpStream> = (0..400)
         .map(|_| TcpStream::connect(served.address).unwrap())
         .collect();
     let mut last = Client::over(more.into_iter().last().unwrap());
