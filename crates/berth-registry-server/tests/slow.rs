@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use berth_oci::Digest;
 use berth_registry_server::settings::{AccessLog, Limits};
 use berth_registry_server::{Access, Settings};
-use support::{Client, Served, quiet};
+use support::{Served, quiet};
 
 fn with(limits: Limits) -> Served {
     Served::start(Settings { limits, ..quiet() }, Access::open())
