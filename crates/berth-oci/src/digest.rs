@@ -11,6 +11,10 @@ use sha2::Digest as _;
 
 use crate::Error;
 
+mod hasher;
+
+pub use hasher::Hasher;
+
 /// A hash function that a digest may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
@@ -95,12 +99,17 @@ impl Digest {
         Digest::sha256(sha2::Sha256::digest(content).into())
     }
 
+    /// The digest of `content` by this algorithm.
+    pub fn by(algorithm: Algorithm, content: &[u8]) -> Digest {
+        match algorithm {
+            Algorithm::Sha256 => Digest::of(content),
+            Algorithm::Sha512 => Digest::sha512(sha2::Sha512::digest(content).into()),
+        }
+    }
+
     /// Whether `content` has this digest.
     pub fn verifies(&self, content: &[u8]) -> bool {
-        match self.algorithm {
-            Algorithm::Sha256 => *self == Digest::of(content),
-            Algorithm::Sha512 => *self == Digest::sha512(sha2::Sha512::digest(content).into()),
-        }
+        *self == Digest::by(self.algorithm, content)
     }
 
     /// The hash function.

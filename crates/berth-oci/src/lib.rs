@@ -14,7 +14,7 @@ pub mod platform;
 pub mod reference;
 pub mod spec;
 
-pub use digest::{Algorithm, Digest};
+pub use digest::{Algorithm, Digest, Hasher};
 pub use error::Error;
 pub use image::{Descriptor, Document, ImageConfig, Index, Manifest};
 pub use platform::Platform;

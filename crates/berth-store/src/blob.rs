@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 
-use berth_oci::Digest;
+use berth_oci::{Digest, Hasher};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::hash::Hasher;
 use crate::{Error, Store};
 
 impl Store {

@@ -11,11 +11,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use berth_fs::{Lock, LockMode, failpoint};
-use berth_oci::{Algorithm, Digest};
+use berth_oci::{Algorithm, Digest, Hasher};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::hash::Hasher;
 use crate::store::read_error;
 use crate::{Error, Lease, Store};
 

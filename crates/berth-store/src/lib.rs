@@ -21,7 +21,6 @@
 pub mod blob;
 pub mod error;
 pub mod gc;
-mod hash;
 pub mod image;
 pub mod ingest;
 pub mod lease;

@@ -10,15 +10,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 
 use berth_oci::image::MAX_MANIFEST_BYTES;
-use berth_oci::{Algorithm, Digest};
-use sha2::Digest as _;
+use berth_oci::{Algorithm, Digest, Hasher};
 
 use super::document::Document;
 use super::repository::{digest_of_name, file_name};
-use super::upload::read_all;
 use super::{Change, Repository, Storage, disk};
 use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Tag};
@@ -237,16 +236,12 @@ impl Check<'_> {
 
 /// The digest of all that can be read from here.
 pub(super) fn digest_of(file: &mut std::fs::File, algorithm: Algorithm) -> Result<Digest, Failure> {
-    Ok(match algorithm {
-        Algorithm::Sha256 => {
-            let mut hash = sha2::Sha256::new();
-            read_all(file, |bytes| hash.update(bytes))?;
-            Digest::sha256(hash.finalize().into())
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&buffer[..count]),
         }
-        Algorithm::Sha512 => {
-            let mut hash = sha2::Sha512::new();
-            read_all(file, |bytes| hash.update(bytes))?;
-            Digest::sha512(hash.finalize().into())
-        }
-    })
+    }
 }

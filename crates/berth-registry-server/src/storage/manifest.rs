@@ -7,7 +7,7 @@ use berth_oci::image::MAX_MANIFEST_BYTES;
 use berth_oci::{Descriptor, Digest};
 
 use super::document::{self, Document};
-use super::repository::{digest_like, file_name};
+use super::repository::file_name;
 use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
 use crate::name::{Selector, Tag};
@@ -80,7 +80,7 @@ impl Repository {
     ) -> Result<Stored, Failure> {
         let digest = match selector {
             Selector::Tag(_) => Digest::of(bytes),
-            Selector::Digest(digest) => digest_like(digest.algorithm(), bytes),
+            Selector::Digest(digest) => Digest::by(digest.algorithm(), bytes),
         };
         if let Selector::Digest(stated) = selector
             && *stated != digest

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use berth_fs::{Error, failpoint};
-use berth_oci::{Algorithm, Digest};
+use berth_oci::Digest;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
@@ -163,13 +163,4 @@ pub(super) fn file_name(digest: &Digest) -> String {
 pub(super) fn digest_of_name(name: &str) -> Option<Digest> {
     let (algorithm, hex) = name.split_once('-')?;
     Digest::parse(&format!("{algorithm}:{hex}")).ok()
-}
-
-/// The digest of `content` by the same algorithm as another's.
-pub(super) fn digest_like(algorithm: Algorithm, content: &[u8]) -> Digest {
-    use sha2::Digest as _;
-    match algorithm {
-        Algorithm::Sha256 => Digest::of(content),
-        Algorithm::Sha512 => Digest::sha512(sha2::Sha512::digest(content).into()),
-    }
 }

@@ -8,7 +8,6 @@ use berth_oci::{Algorithm, Digest};
 
 use super::blob::replace_by_link;
 use super::history::{Change, History};
-use super::repository::digest_like;
 use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
 use crate::name::Tag;
@@ -65,7 +64,7 @@ impl Repository {
     /// The digest under which a manifest of this content is in this repository.
     pub(super) fn digest_here(&self, content: &[u8]) -> Result<Option<Digest>, Failure> {
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let digest = digest_like(algorithm, content);
+            let digest = Digest::by(algorithm, content);
             if disk::stat(&self.manifest_path(&digest))?.is_some() {
                 return Ok(Some(digest));
             }

@@ -3,14 +3,13 @@
 //! An upload has one writer at a time, who holds the lock on its file. Between two requests nothing of it is in
 //! memory but the state of the hash; if that is lost too, the file is read once more at the end.
 
-use std::io::{Read as _, Seek as _};
+use std::io::Seek as _;
 use std::path::PathBuf;
 
 use berth_fs::{Error, Lock, LockMode, failpoint};
-use berth_oci::{Algorithm, Digest};
+use berth_oci::{Algorithm, Digest, Hasher};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use sha2::Digest as _;
 
 use super::check::digest_of;
 use super::{Repository, Rules, disk};
@@ -23,14 +22,14 @@ const MAX_RUNNING: usize = 4096;
 #[derive(Debug, Clone)]
 pub(super) struct Running {
     offset: u64,
-    sha256: sha2::Sha256,
+    sha256: Hasher,
 }
 
 impl Running {
     fn new() -> Running {
         Running {
             offset: 0,
-            sha256: sha2::Sha256::new(),
+            sha256: Hasher::new(Algorithm::Sha256),
         }
     }
 }
@@ -224,7 +223,7 @@ impl Upload {
 
     fn digest(&self, algorithm: Algorithm) -> Result<Digest, Failure> {
         if let (Some(running), Algorithm::Sha256) = (&self.running, algorithm) {
-            return Ok(Digest::sha256(running.sha256.clone().finalize().into()));
+            return Ok(running.sha256.clone().finish());
         }
         let mut file = std::fs::File::from(self.file.as_fd().try_clone_to_owned()?);
         file.rewind()?;
@@ -266,19 +265,6 @@ impl super::Storage {
     fn hashes(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<String, Running>> {
         let hashes = self.inner.hashes.lock();
         hashes.unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-}
-
-pub(super) fn read_all(
-    file: &mut std::fs::File,
-    mut each: impl FnMut(&[u8]),
-) -> Result<(), Failure> {
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => each(&buffer[..count]),
-        }
     }
 }
 

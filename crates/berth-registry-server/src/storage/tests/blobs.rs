@@ -89,7 +89,7 @@ fn an_upload_belongs_to_its_repository() {
 fn sha512_names_content_too() {
     let (_dir, storage) = storage();
     let repository = repository(&storage, "a");
-    let digest = repository::digest_like(berth_oci::Algorithm::Sha512, b"content");
+    let digest = Digest::by(berth_oci::Algorithm::Sha512, b"content");
     let mut upload = repository.begin_upload().unwrap();
     upload.append(b"content").unwrap();
     upload.finish(&digest).unwrap();

@@ -129,7 +129,7 @@ fn sha512_names_a_manifest_too() {
     let (_dir, storage) = storage();
     let repository = repository(&storage, "a");
     let bytes = manifest_of(&repository, &[b"config"]);
-    let digest = repository::digest_like(berth_oci::Algorithm::Sha512, &bytes);
+    let digest = Digest::by(berth_oci::Algorithm::Sha512, &bytes);
     let selector = Selector::Digest(digest.clone());
     assert_eq!(
         put(&repository, &selector, media::MANIFEST, &bytes)
