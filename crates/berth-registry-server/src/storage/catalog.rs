@@ -4,6 +4,9 @@ use super::{Repository, Storage, disk};
 use crate::error::Failure;
 use crate::name::RepositoryName;
 
+/// Names that are kept in memory.
+const VISITED_AT_ONCE: usize = 1000;
+
 impl Storage {
     /// The first `limit` names of repositories after `after`.
     ///
@@ -16,12 +19,11 @@ impl Storage {
         Ok(names.collect())
     }
 
-    /// The same of all that a collector has to look at.
-    pub(super) fn all_repositories(
+    /// Does this with each repository that holds anything, some at a time: there may be very many.
+    pub(super) fn visit(
         &self,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<RepositoryName>, Failure> {
+        mut act: impl FnMut(&Repository) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let has_anything = |repository: &Repository| {
             for name in ["_uploads", "_blobs", "_lock"] {
                 if disk::stat(&repository.dir().join(name))?.is_some() {
@@ -30,7 +32,18 @@ impl Storage {
             }
             Ok(false)
         };
-        self.walk(after, limit, &has_anything)
+        let mut last: Option<RepositoryName> = None;
+        loop {
+            let after = last.as_ref().map(RepositoryName::as_str);
+            let names = self.walk(after, VISITED_AT_ONCE, &has_anything)?;
+            for name in &names {
+                act(&self.repository(name))?;
+            }
+            last = names.into_iter().next_back();
+            if last.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     fn walk(

@@ -77,17 +77,8 @@ impl Storage {
             verified: HashMap::new(),
         };
         check.contents()?;
-        let mut after: Option<RepositoryName> = None;
-        loop {
-            let names = self.all_repositories(after.as_ref().map(RepositoryName::as_str), 1000)?;
-            for name in &names {
-                check.repository(&self.repository(name))?;
-            }
-            match names.into_iter().next_back() {
-                Some(last) => after = Some(last),
-                None => return Ok(check.problems),
-            }
-        }
+        self.visit(|repository| check.repository(repository))?;
+        Ok(check.problems)
     }
 }
 

@@ -46,8 +46,6 @@ use mark::{Key, Marker};
 
 /// Candidates that are judged while others wait.
 const BATCH: usize = 128;
-/// Repositories that are listed at once.
-const PAGE: usize = 1000;
 /// Nobody needs as long between two steps, each under no lock that tells.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
@@ -118,17 +116,7 @@ impl Storage {
             gone: HashMap::new(),
             collected: Collected::default(),
         };
-        let mut after: Option<String> = None;
-        loop {
-            let names = self.all_repositories(after.as_deref(), PAGE)?;
-            for name in &names {
-                collection.repository(&self.repository(name), &rules(name))?;
-            }
-            match names.last() {
-                Some(last) => after = Some(last.as_str().to_owned()),
-                None => break,
-            }
-        }
+        self.visit(|repository| collection.repository(repository, &rules(repository.name())))?;
         for algorithm in ["sha256", "sha512"] {
             collection.contents(&self.inner.root.join("blobs").join(algorithm))?;
         }

@@ -14,7 +14,6 @@ use berth_fs::{Durability, Error, Lock, LockMode, failpoint};
 use berth_oci::Digest;
 use berth_oci::image::MAX_MANIFEST_BYTES;
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{Repository, Retain, disk};
@@ -190,8 +189,7 @@ impl History {
             let path = self.path.clone();
             return Err(Error::Write { path, source }.into());
         }
-        failpoint!("registry.sync");
-        rustix::fs::fdatasync(self.file.as_fd()).map_err(|source| self.sync_error(source))?;
+        disk::sync_content(self.file.as_fd(), &self.path)?;
         if size == 0 {
             disk::sync_names(self.path.parent().unwrap_or(Path::new(".")))?;
         }
@@ -262,13 +260,6 @@ impl History {
             source,
         })?;
         Ok(stat.st_size as u64)
-    }
-
-    fn sync_error(&self, source: Errno) -> Error {
-        Error::Sync {
-            path: self.path.clone(),
-            source,
-        }
     }
 }
 

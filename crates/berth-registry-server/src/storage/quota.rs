@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use super::rules::is_below;
 use super::{Repository, Rules, Storage, disk};
 use crate::error::{Code, Failure};
-use crate::name::RepositoryName;
 
 /// A measure serves so long;
 const SERVES: Duration = Duration::from_secs(600);
@@ -89,25 +88,21 @@ impl Repository {
 impl Storage {
     fn measure(&self, prefix: &str) -> Result<i64, Failure> {
         let mut bytes = 0;
-        let mut after: Option<RepositoryName> = None;
-        loop {
-            let names = self.all_repositories(after.as_ref().map(RepositoryName::as_str), 1000)?;
-            for name in names.iter().filter(|name| is_below(prefix, name.as_str())) {
-                let repository = self.repository(name);
-                for dir in [
-                    repository.blobs(),
-                    repository.manifests(),
-                    repository.uploads(),
-                ] {
-                    for (_, path) in disk::all_names(&dir)? {
-                        bytes += disk::stat(&path)?.map_or(0, |stat| stat.st_size);
-                    }
+        self.visit(|repository| {
+            if !is_below(prefix, repository.name().as_str()) {
+                return Ok(());
+            }
+            for dir in [
+                repository.blobs(),
+                repository.manifests(),
+                repository.uploads(),
+            ] {
+                for (_, path) in disk::all_names(&dir)? {
+                    bytes += disk::stat(&path)?.map_or(0, |stat| stat.st_size);
                 }
             }
-            match names.into_iter().next_back() {
-                Some(last) => after = Some(last),
-                None => return Ok(bytes),
-            }
-        }
+            Ok(())
+        })?;
+        Ok(bytes)
     }
 }
