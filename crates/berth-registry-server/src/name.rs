@@ -76,6 +76,24 @@ impl Selector {
     }
 }
 
+/// Whether a repository's name is `prefix`, or below it: as whole parts, `team` is for `team/app` and not for `teams`.
+pub(crate) fn is_below(prefix: &str, name: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    prefix.is_empty()
+        || name
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether it may be an upload's id, a UUID in lower case; nothing else becomes a path.
+pub(crate) fn is_upload_id(text: &str) -> bool {
+    let is_fitting = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_fitting)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

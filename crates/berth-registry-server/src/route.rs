@@ -11,15 +11,13 @@ use http::Method;
 
 use crate::access::{Rights, Scope};
 use crate::error::{Code, Failure};
-use crate::name::{RepositoryName, Selector, Tag};
+use crate::name::{RepositoryName, Selector, Tag, is_upload_id};
 use crate::page::{self, Asset};
 use query::Query;
-pub(crate) use query::encode;
+pub(crate) use query::{decode, encode};
 
 /// Tags that one push of a manifest may set.
 const TAGS_AT_ONCE: usize = 64;
-/// The parts of an upload's id, which is a UUID in lower case, and how many digits they have.
-const UPLOAD_ID: [usize; 5] = [8, 4, 4, 4, 12];
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,9 +307,7 @@ fn begin_upload(method: &Method, query: Query<'_>) -> Result<Action, Refused> {
 }
 
 fn upload(method: &Method, id: &str, query: Query<'_>) -> Result<Action, Refused> {
-    let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    let part = |part: &str| part.bytes().all(digit).then_some(part.len());
-    if !id.split('-').map(part).eq(UPLOAD_ID.map(Some)) {
+    if !is_upload_id(id) {
         return Err(Failure::new(Code::BlobUploadUnknown, "there is no such upload").into());
     }
     let id = id.to_owned();

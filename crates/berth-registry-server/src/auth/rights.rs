@@ -5,6 +5,7 @@
 //! can be closed; several entries with that prefix add up. Who has logged in may do what anybody may.
 
 use crate::access::Rights;
+use crate::name::is_below;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,7 +52,7 @@ impl Table {
 
     /// What `user` (`None`: anybody) may do in `repository`.
     pub fn of(&self, user: Option<&str>, repository: &str) -> Rights {
-        let fits = |entry: &&Entry| covers(&entry.prefix, repository);
+        let fits = |entry: &&Entry| is_below(&entry.prefix, repository);
         let longest = self.0.iter().filter(fits).map(|e| e.prefix.len()).max();
         let decide = |entry: &&Entry| fits(entry) && Some(entry.prefix.len()) == longest;
         self.0
@@ -75,14 +76,6 @@ impl Entry {
             _ => self.anonymous,
         }
     }
-}
-
-/// Whether `repository` is `prefix` or below it.
-pub fn covers(prefix: &str, repository: &str) -> bool {
-    prefix.is_empty()
-        || repository
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What one of both allows.

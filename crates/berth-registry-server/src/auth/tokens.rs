@@ -13,6 +13,7 @@ use super::jwt::{self, Audience, Claims, Verifier};
 use super::keys::OwnKey;
 use super::rights::{Table, both};
 use super::scope::{self, Grant, MAX_ENTRIES};
+use crate::route;
 
 /// `iss` of our tokens.
 const ISSUER: &str = "berth";
@@ -64,21 +65,9 @@ impl Asked {
     }
 }
 
-/// The value of a form's field.
+/// The value of a form's field: as in a path, but for spaces.
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                u8::try_from(digit()? << 4 | digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    route::decode(&text.replace('+', " "))
 }
 
 impl TokenServer {

@@ -10,9 +10,8 @@ use berth_oci::{Descriptor, Digest, Reference};
 use berth_registry::{BlobStream, Client, Config, Fetched, Login, Patience, Registry, Secret};
 
 use super::{AWAY, lock};
-use crate::auth::rights::covers;
 use crate::error::{Code, Failure};
-use crate::name::{RepositoryName, Selector};
+use crate::name::{RepositoryName, Selector, is_below};
 use crate::setup::Error;
 
 /// A client remembers what it has met: after so many requests a new one begins without that.
@@ -81,7 +80,7 @@ impl Upstream {
 
     /// What it calls a repository of ours; `None`: it has none.
     fn reference(&self, name: &RepositoryName) -> Option<Reference> {
-        if !covers(&self.prefix, name.as_str()) {
+        if !is_below(&self.prefix, name.as_str()) {
             return None;
         }
         let rest = &name.as_str()[self.prefix.len()..];
@@ -154,7 +153,7 @@ impl Source {
     }
 
     pub(super) fn has(&self, name: &RepositoryName) -> bool {
-        self.upstream.reference(name).is_some()
+        self.upstream.covers(name)
     }
 
     pub(super) fn prefix_length(&self) -> usize {

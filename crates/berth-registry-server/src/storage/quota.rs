@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::rules::is_below;
 use super::{Repository, Rules, Storage, disk};
 use crate::error::{Code, Failure};
+use crate::name::is_below;
 
 /// A measure serves so long;
 const SERVES: Duration = Duration::from_secs(600);

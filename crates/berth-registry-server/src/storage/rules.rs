@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::name::{RepositoryName, Tag};
+use crate::name::{RepositoryName, Tag, is_below};
 
 /// The rules of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,15 +60,6 @@ impl Rules {
             .iter()
             .any(|pattern| matches(pattern, tag.as_str()))
     }
-}
-
-/// Whether a repository's name is `prefix`, or below it.
-pub(super) fn is_below(prefix: &str, name: &str) -> bool {
-    let prefix = prefix.trim_end_matches('/');
-    prefix.is_empty()
-        || name
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// All rules.

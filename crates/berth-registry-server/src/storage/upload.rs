@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use super::check::digest_of;
 use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
+use crate::name::is_upload_id;
 
 /// States of hashes that are kept between requests; what is beyond is read again.
 const MAX_RUNNING: usize = 4096;
@@ -79,7 +80,7 @@ impl Repository {
     /// # Errors
     /// `BlobUploadInvalid` while another request writes to it; the disk's.
     pub fn upload(&self, id: &str) -> Result<Option<Upload>, Failure> {
-        if !is_id(id) {
+        if !is_upload_id(id) {
             return Ok(None);
         }
         let path = self.uploads().join(id);
@@ -281,13 +282,4 @@ fn new_id() -> Result<String, Error> {
         &hex[20..],
     ];
     Ok(parts.join("-"))
-}
-
-/// Whether it may be an upload's id; nothing else becomes a path.
-fn is_id(text: &str) -> bool {
-    let is_fitting = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(is_fitting)
 }
