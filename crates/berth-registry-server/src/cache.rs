@@ -26,6 +26,7 @@ use flight::Flights;
 pub use upstream::Upstream;
 use upstream::{Known, Source};
 
+use crate::blocking::blocking;
 use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Selector};
 use crate::setup::Error;
@@ -165,7 +166,7 @@ impl Cache {
     pub async fn blob_size(&self, name: &RepositoryName, digest: &Digest) -> Result<u64, Failure> {
         match self.0.source(name) {
             Some(source) => source.blob_size(name, digest).await,
-            None => Err(unknown_blob()),
+            None => Err(Failure::no_blob()),
         }
     }
 
@@ -175,7 +176,7 @@ impl Cache {
     /// Not there; upstream is away; the disk's.
     pub async fn blob(&self, name: &RepositoryName, digest: &Digest) -> Result<Arrival, Failure> {
         if !self.covers(name) {
-            return Err(unknown_blob());
+            return Err(Failure::no_blob());
         }
         flight::join(self, name, digest).await
     }
@@ -264,26 +265,8 @@ fn selector_text(selector: &Selector) -> String {
     }
 }
 
-fn unknown_blob() -> Failure {
-    let message = "there is no such blob in this repository";
-    Failure::new(Code::BlobUnknown, message)
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Does work on the disk where it stops no other request.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| {
-        Err(Failure {
-            cause: Some(Box::new(error)),
-            ..Failure::new(Code::Internal, "the registry failed")
-        })
-    })
 }
 
 impl std::fmt::Debug for Cache {

@@ -109,6 +109,27 @@ impl Failure {
         }
     }
 
+    /// There is no such blob here.
+    pub(crate) fn no_blob() -> Failure {
+        Failure::new(
+            Code::BlobUnknown,
+            "there is no such blob in this repository",
+        )
+    }
+
+    /// There is no such manifest here.
+    pub(crate) fn no_manifest() -> Failure {
+        Failure::new(
+            Code::ManifestUnknown,
+            "there is no such manifest in this repository",
+        )
+    }
+
+    /// A bug: what was to be done is lost.
+    pub(crate) fn lost() -> Failure {
+        Failure::new(Code::Internal, "the registry failed")
+    }
+
     /// The body of the answer.
     pub fn body(&self) -> Vec<u8> {
         #[derive(Serialize)]
@@ -125,6 +146,16 @@ impl Failure {
             message: &self.message,
         }];
         serde_json::to_vec(&Body { errors }).expect("strings become JSON")
+    }
+}
+
+/// A task that panicked.
+impl From<tokio::task::JoinError> for Failure {
+    fn from(error: tokio::task::JoinError) -> Failure {
+        Failure {
+            cause: Some(Box::new(error)),
+            ..Failure::lost()
+        }
     }
 }
 

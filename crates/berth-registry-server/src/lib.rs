@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod auth;
+mod blocking;
 pub mod cache;
 mod changes;
 pub mod config;

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::upstream::Source;
-use super::{Arrival, Cache, Coming, blocking, lock};
+use super::{Arrival, Cache, Coming, lock};
+use crate::blocking::blocking;
 use crate::error::{Code, Failure};
 use crate::name::RepositoryName;
 use crate::storage::Upload;
@@ -108,7 +109,7 @@ impl Drop for Leave<'_> {
 async fn download(cache: &Cache, key: &Key, state: &watch::Sender<State>) -> Result<(), Failure> {
     let (name, digest) = key;
     let _room = cache.0.room.acquire().await.map_err(|_| lost())?;
-    let source = cache.0.source(name).ok_or_else(super::unknown_blob)?;
+    let source = cache.0.source(name).ok_or_else(Failure::no_blob)?;
     let repository = cache.0.storage.repository(name);
     let wanted = digest.clone();
     let there = repository.clone();
@@ -183,7 +184,7 @@ async fn pour(
 ) -> Result<(), Failure> {
     let mut stream = source.blob(name, digest, size)?;
     let (mut part, mut length) = (Vec::new(), 0);
-    while let Some(bytes) = source.heard(stream.next().await, super::unknown_blob)? {
+    while let Some(bytes) = source.heard(stream.next().await, Failure::no_blob)? {
         length += bytes.len();
         part.push(bytes);
         // While the disk is busy more is gathered, so that many small pieces become one task.

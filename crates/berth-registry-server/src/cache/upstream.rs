@@ -176,10 +176,7 @@ impl Source {
         selector: &Selector,
         here: Option<Digest>,
     ) -> Result<Known, Failure> {
-        let unknown = || {
-            let message = "there is no such manifest in this repository";
-            Failure::new(Code::ManifestUnknown, message)
-        };
+        let unknown = Failure::no_manifest;
         let base = self.upstream.reference(name).ok_or_else(unknown)?;
         let reference = match selector {
             Selector::Digest(digest) => base.with_digest(digest.clone()),
@@ -203,7 +200,7 @@ impl Source {
     ) -> Result<u64, Failure> {
         let reference = self.reference(name)?;
         let size = self.client().blob_size(&reference, digest).await;
-        self.heard(size, super::unknown_blob)
+        self.heard(size, Failure::no_blob)
     }
 
     /// A blob on its way; what became of each step is for [`Source::heard`].
@@ -255,9 +252,7 @@ impl Source {
     }
 
     fn reference(&self, name: &RepositoryName) -> Result<Reference, Failure> {
-        self.upstream
-            .reference(name)
-            .ok_or_else(super::unknown_blob)
+        self.upstream.reference(name).ok_or_else(Failure::no_blob)
     }
 
     fn client(&self) -> Client {

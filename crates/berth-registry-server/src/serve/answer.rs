@@ -57,8 +57,13 @@ impl Answer {
 
     /// A document that we make.
     pub(crate) fn json(document: &impl Serialize, head: bool) -> Answer {
+        Answer::document(JSON, document, head)
+    }
+
+    /// The same, of another media type that is JSON.
+    pub(crate) fn document(content_type: &str, document: &impl Serialize, head: bool) -> Answer {
         let bytes = serde_json::to_vec(document).expect("our documents become JSON");
-        Answer::content(JSON, bytes, head)
+        Answer::content(content_type, bytes, head)
     }
 
     /// One header more. What cannot stand in a header is left out: our values are digests, numbers and encoded paths.
@@ -101,13 +106,11 @@ impl From<Failure> for Answer {
         let mut answer = Answer::content(JSON, failure.body(), false)
             .status(failure.code.status())
             .with(CACHE_CONTROL, "no-store");
-        if let Some(cause) = &failure.cause {
-            let mut text = format!("{failure}: {cause}");
-            let mut next = cause.source();
-            while let Some(cause) = next {
-                text += &format!(": {cause}");
-                next = cause.source();
-            }
+        if failure.cause.is_some() {
+            let causes = berth_model::error::causes(&failure);
+            let text = causes.fold(failure.to_string(), |text, cause| {
+                format!("{text}: {cause}")
+            });
             answer.error = Some(text);
         }
         answer

@@ -80,7 +80,7 @@ async fn find(ask: &Ask, digest: &Digest) -> Result<Found, Failure> {
     if let Some(blob) = look().await? {
         return Ok(Found::Here(blob));
     }
-    let cache = ask.cache().ok_or_else(unknown)?;
+    let cache = ask.cache().ok_or_else(Failure::no_blob)?;
     if ask.is_head() {
         let size = cache.blob_size(&ask.name, digest).await?;
         return Ok(Found::Elsewhere(size));
@@ -92,7 +92,7 @@ async fn find(ask: &Ask, digest: &Digest) -> Result<Found, Failure> {
         }
         Arrival::Coming(coming) => return Ok(Found::Coming(coming)),
     }
-    look().await?.map(Found::Here).ok_or_else(unknown)
+    look().await?.map(Found::Here).ok_or_else(Failure::no_blob)
 }
 
 fn elsewhere(digest: &Digest, size: u64) -> Answer {
@@ -110,7 +110,7 @@ pub(crate) async fn remove(ask: Ask, digest: Digest) -> Result<Answer, Failure> 
     let removed = ask.work(move |repository| repository.remove_blob(&digest));
     match removed.await {
         Ok(true) => Ok(Answer::new(StatusCode::ACCEPTED).with(CONTENT_LENGTH, "0")),
-        Ok(false) => Err(unknown()),
+        Ok(false) => Err(Failure::no_blob()),
         // One that a manifest needs: no status of the specification fits better than that of what cannot be removed.
         Err(failure) if failure.code == Code::Denied => Err(Failure {
             code: Code::Unsupported,
@@ -139,11 +139,4 @@ fn part(headers: &HeaderMap, digest: &Digest, size: u64) -> Wanted {
         Some(range) if !is_other => wanted(range, size),
         _ => Wanted::Whole,
     }
-}
-
-fn unknown() -> Failure {
-    Failure::new(
-        Code::BlobUnknown,
-        "there is no such blob in this repository",
-    )
 }

@@ -10,6 +10,7 @@ use super::intake::Intake;
 use super::record::Record;
 use super::{blob, list, manifest, status, tag, upload};
 use crate::access::{Rights, Scope, User};
+use crate::blocking::blocking;
 use crate::cache::Cache;
 use crate::error::{Code, Failure};
 use crate::name::RepositoryName;
@@ -163,17 +164,4 @@ impl Ask {
         let repository = self.repository.clone();
         blocking(move || work(&repository)).await
     }
-}
-
-/// Does work on the disk where it stops no other request.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| {
-        Err(Failure {
-            cause: Some(Box::new(error)),
-            ..Failure::new(Code::Internal, "the registry failed")
-        })
-    })
 }

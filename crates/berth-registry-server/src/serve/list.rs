@@ -1,19 +1,18 @@
 //! Lists, a page at a time: tags, repositories, referrers (security: G4).
 
-use berth_oci::{Descriptor, Digest};
+use berth_oci::{Descriptor, Digest, media};
 use http::header::LINK;
 use http::request::Parts;
 use serde::Serialize;
 
 use super::answer::{Answer, OCI_FILTERS};
 use super::connection::Context;
-use super::handle::{Ask, blocking};
+use super::handle::Ask;
 use crate::access::User;
+use crate::blocking::blocking;
 use crate::error::{Code, Failure};
 use crate::name::RepositoryName;
 use crate::route::{Page, encode};
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// `GET /v2/NAME/tags/list`
 pub(crate) async fn tags(ask: Ask, page: Page) -> Result<Answer, Failure> {
@@ -100,7 +99,6 @@ pub(crate) async fn referrers(
     let filter = artifact_type.clone();
     let found = ask.work(move |repository| {
         let mut all = repository.referrers(&subject)?;
-        all.sort_by_key(|descriptor| descriptor.digest.to_string());
         all.retain(|one| {
             let is_after = |last: &String| one.digest.to_string() > *last;
             page.last.as_ref().is_none_or(is_after)
@@ -120,11 +118,10 @@ pub(crate) async fn referrers(
     });
     let document = Index {
         schema_version: 2,
-        media_type: INDEX,
+        media_type: media::INDEX,
         manifests: found.entries,
     };
-    let bytes = serde_json::to_vec(&document).expect("our documents become JSON");
-    let answer = Answer::content(INDEX, bytes, ask.is_head()).with_some(LINK, link);
+    let answer = Answer::document(media::INDEX, &document, ask.is_head()).with_some(LINK, link);
     Ok(answer.with_some(OCI_FILTERS, artifact_type.map(|_| "artifactType")))
 }
 

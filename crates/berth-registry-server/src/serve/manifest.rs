@@ -18,7 +18,9 @@ pub(crate) async fn get(ask: Ask, selector: Selector) -> Result<Answer, Failure>
         Selector::Digest(_) => FOREVER,
         Selector::Tag(_) => "no-cache",
     };
-    let manifest = find(&ask, selector).await?.ok_or_else(unknown)?;
+    let manifest = find(&ask, selector)
+        .await?
+        .ok_or_else(Failure::no_manifest)?;
     let digest = &manifest.digest;
     let answer = match is_known(&ask.head.headers, digest) {
         true => Answer::new(StatusCode::NOT_MODIFIED),
@@ -64,7 +66,7 @@ pub(crate) async fn put(
         let stored = repository.put_manifest(&chosen, &media_type, &bytes, &who, &rules)?;
         for tag in more {
             if !repository.tag_manifest(&tag, &stored.digest, &who, &rules)? {
-                return Err(unknown());
+                return Err(Failure::no_manifest());
             }
         }
         Ok(stored)
@@ -95,7 +97,7 @@ pub(crate) async fn remove(ask: Ask, selector: Selector) -> Result<Answer, Failu
     });
     match removed.await? {
         true => Ok(Answer::new(StatusCode::ACCEPTED).with(CONTENT_LENGTH, "0")),
-        false => Err(unknown()),
+        false => Err(Failure::no_manifest()),
     }
 }
 
@@ -108,9 +110,4 @@ fn media_type(ask: &Ask) -> Result<String, Failure> {
     let text = value.to_str().map_err(bad)?;
     let essence = text.split(';').next().unwrap_or_default();
     Ok(essence.trim().to_ascii_lowercase())
-}
-
-fn unknown() -> Failure {
-    let message = "there is no such manifest in this repository";
-    Failure::new(Code::ManifestUnknown, message)
 }

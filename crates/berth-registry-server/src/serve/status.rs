@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::answer::{Answer, JSON};
 use super::connection::Context;
-use super::handle::blocking;
 use super::list;
 use crate::access::User;
+use crate::blocking::blocking;
 use crate::error::{Code, Failure};
 use crate::page;
 use crate::route::Action;

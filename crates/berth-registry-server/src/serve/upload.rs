@@ -204,7 +204,7 @@ async fn receive(
         registry.metrics.uploads.take(1);
         upload.map(|(upload, written)| (upload, taken.and(written)))
     });
-    task.await.map_err(stopped)?
+    task.await?
 }
 
 /// Writes all of the body, at most `room` bytes; of a chunk exactly `chunk` bytes.
@@ -273,14 +273,14 @@ impl Writer {
         let (mut upload, buffer) = match std::mem::replace(self, Writer::Lost) {
             Writer::Idle(upload) => (*upload, Vec::with_capacity(part.capacity().min(PART_BYTES))),
             Writer::Busy(job) => {
-                let written = job.await.map_err(stopped)?;
+                let written = job.await?;
                 if let Err(failure) = written.result {
                     *self = Writer::Idle(Box::new(written.upload));
                     return Err(failure);
                 }
                 (written.upload, written.buffer)
             }
-            Writer::Lost => return Err(lost()),
+            Writer::Lost => return Err(Failure::lost()),
         };
         *self = Writer::Busy(spawn_blocking(move || {
             let result = upload.append(&part);
@@ -300,34 +300,17 @@ impl Writer {
         match self {
             Writer::Idle(upload) => Ok((*upload, Ok(()))),
             Writer::Busy(job) => {
-                let written = job.await.map_err(stopped)?;
+                let written = job.await?;
                 Ok((written.upload, written.result))
             }
-            Writer::Lost => Err(lost()),
+            Writer::Lost => Err(Failure::lost()),
         }
     }
 }
 
-fn stopped(error: tokio::task::JoinError) -> Failure {
-    Failure {
-        cause: Some(Box::new(error)),
-        ..lost()
-    }
-}
-
-fn lost() -> Failure {
-    Failure::new(Code::Internal, "the registry failed")
-}
-
-/// What is there of an upload, and where it goes on. After no byte at all the range is `0-0` too: clients insist on one.
+/// What is there of an upload, and where it goes on.
 fn progress(ask: &Ask, status: StatusCode, upload: &Upload) -> Answer {
-    let answer = Answer::new(status)
-        .with(
-            LOCATION,
-            format!("/v2/{}/blobs/uploads/{}", ask.name, upload.id()),
-        )
-        .with(RANGE, format!("0-{}", upload.offset().saturating_sub(1)))
-        .with(UPLOAD_ID, upload.id());
+    let answer = at(ask, upload, Answer::new(status)).with(UPLOAD_ID, upload.id());
     match status {
         StatusCode::NO_CONTENT => answer,
         _ => answer.with(CONTENT_LENGTH, "0"),
@@ -336,13 +319,14 @@ fn progress(ask: &Ask, status: StatusCode, upload: &Upload) -> Answer {
 
 /// With where it goes on, if it is the order that is wrong.
 fn out_of_order(ask: &Ask, upload: &Upload, failure: Failure) -> Answer {
+    at(ask, upload, Answer::from(failure))
+}
+
+/// After no byte at all the range is `0-0` too: clients insist on one.
+fn at(ask: &Ask, upload: &Upload, answer: Answer) -> Answer {
+    let location = format!("/v2/{}/blobs/uploads/{}", ask.name, upload.id());
     let range = format!("0-{}", upload.offset().saturating_sub(1));
-    Answer::from(failure)
-        .with(
-            LOCATION,
-            format!("/v2/{}/blobs/uploads/{}", ask.name, upload.id()),
-        )
-        .with(RANGE, range)
+    answer.with(LOCATION, location).with(RANGE, range)
 }
 
 fn created(ask: &Ask, digest: &Digest) -> Answer {
