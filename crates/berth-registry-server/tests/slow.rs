@@ -174,6 +174,12 @@ fn n13_an_upload_goes_on_after_its_client_is_gone() {
     let length = format!("Content-Length: {}\r\n", content.len());
     client.head(&format!("PATCH {upload}"), &length);
     client.stream.write_all(&content[..1_000_000]).unwrap();
+    // Whoever asks for an upload has it for that moment, and would keep a writer out.
+    let started = Instant::now();
+    while served.metric("berth_registry_uploads_in_progress") == 0 {
+        assert!(started.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(1));
+    }
     drop(client);
     let started = Instant::now();
     let had = loop {
