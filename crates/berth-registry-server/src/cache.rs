@@ -15,8 +15,8 @@ mod flight;
 mod upstream;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use berth_oci::Digest;
 use tokio::sync::Semaphore;
@@ -31,6 +31,7 @@ use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Selector};
 use crate::setup::Error;
 use crate::storage::{RuleSet, Storage};
+use crate::sync::{Remembered, lock};
 
 /// Downloads at a time; who comes then waits.
 const MAX_DOWNLOADS: usize = 32;
@@ -54,8 +55,8 @@ struct Inner {
     max_blob_bytes: u64,
     /// Who asks upstream for a manifest now, so that others wait instead of asking, too.
     asking: Mutex<HashMap<Key, Weak<Turn>>>,
-    /// Until when a tag is believed.
-    believed: Mutex<HashMap<Key, Instant>>,
+    /// Tags that are believed.
+    believed: Remembered<Key>,
 }
 
 /// A repository, and a tag or digest in it.
@@ -96,7 +97,7 @@ impl Cache {
             room: Semaphore::new(MAX_DOWNLOADS),
             max_blob_bytes,
             asking: Mutex::default(),
-            believed: Mutex::default(),
+            believed: Remembered::new(MAX_CHECKED),
         })))
     }
 
@@ -125,13 +126,13 @@ impl Cache {
             return Ok(());
         };
         let key = (name.clone(), selector_text(selector));
-        if self.0.is_believed(&key) {
+        if self.0.believed.has(&key) {
             return Ok(());
         }
         let turn = self.0.turn(&key);
         let _turn = turn.lock().await;
         // Whoever had the turn before may have asked the same.
-        if self.0.is_believed(&key) {
+        if self.0.believed.has(&key) {
             return Ok(());
         }
         let here = self.here(name, selector).await?;
@@ -154,7 +155,7 @@ impl Cache {
             Err(failure) => return Err(failure),
         }
         if matches!(selector, Selector::Tag(_)) {
-            self.0.believe(key, source.ttl());
+            self.0.believed.add(key, source.ttl());
         }
         Ok(())
     }
@@ -228,23 +229,6 @@ impl Inner {
         fitting.max_by_key(|source| source.prefix_length())
     }
 
-    fn is_believed(&self, key: &Key) -> bool {
-        let believed = lock(&self.believed);
-        let until = believed.get(key);
-        until.is_some_and(|until| Instant::now() < *until)
-    }
-
-    fn believe(&self, key: Key, ttl: Duration) {
-        let now = Instant::now();
-        let mut believed = lock(&self.believed);
-        if believed.len() >= MAX_CHECKED {
-            believed.retain(|_, until| now < *until);
-        }
-        if believed.len() < MAX_CHECKED {
-            believed.insert(key, now + ttl);
-        }
-    }
-
     /// Whoever holds it asks upstream.
     fn turn(&self, key: &Key) -> Arc<Turn> {
         let mut asking = lock(&self.asking);
@@ -263,10 +247,6 @@ fn selector_text(selector: &Selector) -> String {
         Selector::Digest(digest) => digest.to_string(),
         Selector::Tag(tag) => tag.as_str().to_owned(),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Cache {

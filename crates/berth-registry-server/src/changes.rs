@@ -1,9 +1,14 @@
-//! Files that may be changed while we run: users, certificates, keys.
+//! Files that whoever runs the server writes: users, certificates, keys; some may change while we run.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::setup::Error;
+use crate::sync::lock;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,28 +21,106 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Of what is open.
-    pub(crate) fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
+    /// Of what is there now; `None`: nothing, or it cannot be seen.
+    pub(crate) fn at(path: &Path) -> Option<Stamp> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Stamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    /// Of what is there now; `None`: nothing, or it cannot be seen.
-    pub(crate) fn at(path: &Path) -> Option<Stamp> {
-        std::fs::metadata(path).ok().map(|m| Stamp::of(&m))
+        })
     }
 }
 
-/// The bytes of a file that has at most `limit` of them.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
+/// The bytes of a file that has at most `limit` of them; `what` it is, for a message.
+pub(crate) fn read(path: &Path, what: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > limit {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(bytes),
+        }
+    };
+    read().map_err(|source| unreadable(path, what, source))
+}
+
+/// The same, of a file that is text.
+pub(crate) fn read_text(path: &Path, what: &'static str, limit: u64) -> Result<String, Error> {
+    let text = String::from_utf8(read(path, what, limit)?);
+    text.map_err(|_| unreadable(path, what, io::ErrorKind::InvalidData.into()))
+}
+
+fn unreadable(path: &Path, what: &'static str, source: io::Error) -> Error {
+    Error::ReadFile {
+        what,
+        path: path.to_owned(),
+        source,
     }
-    Ok(bytes)
+}
+
+/// What some files say, read again when they have changed.
+pub(crate) struct Watched<S, T> {
+    /// How often they are looked at.
+    every: Duration,
+    state: Mutex<State<S, T>>,
+}
+
+struct State<S, T> {
+    said: Arc<T>,
+    stamp: S,
+    looked: Instant,
+}
+
+impl<S: PartialEq, T> Watched<S, T> {
+    /// Reads them for the first time. A `stamp` tells their states apart.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub(crate) fn load(
+        every: Duration,
+        stamp: impl FnOnce() -> S,
+        load: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<Watched<S, T>, Error> {
+        // Before: what changes meanwhile is seen by the next look.
+        let stamp = stamp();
+        Ok(Watched {
+            every,
+            state: Mutex::new(State {
+                said: Arc::new(load()?),
+                stamp,
+                looked: Instant::now(),
+            }),
+        })
+    }
+
+    /// What they say now. Files that cannot be read or understood change nothing: they may be half written, and nobody
+    /// shall be locked out by a typing error. `failed` is told, once for each such state.
+    pub(crate) fn now(
+        &self,
+        stamp: impl FnOnce() -> S,
+        load: impl FnOnce() -> Result<T, Error>,
+        failed: impl FnOnce(&Error),
+    ) -> Arc<T> {
+        let mut state = lock(&self.state);
+        if state.looked.elapsed() >= self.every {
+            state.looked = Instant::now();
+            let there = stamp();
+            if there != state.stamp {
+                state.stamp = there;
+                match load() {
+                    Ok(said) => state.said = Arc::new(said),
+                    Err(error) => failed(&error),
+                }
+            }
+        }
+        state.said.clone()
+    }
+
+    /// As if the last look had been a while ago.
+    #[cfg(test)]
+    pub(crate) fn look_again(&self) {
+        lock(&self.state).looked = Instant::now().checked_sub(self.every).expect("it is small");
+    }
 }

@@ -17,6 +17,7 @@ use berth_registry::Credentials;
 use crate::auth::rights::Table;
 use crate::auth::{self, Auth, Tokens};
 use crate::cache::{self, Cache};
+use crate::changes::read_text;
 use crate::settings::Settings;
 use crate::setup::{Error, Warnings};
 use crate::storage::Storage;
@@ -100,14 +101,7 @@ impl Config {
     /// # Errors
     /// It is absent, too large or not text; see [`Config::parse`].
     pub fn load(path: &Path) -> Result<Config, Error> {
-        let unreadable = |source| Error::ReadFile {
-            what: "the configuration",
-            path: path.to_owned(),
-            source,
-        };
-        let bytes = crate::changes::read(path, MAX_BYTES).map_err(unreadable)?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| unreadable(std::io::ErrorKind::InvalidData.into()))?;
+        let text = read_text(path, "the configuration", MAX_BYTES)?;
         let base = path.parent().unwrap_or(Path::new(""));
         Config::parse(&text, base).map_err(|error| error.in_file(path))
     }

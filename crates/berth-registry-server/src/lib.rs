@@ -18,6 +18,7 @@ pub mod serve;
 pub mod settings;
 pub mod setup;
 pub mod storage;
+mod sync;
 pub mod tls;
 
 pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};

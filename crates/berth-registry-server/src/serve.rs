@@ -26,7 +26,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -40,6 +40,7 @@ use crate::cache::Cache;
 use crate::settings::Settings;
 use crate::setup::Error;
 use crate::storage::Storage;
+use crate::sync::lock;
 use crate::tls::Tls;
 use log::Log;
 use metrics::Metrics;
@@ -269,8 +270,6 @@ impl Registry {
     }
 
     fn addresses(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.addresses)
     }
 }

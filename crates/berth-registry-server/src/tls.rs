@@ -6,8 +6,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +19,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::changes::Stamp;
+use crate::changes::{self, Stamp, Watched};
 use crate::setup::{Error, Warnings};
 
 /// How often the files are looked at.
@@ -42,14 +42,8 @@ pub struct Files {
 pub struct Tls {
     files: Files,
     timeout: Duration,
-    state: Mutex<State>,
+    config: Watched<Stamps, ServerConfig>,
     warnings: Warnings,
-}
-
-struct State {
-    config: Arc<ServerConfig>,
-    stamps: Stamps,
-    looked: Instant,
 }
 
 type Stamps = [Option<Stamp>; 3];
@@ -60,16 +54,11 @@ impl Tls {
     /// # Errors
     /// A file cannot be read, or is not what it should be; the key is another certificate's.
     pub fn load(files: Files, timeout: Duration, warnings: Warnings) -> Result<Tls, Error> {
-        let stamps = files.stamps();
-        let config = files.load()?;
+        let config = Watched::load(LOOK_EVERY, || files.stamps(), || files.load())?;
         Ok(Tls {
             files,
             timeout,
-            state: Mutex::new(State {
-                config: Arc::new(config),
-                stamps,
-                looked: Instant::now(),
-            }),
+            config,
             warnings,
         })
     }
@@ -86,22 +75,14 @@ impl Tls {
 
     /// What the files say now. Files that do not fit together (one is renewed, the other not yet) change nothing.
     fn config(&self) -> Arc<ServerConfig> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked.elapsed() >= LOOK_EVERY {
-            state.looked = Instant::now();
-            let stamps = self.files.stamps();
-            if stamps != state.stamps {
-                state.stamps = stamps;
-                match self.files.load() {
-                    Ok(config) => state.config = Arc::new(config),
-                    Err(error) => {
-                        let all_the_same = "the certificate stays as it was";
-                        self.warnings.tell(&error, all_the_same);
-                    }
-                }
-            }
-        }
-        state.config.clone()
+        self.config.now(
+            || self.files.stamps(),
+            || self.files.load(),
+            |error| {
+                let all_the_same = "the certificate stays as it was";
+                self.warnings.tell(error, all_the_same);
+            },
+        )
     }
 }
 
@@ -153,7 +134,7 @@ impl Files {
             reason,
             hint,
         };
-        let bytes = zeroize::Zeroizing::new(read(&self.key, "the key")?);
+        let bytes = zeroize::Zeroizing::new(changes::read(&self.key, "the key", MAX_BYTES)?);
         let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
             pem::Error::NoItemsFound => bad("there is no private key in it", KEY_FORMS),
             _ => bad("it is not a PEM file", KEY_FORMS),
@@ -193,21 +174,13 @@ fn bad_certificate(path: &Path, reason: &'static str, hint: &'static str) -> Err
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     const HINT: &str = "a PEM file: it begins with `-----BEGIN CERTIFICATE-----`";
-    let bytes = read(path, "the certificate")?;
+    let bytes = changes::read(path, "the certificate", MAX_BYTES)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let all = all.map_err(|_| bad_certificate(path, "it is not a PEM file", HINT))?;
     match all.is_empty() {
         true => Err(bad_certificate(path, "there is no certificate in it", HINT)),
         false => Ok(all),
     }
-}
-
-fn read(path: &Path, what: &'static str) -> Result<Vec<u8>, Error> {
-    crate::changes::read(path, MAX_BYTES).map_err(|source| Error::ReadFile {
-        what,
-        path: path.to_owned(),
-        source,
-    })
 }
 
 impl std::fmt::Debug for Tls {

@@ -8,15 +8,13 @@
 //! Other kinds of hash (MD5, SHA-1, crypt) can be guessed too quickly, and are refused.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::alphabet::BCRYPT;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 
-use crate::changes::Stamp;
+use crate::changes::read_text;
 use crate::setup::Error;
 
 /// Bytes of the file: 100,000 users.
@@ -139,30 +137,17 @@ impl Users {
         Ok(users)
     }
 
-    /// Reads the file, and how it was then.
+    /// Reads the file.
     ///
     /// # Errors
     /// It is absent, too large or not text; a line that is none.
-    pub(crate) fn load(path: &Path) -> Result<(Users, Stamp), Error> {
-        let unreadable = |source| Error::ReadFile {
-            what: "the file of users",
+    pub(crate) fn load(path: &Path) -> Result<Users, Error> {
+        let text = read_text(path, "the file of users", MAX_BYTES)?;
+        Users::parse(&text).map_err(|(line, bad)| Error::BadUser {
             path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        let stamp = Stamp::of(&file.metadata().map_err(unreadable)?);
-        let mut text = String::new();
-        let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
-        read.map_err(unreadable)?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-        }
-        let users = Users::parse(&text).map_err(|(line, bad)| Error::BadUser {
-            path: PathBuf::from(path),
             line,
             reason: bad.reason(),
-        })?;
-        Ok((users, stamp))
+        })
     }
 
     /// The hash of `user`, if it is one.

@@ -15,6 +15,7 @@ use berth_model::ErrorKind;
 use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
+use crate::changes;
 use crate::setup::Error;
 
 /// Bytes of a key's file.
@@ -36,7 +37,7 @@ impl PublicKey {
     /// It cannot be read, or is another kind of key.
     pub fn load(path: &Path) -> Result<PublicKey, Error> {
         let what = "the token issuer's public key";
-        let bytes = read(path, what)?;
+        let bytes = changes::read(path, what, MAX_BYTES)?;
         let bad = || Error::BadKey {
             what,
             path: path.to_owned(),
@@ -99,7 +100,7 @@ impl OwnKey {
         if !path.exists() {
             make(root, &path)?;
         }
-        let bytes = zeroize::Zeroizing::new(read(&path, what)?);
+        let bytes = zeroize::Zeroizing::new(changes::read(&path, what, MAX_BYTES)?);
         let bad = |reason, hint| Error::BadKey {
             what,
             path: path.clone(),
@@ -159,14 +160,6 @@ fn make(root: &Path, path: &Path) -> Result<(), Error> {
             }
         }
     }
-}
-
-fn read(path: &Path, what: &'static str) -> Result<Vec<u8>, Error> {
-    crate::changes::read(path, MAX_BYTES).map_err(|source| Error::ReadFile {
-        what,
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

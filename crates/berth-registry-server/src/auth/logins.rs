@@ -3,16 +3,16 @@
 //! A password that was right is known again by its HMAC under a key that exists in this process only: it is the whole
 //! of what memory keeps of it. The hash from the file is part of it, so that a changed password counts at once.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
 use super::htpasswd::{Hash, Users};
-use crate::changes::Stamp;
+use crate::changes::{Stamp, Watched};
 use crate::setup::{Error, Warnings};
+use crate::sync::{Remembered, lock};
 
 /// How long a password is remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
@@ -30,17 +30,11 @@ pub struct Busy;
 /// The users of a file.
 pub struct Logins {
     path: PathBuf,
-    file: Mutex<State>,
+    users: Watched<Option<Stamp>, Users>,
     key: hmac::Key,
-    remembered: Mutex<HashMap<[u8; 32], Instant>>,
+    remembered: Remembered<[u8; 32]>,
     turns: Turns,
     warnings: Warnings,
-}
-
-struct State {
-    users: Arc<Users>,
-    stamp: Option<Stamp>,
-    looked: Instant,
 }
 
 impl Logins {
@@ -49,18 +43,14 @@ impl Logins {
     /// # Errors
     /// It cannot be read, or has a line that is none; no random numbers.
     pub fn load(path: &Path, warnings: Warnings) -> Result<Logins, Error> {
-        let (users, stamp) = Users::load(path)?;
+        let users = Watched::load(LOOK_EVERY, || Stamp::at(path), || Users::load(path))?;
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|_| Error::Random)?;
         Ok(Logins {
             path: path.to_owned(),
-            file: Mutex::new(State {
-                users: Arc::new(users),
-                stamp: Some(stamp),
-                looked: Instant::now(),
-            }),
+            users,
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
-            remembered: Mutex::default(),
+            remembered: Remembered::new(MAX_REMEMBERED),
             turns: Turns::new(),
             warnings,
         })
@@ -72,11 +62,7 @@ impl Logins {
         let Some(hash) = users.get(user) else {
             return false;
         };
-        let mark = self.mark(user, password, hash);
-        let now = Instant::now();
-        lock(&self.remembered)
-            .get(&mark)
-            .is_some_and(|until| now < *until)
+        self.remembered.has(&self.mark(user, password, hash))
     }
 
     /// Whether the password is right: takes its time, the same for whoever is not a user.
@@ -93,7 +79,8 @@ impl Logins {
         let hash = users.get(user);
         let right = users.verify(hash, password);
         if let Some(hash) = hash.filter(|_| right) {
-            self.remember(self.mark(user, password, hash));
+            let mark = self.mark(user, password, hash);
+            self.remembered.add(mark, REMEMBERED);
         }
         Ok(right)
     }
@@ -109,39 +96,13 @@ impl Logins {
         mark
     }
 
-    fn remember(&self, mark: [u8; 32]) {
-        let now = Instant::now();
-        let mut remembered = lock(&self.remembered);
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.retain(|_, until| now < *until);
-        }
-        if remembered.len() < MAX_REMEMBERED {
-            remembered.insert(mark, now + REMEMBERED);
-        }
-    }
-
-    /// The file's content, read again if it has changed. One that cannot be read or understood changes nothing: it may
-    /// be half written, and nobody shall be locked out by a typing error.
+    /// The file's content, read again if it has changed.
     fn users(&self) -> Arc<Users> {
-        let mut state = lock(&self.file);
-        if state.looked.elapsed() >= LOOK_EVERY {
-            state.looked = Instant::now();
-            let there = Stamp::at(&self.path);
-            if there != state.stamp {
-                match Users::load(&self.path) {
-                    Ok((users, stamp)) => {
-                        state.users = Arc::new(users);
-                        state.stamp = Some(stamp);
-                    }
-                    Err(error) => {
-                        // Once for each such state of the file.
-                        state.stamp = there;
-                        self.warnings.tell(&error, "the users stay as they were");
-                    }
-                }
-            }
-        }
-        state.users.clone()
+        self.users.now(
+            || Stamp::at(&self.path),
+            || Users::load(&self.path),
+            |error| self.warnings.tell(error, "the users stay as they were"),
+        )
     }
 }
 
@@ -190,10 +151,6 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl std::fmt::Debug for Logins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Logins({})", self.path.display())
@@ -206,12 +163,6 @@ mod tests {
 
     const ALICE: &str = "alice:$2y$06$abcdefghijklmnopqrstuuxLa0AkDDSrQ9VwNnETzOsObiucpMYgC\n";
     const OTHER: &str = "alice:$2b$04$abcdefghijklmnopqrstuubyCG3zY1GIXMyxfivm.ClDiInHzxjiq\n";
-
-    /// As if the last look had been a while ago.
-    fn look_again(logins: &Logins) {
-        let mut state = lock(&logins.file);
-        state.looked = Instant::now().checked_sub(LOOK_EVERY).unwrap();
-    }
 
     #[test]
     fn a_right_password_is_remembered_a_wrong_one_is_not() {
@@ -226,10 +177,8 @@ mod tests {
         assert!(!logins.remembers("alice", "wrong"));
         assert_eq!(logins.check("nobody", "secret"), Ok(false));
         // Only its HMAC is.
-        assert!(!format!("{:?}", lock(&logins.remembered)).contains("secret"));
-        lock(&logins.remembered)
-            .values_mut()
-            .for_each(|u| *u = Instant::now());
+        assert!(!format!("{:?}", logins.remembered).contains("secret"));
+        logins.remembered.expire();
         assert!(!logins.remembers("alice", "secret"));
     }
 
@@ -241,20 +190,20 @@ mod tests {
         let logins = Logins::load(&path, Warnings::default()).unwrap();
         assert_eq!(logins.check("alice", "secret"), Ok(true));
         std::fs::write(&path, OTHER).unwrap();
-        look_again(&logins);
+        logins.users.look_again();
         assert!(!logins.remembers("alice", "secret"));
         assert_eq!(logins.check("alice", ""), Ok(true));
         // One that is wrong leaves all as it was, until it is right.
         for bad in ["alice:plain\n", "x"] {
             std::fs::write(&path, bad).unwrap();
-            look_again(&logins);
+            logins.users.look_again();
             assert_eq!(logins.check("alice", ""), Ok(true), "{bad}");
         }
         std::fs::remove_file(&path).unwrap();
-        look_again(&logins);
+        logins.users.look_again();
         assert_eq!(logins.check("alice", ""), Ok(true));
         std::fs::write(&path, "# nobody\n").unwrap();
-        look_again(&logins);
+        logins.users.look_again();
         assert_eq!(logins.check("alice", ""), Ok(false));
     }
 
@@ -288,8 +237,8 @@ mod tests {
         for i in 0..MAX_REMEMBERED + 10 {
             let mut mark = [0; 32];
             mark[..8].copy_from_slice(&i.to_be_bytes());
-            logins.remember(mark);
+            logins.remembered.add(mark, REMEMBERED);
         }
-        assert_eq!(lock(&logins.remembered).len(), MAX_REMEMBERED);
+        assert_eq!(logins.remembered.len(), MAX_REMEMBERED);
     }
 }

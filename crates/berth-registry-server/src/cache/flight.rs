@@ -12,11 +12,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::upstream::Source;
-use super::{Arrival, Cache, Coming, lock};
+use super::{Arrival, Cache, Coming};
 use crate::blocking::blocking;
 use crate::error::{Code, Failure};
 use crate::name::RepositoryName;
 use crate::storage::Upload;
+use crate::sync::lock;
 
 /// What is written at once, if the disk is slower than the network.
 const PART_BYTES: usize = 256 << 10;

@@ -9,10 +9,12 @@ use berth_oci::reference::{check_domain, check_path};
 use berth_oci::{Descriptor, Digest, Reference};
 use berth_registry::{BlobStream, Client, Config, Fetched, Login, Patience, Registry, Secret};
 
-use super::{AWAY, lock};
+use super::AWAY;
+use crate::changes::read_text;
 use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Selector, is_below};
 use crate::setup::Error;
+use crate::sync::lock;
 
 /// A client remembers what it has met: after so many requests a new one begins without that.
 const REQUESTS_PER_CLIENT: u32 = 10_000;
@@ -122,14 +124,7 @@ impl Source {
             ..known
         });
         if let Some((username, file)) = &upstream.login {
-            let unreadable = |source| Error::ReadFile {
-                what: "the password for upstream",
-                path: file.clone(),
-                source,
-            };
-            let bytes = crate::changes::read(file, MAX_PASSWORD_BYTES).map_err(unreadable)?;
-            let text = String::from_utf8(bytes)
-                .map_err(|_| unreadable(std::io::ErrorKind::InvalidData.into()))?;
+            let text = read_text(file, "the password for upstream", MAX_PASSWORD_BYTES)?;
             let login = Login::Basic {
                 username: username.clone(),
                 password: Secret::new(text.trim_end_matches(['\r', '\n'])),

@@ -9,11 +9,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use rustix::fs::{Advice, fadvise, sendfile};
 use tokio::net::TcpStream;
+
+use crate::sync::lock;
 
 /// The most that one chunk stands for.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -82,6 +84,6 @@ impl Queue {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Piece>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

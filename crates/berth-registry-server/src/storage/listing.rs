@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use berth_fs::Error;
 
 use super::disk;
+use crate::sync::lock;
 
 /// Shorter ones are read each time.
 const LEAST_NAMES: usize = 200;
@@ -79,7 +80,7 @@ impl Listings {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Listing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Repository, Rules, Storage, disk};
 use crate::error::{Code, Failure};
 use crate::name::is_below;
+use crate::sync::lock;
 
 /// A measure serves so long;
 const SERVES: Duration = Duration::from_secs(600);
@@ -28,9 +29,7 @@ struct Measured {
 
 impl Usage {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Measured>> {
-        self.0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.0)
     }
 }
 

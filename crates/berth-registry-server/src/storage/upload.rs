@@ -15,6 +15,7 @@ use super::check::digest_of;
 use super::{Repository, Rules, disk};
 use crate::error::{Code, Failure};
 use crate::name::is_upload_id;
+use crate::sync::lock;
 
 /// States of hashes that are kept between requests; what is beyond is read again.
 const MAX_RUNNING: usize = 4096;
@@ -264,8 +265,7 @@ impl super::Storage {
     }
 
     fn hashes(&self) -> std::sync::MutexGuard<'_, std::collections::HashMap<String, Running>> {
-        let hashes = self.inner.hashes.lock();
-        hashes.unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.inner.hashes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Handshakes with certificates that openssl has made.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use testkit::registry::certify;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -91,8 +91,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn look_again(tls: &Tls) {
-    let mut state = tls.state.lock().unwrap();
-    state.looked = Instant::now().checked_sub(LOOK_EVERY).unwrap();
+    tls.config.look_again();
 }
 
 #[test]
