@@ -9,11 +9,7 @@ use berth_registry::{Bytes, Client, Config, Error, PushOptions, PushedBlob, Regi
 use testkit::registry::Options;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(future)
+    berth_registry::runtime().unwrap().block_on(future)
 }
 
 fn push(config: Config, to: &Reference, bytes: &'static [u8]) -> Result<PushedBlob, Error> {

@@ -15,11 +15,7 @@ use testkit::evil_registry::{Content, EvilRegistry, Length, Recorded, Reply};
 use testkit::registry::{LOGIN, Options};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(future)
+    berth_registry::runtime().unwrap().block_on(future)
 }
 
 /// A busy machine may be slow, so what is not about waiting waits for long.

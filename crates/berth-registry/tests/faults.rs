@@ -12,11 +12,7 @@ use testkit::evil_registry::{Content, EvilRegistry, Recorded, Reply};
 use testkit::faults::Faults;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(future)
+    berth_registry::runtime().unwrap().block_on(future)
 }
 
 fn client(attempts: u32, longest_wait: Duration) -> Client {

@@ -15,11 +15,7 @@ use testkit::evil_registry::{Recorded, Reply};
 use testkit::registry::{LOGIN, Options};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(future)
+    berth_registry::runtime().unwrap().block_on(future)
 }
 
 fn basic(username: &str, password: &str) -> Login {

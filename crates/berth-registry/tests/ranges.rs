@@ -18,11 +18,7 @@ const BLOCK: usize = 64 << 10;
 const SIZE: usize = 9 * RANGE + 12_345;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(future)
+    berth_registry::runtime().unwrap().block_on(future)
 }
 
 /// Ranges from the first bytes on, however fast they come.
