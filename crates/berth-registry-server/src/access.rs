@@ -41,6 +41,12 @@ impl Rights {
         delete: true,
         ..Rights::NONE
     };
+    /// All of them.
+    pub const ALL: Rights = Rights {
+        pull: true,
+        push: true,
+        delete: true,
+    };
 }
 
 /// What the request is about.

@@ -20,7 +20,7 @@ use crate::cache::{self, Cache};
 use crate::changes::read_text;
 use crate::settings::Settings;
 use crate::setup::{Error, Warnings};
-use crate::storage::Storage;
+use crate::storage::{CollectOptions, Storage};
 use crate::tls;
 
 /// The whole file, explained.
@@ -67,12 +67,24 @@ pub struct Collect {
     pub uploads: Duration,
 }
 
+impl Collect {
+    /// For a collection.
+    pub fn options(self) -> CollectOptions {
+        CollectOptions {
+            grace: self.grace,
+            upload_ttl: self.uploads,
+            dry_run: false,
+        }
+    }
+}
+
 impl Default for Collect {
     fn default() -> Collect {
+        let options = CollectOptions::default();
         Collect {
             every: Some(Duration::from_secs(6 * 3600)),
-            grace: Duration::from_secs(24 * 3600),
-            uploads: Duration::from_secs(24 * 3600),
+            grace: options.grace,
+            uploads: options.upload_ttl,
         }
     }
 }

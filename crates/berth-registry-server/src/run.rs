@@ -126,16 +126,12 @@ async fn collecting(storage: Storage, when: Collect, rules: RuleSet, warnings: W
     let Some(every) = when.every else {
         return;
     };
+    let options = when.options();
     let mut wait = every.min(FIRST_COLLECTION);
     loop {
         tokio::time::sleep(wait).await;
         wait = every;
-        let (storage, rules) = (storage.clone(), rules.clone());
-        let options = CollectOptions {
-            grace: when.grace,
-            upload_ttl: when.uploads,
-            dry_run: false,
-        };
+        let (storage, rules, options) = (storage.clone(), rules.clone(), options.clone());
         let work = move || storage.collect(&options, &|name| rules.of(name));
         if let Ok(Err(source)) = tokio::task::spawn_blocking(work).await {
             warnings.tell(&Error::Collect { source }, "it is tried again later");

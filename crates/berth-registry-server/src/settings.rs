@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_oci::image::MAX_MANIFEST_BYTES;
+
 use crate::storage::RuleSet;
 
 /// All that the server has to be told, besides where it listens, its storage, and who may do what.
@@ -49,7 +51,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
             body_step_bytes: 4 << 10,
-            manifest_bytes: 4 << 20,
+            manifest_bytes: MAX_MANIFEST_BYTES,
             blob_bytes: 256 << 30,
             page_entries: 1000,
             stop_timeout: Duration::from_secs(10),

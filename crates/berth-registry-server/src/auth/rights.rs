@@ -29,17 +29,11 @@ impl Default for Table {
     fn default() -> Table {
         Table(vec![Entry {
             users: vec!["*".into()],
-            allow: ALL,
+            allow: Rights::ALL,
             ..Entry::default()
         }])
     }
 }
-
-const ALL: Rights = Rights {
-    pull: true,
-    push: true,
-    delete: true,
-};
 
 impl Table {
     /// Of these; none at all is the default.
@@ -117,7 +111,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_decides() {
         let table = Table::new(vec![
-            entry("", &["admin"], ALL, Rights::PULL),
+            entry("", &["admin"], Rights::ALL, Rights::PULL),
             entry("team", &["alice"], Rights::PUSH, Rights::NONE),
             entry("team", &["*"], Rights::PULL, Rights::NONE),
             entry(
@@ -130,7 +124,7 @@ mod tests {
         for (user, repository, want) in [
             (None, "public/x", Rights::PULL),
             (Some("bob"), "public/x", Rights::PULL),
-            (Some("admin"), "public/x", ALL),
+            (Some("admin"), "public/x", Rights::ALL),
             (None, "team", Rights::NONE),
             (None, "teams/x", Rights::PULL),
             (Some("alice"), "team/app", Rights::PUSH),
@@ -149,15 +143,15 @@ mod tests {
     #[test]
     fn without_entries_a_login_is_enough() {
         let table = Table::new(Vec::new());
-        assert_eq!(table.of(Some("anybody"), "a/b"), ALL);
+        assert_eq!(table.of(Some("anybody"), "a/b"), Rights::ALL);
         assert_eq!(table.of(None, "a/b"), Rights::NONE);
         assert!(!table.may_pull_somewhere(None) && table.may_pull_somewhere(Some("u")));
     }
 
     #[test]
     fn rights_are_sets() {
-        assert!(suffices(ALL, Rights::DELETE) && suffices(Rights::PULL, Rights::NONE));
+        assert!(suffices(Rights::ALL, Rights::DELETE) && suffices(Rights::PULL, Rights::NONE));
         assert!(!suffices(Rights::PULL, Rights::PUSH) && !suffices(Rights::PUSH, Rights::DELETE));
-        assert_eq!(both(ALL, Rights::PULL), Rights::PULL);
+        assert_eq!(both(Rights::ALL, Rights::PULL), Rights::PULL);
     }
 }

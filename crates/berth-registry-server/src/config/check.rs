@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use berth_oci::image::MAX_MANIFEST_BYTES;
 use berth_oci::reference::check_path;
 
 use super::file::{self, File, Right};
@@ -17,8 +18,6 @@ use crate::setup::Error;
 use crate::storage::{KeepTags, Retain, RuleSet, Rules};
 use crate::tls;
 
-/// Manifests are no larger, by whatever client.
-const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// Security: G4.
 const MAX_PAGE_ENTRIES: usize = 1000;
 /// What tokens call us, and how long ours are good.
@@ -238,7 +237,7 @@ fn sum(rights: &[Right]) -> Rights {
         Right::Pull => Rights::PULL,
         Right::Push => Rights::PUSH,
         Right::Delete => Rights::DELETE,
-        Right::All => plus(Rights::PUSH, Rights::DELETE),
+        Right::All => Rights::ALL,
     };
     rights.iter().map(one).fold(Rights::NONE, plus)
 }
@@ -374,11 +373,10 @@ fn caches(caches: Vec<file::Cache>, base: &Path) -> Result<Vec<Upstream>, Error>
         if file.insecure && file.ca.is_some() {
             return bad("cache.insecure", "with `ca` its certificate is checked");
         }
-        let ten_minutes = Duration::from_secs(600);
         all.push(Upstream {
             prefix,
             // 0s: upstream is asked each time.
-            ttl: file.ttl.map_or(ten_minutes, |span| span.0),
+            ttl: file.ttl.map_or(upstream.ttl, |span| span.0),
             login,
             ca: file.ca.map(|path| base.join(path)),
             insecure: file.insecure || upstream.insecure,

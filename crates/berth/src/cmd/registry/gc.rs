@@ -30,10 +30,11 @@ pub struct Gc {
 impl Verb for Gc {
     fn run(self, _: &Globals) -> Outcome {
         let (root, config) = self.place.open()?;
+        let set = config.collect.options();
         let options = CollectOptions {
-            grace: self.grace.unwrap_or(config.collect.grace),
-            upload_ttl: config.collect.uploads,
+            grace: self.grace.unwrap_or(set.grace),
             dry_run: self.dry_run,
+            ..set
         };
         let collected = run::collect(&root, &options, &config.settings.rules)?;
         let verb = if self.dry_run {
