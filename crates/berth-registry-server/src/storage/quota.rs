@@ -66,10 +66,14 @@ impl Repository {
     /// `NoSpace`; the disk's.
     pub(super) fn admit(&self, bytes: u64, rules: &Rules) -> Result<(), Failure> {
         match self.room(rules)? {
-            Some(room) if room < bytes => Err(Failure::new(
-                Code::NoSpace,
-                format!("the quota of `{}` is used up", rules.prefix),
-            )),
+            Some(room) if room < bytes => {
+                let whose = match rules.prefix.as_str() {
+                    "" => "this registry".to_owned(),
+                    prefix => format!("`{prefix}`"),
+                };
+                let message = format!("the quota of {whose} is used up");
+                Err(Failure::new(Code::NoSpace, message))
+            }
             _ => Ok(()),
         }
     }

@@ -30,15 +30,18 @@ impl Verb for Fsck {
         match problems.len() {
             0 => Ok(0),
             count => {
-                let hint = match self.repair {
+                // What is absent only a push can bring.
+                let is_removable = !self.repair && !problems.iter().all(|p| p.is_absent);
+                let hint = match is_removable {
                     true => {
-                        "push the images again: what is damaged was removed, or is replaced by a push"
-                    }
-                    false => {
                         "`berth registry fsck --repair` removes damaged blobs; then push the images again"
                     }
+                    false => {
+                        "push the images again: what is damaged was removed, or is replaced by a push"
+                    }
                 };
-                Err(Failure::new(format!("{count} problems")).hint(hint))
+                let plural = if count == 1 { "" } else { "s" };
+                Err(Failure::new(format!("{count} problem{plural}")).hint(hint))
             }
         }
     }
