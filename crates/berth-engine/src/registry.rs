@@ -1,6 +1,6 @@
-//! Verbs on tags in a registry that keeps their history. Needs no state of an engine.
+//! Verbs on registries: their tags, the histories of these, search. Needs no state of an engine.
 
-pub use berth_registry::{Change, Error};
+pub use berth_registry::{Change, Error, Hit, Server};
 
 use berth_oci::{Digest, Reference};
 use berth_registry::{Client, Config};
@@ -23,4 +23,20 @@ pub fn rollback(
     to: Option<&Digest>,
 ) -> Result<Digest, Error> {
     berth_registry::runtime()?.block_on(Client::new(config).rollback(reference, to))
+}
+
+/// The tags of the repository of `reference`, as its registry sorts them.
+///
+/// # Errors
+/// Not there, not allowed, not reachable, too many.
+pub fn tags(config: Config, reference: &Reference) -> Result<Vec<String>, Error> {
+    berth_registry::runtime()?.block_on(Client::new(config).tags(reference))
+}
+
+/// The repositories that `server` finds for `term`, at most `limit`.
+///
+/// # Errors
+/// Not allowed, not reachable; it has no search.
+pub fn search(config: Config, server: &Server, term: &str, limit: u32) -> Result<Vec<Hit>, Error> {
+    berth_registry::runtime()?.block_on(Client::new(config).search(server, term, limit))
 }

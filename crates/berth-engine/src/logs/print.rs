@@ -13,6 +13,8 @@ pub struct Printer<'a> {
     timestamps: bool,
     /// Keep the container from steering the user's terminal (security: D31).
     sanitize: bool,
+    /// Put a record's attributes before its line.
+    details: bool,
     /// Whether a line of standard output, of standard error, is unfinished.
     unfinished: [bool; 2],
     dropped: u64,
@@ -32,9 +34,16 @@ impl<'a> Printer<'a> {
             stderr,
             timestamps,
             sanitize,
+            details: false,
             unfinished: [false; 2],
             dropped: 0,
         }
+    }
+
+    /// With the attributes of each record before its line, as `docker logs --details` has them.
+    pub fn with_details(mut self, details: bool) -> Self {
+        self.details = details;
+        self
     }
 
     /// Writes one record.
@@ -51,8 +60,18 @@ impl<'a> Printer<'a> {
             LogStream::Stderr => (1, &mut self.stderr),
         };
         let mut line = String::with_capacity(record.text.len() + 32);
-        if self.timestamps && !self.unfinished[index] {
-            line.push_str(&format!("{:.9} ", record.time));
+        if !self.unfinished[index] {
+            if self.timestamps {
+                line.push_str(&format!("{:.9} ", record.time));
+            }
+            if self.details {
+                let pairs = record.attributes.iter();
+                let pairs: Vec<String> = pairs
+                    .map(|(key, value)| format!("{}={}", escaped(key), escaped(value)))
+                    .collect();
+                line.push_str(&pairs.join(","));
+                line.push(' ');
+            }
         }
         self.unfinished[index] = !record.text.ends_with('\n');
         if self.sanitize {
@@ -78,6 +97,21 @@ impl<'a> Printer<'a> {
             .and_then(|()| self.stderr.flush())
             .map_err(Error::Write)
     }
+}
+
+/// As in the query of a URL. Source: Go, `url.QueryEscape`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Leaves out control characters but line feed and tab. Colours stay: `ESC [ … m` steers nothing.
@@ -117,6 +151,8 @@ fn colour(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn record(stream: LogStream, text: &str) -> Record {
@@ -126,7 +162,28 @@ mod tests {
             time,
             text: text.to_owned(),
             dropped: 0,
+            attributes: BTreeMap::new(),
         }
+    }
+
+    /// As Docker 20.10 prints them; a record without any has the space alone.
+    #[test]
+    fn details_come_between_the_time_and_the_line() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut printer = Printer::new(&mut out, &mut err, true, false).with_details(true);
+        let attributes = [("b", "x y"), ("a", "1,2")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        printer
+            .print(&Record {
+                attributes: BTreeMap::from(attributes),
+                ..record(LogStream::Stdout, "one\n")
+            })
+            .unwrap();
+        printer.print(&record(LogStream::Stdout, "two\n")).unwrap();
+        let time = "2026-11-24T12:00:00.500000000Z";
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("{time} a=1%2C2,b=x+y one\n{time}  two\n")
+        );
     }
 
     #[test]

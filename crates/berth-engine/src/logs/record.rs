@@ -1,6 +1,7 @@
 //! One line of the log, as the monitor writes it (`berth_monitor::record`).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -26,9 +27,11 @@ pub struct Record {
     pub text: String,
     /// So many records before this one were lost because the disk was full.
     pub dropped: u64,
+    /// What log options such as `labels=` and `env=` had written with it.
+    pub attributes: BTreeMap<String, String>,
 }
 
-/// The wire form. Attributes that are not ours are left alone.
+/// The wire form.
 #[derive(Deserialize)]
 struct Line<'a> {
     #[serde(borrow, default)]
@@ -38,6 +41,8 @@ struct Line<'a> {
     time: Cow<'a, str>,
     #[serde(default)]
     dropped: u64,
+    #[serde(default)]
+    attrs: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -50,6 +55,7 @@ impl Record {
             time,
             text: line.log.into_owned(),
             dropped: line.dropped,
+            attributes: line.attrs,
         })
     }
 }
@@ -70,7 +76,9 @@ mod tests {
         assert_eq!(record.time.as_nanosecond() % 1_000_000_000, 5);
         let dockers =
             br#"{"log":"x","stream":"stdout","attrs":{"a":"b"},"time":"2024-01-02T03:04:05.12Z"}"#;
-        assert_eq!(Record::parse(dockers).unwrap().text, "x");
+        let dockers = Record::parse(dockers).unwrap();
+        assert_eq!(dockers.text, "x");
+        assert_eq!(dockers.attributes["a"], "b");
         let dropped =
             br#"{"log":"","stream":"stderr","dropped":17,"time":"2024-01-02T03:04:05.000000000Z"}"#;
         assert_eq!(Record::parse(dropped).unwrap().dropped, 17);

@@ -1,9 +1,11 @@
 //! `berth history`.
 
+use berth_oci::Platform;
 use jiff::Timestamp;
 
 use crate::context;
 use crate::globals::Globals;
+use crate::opts::security;
 use crate::verbs::{Outcome, Verb};
 use crate::view::image::{self, HistoryOptions};
 
@@ -19,6 +21,9 @@ pub struct History {
     /// Do not shorten anything
     #[arg(long)]
     no_trunc: bool,
+    /// Of an image for several platforms, the one for this, such as linux/arm64
+    #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
+    platform: Option<Platform>,
     /// Only ids
     #[arg(short, long)]
     quiet: bool,
@@ -29,7 +34,7 @@ pub struct History {
 impl Verb for History {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let details = engine.image_details(&self.image)?;
+        let details = engine.image_details_of(&self.image, self.platform.as_ref())?;
         let options = HistoryOptions {
             truncate: !self.no_trunc,
             human: self.human,

@@ -125,7 +125,7 @@ fn pruned(
 }
 
 /// The same for a dry run and for what was done, but for one word.
-fn told(pruned: &Pruned, word: &str) -> String {
+pub fn told(pruned: &Pruned, word: &str) -> String {
     let image = |step: &Removed| match step {
         Removed::Untagged(name) => format!("untagged: {name}"),
         Removed::Deleted(id) => format!("deleted: {id}"),

@@ -1,6 +1,6 @@
 //! `berth inspect`: containers, in Docker's JSON.
 
-use berth_engine::Engine;
+use berth_engine::{Container, Engine};
 use berth_oci::Platform;
 use serde::Serialize;
 
@@ -30,6 +30,9 @@ pub struct Inspect {
     /// Look for this only
     #[arg(long = "type", value_name = "TYPE", value_enum)]
     kind: Option<Kind>,
+    /// Show what a container has written, and with its image
+    #[arg(short, long)]
+    size: bool,
     /// Containers or images, by name or id
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -39,7 +42,7 @@ impl Verb for Inspect {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         print_all(&self.names, self.format.as_deref(), |name| {
-            look(&engine, name, self.kind)
+            look(&engine, name, self.kind, self.size)
         })
     }
 }
@@ -90,12 +93,16 @@ fn pretty(values: &[Value]) -> Result<String, Failure> {
 }
 
 /// A container of that name goes before an image.
-fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failure> {
+fn look(engine: &Engine, name: &str, kind: Option<Kind>, size: bool) -> Result<Value, Failure> {
     if kind != Some(Kind::Image) {
         match engine.find(name) {
             Ok(id) => {
                 let container = engine.inspect(&id)?;
-                return Ok(view::inspect::container(&container, engine.layout()));
+                let shown = view::inspect::container(&container, engine.layout());
+                return Ok(match size {
+                    true => with_sizes(shown, engine, &container),
+                    false => shown,
+                });
             }
             Err(berth_engine::Error::NoContainer { .. }) if kind.is_none() => {}
             Err(error) => return Err(error.into()),
@@ -108,6 +115,20 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>) -> Result<Value, Failur
                 .hint("`berth ps -a` and `berth images` list all"))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Docker's two sizes, in bytes; measuring reads whole directories.
+fn with_sizes(shown: Value, engine: &Engine, container: &Container) -> Value {
+    let own = engine.writable_bytes(&container.config.id);
+    let all = own.saturating_add(engine.image_bytes(container));
+    match shown {
+        Value::Struct(mut fields) => {
+            fields.push(("SizeRw".to_owned(), Value::Int(own.into())));
+            fields.push(("SizeRootFs".to_owned(), Value::Int(all.into())));
+            Value::Struct(fields)
+        }
+        other => other,
     }
 }
 
@@ -141,6 +162,9 @@ pub struct InspectContainer {
     /// Print with a Go template, or `json`
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
+    /// Show what it has written, and with its image
+    #[arg(short, long)]
+    size: bool,
     /// Containers, by name or id
     #[arg(required = true, value_name = "CONTAINER")]
     names: Vec<String>,
@@ -150,7 +174,7 @@ impl Verb for InspectContainer {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         print_all(&self.names, self.format.as_deref(), |name| {
-            look(&engine, name, Some(Kind::Container))
+            look(&engine, name, Some(Kind::Container), self.size)
         })
     }
 }

@@ -13,6 +13,9 @@ use crate::verbs::{Outcome, Verb};
 /// Show what a container wrote
 #[derive(Debug, clap::Args)]
 pub struct Logs {
+    /// Show the attributes of each line, which log options such as `labels=` and `env=` gave it
+    #[arg(long)]
+    details: bool,
     /// Go on showing until the container ends
     #[arg(short, long)]
     follow: bool,
@@ -59,7 +62,8 @@ impl Verb for Logs {
         // Bulk output is buffered; what is followed is seen at once.
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         let mut err = std::io::BufWriter::new(std::io::stderr().lock());
-        let mut printer = Printer::new(&mut out, &mut err, self.timestamps, sanitize);
+        let mut printer =
+            Printer::new(&mut out, &mut err, self.timestamps, sanitize).with_details(self.details);
         let flush_each = self.follow;
         logs::read(&path, &options, follow, &mut |record| {
             printer.print(record)?;

@@ -10,6 +10,7 @@ use berth_oci::{Platform, Reference};
 use crate::context;
 use crate::globals::Globals;
 use crate::image::is_untagged;
+use crate::opts::content_trust::ContentTrust;
 use crate::opts::security;
 use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
@@ -22,6 +23,8 @@ pub struct Push {
     /// Push all images of this name
     #[arg(short, long)]
     all_tags: bool,
+    #[command(flatten)]
+    content_trust: ContentTrust,
     /// Push the image for this platform alone, such as linux/arm64, not the whole index
     #[arg(long, value_name = "OS/ARCH", value_parser = security::platform)]
     platform: Option<Platform>,
@@ -48,6 +51,7 @@ pub struct Push {
 
 impl Verb for Push {
     fn run(self, globals: &Globals) -> Outcome {
+        self.content_trust.check()?;
         let reference = Reference::parse(&self.image)?;
         let engine = context::engine(globals)?;
         let untagged = is_untagged(&self.image);

@@ -13,6 +13,9 @@ pub struct Rmi {
     /// Remove an image with several names, or one that a stopped container uses; one that does not exist is no error
     #[arg(short, long)]
     force: bool,
+    /// Accepted for docker's sake: berth has no images that are only others' parents
+    #[arg(long)]
+    no_prune: bool,
     /// Images, by name or id
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,

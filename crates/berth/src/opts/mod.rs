@@ -1,6 +1,7 @@
 //! Parsers of option values, as docker's users write them: pure functions from text to plain data.
 //! An `Err` is one sentence for the user; clap puts the option's name before it.
 
+pub mod content_trust;
 pub mod env;
 pub mod mount;
 pub mod number;

@@ -16,6 +16,7 @@ pub fn all() -> Vec<Entry> {
     entries.extend([
         verb::<cmd::login::Login>("login", "Log in to a registry"),
         verb::<cmd::logout::Logout>("logout", "Forget the login for a registry"),
+        verb::<cmd::search::Search>("search", "Search a registry for images"),
         verb::<cmd::images::Images>("images", "List images"),
         verb::<cmd::rmi::Rmi>(
             "rmi",
