@@ -5,7 +5,7 @@
 //! descriptors: what is open on the host stays on the host (security: R11, K8).
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use berth_fs::Durability;
@@ -41,6 +41,53 @@ impl Engine {
     /// # Errors
     /// [`Error::WrongState`] when the container does not run or is paused; [`Error::Invalid`] for the user.
     pub fn exec(&self, id: &ContainerId, request: &ExecRequest) -> Result<i32, Error> {
+        let mut prepared = self.prepare_exec(id, request, None, None)?;
+        let command = prepared.command();
+        command.args(request.detach.then_some("-d"));
+        let result = run(command, request);
+        result.map_err(|source| Error::Helper {
+            program: self.options.runtime.clone(),
+            source,
+        })
+    }
+
+    /// The runtime's command that runs the process and ends with its exit code; it has no streams yet. `console`: a
+    /// socket that listens for the terminal; `pid_file`: where the process's pid is written.
+    ///
+    /// # Errors
+    /// As [`Engine::exec`].
+    pub fn prepare_exec(
+        &self,
+        id: &ContainerId,
+        request: &ExecRequest,
+        console: Option<&Path>,
+        pid_file: Option<&Path>,
+    ) -> Result<PreparedExec, Error> {
+        self.may_exec(id)?;
+        let process = self.describe(id, request)?;
+        let mut command = Command::new(&self.options.runtime);
+        command.arg("exec").args(request.tty.then_some("-t"));
+        for (flag, path) in [("--console-socket", console), ("--pid-file", pid_file)] {
+            if let Some(path) = path {
+                command.arg(flag).arg(path);
+            }
+        }
+        command
+            .arg("--task")
+            .arg(self.layout.task(id))
+            .arg("-p")
+            .arg(&process.0);
+        Ok(PreparedExec {
+            command,
+            _process: process,
+        })
+    }
+
+    /// Whether a process can be started in it now.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it does not run or is paused.
+    pub fn may_exec(&self, id: &ContainerId) -> Result<(), Error> {
         self.running(id, "execute in")?;
         if self.status(id)? == Status::Paused {
             return Err(Error::WrongState {
@@ -50,20 +97,7 @@ impl Engine {
                 hint: "`berth unpause` lets it run on",
             });
         }
-        let process = self.describe(id, request)?;
-        let mut command = Command::new(&self.options.runtime);
-        command.arg("exec").args(request.tty.then_some("-t"));
-        command.args(request.detach.then_some("-d"));
-        command
-            .arg("--task")
-            .arg(self.layout.task(id))
-            .arg("-p")
-            .arg(&process.0);
-        let result = run(&mut command, request);
-        result.map_err(|source| Error::Helper {
-            program: self.options.runtime.clone(),
-            source,
-        })
+        Ok(())
     }
 
     /// Writes the process as a file beside the bundle: the container's own, with what was asked changed.
@@ -114,6 +148,19 @@ impl Engine {
         let path = self.layout.bundle(id).join(name);
         json::write(&path, &process, Durability::Volatile)?;
         Ok(Described(path))
+    }
+}
+
+/// A process that can be started. It is to be kept until that has happened.
+pub struct PreparedExec {
+    command: Command,
+    _process: Described,
+}
+
+impl PreparedExec {
+    /// The runtime, which stays until the process has ended.
+    pub fn command(&mut self) -> &mut Command {
+        &mut self.command
     }
 }
 

@@ -87,8 +87,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "berth-docker",
+        &["berth-engine", "berth-sys", "berth-oci", "berth-model"],
+    ),
+    (
         "berth",
         &[
+            "berth-docker",
             "berth-engine",
             "berth-registry-server",
             "berth-sys",
@@ -115,6 +120,7 @@ const MAY_AWAIT: &[&str] = &[
     "berth-registry-server",
     "berth-registry-server-fuzz",
     "berth-engine",
+    "berth-docker",
     "berth",
 ];
 

@@ -1,6 +1,6 @@
 //! One connection to a monitor.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use berth_monitor::packet::{self, FromMonitor, Wants};
@@ -104,14 +104,17 @@ impl AttachStream {
     /// # Errors
     /// [`Error::Talk`], [`Error::Protocol`].
     pub fn try_receive(&mut self) -> Result<Option<Event<'_>>, Error> {
-        match self.receive_packet(RecvFlags::DONTWAIT) {
-            Ok(Some(FromMonitor::Attached)) => Ok(None),
-            Err(Error::Talk {
-                source: Errno::AGAIN,
-                ..
-            }) => Ok(None),
-            Ok(_) => Ok(Some(event(self.parse()?))),
-            Err(error) => Err(error),
+        loop {
+            match self.receive_packet(RecvFlags::DONTWAIT) {
+                // The answer to a foreground connection; what follows it may be there already.
+                Ok(Some(FromMonitor::Attached)) => {}
+                Err(Error::Talk {
+                    source: Errno::AGAIN,
+                    ..
+                }) => return Ok(None),
+                Ok(_) => return Ok(Some(event(self.parse()?))),
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -197,6 +200,12 @@ impl AttachStream {
                 Err(source) => return Err(talk("write to")(source)),
             }
         }
+    }
+}
+
+impl AsRawFd for AttachStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod completion;
 pub mod container_options;
 pub mod container_prune;
 pub mod create;
+pub mod daemon;
 pub mod df;
 pub mod diff;
 pub mod exec;

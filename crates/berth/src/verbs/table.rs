@@ -59,6 +59,7 @@ pub fn all() -> Vec<Entry> {
             system_group,
             system,
         ),
+        verb::<cmd::daemon::Daemon>("daemon", "Serve the Docker Engine API"),
         verb::<cmd::info::Info>("info", "Show what the engine works with"),
         verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
         verb::<cmd::unshare::Unshare>(

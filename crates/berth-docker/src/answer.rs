@@ -1,0 +1,108 @@
+//! Answers.
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, UPGRADE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::serve::body::Body;
+use crate::serve::sink::{self, Sink};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer that is being made.
+#[derive(Debug)]
+pub(crate) struct Answer(Response<Body>);
+
+impl Answer {
+    /// Without a body.
+    pub(crate) fn empty(status: StatusCode) -> Answer {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = status;
+        Answer(response)
+    }
+
+    /// 204: done, and nothing to say.
+    pub(crate) fn done() -> Answer {
+        Answer::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// 304: it is so already.
+    pub(crate) fn as_it_was() -> Answer {
+        Answer::empty(StatusCode::NOT_MODIFIED)
+    }
+
+    /// 200 with a document.
+    pub(crate) fn json(document: &impl Serialize) -> Answer {
+        // Our documents have only text for keys.
+        let mut bytes = serde_json::to_vec(document).expect("our documents become JSON");
+        bytes.push(b'\n');
+        Answer::bytes(bytes).header(CONTENT_TYPE, JSON)
+    }
+
+    /// 201 with a document.
+    pub(crate) fn created(document: &impl Serialize) -> Answer {
+        Answer::json(document).status(StatusCode::CREATED)
+    }
+
+    /// 200 with these bytes.
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Answer {
+        Answer(Response::new(Body::Whole(bytes.into())))
+    }
+
+    /// 200 with what `work` writes, in a thread of its own. The head is sent at once.
+    pub(crate) fn stream(
+        content_type: &'static str,
+        work: impl FnOnce(Sink) + Send + 'static,
+    ) -> Answer {
+        let (sink, body) = sink::channel();
+        tokio::task::spawn_blocking(move || work(sink));
+        Answer(Response::new(body)).header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    /// 200 with a body that async code fills.
+    pub(crate) fn pieces(content_type: &'static str) -> (Sink, Answer) {
+        let (sink, body) = sink::channel();
+        let answer = Answer(Response::new(body));
+        (
+            sink,
+            answer.header(CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        )
+    }
+
+    /// 101: the connection becomes a stream.
+    pub(crate) fn upgraded(content_type: &'static str) -> Answer {
+        Answer::empty(StatusCode::SWITCHING_PROTOCOLS)
+            .header(CONNECTION, HeaderValue::from_static("Upgrade"))
+            .header(UPGRADE, HeaderValue::from_static("tcp"))
+            .header(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    pub(crate) fn status(mut self, status: StatusCode) -> Answer {
+        *self.0.status_mut() = status;
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Answer {
+        self.0.headers_mut().insert(name, value);
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        self.0
+    }
+}
+
+impl From<Failure> for Answer {
+    fn from(failure: Failure) -> Answer {
+        #[derive(Serialize)]
+        struct Document {
+            message: String,
+        }
+        let document = Document {
+            message: failure.message,
+        };
+        Answer::json(&document).status(failure.status)
+    }
+}

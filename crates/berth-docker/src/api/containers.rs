@@ -1,0 +1,36 @@
+//! Containers.
+
+pub(crate) mod attach;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod pause;
+pub(crate) mod remove;
+pub(crate) mod rename;
+pub(crate) mod resize;
+pub(crate) mod restart;
+mod session;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod top;
+pub(crate) mod unpause;
+pub(crate) mod wait;
+
+use std::time::Duration;
+
+use crate::ask::Ask;
+use crate::error::Failure;
+
+/// The signal that a request names, by name or number.
+fn signal(ask: &Ask) -> Result<Option<i32>, Failure> {
+    let parse = |text: &str| {
+        berth_model::signal::parse(text)
+            .map_err(|_| Failure::bad(format!("Invalid signal: {text}")))
+    };
+    ask.query.get("signal").map(parse).transpose()
+}
+
+/// How long a stop may take; below zero for ever.
+fn timeout(ask: &Ask) -> Result<Option<Duration>, Failure> {
+    let seconds: Option<i64> = ask.query.number("t")?;
+    Ok(seconds.map(|seconds| u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)))
+}

@@ -1,0 +1,18 @@
+//! `POST /containers/{id}/restart`.
+
+use super::{signal, timeout};
+use crate::answer::Answer;
+use crate::ask::Ask;
+use crate::error::Failure;
+
+pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
+    let (signal, timeout) = (signal(&ask)?, timeout(&ask)?);
+    let name = name.to_owned();
+    let restarted = ask.work(move |engine| {
+        let id = engine.find(&name)?;
+        engine.stop(&id, signal, timeout)?;
+        engine.start(&id, Default::default())
+    });
+    restarted.await?;
+    Ok(Answer::done())
+}

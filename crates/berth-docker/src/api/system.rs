@@ -1,0 +1,4 @@
+//! The engine as a whole.
+
+pub(crate) mod ping;
+pub(crate) mod version;

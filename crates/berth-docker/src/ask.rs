@@ -1,0 +1,157 @@
+//! A request, as its handler sees it.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_engine::Engine;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, UPGRADE};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use serde::de::DeserializeOwned;
+
+use crate::answer::Answer;
+use crate::error::Failure;
+use crate::query::Query;
+use crate::serve::sink::Source;
+use crate::serve::stream::{self, Back, Input};
+use crate::{Docker, Version};
+
+/// Bytes of a document that a client may send.
+const MAX_DOCUMENT: usize = 4 << 20;
+/// How long a document may take to come.
+const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request.
+pub(crate) struct Ask {
+    pub(crate) docker: Arc<Docker>,
+    pub(crate) version: Version,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: Query,
+    pub(crate) body: Incoming,
+    pub(crate) upgrade: Option<OnUpgrade>,
+    /// The connection itself, to see whether the client is still there.
+    pub(crate) peer: Arc<OwnedFd>,
+}
+
+impl Ask {
+    /// Calls the engine where waiting stops no other request.
+    pub(crate) async fn work<T, E>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        Failure: From<E>,
+    {
+        let engine = self.docker.engine.clone();
+        Ok(tokio::task::spawn_blocking(move || work(&engine)).await??)
+    }
+
+    /// The document that the client sends.
+    pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
+        let bytes = self.document().await?;
+        self.check_content_type(&bytes)?;
+        read(&bytes)
+    }
+
+    /// The same, where it may be left out.
+    pub(crate) async fn json_or_default<T: DeserializeOwned + Default>(
+        &mut self,
+    ) -> Result<T, Failure> {
+        let bytes = self.document().await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(T::default());
+        }
+        self.check_content_type(&bytes)?;
+        read(&bytes)
+    }
+
+    async fn document(&mut self) -> Result<Bytes, Failure> {
+        let read = async {
+            let mut bytes = BytesMut::new();
+            while let Some(frame) = self.body.frame().await {
+                let frame = frame.map_err(|error| {
+                    Failure::bad(format!("the request's body broke off: {error}"))
+                })?;
+                if let Ok(data) = frame.into_data() {
+                    if bytes.len() + data.len() > MAX_DOCUMENT {
+                        return Err(Failure::new(
+                            StatusCode::PAYLOAD_TOO_LARGE,
+                            format!("the request's body has more than {MAX_DOCUMENT} bytes"),
+                        ));
+                    }
+                    bytes.extend_from_slice(&data);
+                }
+            }
+            Ok(bytes.freeze())
+        };
+        tokio::time::timeout(DOCUMENT_TIMEOUT, read)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request's body comes too slowly",
+                ))
+            })
+    }
+
+    /// A page of another site can send only other types without asking first (security: D14).
+    fn check_content_type(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let given = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        let given = given.split(';').next().unwrap_or("").trim();
+        if bytes.is_empty() || given.eq_ignore_ascii_case("application/json") {
+            return Ok(());
+        }
+        Err(Failure::bad(format!(
+            "unsupported Content-Type header ({given}): must be 'application/json'"
+        )))
+    }
+
+    /// The body as a reader for a thread.
+    pub(crate) fn into_source(self) -> Source {
+        Source::new(self.body)
+    }
+
+    /// Makes a stream of the connection: the answer to give, and its two directions once that was given.
+    pub(crate) fn hijack(
+        self,
+        content_type: &'static str,
+    ) -> (
+        Answer,
+        impl Future<Output = Option<(Input, Back)>> + Send + 'static,
+    ) {
+        let wanted = self.headers.contains_key(UPGRADE);
+        let (answer, upgrade, plain) = match self.upgrade {
+            Some(upgrade) if wanted => (Answer::upgraded(content_type), Some(upgrade), None),
+            _ => {
+                let (sink, answer) = Answer::pieces(content_type);
+                (
+                    answer,
+                    None,
+                    Some((Input::Body(self.body), Back::Body(sink))),
+                )
+            }
+        };
+        let directions = async move {
+            match upgrade {
+                Some(upgrade) => stream::upgraded(upgrade).await.ok(),
+                None => plain,
+            }
+        };
+        (answer, directions)
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| Failure::bad(format!("invalid JSON: {error}")))
+}

@@ -1,0 +1,117 @@
+//! Failures as clients get them: a status and `{"message": …}`.
+
+use std::error::Error as StdError;
+
+use berth_model::ErrorKind;
+use http::StatusCode;
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Failure {
+        Failure {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// What the client sent makes no sense.
+    pub(crate) fn bad(message: impl Into<String>) -> Failure {
+        Failure::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What was named is not there.
+    pub(crate) fn absent(message: impl Into<String>) -> Failure {
+        Failure::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// An endpoint that this version of berth does not have.
+    pub(crate) fn not_here(what: &str) -> Failure {
+        Failure::new(
+            StatusCode::NOT_IMPLEMENTED,
+            format!("{what} is not implemented by this version of berth"),
+        )
+    }
+
+    /// One line of an error, its causes and what to do.
+    pub(crate) fn of(
+        error: &(dyn StdError + 'static),
+        kind: ErrorKind,
+        hint: Option<String>,
+    ) -> Failure {
+        let causes = berth_model::error::causes(error);
+        let mut message = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        if let Some(hint) = hint {
+            message = format!("{message} ({hint})");
+        }
+        Failure::new(status(kind), message)
+    }
+}
+
+/// The one table of kinds of errors and HTTP's status codes.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::AlreadyExists | ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+        ErrorKind::Denied => StatusCode::FORBIDDEN,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorKind::Corrupt | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<berth_engine::Error> for Failure {
+    fn from(error: berth_engine::Error) -> Failure {
+        use berth_engine::Error;
+        match &error {
+            // Clients look for these words.
+            Error::NoContainer { name } => Failure::absent(format!("No such container: {name}")),
+            Error::NameTaken { name, id } => Failure::new(
+                StatusCode::CONFLICT,
+                format!(
+                    "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to \
+                     remove (or rename) that container to be able to reuse that name."
+                ),
+            ),
+            _ => Failure::of(&error, error.kind(), error.hint()),
+        }
+    }
+}
+
+/// Every crate's error has `kind` and `hint`; so each becomes a failure in the same way.
+macro_rules! failures {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Failure {
+                Failure::of(&error, error.kind(), error.hint())
+            }
+        }
+    )*};
+}
+
+failures! {
+    berth_engine::attach::Error,
+    berth_engine::image::Error,
+    berth_engine::logs::Error,
+}
+
+impl From<tokio::task::JoinError> for Failure {
+    fn from(_: tokio::task::JoinError) -> Failure {
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the work for this request panicked: that is a bug in berth",
+        )
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}

@@ -1,0 +1,51 @@
+//! The Docker Engine API over the engine: what Docker's clients (its command, compose, SDKs, testcontainers) speak.
+//!
+//! A face: it translates, and no more. One request goes one way:
+//!
+//! ```text
+//! connection ─ ask ─ route ─► api/GROUP/VERB ─► engine          serve/: HTTP and streams, nothing of Docker
+//!                                  │                            api/: one handler an endpoint
+//!                                  └─ form/: documents ↔ model  form/: Docker's spelling; pure
+//! ```
+//! Source: Docker Engine API 1.40 to 1.53.
+
+mod answer;
+mod api;
+mod ask;
+mod error;
+mod execs;
+mod pending;
+mod query;
+mod route;
+mod run;
+mod serve;
+mod version;
+
+pub use run::{Error, run};
+pub use serve::{Listener, Server};
+pub use version::{MAX, MIN, Version};
+
+use std::sync::Arc;
+
+use berth_engine::Engine;
+
+use execs::Execs;
+use pending::Waiting;
+
+/// What all requests share.
+pub struct Docker {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) waiting: Waiting,
+    pub(crate) execs: Execs,
+}
+
+impl Docker {
+    /// Over this engine, the same that the command uses.
+    pub fn new(engine: Arc<Engine>) -> Docker {
+        Docker {
+            engine,
+            waiting: Waiting::default(),
+            execs: Execs::default(),
+        }
+    }
+}

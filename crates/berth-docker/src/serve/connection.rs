@@ -1,0 +1,49 @@
+//! One connection: its requests, one after the other, until it ends or becomes a stream.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::body::Body;
+use crate::{Docker, route};
+
+/// The longest head of a request, in bytes.
+const HEAD_BYTES: usize = 64 << 10;
+/// How long a head may take to come.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves it until it ends, for whatever reason: that is the client's matter.
+pub(crate) async fn serve<S>(docker: Arc<Docker>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
+{
+    let Ok(peer) = stream.as_fd().try_clone_to_owned() else {
+        // There is no room for one descriptor more; the client tries again.
+        return;
+    };
+    let peer = Arc::new(peer);
+    let service = service_fn(move |request| respond(docker.clone(), peer.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    _ = connection.with_upgrades().await;
+}
+
+async fn respond(
+    docker: Arc<Docker>,
+    peer: Arc<OwnedFd>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    Ok(route::answer(docker, peer, request).await)
+}

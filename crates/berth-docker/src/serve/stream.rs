@@ -1,0 +1,123 @@
+//! A connection that becomes a stream in both directions (Docker's "hijacking"): raw, or the client's output in frames.
+//!
+//! A client that asks with `Upgrade: tcp` gets `101` and the connection itself, and may end its direction alone (half
+//! close). Another one gets `200`, sends its input as the body of the request, and reads the body of the answer.
+//!
+//! ```text
+//! frame: stream:u8 (1 output, 2 error output) 0 0 0 length:u32be bytes…      only without a terminal
+//! ```
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+
+use super::sink::Sink;
+
+/// Bytes that are read of a client at once.
+const READ_BYTES: usize = 32 << 10;
+
+/// Which of a process's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Stdout = 1,
+    Stderr = 2,
+}
+
+/// The bytes as one frame.
+pub(crate) fn frame(output: Output, bytes: &[u8]) -> Bytes {
+    let mut framed = BytesMut::with_capacity(8 + bytes.len());
+    framed.put_slice(&[output as u8, 0, 0, 0]);
+    framed.put_u32(bytes.len() as u32);
+    framed.put_slice(bytes);
+    framed.freeze()
+}
+
+/// What comes from the client.
+pub(crate) enum Input {
+    Connection(ReadHalf<TokioIo<Upgraded>>),
+    Body(Incoming),
+    /// Nothing comes.
+    Ended,
+}
+
+impl Input {
+    /// The next piece; `None` at its end, or when the client is gone.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            match self {
+                Input::Connection(half) => {
+                    let mut piece = BytesMut::with_capacity(READ_BYTES);
+                    return match half.read_buf(&mut piece).await {
+                        Ok(0) | Err(_) => None,
+                        Ok(_) => Some(piece.freeze()),
+                    };
+                }
+                Input::Body(body) => match body.frame().await? {
+                    Ok(frame) => match frame.into_data() {
+                        Ok(data) if !data.is_empty() => return Some(data),
+                        _ => {}
+                    },
+                    Err(_) => return None,
+                },
+                Input::Ended => return None,
+            }
+        }
+    }
+}
+
+/// Where the client reads.
+pub(crate) enum Back {
+    Connection(WriteHalf<TokioIo<Upgraded>>),
+    Body(Sink),
+}
+
+impl Back {
+    /// Sends a piece.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(crate) async fn send(&mut self, bytes: Bytes) -> io::Result<()> {
+        match self {
+            Back::Connection(half) => half.write_all(&bytes).await,
+            Back::Body(sink) => sink.send(bytes).await,
+        }
+    }
+
+    /// Ends our direction.
+    pub(crate) async fn end(self) {
+        if let Back::Connection(mut half) = self {
+            // A client that is gone needs no end.
+            _ = half.shutdown().await;
+        }
+    }
+}
+
+/// Whether nobody reads any more at the other end. A client that has only ended its own direction is still there; a
+/// peer over TCP is known to be gone only when it is written to.
+pub(crate) fn is_gone(peer: &OwnedFd) -> bool {
+    let mut look = [PollFd::new(peer, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut look, Some(&now)).is_ok()
+        && look[0]
+            .revents()
+            .intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Both directions of a connection that was upgraded.
+///
+/// # Errors
+/// The client went before.
+pub(crate) async fn upgraded(upgrade: OnUpgrade) -> hyper::Result<(Input, Back)> {
+    let (read, write) = tokio::io::split(TokioIo::new(upgrade.await?));
+    Ok((Input::Connection(read), Back::Connection(write)))
+}
