@@ -1,9 +1,11 @@
 //! Request + image → a container on disk. The rename at the end is the commit point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_fs::{Durability, Lock, LockMode};
-use berth_model::config::{ImageUsed, MountConfig, MountKind, NetworkMode, ProcessConfig, SCHEMA};
+use berth_model::config::{
+    HealthConfig, ImageUsed, MountConfig, NetworkMode, Port, ProcessConfig, SCHEMA,
+};
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::digest::Digest;
 use berth_oci::image::RunConfig;
@@ -13,9 +15,10 @@ use crate::ready::ReadyImage;
 use crate::request::CreateRequest;
 use crate::{Engine, Error, env, json};
 
+mod refuse;
+
 /// SIGTERM.
 pub(crate) const STOP_SIGNAL: i32 = 15;
-const STOP_TIMEOUT_S: u32 = 10;
 const PIDS: i64 = 4096;
 pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -29,6 +32,7 @@ impl Engine {
         let id = random_id()?;
         let chain = image.chain.clone();
         let make = request.make_sources.clone();
+        refuse::unknown(&request)?;
         let mut config = configure(&id, request, image)?;
         make_sources(&make)?;
         // From the first thing that is made on; until the commit nothing names it.
@@ -113,37 +117,27 @@ fn configure(
     image: ReadyImage,
 ) -> Result<ContainerConfig, Error> {
     let mut causes = request.causes.clone();
-    let run = image.config.config.clone();
-    let process = process(&request, &run, &mut causes)?;
+    let run = &image.config.config;
+    let process = process(&request, run, &mut causes)?;
     let mut labels = run.labels.clone();
     labels.extend(request.labels.clone());
-    let stop_signal = match (request.stop_signal, run.stop_signal.as_str()) {
-        (Some(signal), _) => signal,
-        (None, name) if !name.is_empty() => {
-            berth_model::signal::parse(name).map_err(|message| Error::Invalid {
-                message: format!("the image's stop signal: {message}"),
-                hint: Some("give one: --stop-signal TERM".to_owned()),
-            })?
-        }
-        (None, _) => STOP_SIGNAL,
-    };
     let mut resources = request.resources.clone();
     if resources.pids.is_none() {
         resources.pids = Some(PIDS);
         causes.entry("pids".into()).or_insert("default".into());
     }
+    let stop_signal = stop_signal(request.stop_signal, run)?;
+    let health = health(request.health, run, &mut causes);
     let name = match request.name {
         Some(name) => name.strip_prefix('/').map(str::to_owned).unwrap_or(name),
         None => crate::moniker::make(id),
     };
     let network = request.network.unwrap_or(NetworkMode::None);
-    let hostname = request.hostname.unwrap_or_else(|| match network {
-        NetworkMode::Host => rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
-        NetworkMode::None => id.short().to_owned(),
-    });
+    let hostname = match request.hostname {
+        Some(name) => name,
+        None if network == NetworkMode::Host => host_name(),
+        None => id.short().to_owned(),
+    };
     Ok(ContainerConfig {
         schema: SCHEMA,
         id: id.clone(),
@@ -151,16 +145,26 @@ fn configure(
         created: crate::clock::now(),
         process,
         hostname,
+        domainname: request.domainname,
         labels,
-        mounts: with_image_volumes(request.mounts, &run, &mut causes),
+        annotations: request.annotations,
+        mounts: with_image_volumes(request.mounts, run, &mut causes),
+        volumes_from: request.volumes_from,
+        volume_driver: request.volume_driver,
         network,
+        networking: request.networking,
+        exposed_ports: exposed_ports(request.exposed_ports, run),
+        namespaces: request.namespaces,
         resources,
         security: request.security,
         read_only: request.read_only,
         auto_remove: request.auto_remove,
         init: request.init,
         stop_signal,
-        stop_timeout_s: request.stop_timeout_s.unwrap_or(STOP_TIMEOUT_S),
+        stop_timeout_s: request.stop_timeout_s,
+        health,
+        restart: request.restart,
+        runtime: request.runtime,
         log: request.log.unwrap_or_default(),
         image: ImageUsed {
             reference: image.reference,
@@ -170,6 +174,58 @@ fn configure(
         },
         causes,
     })
+}
+
+pub(crate) fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn stop_signal(asked: Option<i32>, run: &RunConfig) -> Result<i32, Error> {
+    match (asked, run.stop_signal.as_str()) {
+        (Some(signal), _) => Ok(signal),
+        (None, "") => Ok(STOP_SIGNAL),
+        (None, name) => berth_model::signal::parse(name).map_err(|message| Error::Invalid {
+            message: format!("the image's stop signal: {message}"),
+            hint: Some("give one: --stop-signal TERM".to_owned()),
+        }),
+    }
+}
+
+/// What is asked for, over what the image says, field by field. Numbers of the image that make no sense are
+/// as if it had not said them.
+fn health(
+    asked: Option<HealthConfig>,
+    run: &RunConfig,
+    causes: &mut BTreeMap<String, String>,
+) -> Option<HealthConfig> {
+    let image = run.healthcheck.as_ref().map(|check| {
+        let nanos = |value: i64| u64::try_from(value).unwrap_or(0);
+        HealthConfig {
+            test: check.test.clone(),
+            interval_ns: nanos(check.interval),
+            timeout_ns: nanos(check.timeout),
+            retries: u32::try_from(check.retries).unwrap_or(0),
+            start_period_ns: nanos(check.start_period),
+            start_interval_ns: nanos(check.start_interval),
+        }
+    });
+    if asked.is_none() && image.is_some() {
+        causes.entry("health".into()).or_insert("image".into());
+    }
+    match (asked, image) {
+        (Some(asked), Some(image)) => Some(asked.over(&image)),
+        (asked, image) => asked.or(image),
+    }
+}
+
+/// Those of the image that are none are left out.
+fn exposed_ports(mut asked: BTreeSet<Port>, run: &RunConfig) -> BTreeSet<Port> {
+    let image = run.exposed_ports.keys();
+    asked.extend(image.filter_map(|text| Port::range(text).ok()).flatten());
+    asked
 }
 
 fn process(
@@ -227,6 +283,8 @@ fn process(
         tty: request.tty,
         stdin: request.stdin,
         stdin_once: request.stdin_once,
+        attach: request.attach.clone(),
+        shell: run.shell.clone(),
     })
 }
 
@@ -261,16 +319,9 @@ fn with_image_volumes(
             .entry(format!("mounts.{destination}"))
             .or_insert_with(|| "image".to_owned());
         mounts.push(MountConfig {
-            kind: MountKind::Volume,
-            source: String::new(),
             destination,
-            read_only: false,
-            propagation: None,
-            tmpfs_size_bytes: None,
-            tmpfs_mode: None,
-            options: Vec::new(),
-            no_copy: false,
             anonymous: true,
+            ..MountConfig::default()
         });
     }
     mounts

@@ -142,7 +142,7 @@ pub fn build_spec(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Spec,
         hostname: config.hostname.clone(),
         mounts: mounts::all(config, inputs)?,
         linux: Some(Linux {
-            namespaces: namespaces(config.network),
+            namespaces: namespaces(&config.network),
             devices: if privileged && !inputs.rootless {
                 inputs.host_devices.clone()
             } else {
@@ -208,7 +208,7 @@ fn process(
     })
 }
 
-fn namespaces(network: NetworkMode) -> Vec<Namespace> {
+fn namespaces(network: &NetworkMode) -> Vec<Namespace> {
     let mut kinds = vec![
         NamespaceKind::Pid,
         NamespaceKind::Mount,
@@ -216,7 +216,7 @@ fn namespaces(network: NetworkMode) -> Vec<Namespace> {
         NamespaceKind::Uts,
         NamespaceKind::Cgroup,
     ];
-    if network == NetworkMode::None {
+    if *network != NetworkMode::Host {
         kinds.push(NamespaceKind::Network);
     }
     kinds

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use berth_cgroup::Cgroup;
 use berth_model::status::Exit;
 use berth_model::task::Pid;
-use berth_model::{ContainerId, Status};
+use berth_model::{ContainerConfig, ContainerId, Status};
 
 use crate::{Engine, Error, exit, observe};
 
@@ -13,6 +13,18 @@ const SIGKILL: i32 = 9;
 
 /// How long a killed container may take to be gone before we say that the kernel holds it.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than any machine runs.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// How long `stop` waits when nobody says.
+fn stop_timeout(config: &ContainerConfig) -> Duration {
+    match config.stop_timeout_s {
+        None => STOP_TIMEOUT,
+        Some(seconds) => u64::try_from(seconds).map_or(FOR_EVER, Duration::from_secs),
+    }
+}
 
 impl Engine {
     /// Sends a signal to init. SIGKILL ends the container whatever it does, frozen ones too.
@@ -47,7 +59,7 @@ impl Engine {
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
         let config = self.config(id)?;
-        let timeout = timeout.unwrap_or(Duration::from_secs(config.stop_timeout_s.into()));
+        let timeout = timeout.unwrap_or_else(|| stop_timeout(&config));
         let Ok(pid) = self.running(id, "stop") else {
             self.settle(id);
             return Ok(());

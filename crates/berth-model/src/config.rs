@@ -1,10 +1,31 @@
 //! What a container was asked to be: `containers/<id>/config.json`, immutable once committed.
+//!
+//! A field that came later has a default, so that the containers of an earlier berth still load, and is
+//! left out of the file while it has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::ContainerId;
+
+mod health;
+mod log;
+mod mount;
+mod namespaces;
+mod network;
+mod resources;
+mod restart;
+mod security;
+
+pub use health::HealthConfig;
+pub use log::LogConfig;
+pub use mount::{MountConfig, MountKind, MountSyntax, VolumesFrom};
+pub use namespaces::{CgroupMode, IpcMode, NamespaceConfig, PidMode, UserMode, UtsMode};
+pub use network::{NetworkConfig, NetworkMode, Port, PortBinding, Protocol};
+pub use resources::{BlkioConfig, CpuConfig, DeviceConfig, DeviceValue, ResourceConfig, ULIMITS};
+pub use restart::{RestartKind, RestartPolicy};
+pub use security::{SeccompChoice, SecurityConfig};
 
 /// The version of the file's form.
 pub const SCHEMA: u32 = 1;
@@ -26,12 +47,33 @@ pub struct ContainerConfig {
     pub process: ProcessConfig,
     /// Host name inside; empty: the short id.
     pub hostname: String,
+    /// NIS domain name inside.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub domainname: String,
     /// Labels: the image's, overridden by those asked for.
     pub labels: BTreeMap<String, String>,
+    /// Annotations of the OCI spec.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub annotations: BTreeMap<String, String>,
     /// Bind mounts, volumes and tmpfs, by destination.
     pub mounts: Vec<MountConfig>,
-    /// `none`, `host`.
+    /// Containers whose mounts were taken over; `mounts` has them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volumes_from: Vec<VolumesFrom>,
+    /// Driver of the volumes that `-v` makes; empty: `local`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volume_driver: String,
+    /// Which network.
     pub network: NetworkMode,
+    /// How it is connected.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub networking: NetworkConfig,
+    /// Ports that it says it serves: the image's and those asked for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub exposed_ports: BTreeSet<Port>,
+    /// The other namespaces.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub namespaces: NamespaceConfig,
     /// Limits.
     pub resources: ResourceConfig,
     /// Privileges.
@@ -44,8 +86,18 @@ pub struct ContainerConfig {
     pub init: bool,
     /// Signal that `stop` sends, as a number.
     pub stop_signal: i32,
-    /// How long `stop` waits before it kills, in seconds.
-    pub stop_timeout_s: u32,
+    /// How long `stop` waits before it kills, in seconds; below 0: for ever; `None`: not asked for.
+    #[serde(default)]
+    pub stop_timeout_s: Option<i32>,
+    /// How its health is seen; the image's, overridden field by field.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub health: Option<HealthConfig>,
+    /// What happens when it ends.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub restart: RestartPolicy,
+    /// The runtime's name; empty: the default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub runtime: String,
     /// Log rotation.
     pub log: LogConfig,
     /// Which option, image field or default caused each setting, by setting
@@ -54,7 +106,7 @@ pub struct ContainerConfig {
 }
 
 /// The image that a container was made from. These digests are roots for garbage collection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImageUsed {
     /// As the user wrote it.
     pub reference: String,
@@ -67,7 +119,7 @@ pub struct ImageUsed {
 }
 
 /// The program and its surroundings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessConfig {
     /// Entrypoint; precedes `command`.
     pub entrypoint: Vec<String>,
@@ -85,142 +137,58 @@ pub struct ProcessConfig {
     pub stdin: bool,
     /// Close standard input when the first attached client goes.
     pub stdin_once: bool,
+    /// Streams that the creator meant to attach (0 input, 1 output, 2 errors); told by `inspect`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attach: BTreeSet<u8>,
+    /// Shell of the image's shell forms.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shell: Vec<String>,
 }
 
-/// One mount beside the root.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MountConfig {
-    /// What sort.
-    pub kind: MountKind,
-    /// Host path (bind), name (volume), nothing (tmpfs).
-    pub source: String,
-    /// Where, inside.
-    pub destination: String,
-    /// Not writable.
-    pub read_only: bool,
-    /// `rprivate` (default), `private`, `rshared`, `shared`, `rslave`, `slave`.
-    pub propagation: Option<String>,
-    /// Bytes (tmpfs).
-    pub tmpfs_size_bytes: Option<u64>,
-    /// Mode (tmpfs).
-    pub tmpfs_mode: Option<u32>,
-    /// Further tmpfs options (`noexec`, …), validated.
-    #[serde(default)]
-    pub options: Vec<String>,
-    /// Do not copy the image's content into an empty volume.
-    #[serde(default)]
-    pub no_copy: bool,
-    /// The volume was named by nobody and goes with the container.
-    #[serde(default)]
-    pub anonymous: bool,
-}
-
-/// Sorts of mounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MountKind {
-    /// A path of the host.
-    Bind,
-    /// A directory that the engine keeps.
-    Volume,
-    /// Memory.
-    Tmpfs,
-}
-
-/// The network that a container sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkMode {
-    /// Its own namespace with only a loopback.
-    None,
-    /// The host's namespace.
-    Host,
-}
-
-/// Limits; `None` is "not asked for".
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ResourceConfig {
-    /// Bytes.
-    pub memory_bytes: Option<u64>,
-    /// Billionths of a CPU.
-    pub nano_cpus: Option<u64>,
-    /// Number of tasks; default 4096; -1 no limit.
-    pub pids: Option<i64>,
-    /// Name (`nofile`) → soft, hard.
-    pub ulimits: BTreeMap<String, (u64, u64)>,
-    /// Bytes of `/dev/shm`; default 64 MiB.
-    pub shm_bytes: Option<u64>,
-    /// Parent of the container's cgroup, absolute in each hierarchy.
-    pub cgroup_parent: Option<String>,
-}
-
-/// Privileges beside the defaults.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SecurityConfig {
-    /// Everything.
-    pub privileged: bool,
-    /// `CAP_X`, upper case, or `ALL`.
-    pub cap_add: Vec<String>,
-    /// Likewise.
-    pub cap_drop: Vec<String>,
-    /// `no-new-privileges`.
-    pub no_new_privileges: bool,
-    /// Which seccomp profile.
-    pub seccomp: SeccompChoice,
-}
-
-/// A seccomp profile.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SeccompChoice {
-    /// Docker's default.
-    #[default]
-    Default,
-    /// None at all.
-    Unconfined,
-    /// A profile in Docker's JSON form: its text, read when the container was created.
-    Custom(String),
-}
-
-/// Where output goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogConfig {
-    /// `json-file` or `none`.
-    pub driver: String,
-    /// Rotate before a file grows past this.
-    pub max_bytes: u64,
-    /// Files kept, the current one included.
-    pub max_files: u32,
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        LogConfig {
-            driver: "json-file".into(),
-            max_bytes: 10 << 20,
-            max_files: 3,
+impl ContainerConfig {
+    /// A container of which nothing is asked.
+    pub fn new(id: ContainerId) -> ContainerConfig {
+        ContainerConfig {
+            schema: SCHEMA,
+            id,
+            name: String::new(),
+            created: String::new(),
+            image: ImageUsed::default(),
+            process: ProcessConfig {
+                working_dir: "/".to_owned(),
+                ..ProcessConfig::default()
+            },
+            hostname: String::new(),
+            domainname: String::new(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            mounts: Vec::new(),
+            volumes_from: Vec::new(),
+            volume_driver: String::new(),
+            network: NetworkMode::None,
+            networking: NetworkConfig::default(),
+            exposed_ports: BTreeSet::new(),
+            namespaces: NamespaceConfig::default(),
+            resources: ResourceConfig::default(),
+            security: SecurityConfig::default(),
+            read_only: false,
+            auto_remove: false,
+            init: false,
+            stop_signal: 15,
+            stop_timeout_s: None,
+            health: None,
+            restart: RestartPolicy::default(),
+            runtime: String::new(),
+            log: LogConfig::default(),
+            causes: BTreeMap::new(),
         }
     }
 }
 
-/// The limits that `--ulimit` can name. Source: getrlimit(2).
-pub const ULIMITS: [&str; 16] = [
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
+/// For `skip_serializing_if`.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests;

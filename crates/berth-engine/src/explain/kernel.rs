@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use berth_model::config::NetworkMode;
-
 use super::{Causes, Group, INHERITED, Row};
 use crate::Error;
 use crate::spec::ALL_CAPABILITIES;
@@ -45,10 +43,7 @@ impl Process {
 
     /// Which namespaces the container has for itself.
     pub(super) fn namespaces(&self, causes: &Causes<'_>) -> Result<Group, Error> {
-        let network = match causes.config.network {
-            NetworkMode::None => "default: --network none",
-            NetworkMode::Host => "default: --network host",
-        };
+        let network = format!("default: --network {}", causes.config.network);
         let user = if causes.rootless {
             "default: berth runs without root"
         } else {
@@ -69,7 +64,7 @@ impl Process {
                 "its own"
             };
             let cause = match kind {
-                "net" => causes.of("network", network),
+                "net" => causes.of("network", &network),
                 "user" => user.to_owned(),
                 _ => "default".to_owned(),
             };

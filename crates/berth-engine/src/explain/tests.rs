@@ -3,65 +3,27 @@
 use std::collections::BTreeMap;
 
 use berth_cgroup::Limit;
-use berth_model::config::{
-    ImageUsed, LogConfig, MountConfig, MountKind, NetworkMode, ProcessConfig, ResourceConfig,
-    SecurityConfig,
-};
+use berth_model::config::{MountConfig, MountKind, NetworkMode};
 
 use super::*;
 
 fn config() -> ContainerConfig {
     let id = ContainerId::from_bytes([1; 32]);
     ContainerConfig {
-        schema: 1,
-        id,
         name: "web".into(),
-        created: String::new(),
-        image: ImageUsed {
-            reference: "busybox".into(),
-            manifest: String::new(),
-            config: String::new(),
-            chain: Vec::new(),
-        },
-        process: ProcessConfig {
-            entrypoint: Vec::new(),
-            command: Vec::new(),
-            env: Vec::new(),
-            working_dir: "/".into(),
-            user: String::new(),
-            tty: false,
-            stdin: false,
-            stdin_once: false,
-        },
-        hostname: String::new(),
-        labels: BTreeMap::new(),
         mounts: vec![MountConfig {
             kind: MountKind::Tmpfs,
-            source: String::new(),
             destination: "/tmp".into(),
-            read_only: false,
-            propagation: None,
-            tmpfs_size_bytes: None,
-            tmpfs_mode: None,
-            options: Vec::new(),
-            no_copy: false,
-            anonymous: false,
+            ..MountConfig::default()
         }],
         network: NetworkMode::Host,
-        resources: ResourceConfig::default(),
-        security: SecurityConfig::default(),
-        read_only: false,
-        auto_remove: false,
-        init: false,
-        stop_signal: 15,
-        stop_timeout_s: 10,
-        log: LogConfig::default(),
         causes: BTreeMap::from([
             ("memory".into(), "--memory 64m".into()),
             ("network".into(), "--network host".into()),
             ("capabilities.NET_RAW".into(), "--cap-drop NET_RAW".into()),
             ("mounts./tmp".into(), "--tmpfs /tmp".into()),
         ]),
+        ..ContainerConfig::new(id)
     }
 }
 

@@ -117,7 +117,7 @@ pub(super) fn rlimits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<V
 /// Docker's two, which let ordinary users inside ping and bind low ports of their own network.
 pub(super) fn sysctls(config: &ContainerConfig, inputs: &SpecInputs) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
-    if config.network == NetworkMode::None {
+    if matches!(config.network, NetworkMode::None | NetworkMode::Bridge) {
         keys.insert(
             "net.ipv4.ip_unprivileged_port_start".to_owned(),
             "0".to_owned(),

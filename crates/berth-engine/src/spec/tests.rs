@@ -1,12 +1,8 @@
 //! The spec against a golden file and row by row.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use berth_model::config::{
-    ImageUsed, LogConfig, MountConfig, MountKind, NetworkMode, ProcessConfig, ResourceConfig,
-    SCHEMA, SecurityConfig,
-};
+use berth_model::config::{MountConfig, MountKind, NetworkMode, ProcessConfig, ResourceConfig};
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::spec::{NamespaceKind, Spec};
 
@@ -14,42 +10,20 @@ use super::*;
 
 fn config() -> ContainerConfig {
     ContainerConfig {
-        schema: SCHEMA,
-        id: ContainerId::from_bytes([0xab; 32]),
         name: "web".into(),
-        created: "2026-01-01T00:00:00.000000000Z".into(),
-        image: ImageUsed {
-            reference: "busybox".into(),
-            manifest: String::new(),
-            config: String::new(),
-            chain: Vec::new(),
-        },
         process: ProcessConfig {
             entrypoint: vec!["/bin/sh".into()],
             command: vec!["-c".into(), "true".into()],
             env: vec!["PATH=/bin".into()],
             working_dir: "/".into(),
-            user: String::new(),
-            tty: false,
-            stdin: false,
-            stdin_once: false,
+            ..ProcessConfig::default()
         },
         hostname: "abababababab".into(),
-        labels: BTreeMap::new(),
-        mounts: Vec::new(),
-        network: NetworkMode::None,
         resources: ResourceConfig {
             pids: Some(4096),
             ..ResourceConfig::default()
         },
-        security: SecurityConfig::default(),
-        read_only: false,
-        auto_remove: false,
-        init: false,
-        stop_signal: 15,
-        stop_timeout_s: 10,
-        log: LogConfig::default(),
-        causes: BTreeMap::new(),
+        ..ContainerConfig::new(ContainerId::from_bytes([0xab; 32]))
     }
 }
 
@@ -216,13 +190,7 @@ fn mounts_are_ordered_and_replace_defaults() {
         kind,
         source: source.into(),
         destination: destination.into(),
-        read_only: false,
-        propagation: None,
-        tmpfs_size_bytes: None,
-        tmpfs_mode: None,
-        options: Vec::new(),
-        no_copy: false,
-        anonymous: false,
+        ..MountConfig::default()
     };
     asked.mounts = vec![
         wish(MountKind::Tmpfs, "", "/a/b"),

@@ -71,7 +71,7 @@ pub struct ContainerOptions {
     stop_signal: Option<Asked<i32>>,
     /// Seconds that `stop` waits before it kills
     #[arg(long, value_name = "SECONDS")]
-    stop_timeout: Option<u32>,
+    stop_timeout: Option<i32>,
     /// Write the container's id to this file
     #[arg(long, value_name = "FILE")]
     pub cidfile: Option<PathBuf>,

@@ -151,13 +151,8 @@ fn new(kind: MountKind, source: String, target: &str) -> Parsed<MountConfig> {
         kind,
         source,
         destination,
-        read_only: false,
-        propagation: None,
-        tmpfs_size_bytes: None,
-        tmpfs_mode: None,
-        options: Vec::new(),
-        no_copy: false,
         anonymous,
+        ..MountConfig::default()
     })
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use berth_engine::observe::Container;
 use berth_model::Status;
-use berth_model::config::{MountKind, NetworkMode};
+use berth_model::config::MountKind;
 use jiff::Timestamp;
 
 use crate::filter::Filters;
@@ -83,7 +83,7 @@ pub fn row(
         ),
         ("Mounts", rows::cell(&mounts(container, truncate))),
         ("Names", rows::cell(&container.name)),
-        ("Networks", network(config.network).into()),
+        ("Networks", config.network.to_string().into()),
         ("Ports", "".into()),
         ("RunningFor", human::ago(&config.created, now).into()),
         ("Size", written(size).into()),
@@ -149,14 +149,6 @@ fn mounts(container: &Container, truncate: bool) -> String {
         .map(|mount| shown(&mount.source))
         .collect::<Vec<_>>()
         .join(",")
-}
-
-/// Docker's name of a network.
-pub fn network(network: NetworkMode) -> &'static str {
-    match network {
-        NetworkMode::None => "none",
-        NetworkMode::Host => "host",
-    }
 }
 
 /// `Up 2 minutes`, `Exited (0) 3 hours ago`, `Created`.
@@ -233,7 +225,7 @@ pub fn passes(container: &Container, filters: &Filters) -> Result<bool, String> 
                 value.parse() == Ok(exit_code.unwrap_or(i32::MIN))
             })
             && filters.any("volume", has_mount)
-            && filters.any("network", |value| network(config.network) == value)
+            && filters.any("network", |value| config.network.to_string() == value)
             && filters.any("ancestor", |value| is_ancestor(container, value)),
     )
 }

@@ -7,7 +7,6 @@ use berth_engine::observe::Container;
 use berth_model::config::{ContainerConfig, MountConfig, MountKind, SeccompChoice};
 use berth_model::{Status, signal};
 
-use super::container::network;
 use super::{DRIVER, NEVER};
 use crate::ui::template::Value;
 
@@ -156,7 +155,7 @@ fn host_config(config: &ContainerConfig) -> Value {
                 ("Config", Value::Map(log)),
             ]),
         ),
-        ("NetworkMode", network(config.network).into()),
+        ("NetworkMode", config.network.to_string().into()),
         ("PortBindings", Value::Map(BTreeMap::new())),
         (
             "RestartPolicy",
@@ -309,7 +308,7 @@ fn process_config(config: &ContainerConfig) -> Value {
         |words: &[String]| nullable(words.iter().map(|word| word.as_str().into()).collect());
     Value::fields([
         ("Hostname", config.hostname.as_str().into()),
-        ("Domainname", "".into()),
+        ("Domainname", config.domainname.as_str().into()),
         ("User", process.user.as_str().into()),
         ("AttachStdin", process.stdin_once.into()),
         ("AttachStdout", process.stdin_once.into()),
@@ -333,7 +332,7 @@ fn process_config(config: &ContainerConfig) -> Value {
         ("OnBuild", Value::Nil),
         ("Labels", Value::Map(labels)),
         ("StopSignal", signal::name(config.stop_signal).into()),
-        ("StopTimeout", int(config.stop_timeout_s)),
+        ("StopTimeout", config.stop_timeout_s.map_or(Value::Nil, int)),
     ])
 }
 
@@ -355,10 +354,7 @@ fn network_settings(config: &ContainerConfig) -> Value {
         ("MacAddress", "".into()),
         (
             "Networks",
-            Value::Map(BTreeMap::from([(
-                network(config.network).to_owned(),
-                endpoint,
-            )])),
+            Value::Map(BTreeMap::from([(config.network.to_string(), endpoint)])),
         ),
     ])
 }

@@ -1,7 +1,7 @@
 //! Rows of `ps`, states in words, filters.
 
 use berth_model::ContainerId;
-use berth_model::config::{ContainerConfig, ImageUsed, LogConfig, ProcessConfig, SCHEMA};
+use berth_model::config::{ContainerConfig, ImageUsed, ProcessConfig};
 use berth_model::status::Exit;
 use berth_model::task::Pid;
 
@@ -10,8 +10,6 @@ use super::*;
 /// A container for tests.
 pub(crate) fn sample(status: Status) -> Container {
     let config = ContainerConfig {
-        schema: SCHEMA,
-        id: ContainerId::from_bytes([0xab; 32]),
         name: "web".into(),
         created: "2024-01-01T00:00:00.000000000Z".into(),
         image: ImageUsed {
@@ -25,10 +23,7 @@ pub(crate) fn sample(status: Status) -> Container {
             command: vec!["-c".into(), "echo \"hello\u{1b}[2J world\"".into()],
             env: vec!["PATH=/bin".into()],
             working_dir: "/".into(),
-            user: String::new(),
-            tty: false,
-            stdin: false,
-            stdin_once: false,
+            ..ProcessConfig::default()
         },
         hostname: "abababababab".into(),
         labels: BTreeMap::from([("a".into(), "1".into()), ("b".into(), "x\ty".into())]),
@@ -36,16 +31,7 @@ pub(crate) fn sample(status: Status) -> Container {
             crate::opts::mount::volume("/srv/a/long/host/path:/data:ro", std::path::Path::new("/"))
                 .expect("a mount"),
         ],
-        network: NetworkMode::None,
-        resources: Default::default(),
-        security: Default::default(),
-        read_only: false,
-        auto_remove: false,
-        init: false,
-        stop_signal: 15,
-        stop_timeout_s: 10,
-        log: LogConfig::default(),
-        causes: BTreeMap::new(),
+        ..ContainerConfig::new(ContainerId::from_bytes([0xab; 32]))
     };
     let pid = Pid {
         pid: 42,
