@@ -199,7 +199,10 @@ impl Engine {
     }
 
     /// The init of a container that runs.
-    pub(crate) fn running(&self, id: &ContainerId, action: &'static str) -> Result<Pid, Error> {
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it does not.
+    pub fn running(&self, id: &ContainerId, action: &'static str) -> Result<Pid, Error> {
         self.config(id)?;
         match self.pid(id)? {
             Some(pid) if observe::is_alive(&pid) => Ok(pid),

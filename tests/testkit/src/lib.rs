@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod busybox;
 pub mod corpus;
+pub mod daemon;
 pub mod docker;
 pub mod dying_proxy;
 pub mod evil_registry;
@@ -14,6 +15,7 @@ pub mod faults;
 pub mod finished;
 pub mod harness;
 pub mod hierarchies;
+pub mod http;
 pub mod ledger;
 pub mod programs;
 pub mod pty;

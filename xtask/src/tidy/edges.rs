@@ -104,6 +104,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // for those who work on it
     ("testkit", &["berth-monitor"]),
     ("engine-tests", &["testkit", "berth-oci", "berth-model"]),
+    ("api-tests", &["testkit"]),
     ("crash-tests", &["testkit"]),
     ("dropin-tests", &["testkit"]),
     ("vm-tests", &["testkit"]),

@@ -1,5 +1,7 @@
 //! `POST /containers/{id}/kill`.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use super::signal;
@@ -15,7 +17,14 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let name = name.to_owned();
     let killed = ask.work(move |engine| {
         let id = engine.find(&name)?;
-        match engine.kill(&id, signal) {
+        let killed = match signal {
+            // Docker answers when it has ended.
+            SIGKILL => engine
+                .running(&id, "kill")
+                .and_then(|_| engine.stop(&id, Some(signal), Some(Duration::ZERO))),
+            signal => engine.kill(&id, signal),
+        };
+        match killed {
             // Clients look for these words.
             Err(berth_engine::Error::WrongState { .. }) => Err(Failure::new(
                 StatusCode::CONFLICT,

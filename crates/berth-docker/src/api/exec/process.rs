@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::Child;
 use std::sync::Arc;
 
 use berth_engine::exec::PreparedExec;
 use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -37,6 +39,20 @@ impl Process {
             pidfd,
             terminal: None,
         })
+    }
+
+    /// Until the runtime has written this file, or ended.
+    pub(crate) fn wait_for(&self, file: &Path) {
+        let pause = Timespec {
+            tv_sec: 0,
+            tv_nsec: 500_000,
+        };
+        while !file.exists() {
+            let mut ended = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            if !matches!(poll(&mut ended, Some(&pause)), Ok(0) | Err(Errno::INTR)) {
+                return;
+            }
+        }
     }
 
     /// Its streams; asked once.

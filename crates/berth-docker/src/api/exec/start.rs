@@ -116,6 +116,10 @@ fn launch(
         .stdout(stream(exec.wants_stdout && !tty))
         .stderr(stream(exec.wants_stderr && !tty));
     let mut process = Process::new(command.spawn()?, prepared)?;
+    if detached {
+        // Who asks for it next is to find it.
+        process.wait_for(&pid_file);
+    }
     if let Some(console) = console {
         let terminal = console.accept(&process.pidfd)?;
         if let (Some(terminal), Some((rows, columns))) = (&terminal, size) {

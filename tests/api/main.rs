@@ -1,0 +1,12 @@
+//! The Docker Engine API as its clients see it: a daemon in a sandbox, raw HTTP, and each answer checked against
+//! Docker's own definitions (`definitions/`, extracted from the API's published descriptions 1.41 and 1.55).
+
+mod definition;
+mod rig;
+
+mod exec;
+mod http;
+mod lifecycle;
+mod streams;
+
+pub use rig::Api;
