@@ -8,5 +8,6 @@ mod exec;
 mod http;
 mod lifecycle;
 mod streams;
+mod tls;
 
 pub use rig::Api;

@@ -21,7 +21,7 @@ mod run;
 mod serve;
 mod version;
 
-pub use run::{Error, run};
+pub use run::{Address, Error, Options, run};
 pub use serve::{Listener, Server};
 pub use version::{MAX, MIN, Version};
 

@@ -1,19 +1,25 @@
 //! The whole server, from its sockets to its end.
 
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_engine::Engine;
 use berth_model::ErrorKind;
-use tokio::net::UnixListener;
+use berth_serve::tls::{self, Tls};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Docker, Listener, Server};
 
 /// Threads that wait for the engine, at most: each follower of a log or of events takes one.
 const BLOCKING_THREADS: usize = 4096;
+/// How long a handshake of TLS may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The group whose members may use the engine, if it exists. They are root by it.
 const GROUP: &str = "berth";
 
@@ -24,14 +30,23 @@ pub enum Error {
     #[error("cannot start the daemon")]
     Start(#[source] io::Error),
     /// A socket.
-    #[error("cannot listen at `{}`", path.display())]
+    #[error("cannot listen at {address}")]
     Listen {
-        /// Its path.
-        path: PathBuf,
+        /// Where.
+        address: Address,
         /// The cause.
         #[source]
         source: io::Error,
     },
+    /// TCP without TLS.
+    #[error("cannot listen at {address} without TLS")]
+    Plain {
+        /// Where.
+        address: Address,
+    },
+    /// A certificate or key.
+    #[error(transparent)]
+    File(#[from] berth_serve::Error),
 }
 
 impl Error {
@@ -40,6 +55,8 @@ impl Error {
         match self {
             Error::Start(_) => ErrorKind::Internal,
             Error::Listen { .. } => ErrorKind::Unavailable,
+            Error::Plain { .. } => ErrorKind::Denied,
+            Error::File(source) => source.kind(),
         }
     }
 
@@ -47,19 +64,56 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Start(_) => None,
-            Error::Listen { .. } => Some("its directory has to be there, and yours".to_owned()),
+            Error::Listen { address: Address::Unix(_), .. } => {
+                Some("its directory has to be there, and yours".to_owned())
+            }
+            Error::Listen { .. } => Some("the address has to be one of this host, and free".to_owned()),
+            Error::Plain { .. } => Some(
+                "whoever reaches the port would be root here: give --tlscert, --tlskey and --tlscacert, whose authority \
+                 signs the clients' certificates"
+                    .to_owned(),
+            ),
+            Error::File(source) => source.hint(),
         }
     }
 }
 
-/// Serves at these unix sockets until SIGTERM or SIGINT. `listening` is called once clients may come.
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A path.
+    Unix(PathBuf),
+    /// An address of this host.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Unix(path) => write!(f, "unix://{}", path.display()),
+            Address::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+/// How to serve.
+pub struct Options {
+    /// Where; all of them.
+    pub addresses: Vec<Address>,
+    /// Of TCP; its clients need a certificate of `client_ca`.
+    pub tls: Option<tls::Files>,
+    /// Is told what is wrong with certificates that have changed.
+    pub warn: Arc<dyn Fn(berth_serve::Error) + Send + Sync>,
+}
+
+/// Serves until SIGTERM or SIGINT. `listening` is told the addresses once clients may come.
 ///
 /// # Errors
-/// A socket cannot be had.
+/// An address cannot be had; TCP without TLS; a certificate or key is not what it should be.
 pub fn run(
     engine: Arc<Engine>,
-    sockets: &[PathBuf],
-    listening: impl FnOnce(),
+    options: &Options,
+    listening: impl FnOnce(&[Address]),
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -69,29 +123,57 @@ pub fn run(
     runtime.block_on(async {
         let stop = stop_signal().map_err(Error::Start)?;
         let mut server = Server::new(Docker::new(engine));
-        for path in sockets {
-            let listener = listen(path).map_err(|source| Error::Listen {
-                path: path.clone(),
-                source,
-            })?;
-            server = server.listen(Listener::Unix(listener));
+        let mut addresses = Vec::new();
+        for address in &options.addresses {
+            let (listener, address) = listen(address, options).await?;
+            server = server.listen(listener);
+            addresses.push(address);
         }
-        listening();
+        listening(&addresses);
         server.run(stop).await;
-        for path in sockets {
-            // Nobody listens there any more; the next one replaces it all the same.
-            _ = std::fs::remove_file(path);
+        for address in &addresses {
+            if let Address::Unix(path) = address {
+                // Nobody listens there any more; the next one replaces it all the same.
+                _ = std::fs::remove_file(path);
+            }
         }
-        Ok(())
+        Ok::<_, Error>(())
     })?;
     // What still waits for a container's end has no client any more.
     runtime.shutdown_background();
     Ok(())
 }
 
+async fn listen(address: &Address, options: &Options) -> Result<(Listener, Address), Error> {
+    let failed = |source| Error::Listen {
+        address: address.clone(),
+        source,
+    };
+    match address {
+        Address::Unix(path) => {
+            let listener = listen_unix(path).map_err(failed)?;
+            Ok((Listener::Unix(listener), address.clone()))
+        }
+        Address::Tcp(tcp) => {
+            let files = options
+                .tls
+                .clone()
+                .filter(|files| files.client_ca.is_some());
+            let files = files.ok_or_else(|| Error::Plain {
+                address: address.clone(),
+            })?;
+            let warn = options.warn.clone();
+            let tls = Tls::load(files, HANDSHAKE, move |error| warn(error))?;
+            let listener = TcpListener::bind(tcp).await.map_err(failed)?;
+            let bound = listener.local_addr().map_err(failed)?;
+            Ok((Listener::Tls(listener, Arc::new(tls)), Address::Tcp(bound)))
+        }
+    }
+}
+
 /// A socket that never had other rights than it is to have: it is made where nobody else gets, then moved
 /// (security: D15). What lies at `path` is replaced.
-fn listen(path: &Path) -> io::Result<UnixListener> {
+fn listen_unix(path: &Path) -> io::Result<UnixListener> {
     let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let private = directory.join(format!(".listen-{}", std::process::id()));
     std::fs::DirBuilder::new().mode(0o700).create(&private)?;

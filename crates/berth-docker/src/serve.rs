@@ -11,11 +11,13 @@ pub(crate) mod stream;
 
 use std::future::Future;
 use std::io;
-use std::pin::pin;
+use std::os::fd::AsFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UnixListener;
+use berth_serve::tls::Tls;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -28,10 +30,11 @@ const NO_ROOM: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Where clients come to.
-#[derive(Debug)]
 pub enum Listener {
     /// A unix socket; who may open it may do everything.
     Unix(UnixListener),
+    /// TCP with TLS; who has a certificate of our clients' authority may do everything.
+    Tls(TcpListener, Arc<Tls>),
 }
 
 /// A server that listens.
@@ -72,28 +75,23 @@ impl Server {
 
 /// Takes connections until the server is to stop, then waits for theirs.
 async fn accept(listener: Listener, docker: Arc<Docker>, mut stopped: watch::Receiver<bool>) {
-    let Listener::Unix(listener) = listener;
     let mut connections = JoinSet::new();
     let mut stop = pin!(async move {
         // An error is the sender's end, which is a stop, too.
         _ = stopped.wait_for(|stopped| *stopped).await;
-        stopped
     });
-    let stopped = loop {
+    loop {
         tokio::select! {
-            taken = listener.accept() => match taken {
-                Ok((stream, _)) => {
-                    let docker = docker.clone();
-                    connections.spawn(connection::serve(docker, stream));
-                }
+            taken = listener.take(docker.clone()) => match taken {
+                Ok(connection) => _ = connections.spawn(connection),
                 Err(error) if is_the_connections(&error) => {}
                 Err(_) => sleep(NO_ROOM).await,
             },
             Some(_) = connections.join_next() => {}
-            stopped = &mut stop => break stopped,
+            () = &mut stop => break,
         }
-    };
-    drop((listener, stopped));
+    }
+    drop(listener);
     // What follows a log or an event stream would never end by itself.
     let ended = async { while connections.join_next().await.is_some() {} };
     _ = timeout(Duration::from_secs(2), ended).await;
@@ -108,4 +106,32 @@ fn is_the_connections(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
+}
+
+type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Listener {
+    /// The next connection, to be served.
+    async fn take(&self, docker: Arc<Docker>) -> io::Result<Connection> {
+        match self {
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = stream.as_fd().try_clone_to_owned()?;
+                Ok(Box::pin(connection::serve(docker, peer, stream)))
+            }
+            Listener::Tls(listener, tls) => {
+                let (stream, _) = listener.accept().await?;
+                // What is typed in a terminal is sent by the key.
+                stream.set_nodelay(true)?;
+                let peer = stream.as_fd().try_clone_to_owned()?;
+                let tls = tls.clone();
+                Ok(Box::pin(async move {
+                    // Who has no certificate does not get in; he is told so by TLS.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection::serve(docker, peer, stream).await;
+                    }
+                }))
+            }
+        }
+    }
 }

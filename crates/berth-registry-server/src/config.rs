@@ -17,11 +17,11 @@ use berth_registry::Credentials;
 use crate::auth::rights::Table;
 use crate::auth::{self, Auth, Tokens};
 use crate::cache::{self, Cache};
-use crate::changes::read_text;
 use crate::settings::Settings;
 use crate::setup::{Error, Warnings};
 use crate::storage::{CollectOptions, Storage};
-use crate::tls;
+use berth_serve::files::read_text;
+use berth_serve::tls;
 
 /// The whole file, explained.
 pub const EXAMPLE: &str = include_str!("../registry.toml");
@@ -162,7 +162,12 @@ impl Config {
     pub fn handshake(&self, warnings: Warnings) -> Result<Option<tls::Tls>, Error> {
         let files = self.tls.clone();
         files
-            .map(|files| tls::Tls::load(files, self.handshake_timeout, warnings))
+            .map(|files| {
+                let warn = move |error: berth_serve::Error| {
+                    warnings.tell(&error.into(), "the certificate stays as it was");
+                };
+                Ok(tls::Tls::load(files, self.handshake_timeout, warn)?)
+            })
             .transpose()
     }
 

@@ -6,7 +6,6 @@ pub mod access;
 pub mod auth;
 mod blocking;
 pub mod cache;
-mod changes;
 pub mod config;
 pub mod error;
 pub mod name;
@@ -19,7 +18,6 @@ pub mod settings;
 pub mod setup;
 pub mod storage;
 mod sync;
-pub mod tls;
 
 pub use access::{Access, Decide, Needed, Refusal, Rights, Scope, User};
 pub use config::Config;

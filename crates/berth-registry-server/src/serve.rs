@@ -41,7 +41,7 @@ use crate::settings::Settings;
 use crate::setup::Error;
 use crate::storage::Storage;
 use crate::sync::lock;
-use crate::tls::Tls;
+use berth_serve::tls::Tls;
 use log::Log;
 use metrics::Metrics;
 pub use wire::Stream;

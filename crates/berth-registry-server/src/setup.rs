@@ -10,12 +10,8 @@ use berth_model::ErrorKind;
 #[non_exhaustive]
 #[allow(missing_docs)] // each variant's message says it
 pub enum Error {
-    #[error("cannot read {what} `{}`", path.display())]
-    ReadFile {
-        what: &'static str,
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] berth_serve::Error),
     #[error("line {line} of the users in `{}` is wrong: {reason}", path.display())]
     BadUser {
         path: PathBuf,
@@ -49,16 +45,6 @@ pub enum Error {
     },
     #[error("`{key}` in the configuration is wrong: {reason}")]
     InvalidSetting { key: String, reason: String },
-    #[error("cannot use the certificate `{}`: {reason}", path.display())]
-    BadCertificate {
-        path: PathBuf,
-        reason: &'static str,
-        hint: &'static str,
-    },
-    #[error("cannot set up TLS")]
-    Tls {
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
     #[error("cannot listen on {address}")]
     Listen {
         address: std::net::SocketAddr,
@@ -112,11 +98,12 @@ impl Error {
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 _ => ErrorKind::InvalidInput,
             },
-            Error::ReadFile { source, .. } | Error::OpenLog { source, .. } => match source.kind() {
+            Error::OpenLog { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 std::io::ErrorKind::PermissionDenied => ErrorKind::Denied,
                 _ => ErrorKind::InvalidInput,
             },
+            Error::File(source) => source.kind(),
             Error::WriteFile { source, .. } => source.kind(),
             Error::Client { source } => source.kind(),
             Error::Random | Error::Start { .. } => ErrorKind::Internal,
@@ -139,7 +126,8 @@ impl Error {
                 return Some(format!("did you mean `{near}`?"));
             }
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
-            Error::BadKey { hint, .. } | Error::BadCertificate { hint, .. } => hint,
+            Error::BadKey { hint, .. } => hint,
+            Error::File(source) => return source.hint(),
             Error::WriteFile { source, .. } => return source.hint(),
             Error::Client { source } => return source.hint(),
             Error::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {

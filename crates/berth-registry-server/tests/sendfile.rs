@@ -5,8 +5,7 @@ mod support;
 use std::io::{Read as _, Write as _};
 
 use berth_registry_server::Access;
-use berth_registry_server::setup::Warnings;
-use berth_registry_server::tls::{Files, Tls};
+use berth_serve::tls::{Files, Tls};
 use support::{Served, quiet};
 
 fn content(bytes: usize, seed: u64) -> Vec<u8> {
@@ -114,7 +113,7 @@ fn encrypted_blobs_are_read_and_sent() {
         client_ca: None,
     };
     let patience = std::time::Duration::from_secs(10);
-    let tls = Tls::load(files, patience, Warnings::default()).unwrap();
+    let tls = Tls::load(files, patience, |_| {}).unwrap();
     let served = Served::start_with(quiet(), Access::open(), |server| server.with_tls(tls));
     let curl = |arguments: &[&str], path: &str| {
         let mut curl = std::process::Command::new("curl");

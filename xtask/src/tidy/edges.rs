@@ -75,10 +75,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-model",
         ],
     ),
+    // servers
+    ("berth-serve", &["berth-model"]),
     // faces
     (
         "berth-registry-server",
         &[
+            "berth-serve",
             "berth-registry",
             "berth-fs",
             "berth-sys",
@@ -88,7 +91,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "berth-docker",
-        &["berth-engine", "berth-sys", "berth-oci", "berth-model"],
+        &[
+            "berth-engine",
+            "berth-serve",
+            "berth-sys",
+            "berth-oci",
+            "berth-model",
+        ],
     ),
     (
         "berth",
@@ -96,6 +105,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-docker",
             "berth-engine",
             "berth-registry-server",
+            "berth-serve",
             "berth-sys",
             "berth-oci",
             "berth-model",
@@ -118,6 +128,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Async begins here: nothing below may reach it, not even through others.
 const MAY_AWAIT: &[&str] = &[
     "berth-registry",
+    "berth-serve",
     "berth-registry-server",
     "berth-registry-server-fuzz",
     "berth-engine",

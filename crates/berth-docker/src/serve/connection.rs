@@ -1,7 +1,7 @@
 //! One connection: its requests, one after the other, until it ends or becomes a stream.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,15 +20,12 @@ const HEAD_BYTES: usize = 64 << 10;
 /// How long a head may take to come.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves it until it ends, for whatever reason: that is the client's matter.
-pub(crate) async fn serve<S>(docker: Arc<Docker>, stream: S)
+/// Serves it until it ends, for whatever reason: that is the client's matter. `peer` is the connection's descriptor, below
+/// TLS.
+pub(crate) async fn serve<S>(docker: Arc<Docker>, peer: OwnedFd, stream: S)
 where
-    S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Ok(peer) = stream.as_fd().try_clone_to_owned() else {
-        // There is no room for one descriptor more; the client tries again.
-        return;
-    };
     let peer = Arc::new(peer);
     let service = service_fn(move |request| respond(docker.clone(), peer.clone(), request));
     let connection = http1::Builder::new()

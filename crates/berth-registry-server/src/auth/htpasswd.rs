@@ -14,8 +14,8 @@ use base64::Engine as _;
 use base64::alphabet::BCRYPT;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 
-use crate::changes::read_text;
 use crate::setup::Error;
+use berth_serve::files::read_text;
 
 /// Bytes of the file: 100,000 users.
 const MAX_BYTES: u64 = 8 << 20;

@@ -15,8 +15,8 @@ use berth_model::ErrorKind;
 use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
-use crate::changes;
 use crate::setup::Error;
+use berth_serve::files;
 
 /// Bytes of a key's file.
 const MAX_BYTES: u64 = 64 << 10;
@@ -37,7 +37,7 @@ impl PublicKey {
     /// It cannot be read, or is another kind of key.
     pub fn load(path: &Path) -> Result<PublicKey, Error> {
         let what = "the token issuer's public key";
-        let bytes = changes::read(path, what, MAX_BYTES)?;
+        let bytes = files::read(path, what, MAX_BYTES)?;
         let bad = || Error::BadKey {
             what,
             path: path.to_owned(),
@@ -100,7 +100,7 @@ impl OwnKey {
         if !path.exists() {
             make(root, &path)?;
         }
-        let bytes = zeroize::Zeroizing::new(changes::read(&path, what, MAX_BYTES)?);
+        let bytes = zeroize::Zeroizing::new(files::read(&path, what, MAX_BYTES)?);
         let bad = |reason, hint| Error::BadKey {
             what,
             path: path.clone(),

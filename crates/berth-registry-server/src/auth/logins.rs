@@ -10,9 +10,9 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 
 use super::htpasswd::{Hash, Users};
-use crate::changes::{Stamp, Watched};
 use crate::setup::{Error, Warnings};
 use crate::sync::{Remembered, lock};
+use berth_serve::files::{Stamp, Watched};
 
 /// How long a password is remembered.
 const REMEMBERED: Duration = Duration::from_secs(120);
@@ -101,7 +101,7 @@ impl Logins {
         self.users.now(
             || Stamp::at(&self.path),
             || Users::load(&self.path),
-            |error| self.warnings.tell(error, "the users stay as they were"),
+            |error| self.warnings.tell(&error, "the users stay as they were"),
         )
     }
 }

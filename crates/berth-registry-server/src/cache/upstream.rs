@@ -10,11 +10,11 @@ use berth_oci::{Descriptor, Digest, Reference};
 use berth_registry::{BlobStream, Client, Config, Fetched, Login, Patience, Registry, Secret};
 
 use super::AWAY;
-use crate::changes::read_text;
 use crate::error::{Code, Failure};
 use crate::name::{RepositoryName, Selector, is_below};
 use crate::setup::Error;
 use crate::sync::lock;
+use berth_serve::files::read_text;
 
 /// A client remembers what it has met: after so many requests a new one begins without that.
 const REQUESTS_PER_CLIENT: u32 = 10_000;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use berth_oci::image::MAX_MANIFEST_BYTES;
 use berth_oci::reference::check_path;
+use berth_serve::tls;
 
 use super::file::{self, File, Right};
 use super::{Collect, Config};
@@ -16,7 +17,6 @@ use crate::cache::Upstream;
 use crate::settings::{AccessLog, Allowed, Limits, Settings};
 use crate::setup::Error;
 use crate::storage::{KeepTags, Retain, RuleSet, Rules};
-use crate::tls;
 
 /// Security: G4.
 const MAX_PAGE_ENTRIES: usize = 1000;

@@ -4,8 +4,9 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use berth_registry_server::config::Config;
+use berth_registry_server::run;
 use berth_registry_server::setup::Warnings;
-use berth_registry_server::{run, tls};
+use berth_serve::tls;
 
 use crate::cmd::{note, print};
 use crate::globals::Globals;

@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::setup::Error;
-use crate::sync::lock;
+use crate::Error;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -22,7 +21,7 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// Of what is there now; `None`: nothing, or it cannot be seen.
-    pub(crate) fn at(path: &Path) -> Option<Stamp> {
+    pub fn at(path: &Path) -> Option<Stamp> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(Stamp {
             device: metadata.dev(),
@@ -34,7 +33,10 @@ impl Stamp {
 }
 
 /// The bytes of a file that has at most `limit` of them; `what` it is, for a message.
-pub(crate) fn read(path: &Path, what: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
+///
+/// # Errors
+/// [`Error::ReadFile`].
+pub fn read(path: &Path, what: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
     let read = || {
         let mut bytes = Vec::new();
         File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
@@ -47,7 +49,10 @@ pub(crate) fn read(path: &Path, what: &'static str, limit: u64) -> Result<Vec<u8
 }
 
 /// The same, of a file that is text.
-pub(crate) fn read_text(path: &Path, what: &'static str, limit: u64) -> Result<String, Error> {
+///
+/// # Errors
+/// [`Error::ReadFile`].
+pub fn read_text(path: &Path, what: &'static str, limit: u64) -> Result<String, Error> {
     let text = String::from_utf8(read(path, what, limit)?);
     text.map_err(|_| unreadable(path, what, io::ErrorKind::InvalidData.into()))
 }
@@ -61,7 +66,7 @@ fn unreadable(path: &Path, what: &'static str, source: io::Error) -> Error {
 }
 
 /// What some files say, read again when they have changed.
-pub(crate) struct Watched<S, T> {
+pub struct Watched<S, T> {
     /// How often they are looked at.
     every: Duration,
     state: Mutex<State<S, T>>,
@@ -78,11 +83,11 @@ impl<S: PartialEq, T> Watched<S, T> {
     ///
     /// # Errors
     /// Those of `load`.
-    pub(crate) fn load(
+    pub fn load<E>(
         every: Duration,
         stamp: impl FnOnce() -> S,
-        load: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<Watched<S, T>, Error> {
+        load: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Watched<S, T>, E> {
         // Before: what changes meanwhile is seen by the next look.
         let stamp = stamp();
         Ok(Watched {
@@ -97,13 +102,13 @@ impl<S: PartialEq, T> Watched<S, T> {
 
     /// What they say now. Files that cannot be read or understood change nothing: they may be half written, and nobody
     /// shall be locked out by a typing error. `failed` is told, once for each such state.
-    pub(crate) fn now(
+    pub fn now<E>(
         &self,
         stamp: impl FnOnce() -> S,
-        load: impl FnOnce() -> Result<T, Error>,
-        failed: impl FnOnce(&Error),
+        load: impl FnOnce() -> Result<T, E>,
+        failed: impl FnOnce(E),
     ) -> Arc<T> {
-        let mut state = lock(&self.state);
+        let mut state = self.lock();
         if state.looked.elapsed() >= self.every {
             state.looked = Instant::now();
             let there = stamp();
@@ -111,16 +116,20 @@ impl<S: PartialEq, T> Watched<S, T> {
                 state.stamp = there;
                 match load() {
                     Ok(said) => state.said = Arc::new(said),
-                    Err(error) => failed(&error),
+                    Err(error) => failed(error),
                 }
             }
         }
         state.said.clone()
     }
 
-    /// As if the last look had been a while ago.
-    #[cfg(test)]
-    pub(crate) fn look_again(&self) {
-        lock(&self.state).looked = Instant::now().checked_sub(self.every).expect("it is small");
+    /// As if the last look had been a while ago, for tests.
+    pub fn look_again(&self) {
+        self.lock().looked = Instant::now().checked_sub(self.every).expect("it is small");
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S, T>> {
+        // Each change is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,8 +19,8 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::changes::{self, Stamp, Watched};
-use crate::setup::{Error, Warnings};
+use crate::Error;
+use crate::files::{self, Stamp, Watched};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -43,23 +43,31 @@ pub struct Tls {
     files: Files,
     timeout: Duration,
     config: Watched<Stamps, ServerConfig>,
-    warnings: Warnings,
+    warn: Warn,
 }
+
+/// Is told what is wrong with files that have changed; the certificate then stays as it was.
+type Warn = Box<dyn Fn(Error) + Send + Sync>;
 
 type Stamps = [Option<Stamp>; 3];
 
 impl Tls {
-    /// With these files; a handshake may take `timeout`.
+    /// With these files; a handshake may take `timeout`. `warn` is told what is wrong with files that have changed: the
+    /// certificate then stays as it was.
     ///
     /// # Errors
     /// A file cannot be read, or is not what it should be; the key is another certificate's.
-    pub fn load(files: Files, timeout: Duration, warnings: Warnings) -> Result<Tls, Error> {
+    pub fn load(
+        files: Files,
+        timeout: Duration,
+        warn: impl Fn(Error) + Send + Sync + 'static,
+    ) -> Result<Tls, Error> {
         let config = Watched::load(LOOK_EVERY, || files.stamps(), || files.load())?;
         Ok(Tls {
             files,
             timeout,
             config,
-            warnings,
+            warn: Box::new(warn),
         })
     }
 
@@ -75,14 +83,8 @@ impl Tls {
 
     /// What the files say now. Files that do not fit together (one is renewed, the other not yet) change nothing.
     fn config(&self) -> Arc<ServerConfig> {
-        self.config.now(
-            || self.files.stamps(),
-            || self.files.load(),
-            |error| {
-                let all_the_same = "the certificate stays as it was";
-                self.warnings.tell(error, all_the_same);
-            },
-        )
+        self.config
+            .now(|| self.files.stamps(), || self.files.load(), &self.warn)
     }
 }
 
@@ -134,7 +136,7 @@ impl Files {
             reason,
             hint,
         };
-        let bytes = zeroize::Zeroizing::new(changes::read(&self.key, "the key", MAX_BYTES)?);
+        let bytes = zeroize::Zeroizing::new(files::read(&self.key, "the key", MAX_BYTES)?);
         let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
             pem::Error::NoItemsFound => bad("there is no private key in it", KEY_FORMS),
             _ => bad("it is not a PEM file", KEY_FORMS),
@@ -174,7 +176,7 @@ fn bad_certificate(path: &Path, reason: &'static str, hint: &'static str) -> Err
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     const HINT: &str = "a PEM file: it begins with `-----BEGIN CERTIFICATE-----`";
-    let bytes = changes::read(path, "the certificate", MAX_BYTES)?;
+    let bytes = files::read(path, "the certificate", MAX_BYTES)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let all = all.map_err(|_| bad_certificate(path, "it is not a PEM file", HINT))?;
     match all.is_empty() {

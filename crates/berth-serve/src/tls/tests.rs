@@ -34,7 +34,7 @@ impl Place {
 
     fn tls(&self, client_ca: bool) -> Arc<Tls> {
         let patience = Duration::from_secs(10);
-        Arc::new(Tls::load(self.files(client_ca), patience, Warnings::default()).unwrap())
+        Arc::new(Tls::load(self.files(client_ca), patience, |_| {}).unwrap())
     }
 
     fn client(&self, identity: bool) -> TlsConnector {
@@ -122,12 +122,12 @@ fn with_client_ca_a_certificate_is_needed() {
 fn renewed_files_are_taken_without_a_restart() {
     let place = Place::new();
     let told = Arc::new(Mutex::new(Vec::new()));
-    let warnings = Warnings::new({
+    let warn = {
         let told = told.clone();
-        move |error, _| told.lock().unwrap().push(error.to_string())
-    });
+        move |error: Error| told.lock().unwrap().push(error.to_string())
+    };
     let patience = Duration::from_secs(10);
-    let tls = Arc::new(Tls::load(place.files(false), patience, warnings).unwrap());
+    let tls = Arc::new(Tls::load(place.files(false), patience, warn).unwrap());
     let (before, _) = run(meet(&tls, place.client(false))).unwrap();
     // The authority is new, too: only a client that knows it gets in.
     let renewed = Place::new();
@@ -156,7 +156,7 @@ fn files_that_are_wrong_are_told_apart() {
             key: place.at(key),
             client_ca: client_ca.map(|name| place.at(name)),
         };
-        let error = Tls::load(files, Duration::from_secs(1), Warnings::default()).unwrap_err();
+        let error = Tls::load(files, Duration::from_secs(1), |_| {}).unwrap_err();
         (error.to_string(), error.hint().unwrap_or_default())
     };
     std::fs::write(place.at("empty"), "").unwrap();
@@ -204,12 +204,7 @@ fn files_that_are_wrong_are_told_apart() {
 #[test]
 fn who_does_not_shake_hands_is_left() {
     let place = Place::new();
-    let tls = Tls::load(
-        place.files(false),
-        Duration::from_millis(100),
-        Warnings::default(),
-    )
-    .unwrap();
+    let tls = Tls::load(place.files(false), Duration::from_millis(100), |_| {}).unwrap();
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await;
