@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::error::Failure;
@@ -152,6 +153,24 @@ impl Ask {
     }
 }
 
+/// `null` says what is said by leaving a field out.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(bytes).map_err(|error| Failure::bad(format!("invalid JSON: {error}")))
+    let read = serde_json::from_slice(bytes)
+        .and_then(|document| serde_json::from_value(without_nulls(document)));
+    read.map_err(|error| Failure::bad(format!("invalid JSON: {error}")))
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(
+                fields
+                    .map(|(name, value)| (name, without_nulls(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
 }

@@ -14,6 +14,7 @@ mod api;
 mod ask;
 mod error;
 mod execs;
+mod form;
 mod pending;
 mod query;
 mod route;

@@ -139,6 +139,9 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
 async fn on_containers(ask: Ask, method: &Method, path: &[&str]) -> Result<Answer, Failure> {
     use containers as c;
     match (method.as_str(), path) {
+        ("GET", ["json"]) => c::list::answer(ask).await,
+        ("POST", ["create"]) => c::create::answer(ask).await,
+        ("GET", [id, "json"]) => c::inspect::answer(ask, id).await,
         ("POST", [id, "start"]) => c::start::answer(ask, id).await,
         ("POST", [id, "stop"]) => c::stop::answer(ask, id).await,
         ("POST", [id, "restart"]) => c::restart::answer(ask, id).await,

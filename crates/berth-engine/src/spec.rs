@@ -99,7 +99,8 @@ impl Error {
     }
 }
 
-const MASKED: [&str; 12] = [
+/// What is hidden of a container that asks for nothing else; the host adds its throttle counters.
+pub const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -114,7 +115,8 @@ const MASKED: [&str; 12] = [
     "/sys/firmware",
 ];
 
-const READ_ONLY: [&str; 5] = [
+/// What such a container cannot write.
+pub const READ_ONLY: [&str; 5] = [
     "/proc/bus",
     "/proc/fs",
     "/proc/irq",

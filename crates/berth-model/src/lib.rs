@@ -2,9 +2,11 @@
 //! Plain data with serde; no I/O.
 
 pub mod config;
+pub mod elapsed;
 pub mod error;
 pub mod id;
 pub mod signal;
+pub mod size;
 pub mod status;
 pub mod task;
 

@@ -1,7 +1,11 @@
 //! Containers.
 
 pub(crate) mod attach;
+pub(crate) mod create;
+mod filter;
+pub(crate) mod inspect;
 pub(crate) mod kill;
+pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod pause;
 pub(crate) mod remove;
@@ -16,6 +20,8 @@ pub(crate) mod unpause;
 pub(crate) mod wait;
 
 use std::time::Duration;
+
+use berth_engine::{Container, Engine};
 
 use crate::ask::Ask;
 use crate::error::Failure;
@@ -33,4 +39,12 @@ fn signal(ask: &Ask) -> Result<Option<i32>, Failure> {
 fn timeout(ask: &Ask) -> Result<Option<Duration>, Failure> {
     let seconds: Option<i64> = ask.query.number("t")?;
     Ok(seconds.map(|seconds| u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)))
+}
+
+/// Bytes that a container has written, and of its image; measuring reads whole directories.
+fn sizes(engine: &Engine, container: &Container) -> (u64, u64) {
+    (
+        engine.writable_bytes(&container.config.id),
+        engine.image_bytes(container),
+    )
 }

@@ -1,0 +1,473 @@
+//! The document that asks for a container → [`CreateRequest`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use berth_engine::request::{CreateRequest, PullPolicy};
+use berth_engine::spec::ALL_CAPABILITIES;
+use berth_model::config::{
+    LogConfig, MountConfig, MountKind, NamespaceConfig, NetworkConfig, NetworkMode, Port,
+    RestartPolicy, SeccompChoice, SecurityConfig,
+};
+use serde::Deserialize;
+
+use super::config::Config;
+use super::endpoint::{self, NetworkingConfig};
+use super::host::{self, HostConfig};
+use super::mount::{self, Parsed};
+use super::{limits, ports};
+
+/// The longest host name. Source: gethostname(2).
+const HOSTNAME_MAX: usize = 64;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Document {
+    #[serde(flatten)]
+    pub(crate) config: Config,
+    pub(crate) host_config: HostConfig,
+    pub(crate) networking_config: NetworkingConfig,
+}
+
+impl Document {
+    /// What it asks for. `cpus`: how many this host has.
+    pub(crate) fn meaning(self, cpus: usize) -> Parsed<CreateRequest> {
+        let Document {
+            config,
+            host_config: host,
+            networking_config: networking,
+        } = self;
+        if config == Config::default() {
+            return Err("Config cannot be empty in order to create a container".to_owned());
+        }
+        let mut resources = limits::meaning(&host.resources, cpus)?;
+        resources.shm_bytes = match host.shm_size {
+            0 => None,
+            size => Some(u64::try_from(size).map_err(|_| "SHM size can not be less than 0")?),
+        };
+        resources.oom_score_adj = score(host.oom_score_adj)?;
+        let network = network(&host, &config)?;
+        let networking = connection(&host, &config, &networking, network.as_ref())?;
+        let (mounts, make_sources) = mounts(&host, &config)?;
+        let mut causes = BTreeMap::new();
+        let mut said = |setting: &str, text: String| causes.insert(setting.to_owned(), text);
+        if !config.working_dir.is_empty() {
+            said("working_dir", format!("WorkingDir {}", config.working_dir));
+        }
+        if !config.stop_signal.is_empty() {
+            said("stop_signal", format!("StopSignal {}", config.stop_signal));
+        }
+        Ok(CreateRequest {
+            name: None,
+            platform: None,
+            pull: PullPolicy::Never,
+            entrypoint: config.entrypoint.clone().map(entrypoint),
+            command: config.cmd.clone().filter(|words| !words.is_empty()),
+            env: environment(&config)?,
+            working_dir: working_dir(&config)?,
+            user: text(&config.user),
+            tty: config.tty,
+            stdin: config.open_stdin,
+            stdin_once: config.stdin_once,
+            attach: attached(&config),
+            hostname: hostname(&config)?,
+            domainname: config.domainname.clone(),
+            annotations: host.annotations.clone(),
+            mounts,
+            make_sources,
+            volumes_from: host
+                .volumes_from
+                .iter()
+                .flatten()
+                .map(|text| mount::volumes_from(text))
+                .collect::<Parsed<_>>()?,
+            volume_driver: host.volume_driver.clone(),
+            network,
+            networking,
+            exposed_ports: config
+                .exposed_ports
+                .keys()
+                .chain(host.port_bindings.keys())
+                .map(|port| Port::range(port))
+                .collect::<Parsed<Vec<_>>>()?
+                .into_iter()
+                .flatten()
+                .collect(),
+            namespaces: namespaces(&host)?,
+            resources,
+            security: security(&host)?,
+            read_only: host.readonly_rootfs,
+            auto_remove: host.auto_remove,
+            init: host.init.unwrap_or(false),
+            stop_signal: stop_signal(&config)?,
+            stop_timeout_s: config.stop_timeout,
+            health: config
+                .healthcheck
+                .as_ref()
+                .map(super::config::Healthcheck::meaning)
+                .transpose()?,
+            restart: restart(&host)?,
+            runtime: runtime(&host),
+            storage_options: host.storage_opt.clone(),
+            log: log(&host.log_config)?,
+            causes,
+            labels: config.labels,
+            image: config.image,
+        })
+    }
+}
+
+fn text(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+/// A single empty word takes the image's entrypoint away.
+fn entrypoint(words: Vec<String>) -> Vec<String> {
+    match words.as_slice() {
+        [word] if word.is_empty() => Vec::new(),
+        _ => words,
+    }
+}
+
+fn environment(config: &Config) -> Parsed<Vec<String>> {
+    let env = config.env.clone().unwrap_or_default();
+    for variable in &env {
+        if variable.is_empty() || variable.starts_with('=') || variable.contains('\0') {
+            return Err(format!("invalid environment variable: {variable}"));
+        }
+    }
+    Ok(env)
+}
+
+fn working_dir(config: &Config) -> Parsed<Option<String>> {
+    let dir = &config.working_dir;
+    match dir.as_str() {
+        "" => Ok(None),
+        _ => mount::clean(dir).map(Some).map_err(|_| {
+            format!("the working directory '{dir}' is invalid, it needs to be an absolute path")
+        }),
+    }
+}
+
+fn hostname(config: &Config) -> Parsed<Option<String>> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    for name in [&config.hostname, &config.domainname] {
+        if name.len() > HOSTNAME_MAX || !name.bytes().all(allowed) {
+            return Err(format!("invalid hostname format: {name}"));
+        }
+    }
+    Ok(text(&config.hostname))
+}
+
+fn attached(config: &Config) -> std::collections::BTreeSet<u8> {
+    let streams = [
+        (0, config.attach_stdin),
+        (1, config.attach_stdout),
+        (2, config.attach_stderr),
+    ];
+    let attached = streams.into_iter().filter(|(_, attached)| *attached);
+    attached.map(|(stream, _)| stream).collect()
+}
+
+fn stop_signal(config: &Config) -> Parsed<Option<i32>> {
+    match config.stop_signal.as_str() {
+        "" => Ok(None),
+        name => berth_model::signal::parse(name)
+            .map(Some)
+            .map_err(|_| format!("Invalid signal: {name}")),
+    }
+}
+
+fn score(value: i64) -> Parsed<Option<i32>> {
+    match i32::try_from(value) {
+        Ok(0) => Ok(None),
+        Ok(score) if (-1000..=1000).contains(&score) => Ok(Some(score)),
+        _ => Err(format!(
+            "Invalid value {value}, range for oom score adj is [-1000, 1000]"
+        )),
+    }
+}
+
+/// `None`: the default.
+fn network(host: &HostConfig, config: &Config) -> Parsed<Option<NetworkMode>> {
+    if config.network_disabled {
+        return Ok(Some(NetworkMode::None));
+    }
+    match host.network_mode.as_str() {
+        "" | "default" => Ok(None),
+        mode => mode.parse().map(Some),
+    }
+}
+
+fn connection(
+    host: &HostConfig,
+    config: &Config,
+    asked: &NetworkingConfig,
+    network: Option<&NetworkMode>,
+) -> Parsed<NetworkConfig> {
+    let address = |text: &String| -> Parsed<IpAddr> {
+        text.parse()
+            .map_err(|_| format!("bad nameserver address: {text}"))
+    };
+    let mut connection = NetworkConfig {
+        ports: ports::meaning(&host.port_bindings)?,
+        publish_all: host.publish_all_ports,
+        dns: host.dns.iter().map(address).collect::<Parsed<_>>()?,
+        dns_search: host.dns_search.clone(),
+        dns_options: host.dns_options.clone(),
+        extra_hosts: host.extra_hosts.clone().unwrap_or_default(),
+        links: host.links.clone().unwrap_or_default(),
+        ..NetworkConfig::default()
+    };
+    for entry in &connection.extra_hosts {
+        let (name, address) = entry.split_once(':').unwrap_or(("", ""));
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return Err(format!("bad format for add-host: \"{entry}\""));
+        }
+        if address != "host-gateway" && address.parse::<IpAddr>().is_err() {
+            return Err(format!("invalid IP address in add-host: \"{address}\""));
+        }
+    }
+    if !config.mac_address.is_empty() {
+        connection.mac = Some(endpoint::mac(&config.mac_address)?);
+    }
+    let names: Vec<&str> = asked.endpoints_config.keys().map(String::as_str).collect();
+    if names.len() > 1 {
+        return Err(format!(
+            "Container cannot be connected to network endpoints: {}",
+            names.join(", ")
+        ));
+    }
+    for (name, endpoint) in &asked.endpoints_config {
+        let own = match (network, name.as_str()) {
+            (None, "default" | "bridge") => true,
+            (Some(network), name) => network.to_string() == name,
+            (None, _) => false,
+        };
+        if !own {
+            return Err(format!(
+                "a container is connected to the network of its NetworkMode only, not to `{name}`"
+            ));
+        }
+        endpoint.ask(&mut connection)?;
+    }
+    Ok(connection)
+}
+
+/// What is mounted, and which sources are made when they are absent.
+fn mounts(host: &HostConfig, config: &Config) -> Parsed<(Vec<MountConfig>, Vec<String>)> {
+    let mut all: Vec<MountConfig> = Vec::new();
+    let mut make = Vec::new();
+    let mut add = |mount: MountConfig| {
+        let taken = all
+            .iter()
+            .any(|other| other.destination == mount.destination);
+        if taken {
+            return Err(format!("Duplicate mount point: {}", mount.destination));
+        }
+        all.push(mount);
+        Ok(())
+    };
+    for text in host.binds.iter().flatten() {
+        let mut mount = mount::bind(text)?;
+        if mount.kind == MountKind::Bind {
+            make.push(mount.source.clone());
+        } else {
+            mount.driver.clone_from(&host.volume_driver);
+        }
+        add(mount)?;
+    }
+    for asked in &host.mounts {
+        let mount = asked.meaning()?;
+        if mount.create_source {
+            make.push(mount.source.clone());
+        }
+        add(mount)?;
+    }
+    for (target, options) in &host.tmpfs {
+        add(mount::tmpfs(target, options)?)?;
+    }
+    for target in config.volumes.iter().flatten().map(|(target, _)| target) {
+        let mount = MountConfig {
+            anonymous: true,
+            destination: mount::destination(target)?,
+            driver: host.volume_driver.clone(),
+            ..MountConfig::default()
+        };
+        // Many clients name the destinations of all mounts here.
+        if !all
+            .iter()
+            .any(|other| other.destination == mount.destination)
+        {
+            all.push(mount);
+        }
+    }
+    Ok((all, make))
+}
+
+fn namespaces(host: &HostConfig) -> Parsed<NamespaceConfig> {
+    let wrong = |what: &'static str, mode: &str| format!("invalid {what} mode: {mode}");
+    if !matches!(host.isolation.as_str(), "" | "default") {
+        return Err(format!(
+            "invalid isolation '{}': linux supports 'default'",
+            host.isolation
+        ));
+    }
+    Ok(NamespaceConfig {
+        ipc: host
+            .ipc_mode
+            .parse()
+            .map_err(|_| wrong("IPC", &host.ipc_mode))?,
+        pid: host
+            .pid_mode
+            .parse()
+            .map_err(|_| wrong("PID", &host.pid_mode))?,
+        uts: host
+            .uts_mode
+            .parse()
+            .map_err(|_| wrong("UTS", &host.uts_mode))?,
+        user: host
+            .userns_mode
+            .parse()
+            .map_err(|_| wrong("userns", &host.userns_mode))?,
+        cgroup: host
+            .cgroupns_mode
+            .parse()
+            .map_err(|_| wrong("cgroup namespace", &host.cgroupns_mode))?,
+    })
+}
+
+fn security(host: &HostConfig) -> Parsed<SecurityConfig> {
+    let mut security = SecurityConfig {
+        privileged: host.privileged,
+        cap_add: capabilities("CapAdd", host.cap_add.as_deref())?,
+        cap_drop: capabilities("CapDrop", host.cap_drop.as_deref())?,
+        group_add: host.group_add.clone().unwrap_or_default(),
+        masked_paths: host.masked_paths.clone(),
+        readonly_paths: host.readonly_paths.clone(),
+        sysctls: host.sysctls.clone(),
+        ..SecurityConfig::default()
+    };
+    for option in host.security_opt.iter().flatten() {
+        security_option(option, &mut security)?;
+    }
+    Ok(security)
+}
+
+fn capabilities(field: &str, names: Option<&[String]>) -> Parsed<Vec<String>> {
+    let known = |text: &String| {
+        let upper = text.trim().to_ascii_uppercase();
+        if upper == "ALL" {
+            return Ok(upper);
+        }
+        let name = match upper.starts_with("CAP_") {
+            true => upper,
+            false => format!("CAP_{upper}"),
+        };
+        match ALL_CAPABILITIES.contains(&name.as_str()) {
+            true => Ok(name),
+            false => Err(format!("invalid {field}: unknown capability: \"{name}\"")),
+        }
+    };
+    names.unwrap_or_default().iter().map(known).collect()
+}
+
+fn security_option(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
+    let wrong = || format!("invalid --security-opt: \"{text}\"");
+    let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
+        Some((key, value)) => (key, Some(value)),
+        None => (text, None),
+    };
+    match (key, value) {
+        ("no-new-privileges", None | Some("true")) => into.no_new_privileges = true,
+        ("no-new-privileges", Some("false")) => into.no_new_privileges = false,
+        ("seccomp", Some("unconfined")) => into.seccomp = SeccompChoice::Unconfined,
+        ("seccomp", Some("builtin" | "default")) => into.seccomp = SeccompChoice::Default,
+        ("seccomp", Some(profile)) => {
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(profile)
+                .map_err(|error| format!("invalid seccomp profile: {error}"))?;
+            into.seccomp = SeccompChoice::Custom(profile.to_owned());
+        }
+        ("apparmor", Some(profile)) if !profile.is_empty() => {
+            // Nothing is asked for that is not so already.
+            into.apparmor = (profile != "unconfined").then(|| profile.to_owned());
+        }
+        ("label", Some("disable")) => {}
+        ("label", Some(label)) if !label.is_empty() => into.labels.push(label.to_owned()),
+        _ => return Err(wrong()),
+    }
+    Ok(())
+}
+
+fn restart(host: &HostConfig) -> Parsed<RestartPolicy> {
+    let asked = &host.restart_policy;
+    let kind = asked
+        .name
+        .parse()
+        .map_err(|_| format!("invalid restart policy '{}'", asked.name))?;
+    let retries = asked.maximum_retry_count;
+    if retries < 0 {
+        return Err("maximum retry count cannot be negative".to_owned());
+    }
+    if retries > 0 && asked.name != "on-failure" {
+        return Err(format!(
+            "maximum retry count cannot be used with restart policy '{}'",
+            asked.name
+        ));
+    }
+    if host.auto_remove && !matches!(asked.name.as_str(), "" | "no") {
+        return Err("can't create 'AutoRemove' container with restart policy".to_owned());
+    }
+    Ok(RestartPolicy {
+        kind,
+        max_retries: u32::try_from(retries).unwrap_or(u32::MAX),
+    })
+}
+
+/// Docker's names of its own runtime mean the default here.
+fn runtime(host: &HostConfig) -> String {
+    match host.runtime.as_str() {
+        "runc" | "io.containerd.runc.v2" | host::RUNTIME => String::new(),
+        other => other.to_owned(),
+    }
+}
+
+/// `None`: nothing is said.
+fn log(asked: &host::LogConfig) -> Parsed<Option<LogConfig>> {
+    if asked.r#type.is_empty() && asked.config.is_empty() {
+        return Ok(None);
+    }
+    let mut log = LogConfig {
+        options: asked.config.clone(),
+        ..LogConfig::default()
+    };
+    match asked.r#type.as_str() {
+        "" => {}
+        driver @ ("json-file" | "none") => driver.clone_into(&mut log.driver),
+        other => {
+            return Err(format!(
+                "error looking up logging plugin {other}: plugin \"{other}\" not found"
+            ));
+        }
+    }
+    for (name, value) in &asked.config {
+        let wrong = |_| format!("invalid value for log option '{name}': {value}");
+        match name.as_str() {
+            "max-size" if value == "-1" => log.max_bytes = u64::MAX,
+            "max-size" => log.max_bytes = berth_model::size::bytes(value).map_err(wrong)?,
+            "max-file" => {
+                log.max_files = value.parse().map_err(|_| wrong(String::new()))?;
+            }
+            _ => {
+                return Err(format!(
+                    "unknown log opt '{name}' for {} log driver",
+                    log.driver
+                ));
+            }
+        }
+    }
+    match log.max_bytes == 0 || log.max_files == 0 {
+        true => Err("max-size and max-file have to be above 0".to_owned()),
+        false => Ok(Some(log)),
+    }
+}
