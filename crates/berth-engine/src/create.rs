@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::{
-    HealthConfig, ImageUsed, MountConfig, NetworkMode, Port, ProcessConfig, SCHEMA,
+    HealthConfig, ImageUsed, MountConfig, NetworkMode, Port, ProcessConfig, SCHEMA, UtsMode,
 };
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::digest::Digest;
@@ -15,6 +15,7 @@ use crate::ready::ReadyImage;
 use crate::request::CreateRequest;
 use crate::{Engine, Error, env, json};
 
+mod check;
 mod refuse;
 
 /// SIGTERM.
@@ -28,11 +29,17 @@ impl Engine {
     /// # Errors
     /// [`Error::NameTaken`], [`Error::BadName`], [`Error::Invalid`], [`Error::Snapshot`], [`Error::Files`];
     /// nothing is left of it then, or only what `fsck` clears.
-    pub fn create(&self, request: CreateRequest, image: ReadyImage) -> Result<ContainerId, Error> {
+    pub fn create(
+        &self,
+        mut request: CreateRequest,
+        image: ReadyImage,
+    ) -> Result<ContainerId, Error> {
         let id = random_id()?;
         let chain = image.chain.clone();
         let make = request.make_sources.clone();
+        check::request(&request)?;
         refuse::unknown(&request)?;
+        self.resolve_joined(&mut request)?;
         let mut config = configure(&id, request, image)?;
         make_sources(&make)?;
         // From the first thing that is made on; until the commit nothing names it.
@@ -136,6 +143,7 @@ fn configure(
     let hostname = match request.hostname {
         Some(name) => name,
         None if network == NetworkMode::Host => host_name(),
+        None if request.namespaces.uts == UtsMode::Host => host_name(),
         None => id.short().to_owned(),
     };
     Ok(ContainerConfig {

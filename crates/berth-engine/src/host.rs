@@ -1,16 +1,14 @@
 //! What the host decides about a container's spec: asked of the kernel at each start.
 
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use berth_model::ContainerConfig;
 use berth_model::config::MountKind;
-use berth_oci::spec::Device;
 use rustix::process::{Resource, getrlimit};
 
-use crate::spec::{ALL_CAPABILITIES, SpecInputs};
+use crate::spec::{ALL_CAPABILITIES, Joined, SpecInputs};
 use crate::user::Account;
-use crate::{Engine, Error};
+use crate::{Engine, Error, devices};
 
 impl Engine {
     /// The inputs of [`crate::spec::build_spec`].
@@ -18,6 +16,7 @@ impl Engine {
         &self,
         config: &ContainerConfig,
         account: Account,
+        joined: Joined,
     ) -> Result<SpecInputs, Error> {
         let capabilities = capabilities(self.options.rootless)?;
         let given =
@@ -35,7 +34,7 @@ impl Engine {
             rootless: self.options.rootless,
             runtime: self.options.runtime.clone(),
             host_devices: if config.security.privileged {
-                devices(Path::new("/dev"))
+                devices::all()
             } else {
                 Vec::new()
             },
@@ -44,6 +43,10 @@ impl Engine {
             nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
             swap_accounting: config.resources.memory_bytes.is_some()
                 && berth_cgroup::Layout::detect().is_ok_and(|layout| layout.swap_accounting()),
+            devices: devices::asked(&config.resources.devices)?,
+            block: devices::block_io(&config.resources.blkio)?,
+            apparmor: config.security.apparmor.is_some() && runs_apparmor(),
+            joined,
             host_capabilities: capabilities,
         })
     }
@@ -117,49 +120,6 @@ pub(crate) fn capabilities(rootless: bool) -> Result<Vec<String>, Error> {
         .collect())
 }
 
-/// What a container makes itself, or gets mounted.
-const OWN: [&str; 9] = [
-    "pts", "shm", "mqueue", "fd", "console", "ptmx", "stdin", "stdout", "stderr",
-];
-
-/// All device nodes below `/dev`.
-fn devices(dir: &Path) -> Vec<Device> {
-    let mut found = Vec::new();
-    let mut ahead: Vec<PathBuf> = vec![dir.to_owned()];
-    while let Some(dir) = ahead.pop() {
-        let Ok(entries) = std::fs::read_dir(&dir) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            if OWN.iter().any(|own| entry.file_name() == *own) {
-                continue;
-            }
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            let kind = metadata.file_type();
-            if kind.is_dir() {
-                ahead.push(entry.path());
-            }
-            if !kind.is_char_device() && !kind.is_block_device() {
-                continue;
-            }
-            let number = metadata.rdev();
-            found.push(Device {
-                kind: if kind.is_block_device() { "b" } else { "c" }.to_owned(),
-                path: entry.path(),
-                major: i64::from(rustix::fs::major(number)),
-                minor: i64::from(rustix::fs::minor(number)),
-                file_mode: Some(metadata.mode() & 0o7777),
-                uid: Some(metadata.uid()),
-                gid: Some(metadata.gid()),
-            });
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    found
-}
-
 /// Each CPU's throttle counters, which tell containers what others do. Source: moby's default paths.
 fn thermal_paths() -> Vec<String> {
     let path = |cpu: usize| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle");
@@ -168,4 +128,9 @@ fn thermal_paths() -> Vec<String> {
         .take_while(|path| Path::new(path).parent().is_some_and(Path::exists))
         .filter(|path| Path::new(path).exists())
         .collect()
+}
+
+fn runs_apparmor() -> bool {
+    std::fs::read("/sys/module/apparmor/parameters/enabled")
+        .is_ok_and(|text| text.starts_with(b"Y"))
 }

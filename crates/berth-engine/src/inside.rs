@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use berth_model::ContainerConfig;
 use berth_model::task::RootfsMount;
 use rustix::io::Errno;
 
@@ -18,6 +19,28 @@ impl Engine {
             message: format!("cannot run as the user `{asked}`: {error}"),
             hint: error.hint(),
         })
+    }
+
+    /// Who a container's process is, with the groups that were added.
+    pub(crate) fn account_of(
+        &self,
+        config: &ContainerConfig,
+        rootfs: &RootfsMount,
+    ) -> Result<Account, Error> {
+        let mut account = self.account(&config.process.user, rootfs)?;
+        let added = &config.security.group_add;
+        if added.is_empty() {
+            return Ok(account);
+        }
+        let group = self.read_inside(rootfs, "etc/group")?;
+        let added = user::groups(added, group.as_deref()).map_err(|error| Error::Invalid {
+            message: format!("cannot add a group: {error}"),
+            hint: error.hint(),
+        })?;
+        account.groups.extend(added);
+        account.groups.sort_unstable();
+        account.groups.dedup();
+        Ok(account)
     }
 
     fn read_inside(&self, rootfs: &RootfsMount, path: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -1,21 +1,22 @@
 //! Container configuration → OCI spec. Pure: all that the host decides comes in as [`SpecInputs`].
 //!
 //! The defaults are Docker's: its mounts, fourteen capabilities, masked and read-only paths, devices.
-//! `capability`, `mounts` and `resources` make their parts.
+//! `capability`, `devices`, `mounts`, `namespaces` and `resources` make their parts.
 
 mod capability;
+mod devices;
 mod mounts;
+mod namespaces;
 mod resources;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
-use berth_model::config::NetworkMode;
+use berth_model::config::UtsMode;
 use berth_model::{ContainerConfig, ErrorKind};
 use berth_oci::spec::{
-    Capabilities, Device, Linux, Namespace, NamespaceKind, OCI_VERSION, Process, Root, Seccomp,
-    Spec, User,
+    BlockIo, Capabilities, Device, Linux, OCI_VERSION, Process, Root, Seccomp, Spec, User,
 };
 
 use crate::env;
@@ -23,6 +24,8 @@ use crate::user::Account;
 
 pub use capability::ALL as ALL_CAPABILITIES;
 pub use capability::asked as capabilities;
+pub(crate) use devices::{parse_rule as device_rule, permissions as device_permissions};
+pub(crate) use mounts::{SHM, shm_bytes};
 
 /// Where the little init of `--init` is inside.
 pub const INIT_PATH: &str = "/sbin/docker-init";
@@ -54,6 +57,29 @@ pub struct SpecInputs {
     pub nofile_hard: u64,
     /// The host counts swap.
     pub swap_accounting: bool,
+    /// The devices asked for, as the host has them, with what may be done with each.
+    pub devices: Vec<(Device, String)>,
+    /// Limits of block devices, by their numbers.
+    pub block: BlockIo,
+    /// The host runs AppArmor.
+    pub apparmor: bool,
+    /// What is shared with other containers.
+    pub joined: Joined,
+}
+
+/// What a container shares with others. A namespace that it joins and that has no path here is the host's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// The IPC namespace.
+    pub ipc: Option<PathBuf>,
+    /// What is mounted at `/dev/shm`, which belongs to it.
+    pub shm: Option<PathBuf>,
+    /// The process namespace.
+    pub pid: Option<PathBuf>,
+    /// The network namespace.
+    pub network: Option<PathBuf>,
+    /// The directory with the `hosts`, `hostname` and `resolv.conf` that belong to it.
+    pub network_files: Option<PathBuf>,
 }
 
 /// A configuration that no spec can express.
@@ -70,6 +96,12 @@ pub enum Error {
     Ulimit {
         /// As asked.
         name: String,
+    },
+    /// Not a rule for devices.
+    #[error("`{rule}` is not a rule for devices")]
+    DeviceRule {
+        /// As asked.
+        rule: String,
     },
     /// Not a propagation.
     #[error("`{mode}` is not a mount propagation")]
@@ -92,6 +124,9 @@ impl Error {
                 "capabilities(7) lists them: NET_ADMIN, SYS_TIME, …, or ALL".to_owned()
             }
             Error::Ulimit { .. } => format!("known are {}", resources::ulimit_names()),
+            Error::DeviceRule { .. } => {
+                "such as `c 10:200 rwm`: c, b or a; numbers or `*`; of r, w, m".to_owned()
+            }
             Error::Propagation { .. } => {
                 "known are private, shared, slave, rprivate, rshared, rslave".to_owned()
             }
@@ -129,11 +164,11 @@ pub const READ_ONLY: [&str; 5] = [
 /// # Errors
 /// What the configuration asks for and no host can give.
 pub fn build_spec(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Spec, Error> {
-    let privileged = config.security.privileged;
     let given = capability::asked(&config.security, &inputs.host_capabilities)?;
-    let words = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
-    let mut masked: Vec<String> = words(&MASKED);
-    masked.extend(inputs.masked_paths.iter().cloned());
+    let (masked_paths, readonly_paths) = hidden(config, inputs);
+    // The host's own names are not the container's to set.
+    let names = config.namespaces.uts != UtsMode::Host;
+    let name = |text: &String| if names { text.clone() } else { String::new() };
     Ok(Spec {
         oci_version: OCI_VERSION.to_owned(),
         root: Some(Root {
@@ -141,29 +176,42 @@ pub fn build_spec(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Spec,
             readonly: config.read_only,
         }),
         process: Some(process(config, inputs, given)?),
-        hostname: config.hostname.clone(),
+        hostname: name(&config.hostname),
+        domainname: name(&config.domainname),
+        annotations: config.annotations.clone(),
         mounts: mounts::all(config, inputs)?,
         linux: Some(Linux {
-            namespaces: namespaces(&config.network),
-            devices: if privileged && !inputs.rootless {
-                inputs.host_devices.clone()
-            } else {
-                Vec::new()
-            },
+            namespaces: namespaces::all(config, inputs),
+            devices: devices::nodes(config, inputs),
             cgroups_path: Some(cgroup_path(config, inputs)),
-            resources: Some(resources::limits(config, inputs)),
+            resources: Some(resources::limits(config, inputs)?),
             seccomp: inputs.seccomp.clone(),
             sysctl: resources::sysctls(config, inputs),
-            masked_paths: if privileged { Vec::new() } else { masked },
-            readonly_paths: if privileged {
-                Vec::new()
-            } else {
-                words(&READ_ONLY)
-            },
+            masked_paths,
+            readonly_paths,
             ..Linux::default()
         }),
         ..Spec::default()
     })
+}
+
+/// Masked and read-only paths.
+fn hidden(config: &ContainerConfig, inputs: &SpecInputs) -> (Vec<String>, Vec<String>) {
+    let security = &config.security;
+    let words = |paths: &[&str]| -> Vec<String> { paths.iter().map(|&path| path.into()).collect() };
+    let default = |paths: &[&str]| match security.privileged {
+        true => Vec::new(),
+        false => words(paths),
+    };
+    let masked = security.masked_paths.clone().unwrap_or_else(|| {
+        let mut masked = default(&MASKED);
+        if !security.privileged {
+            masked.extend(inputs.masked_paths.iter().cloned());
+        }
+        masked
+    });
+    let readonly = security.readonly_paths.clone();
+    (masked, readonly.unwrap_or_else(|| default(&READ_ONLY)))
 }
 
 fn process(
@@ -206,25 +254,10 @@ fn process(
         }),
         rlimits: resources::rlimits(config, inputs)?,
         no_new_privileges: config.security.no_new_privileges,
+        oom_score_adj: config.resources.oom_score_adj,
+        apparmor_profile: (config.security.apparmor.clone()).filter(|_| inputs.apparmor),
         ..Process::default()
     })
-}
-
-fn namespaces(network: &NetworkMode) -> Vec<Namespace> {
-    let mut kinds = vec![
-        NamespaceKind::Pid,
-        NamespaceKind::Mount,
-        NamespaceKind::Ipc,
-        NamespaceKind::Uts,
-        NamespaceKind::Cgroup,
-    ];
-    if *network != NetworkMode::Host {
-        kinds.push(NamespaceKind::Network);
-    }
-    kinds
-        .into_iter()
-        .map(|kind| Namespace { kind, path: None })
-        .collect()
 }
 
 /// The default parent of all containers' cgroups.

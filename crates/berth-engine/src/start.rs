@@ -16,6 +16,7 @@ use berth_oci::digest::Digest;
 
 use crate::create::durability;
 use crate::error::{Chain, files};
+use crate::join::FIRST_FD;
 use crate::spec;
 use crate::{Engine, Error, json};
 
@@ -70,7 +71,7 @@ impl Engine {
             .map_err(files("forget the last exit"))?;
         let started = self
             .prepare_task(&config, &options)
-            .and_then(|task| self.run_shim(id, &task, options.client));
+            .and_then(|(task, joined)| self.run_shim(id, &task, options.client, &joined));
         if let Err(error) = &started {
             self.record_failure(id, error, durable);
         }
@@ -81,7 +82,7 @@ impl Engine {
         &self,
         config: &ContainerConfig,
         options: &StartOptions,
-    ) -> Result<PathBuf, Error> {
+    ) -> Result<(PathBuf, Vec<OwnedFd>), Error> {
         let id = &config.id;
         self.check_sources(config)?;
         let task = self.layout.task(id);
@@ -94,9 +95,11 @@ impl Engine {
             .snapshots
             .container_mount(&chain(config)?, &self.layout.container(id))
             .map_err(Error::Snapshot)?;
-        let account = self.account(&config.process.user, &rootfs)?;
+        let account = self.account_of(config, &rootfs)?;
+        let joins = self.join(config)?;
+        self.make_shm(config)?;
         self.write_host_files(config, &task)?;
-        let inputs = self.spec_inputs(config, account)?;
+        let inputs = self.spec_inputs(config, account, joins.joined)?;
         let spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
             id: id.short().to_owned(),
             source,
@@ -108,7 +111,7 @@ impl Engine {
         )?;
         let request = self.task_request(config, rootfs, options);
         json::write(&task.join("task.json"), &request, Durability::Volatile)?;
-        Ok(task)
+        Ok((task, joins.files))
     }
 
     fn task_request(
@@ -148,12 +151,13 @@ impl Engine {
         }
     }
 
-    /// Starts the shim and takes its report. The shim leaves our session and outlives us.
+    /// Starts the shim and takes its report. The shim leaves our session and outlives us. `joined`: namespaces.
     fn run_shim(
         &self,
         id: &ContainerId,
         task: &Path,
         client: Option<OwnedFd>,
+        joined: &[OwnedFd],
     ) -> Result<Pid, Error> {
         let helper = |source| Error::Helper {
             program: self.options.runtime.clone(),
@@ -179,6 +183,11 @@ impl Engine {
         if let Some(client) = &client {
             fds.push((client.as_fd(), 4));
         }
+        fds.extend(
+            (FIRST_FD..)
+                .zip(joined)
+                .map(|(number, file)| (file.as_fd(), number)),
+        );
         let child = berth_sys::spawn::spawn_with_fds(&mut command, &fds).map_err(helper)?;
         drop((writer, client));
         let mut text = String::new();

@@ -130,6 +130,15 @@ pub fn resolve(asked: &str, passwd: Option<&[u8]>, group: Option<&[u8]>) -> Resu
     })
 }
 
+/// The numbers of groups, by name or number.
+///
+/// # Errors
+/// [`Error`].
+pub fn groups(asked: &[String], group: Option<&[u8]>) -> Result<Vec<u32>, Error> {
+    let group = String::from_utf8_lossy(group.unwrap_or_default());
+    asked.iter().map(|name| group_id(name, &group)).collect()
+}
+
 /// `None`: a name.
 fn number(text: &str) -> Result<Option<u32>, Error> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -227,6 +236,17 @@ mod tests {
         assert!(matches!(ask("nobody"), Err(Error::NoUser { .. })));
         assert!(matches!(ask("web:nobody"), Err(Error::NoGroup { .. })));
         assert!(matches!(ask("huge"), Err(Error::NoUser { .. })));
+    }
+
+    #[test]
+    fn added_groups() {
+        let ask = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            groups(&names, Some(GROUP))
+        };
+        assert_eq!(ask(&["log", "7"]), Ok(vec![50, 7]));
+        assert!(matches!(ask(&["nobody"]), Err(Error::NoGroup { .. })));
+        assert!(matches!(ask(&["-1"]), Err(Error::Number { .. })));
     }
 
     /// R8, R20: digits are never looked up as a name, and never wrap around to root.

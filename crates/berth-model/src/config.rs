@@ -23,7 +23,9 @@ pub use log::LogConfig;
 pub use mount::{MountConfig, MountKind, MountSyntax, VolumesFrom};
 pub use namespaces::{CgroupMode, IpcMode, NamespaceConfig, PidMode, UserMode, UtsMode};
 pub use network::{NetworkConfig, NetworkMode, Port, PortBinding, Protocol};
-pub use resources::{BlkioConfig, CpuConfig, DeviceConfig, DeviceValue, ResourceConfig, ULIMITS};
+pub use resources::{
+    BlkioConfig, CpuConfig, DeviceConfig, DeviceValue, ResourceConfig, ULIMITS, unknown_ulimit,
+};
 pub use restart::{RestartKind, RestartPolicy};
 pub use security::{SeccompChoice, SecurityConfig};
 

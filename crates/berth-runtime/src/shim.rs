@@ -3,6 +3,7 @@
 //! ```text
 //! fd 3   sync pipe: one JSON `ShimReport` a line; the last line before its end counts
 //! fd 4   with --attached: the foreground client's socket (SOCK_SEQPACKET), already connected
+//! fd 5…  open namespaces, which the spec names as `/proc/self/fd/NUMBER`
 //! ```
 //! It claims the task (lock, listening socket), makes the container, records its pid, reports, and
 //! becomes the monitor by execve: lock, sockets, pipes and children stay. Until then everything it
@@ -50,6 +51,11 @@ pub fn run(arguments: &[String]) -> i32 {
             return 125;
         }
     };
+    // Ours to join, and nobody else's.
+    let ready = ready.and_then(|()| {
+        berth_sys::process::close_on_exec_from(CLIENT_FD as u32 + 1)
+            .map_err(|e| step("keep the namespaces to ourselves", e))
+    });
     let error = match ready.and_then(|()| start(arguments, &mut reporter)) {
         Err(error) => error,
         Ok(never) => match never {},

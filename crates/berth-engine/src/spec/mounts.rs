@@ -1,12 +1,15 @@
 //! What is mounted beside the root: Docker's defaults, the host's files, then what was asked for.
 
 use berth_model::ContainerConfig;
-use berth_model::config::{MountConfig, MountKind, NetworkMode};
+use berth_model::config::{IpcMode, MountConfig, MountKind, NetworkMode, PidMode};
 use berth_oci::spec::Mount;
 
 use super::{Error, INIT_PATH, SpecInputs};
 
 const SHM_BYTES: u64 = 64 << 20;
+
+/// Where a task's directory has the `/dev/shm` that others may join.
+pub(crate) const SHM: &str = "shm";
 
 /// All mounts, parents before children.
 pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Vec<Mount>, Error> {
@@ -16,7 +19,9 @@ pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Vec<M
         ("hostname", "/etc/hostname"),
         ("hosts", "/etc/hosts"),
     ] {
-        let source = inputs.task_dir.join(name).display().to_string();
+        let dir = inputs.joined.network_files.as_ref();
+        let source = dir.unwrap_or(&inputs.task_dir).join(name);
+        let source = source.display().to_string();
         mounts.push(mount(destination, "bind", &source, &["bind", "rprivate"]));
     }
     if config.init {
@@ -43,7 +48,6 @@ pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Vec<M
 fn kernel(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Mount> {
     let privileged = config.security.privileged;
     let access = if privileged { "rw" } else { "ro" };
-    let shm = format!("size={}", config.resources.shm_bytes.unwrap_or(SHM_BYTES));
     let quiet = ["nosuid", "noexec", "nodev"];
     let with = |last: &'static str| [quiet[0], quiet[1], quiet[2], last];
     let sys = if inputs.rootless && config.network == NetworkMode::Host {
@@ -57,8 +61,14 @@ fn kernel(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Mount> {
     } else {
         mount("/sys", "sysfs", "sysfs", &with(access))
     };
-    vec![
-        mount("/proc", "proc", "proc", &quiet),
+    let proc = if inputs.rootless && config.namespaces.pid != PidMode::Private {
+        // Only the owner of a process namespace may mount its procfs.
+        mount("/proc", "bind", "/proc", &["rbind", "rslave"])
+    } else {
+        mount("/proc", "proc", "proc", &quiet)
+    };
+    let mut mounts = vec![
+        proc,
         mount(
             "/dev",
             "tmpfs",
@@ -80,14 +90,43 @@ fn kernel(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Mount> {
         ),
         sys,
         mount("/sys/fs/cgroup", "cgroup", "cgroup", &with(access)),
-        mount("/dev/mqueue", "mqueue", "mqueue", &quiet),
-        mount(
-            "/dev/shm",
-            "tmpfs",
-            "shm",
-            &["nosuid", "noexec", "nodev", "mode=1777", &shm],
-        ),
-    ]
+    ];
+    let ipc = &config.namespaces.ipc;
+    // Likewise the owner of an IPC namespace its message queues.
+    if !(inputs.rootless && *ipc == IpcMode::Host) {
+        mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &quiet));
+    }
+    mounts.extend(shm(config, inputs));
+    mounts
+}
+
+/// Shared memory belongs to the IPC namespace.
+fn shm(config: &ContainerConfig, inputs: &SpecInputs) -> Option<Mount> {
+    let bind = |source: &str| mount("/dev/shm", "bind", source, &["bind", "rprivate"]);
+    match &config.namespaces.ipc {
+        IpcMode::None => None,
+        IpcMode::Host => Some(bind("/dev/shm")),
+        IpcMode::Container(_) => {
+            let source = inputs.joined.shm.as_ref();
+            Some(bind(
+                &source.map_or("/dev/shm".into(), |shm| shm.display().to_string()),
+            ))
+        }
+        // Those who join find it there.
+        IpcMode::Shareable if !inputs.rootless => {
+            Some(bind(&inputs.task_dir.join(SHM).display().to_string()))
+        }
+        IpcMode::Private | IpcMode::Shareable => {
+            let size = format!("size={}", shm_bytes(config));
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+            Some(mount("/dev/shm", "tmpfs", "shm", &options))
+        }
+    }
+}
+
+/// Bytes of `/dev/shm`.
+pub(crate) fn shm_bytes(config: &ContainerConfig) -> u64 {
+    config.resources.shm_bytes.unwrap_or(SHM_BYTES)
 }
 
 fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {

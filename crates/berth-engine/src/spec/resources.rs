@@ -3,39 +3,24 @@
 use std::collections::BTreeMap;
 
 use berth_model::ContainerConfig;
-use berth_model::config::{NetworkMode, ULIMITS};
-use berth_oci::spec::{Cpu, DeviceRule, Memory, Pids, Resources, Rlimit};
+use berth_model::config::{NetworkMode, ResourceConfig, ULIMITS};
+use berth_oci::spec::{BlockIo, Cpu, Memory, Pids, Resources, Rlimit};
 
 use super::{Error, SpecInputs};
 
 /// Microseconds: the kernel's default, and Docker's.
 const CPU_PERIOD_US: u64 = 100_000;
 const NANOS_PER_CPU: u64 = 1_000_000_000;
+/// The kernel's least.
+const MIN_SHARES: u64 = 2;
 
 pub(super) fn ulimit_names() -> String {
     ULIMITS.join(", ")
 }
 
 /// Cgroup limits and device rules.
-pub(super) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Resources {
+pub(super) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Resources, Error> {
     let asked = &config.resources;
-    let memory = asked.memory_bytes.map(|bytes| {
-        let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
-        Memory {
-            limit: Some(limit),
-            // Docker's rule: as much swap as memory.
-            swap: inputs.swap_accounting.then(|| limit.saturating_mul(2)),
-            ..Memory::default()
-        }
-    });
-    let cpu = asked.nano_cpus.map(|nanos| {
-        let quota = u128::from(nanos) * u128::from(CPU_PERIOD_US) / u128::from(NANOS_PER_CPU);
-        Cpu {
-            quota: Some(i64::try_from(quota).unwrap_or(i64::MAX)),
-            period: Some(CPU_PERIOD_US),
-            ..Cpu::default()
-        }
-    });
     // A default that an ordinary user's cgroup cannot hold is left out; what is asked for must hold.
     let by_default = config
         .causes
@@ -48,50 +33,58 @@ pub(super) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Resources
         .map(|limit| Pids {
             limit: Some(if limit == 0 { -1 } else { limit }),
         });
-    Resources {
-        devices: device_rules(config, inputs),
-        memory,
-        cpu,
+    let block = BlockIo {
+        weight: asked.blkio.weight,
+        ..inputs.block.clone()
+    };
+    Ok(Resources {
+        devices: super::devices::rules(config, inputs)?,
+        memory: some(memory(asked, inputs)),
+        cpu: some(cpu(asked)),
         pids,
+        block_io: some(block),
         ..Resources::default()
+    })
+}
+
+/// `None` for what asks nothing.
+fn some<T: Default + PartialEq>(part: T) -> Option<T> {
+    (part != T::default()).then_some(part)
+}
+
+fn memory(asked: &ResourceConfig, inputs: &SpecInputs) -> Memory {
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let limit = asked.memory_bytes.map(signed);
+    // Docker's rule: as much swap as memory.
+    let twice = limit
+        .filter(|_| inputs.swap_accounting)
+        .map(|limit| limit.saturating_mul(2));
+    Memory {
+        limit,
+        reservation: asked.memory_reservation_bytes.map(signed),
+        swap: asked.memory_swap_bytes.or(twice),
+        swappiness: asked.memory_swappiness,
+        disable_oom_killer: asked.oom_kill_disable.then_some(true),
+        ..Memory::default()
     }
 }
 
-fn device_rules(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<DeviceRule> {
-    if inputs.rootless {
-        // The user namespace makes no device nodes, and what is bound in is the user's own.
-        return Vec::new();
+fn cpu(asked: &ResourceConfig) -> Cpu {
+    let quota = asked.nano_cpus.map(|nanos| {
+        let quota = u128::from(nanos) * u128::from(CPU_PERIOD_US) / u128::from(NANOS_PER_CPU);
+        i64::try_from(quota).unwrap_or(i64::MAX)
+    });
+    let list = |list: &String| Some(list.clone()).filter(|list| !list.is_empty());
+    Cpu {
+        shares: asked.cpu.shares.map(|shares| shares.max(MIN_SHARES)),
+        quota: quota.or(asked.cpu.quota_us),
+        period: quota.map(|_| CPU_PERIOD_US).or(asked.cpu.period_us),
+        realtime_runtime: asked.cpu.realtime_runtime_us,
+        realtime_period: asked.cpu.realtime_period_us,
+        cpus: list(&asked.cpu.cpus),
+        mems: list(&asked.cpu.mems),
+        ..Cpu::default()
     }
-    let rule = |allow, kind: Option<&str>, major, minor, access: &str| DeviceRule {
-        allow,
-        kind: kind.map(str::to_owned),
-        major,
-        minor,
-        access: Some(access.to_owned()),
-    };
-    if config.security.privileged {
-        return vec![rule(true, None, None, None, "rwm")];
-    }
-    let mut rules = vec![
-        rule(false, None, None, None, "rwm"),
-        // Nodes may be made; using them is another matter.
-        rule(true, Some("c"), None, None, "m"),
-        rule(true, Some("b"), None, None, "m"),
-    ];
-    // null zero full random urandom tty console ptmx, and all pts.
-    let known = [
-        (1, Some(3)),
-        (1, Some(5)),
-        (1, Some(7)),
-        (1, Some(8)),
-        (1, Some(9)),
-        (5, Some(0)),
-        (5, Some(1)),
-        (5, Some(2)),
-        (136, None),
-    ];
-    rules.extend(known.map(|(major, minor)| rule(true, Some("c"), Some(major), minor, "rwm")));
-    rules
 }
 
 /// `RLIMIT_*`: those asked for, and our defaults for core and nofile.
@@ -114,7 +107,8 @@ pub(super) fn rlimits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<V
         .collect())
 }
 
-/// Docker's two, which let ordinary users inside ping and bind low ports of their own network.
+/// Docker's two, which let ordinary users inside ping and bind low ports of their own network; then those asked
+/// for.
 pub(super) fn sysctls(config: &ContainerConfig, inputs: &SpecInputs) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
     if matches!(config.network, NetworkMode::None | NetworkMode::Bridge) {
@@ -130,5 +124,6 @@ pub(super) fn sysctls(config: &ContainerConfig, inputs: &SpecInputs) -> BTreeMap
             );
         }
     }
+    keys.extend(config.security.sysctls.clone());
     keys
 }

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use berth_model::config::{MountConfig, MountKind, NetworkMode, ProcessConfig, ResourceConfig};
+use berth_model::config::{
+    CgroupMode, IpcMode, MountConfig, MountKind, NetworkMode, PidMode, ProcessConfig,
+    ResourceConfig, UtsMode,
+};
 use berth_model::{ContainerConfig, ContainerId};
-use berth_oci::spec::{NamespaceKind, Spec};
+use berth_oci::spec::{Device, Namespace, NamespaceKind, Spec};
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -154,6 +158,240 @@ fn limits_in_the_kernels_units() {
     assert!(matches!(
         build_spec(&asked, &inputs()),
         Err(Error::Ulimit { .. })
+    ));
+}
+
+/// Each limit alone, and what the specification has for it.
+#[test]
+fn each_limit_has_its_place() {
+    type Change = fn(&mut ResourceConfig);
+    let table: [(Change, &str, Value); 15] = [
+        (
+            |r| r.memory_reservation_bytes = Some(8 << 20),
+            "/memory/reservation",
+            json!(8 << 20),
+        ),
+        (
+            |r| r.memory_swap_bytes = Some(-1),
+            "/memory/swap",
+            json!(-1),
+        ),
+        (
+            |r| r.memory_swappiness = Some(0),
+            "/memory/swappiness",
+            json!(0),
+        ),
+        (
+            |r| r.oom_kill_disable = true,
+            "/memory/disableOOMKiller",
+            json!(true),
+        ),
+        (|r| r.cpu.shares = Some(512), "/cpu/shares", json!(512)),
+        (|r| r.cpu.shares = Some(1), "/cpu/shares", json!(2)),
+        (
+            |r| r.cpu.quota_us = Some(20_000),
+            "/cpu/quota",
+            json!(20_000),
+        ),
+        (
+            |r| r.cpu.period_us = Some(50_000),
+            "/cpu/period",
+            json!(50_000),
+        ),
+        (
+            |r| r.cpu.realtime_runtime_us = Some(950),
+            "/cpu/realtimeRuntime",
+            json!(950),
+        ),
+        (
+            |r| r.cpu.realtime_period_us = Some(1000),
+            "/cpu/realtimePeriod",
+            json!(1000),
+        ),
+        (|r| r.cpu.cpus = "0-1".into(), "/cpu/cpus", json!("0-1")),
+        (|r| r.cpu.mems = "0".into(), "/cpu/mems", json!("0")),
+        (
+            |r| r.blkio.weight = Some(300),
+            "/blockIO/weight",
+            json!(300),
+        ),
+        (|r| r.pids = Some(0), "/pids/limit", json!(-1)),
+        (
+            |r| r.device_rules = vec!["c 10:* rw".into()],
+            "/devices/12",
+            json!({"allow": true, "type": "c", "major": 10, "access": "rw"}),
+        ),
+    ];
+    for (change, place, value) in table {
+        let mut asked = config();
+        change(&mut asked.resources);
+        let linux = build(&asked, &inputs()).linux.unwrap();
+        let made = serde_json::to_value(linux.resources.unwrap()).unwrap();
+        assert_eq!(made.pointer(place), Some(&value), "{place} of {made}");
+    }
+    let plain = build(&config(), &inputs()).linux.unwrap();
+    let plain = plain.resources.unwrap();
+    assert!(plain.memory.is_none() && plain.cpu.is_none() && plain.block_io.is_none());
+}
+
+#[test]
+fn each_namespace_mode_is_a_namespace_a_path_or_none() {
+    let joined = SpecInputs {
+        joined: Joined {
+            ipc: Some("/ipc".into()),
+            shm: Some("/their/shm".into()),
+            pid: Some("/pid".into()),
+            network: Some("/net".into()),
+            network_files: Some("/their".into()),
+        },
+        ..inputs()
+    };
+    let made = |change: fn(&mut ContainerConfig), kind| {
+        let mut asked = config();
+        change(&mut asked);
+        let linux = build(&asked, &joined).linux.unwrap();
+        let of = |namespace: &&Namespace| namespace.kind == kind;
+        let found = linux.namespaces.iter().find(of).cloned();
+        found.map(|namespace| {
+            namespace
+                .path
+                .map_or("new".into(), |p| p.display().to_string())
+        })
+    };
+    let other = || "x".to_owned();
+    use NamespaceKind::{Cgroup, Ipc, Network, Pid, Uts};
+    type Change = fn(&mut ContainerConfig);
+    let table: [(Change, NamespaceKind, Option<&str>); 12] = [
+        (|c| c.namespaces.ipc = IpcMode::Shareable, Ipc, Some("new")),
+        (|c| c.namespaces.ipc = IpcMode::None, Ipc, Some("new")),
+        (|c| c.namespaces.ipc = IpcMode::Host, Ipc, None),
+        (
+            |c| c.namespaces.ipc = IpcMode::Container("x".into()),
+            Ipc,
+            Some("/ipc"),
+        ),
+        (|c| c.namespaces.pid = PidMode::Host, Pid, None),
+        (
+            |c| c.namespaces.pid = PidMode::Container("x".into()),
+            Pid,
+            Some("/pid"),
+        ),
+        (|c| c.namespaces.uts = UtsMode::Host, Uts, None),
+        (|c| c.namespaces.cgroup = CgroupMode::Host, Cgroup, None),
+        (|c| c.network = NetworkMode::Host, Network, None),
+        (|c| c.network = NetworkMode::Bridge, Network, Some("new")),
+        (
+            |c| c.network = NetworkMode::Container("x".into()),
+            Network,
+            Some("/net"),
+        ),
+        (|_| {}, Uts, Some("new")),
+    ];
+    for (at, (change, kind, wanted)) in table.into_iter().enumerate() {
+        assert_eq!(made(change, kind).as_deref(), wanted, "row {at}");
+    }
+    // The names of the host are not the container's to set.
+    let mut asked = config();
+    asked.domainname = "example".into();
+    assert_eq!(build(&asked, &inputs()).domainname, "example");
+    asked.namespaces.uts = UtsMode::Host;
+    let spec = build(&asked, &inputs());
+    assert!(spec.hostname.is_empty() && spec.domainname.is_empty());
+    // Shared memory and the files of the network come along.
+    let mount = |asked: &ContainerConfig, inputs: &SpecInputs, at: &str| {
+        let mounts = build(asked, inputs).mounts;
+        let found = mounts.into_iter().find(|mount| mount.destination == at);
+        found.map(|mount| mount.source.unwrap())
+    };
+    let mut asked = config();
+    for (ipc, source) in [
+        (IpcMode::Private, Some("shm")),
+        (IpcMode::None, None),
+        (IpcMode::Host, Some("/dev/shm")),
+        (IpcMode::Shareable, Some("/run/berth/tasks/x/shm")),
+        (IpcMode::Container(other()), Some("/their/shm")),
+    ] {
+        asked.namespaces.ipc = ipc;
+        assert_eq!(mount(&asked, &joined, "/dev/shm").as_deref(), source);
+    }
+    let hosts = |inputs: &SpecInputs| mount(&config(), inputs, "/etc/hosts");
+    assert_eq!(
+        hosts(&inputs()).as_deref(),
+        Some("/run/berth/tasks/x/hosts")
+    );
+    assert_eq!(hosts(&joined).as_deref(), Some("/their/hosts"));
+}
+
+#[test]
+fn paths_and_kernel_parameters_as_asked() {
+    let mut asked = config();
+    asked.security.masked_paths = Some(Vec::new());
+    asked.security.readonly_paths = Some(vec!["/x".into()]);
+    let sysctls = &mut asked.security.sysctls;
+    sysctls.insert("net.ipv4.ip_unprivileged_port_start".into(), "80".into());
+    sysctls.insert("kernel.msgmax".into(), "1".into());
+    asked.resources.oom_score_adj = Some(500);
+    asked.security.apparmor = Some("mine".into());
+    asked.annotations.insert("a".into(), "b".into());
+    let spec = build(&asked, &inputs());
+    let linux = spec.linux.unwrap();
+    assert_eq!(
+        (linux.masked_paths.len(), linux.readonly_paths),
+        (0, vec!["/x".to_owned()])
+    );
+    assert_eq!(linux.sysctl["net.ipv4.ip_unprivileged_port_start"], "80");
+    assert_eq!(
+        (linux.sysctl["kernel.msgmax"].as_str(), linux.sysctl.len()),
+        ("1", 3)
+    );
+    assert_eq!(spec.annotations["a"], "b");
+    let process = spec.process.unwrap();
+    // As Docker: a profile is nothing to a host without AppArmor.
+    assert_eq!(
+        (process.oom_score_adj, process.apparmor_profile),
+        (Some(500), None)
+    );
+    let with = SpecInputs {
+        apparmor: true,
+        ..inputs()
+    };
+    let process = build(&asked, &with).process.unwrap();
+    assert_eq!(process.apparmor_profile.as_deref(), Some("mine"));
+}
+
+#[test]
+fn devices_get_a_node_and_a_rule() {
+    let device = |path: &str| Device {
+        kind: "c".into(),
+        path: path.into(),
+        major: 10,
+        minor: 200,
+        file_mode: None,
+        uid: None,
+        gid: None,
+    };
+    let asked_for = SpecInputs {
+        devices: vec![(device("/dev/net/tun"), "rw".into())],
+        host_devices: vec![device("/dev/net/tun"), device("/dev/other")],
+        ..inputs()
+    };
+    let linux = build(&config(), &asked_for).linux.unwrap();
+    assert_eq!(linux.devices.len(), 1);
+    let rules = linux.resources.unwrap().devices;
+    let rule = rules.last().unwrap();
+    assert_eq!(
+        (rule.allow, rule.major, rule.minor, rule.access.as_deref()),
+        (true, Some(10), Some(200), Some("rw"))
+    );
+    let mut asked = config();
+    asked.security.privileged = true;
+    let linux = build(&asked, &asked_for).linux.unwrap();
+    assert_eq!(linux.devices.len(), 2, "each path once");
+    asked.security.privileged = false;
+    asked.resources.device_rules = vec!["everything".into()];
+    assert!(matches!(
+        build_spec(&asked, &inputs()),
+        Err(Error::DeviceRule { .. })
     ));
 }
 

@@ -109,6 +109,12 @@ pub struct DeviceConfig {
     pub permissions: String,
 }
 
+/// The first name that is no limit.
+pub fn unknown_ulimit(limits: &BTreeMap<String, (u64, u64)>) -> Option<&str> {
+    let mut names = limits.keys().map(String::as_str);
+    names.find(|name| !ULIMITS.contains(name))
+}
+
 /// The limits that `--ulimit` can name. Source: getrlimit(2).
 pub const ULIMITS: [&str; 16] = [
     "as",
