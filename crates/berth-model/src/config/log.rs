@@ -1,4 +1,4 @@
-//! Logs.
+//! Logs: which driver keeps the output, and how much of it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Limits.
+//! Limits: memory, CPUs, processes, block devices, devices.
 
 use std::collections::BTreeMap;
 

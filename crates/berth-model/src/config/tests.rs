@@ -1,3 +1,5 @@
+//! The form of the file, and the words of its types.
+
 use super::*;
 
 /// As the first berth wrote it.
