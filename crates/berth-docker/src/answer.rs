@@ -61,6 +61,27 @@ impl Answer {
         Answer(Response::new(body)).header(CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
+    /// 200 with what `work` writes, in a thread of its own, once it has written something.
+    ///
+    /// # Errors
+    /// Its failure, if it writes nothing.
+    pub(crate) async fn once_begun(
+        content_type: &'static str,
+        work: impl FnOnce(Sink) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        let (sink, mut pieces) = sink::raw_channel();
+        let working = tokio::task::spawn_blocking(move || work(sink));
+        let body = match pieces.recv().await {
+            Some(first) => Body::Begun(first?, pieces),
+            None => {
+                working.await??;
+                Body::Empty
+            }
+        };
+        let content_type = HeaderValue::from_static(content_type);
+        Ok(Answer(Response::new(body)).header(CONTENT_TYPE, content_type))
+    }
+
     /// 200 with a body that async code fills.
     pub(crate) fn pieces(content_type: &'static str) -> (Sink, Answer) {
         let (sink, body) = sink::channel();

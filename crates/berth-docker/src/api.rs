@@ -2,4 +2,5 @@
 
 pub(crate) mod containers;
 pub(crate) mod exec;
+pub(crate) mod images;
 pub(crate) mod system;

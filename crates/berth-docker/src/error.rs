@@ -38,6 +38,16 @@ impl Failure {
         )
     }
 
+    /// What a client sent to be an image is none: its fault, not ours.
+    pub(crate) fn of_content(error: berth_engine::image::Error) -> Failure {
+        let corrupt = error.kind() == ErrorKind::Corrupt;
+        let failure = Failure::from(error);
+        match corrupt {
+            true => Failure::bad(failure.message),
+            false => failure,
+        }
+    }
+
     /// One line of an error, its causes and what to do.
     pub(crate) fn of(
         error: &(dyn StdError + 'static),
@@ -84,6 +94,29 @@ impl From<berth_engine::Error> for Failure {
     }
 }
 
+impl From<berth_engine::image::Error> for Failure {
+    fn from(error: berth_engine::image::Error) -> Failure {
+        match &error {
+            // Clients look for these words.
+            berth_engine::image::Error::NoImage { text } => {
+                let name = berth_oci::Reference::parse(text);
+                let name = name.map_or_else(|_| text.clone(), |name| name.familiar());
+                Failure::absent(format!("No such image: {name}"))
+            }
+            _ => Failure::of(&error, error.kind(), error.hint()),
+        }
+    }
+}
+
+impl From<crate::select::Error> for Failure {
+    fn from(error: crate::select::Error) -> Failure {
+        match error {
+            crate::select::Error::Filter(text) => Failure::bad(text),
+            crate::select::Error::Image(error) => error.into(),
+        }
+    }
+}
+
 /// Every crate's error has `kind` and `hint`; so each becomes a failure in the same way.
 macro_rules! failures {
     ($($error:ty),* $(,)?) => {$(
@@ -97,7 +130,10 @@ macro_rules! failures {
 
 failures! {
     berth_engine::attach::Error,
-    berth_engine::image::Error,
+    berth_engine::image::pull::PullError,
+    berth_engine::image::push::PushError,
+    berth_engine::registry::Error,
+    berth_engine::trust::Error,
     berth_engine::logs::Error,
 }
 

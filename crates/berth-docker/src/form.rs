@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod create;
 pub(crate) mod endpoint;
 pub(crate) mod host;
+pub mod image;
 pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod mount;

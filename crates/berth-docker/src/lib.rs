@@ -12,16 +12,21 @@
 mod answer;
 mod api;
 mod ask;
+mod auth;
 mod error;
 mod execs;
-mod form;
+mod filter;
+pub mod form;
+mod messages;
 mod pending;
 mod query;
 mod route;
 mod run;
+pub mod select;
 mod serve;
 mod version;
 
+pub use filter::{Filters, glob};
 pub use run::{Address, Error, Options, run};
 pub use serve::{Listener, Server};
 pub use version::{MAX, MIN, Version};

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
-use crate::api::{containers, exec, system};
+use crate::api::{containers, exec, images, system};
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::query::Query;
@@ -118,6 +118,7 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
     match (method.as_str(), &path[..]) {
         ("GET" | "HEAD", ["_ping"]) => Ok(system::ping::answer(&ask)),
         ("GET", ["version"]) => system::version::answer(ask).await,
+        (_, ["images", ..]) => on_images(ask, &method, &path[1..]).await,
         (_, ["containers", ..]) => on_containers(ask, &method, &path[1..]).await,
         ("GET", ["exec", id, "json"]) => exec::inspect::answer(ask, id).await,
         ("POST", ["exec", id, "start"]) => exec::start::answer(ask, id).await,
@@ -132,6 +133,19 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
             "a cluster (swarm, services, tasks, nodes, secrets, configs)",
         )),
         ("POST", ["build", ..]) => Err(Failure::not_here("building images")),
+        _ => Err(Failure::absent("page not found")),
+    }
+}
+
+/// Names of images have slashes in them.
+async fn on_images(ask: Ask, method: &Method, path: &[&str]) -> Result<Answer, Failure> {
+    use images as i;
+    match (method.as_str(), path) {
+        ("GET", ["json"]) => i::list::answer(ask).await,
+        ("POST", ["create"]) => i::create::answer(ask).await,
+        ("GET", [name @ .., "json"]) => i::inspect::answer(ask, &name.join("/")).await,
+        ("GET", [name @ .., "history"]) => i::history::answer(ask, &name.join("/")).await,
+        ("POST", [name @ .., "tag"]) => i::tag::answer(ask, &name.join("/")).await,
         _ => Err(Failure::absent("page not found")),
     }
 }

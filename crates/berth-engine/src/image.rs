@@ -25,11 +25,16 @@ pub(crate) use error::store as store_error;
 pub use find::{Found, all, find, pinned};
 pub use import::ImportOptions;
 pub use inspect::Details;
-pub use list::Row;
+pub use list::{Listed, Row};
 pub use load::{LoadFrom, Loaded};
 pub use remove::Removed;
 pub use save::SaveFormat;
 pub use tag::new_name;
 
+/// An entry of the store's index.
+pub use berth_store::Entry;
+
 /// How registries are reached, which the face reads from its environment.
 pub use berth_registry::Config as RegistryConfig;
+/// Ends a pull or push early: a part of [`RegistryConfig`].
+pub use berth_registry::Stop;

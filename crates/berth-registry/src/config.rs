@@ -14,6 +14,7 @@ use crate::credentials::Credentials;
 use crate::limits::{Patience, Ranges};
 use crate::proxies::Proxies;
 use crate::registries::Registries;
+use crate::stop::Stop;
 
 /// The settings of a client.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Config {
     pub docker_certs: Vec<PathBuf>,
     /// What we call ourselves.
     pub user_agent: String,
+    /// Ends what is done with the client early, where that is long.
+    pub stop: Stop,
 }
 
 impl Default for Config {
@@ -44,6 +47,7 @@ impl Default for Config {
             ranges: Ranges::default(),
             docker_certs: Vec::new(),
             user_agent: concat!("berth/", env!("CARGO_PKG_VERSION")).to_owned(),
+            stop: Stop::default(),
         }
     }
 }

@@ -190,6 +190,8 @@ pub enum Error {
         registry: String,
         reason: &'static str,
     },
+    #[error("it was stopped: nobody waits for it any more")]
+    Stopped,
     #[error("blob {digest} was cut off after {received} of {expected} bytes")]
     CutOff {
         digest: Digest,
@@ -244,6 +246,7 @@ impl Error {
             | Error::Status { .. }
             | Error::RateLimited { .. }
             | Error::Token { .. }
+            | Error::Stopped
             | Error::CutOff { .. } => ErrorKind::Unavailable,
             Error::TooLarge { .. }
             | Error::DigestMismatch { .. }

@@ -5,7 +5,6 @@
 
 mod cmd;
 mod context;
-mod filter;
 mod globals;
 mod image;
 mod opts;

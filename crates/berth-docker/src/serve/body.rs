@@ -15,6 +15,8 @@ pub(crate) enum Body {
     Empty,
     Whole(Bytes),
     Pieces(mpsc::Receiver<io::Result<Bytes>>),
+    /// The same, whose first piece has come already.
+    Begun(Bytes, mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl http_body::Body for Body {
@@ -32,6 +34,13 @@ impl http_body::Body for Body {
                 *self = Body::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Body::Begun(first, _) => {
+                let first = std::mem::take(first);
+                if let Body::Begun(_, rest) = std::mem::take(&mut *self) {
+                    *self = Body::Pieces(rest);
+                }
+                Poll::Ready(Some(Ok(Frame::data(first))))
+            }
             Body::Pieces(pieces) => pieces
                 .poll_recv(cx)
                 .map(|piece| piece.map(|piece| piece.map(Frame::data))),
@@ -46,7 +55,7 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Pieces(_) => SizeHint::default(),
+            Body::Pieces(_) | Body::Begun(..) => SizeHint::default(),
         }
     }
 }

@@ -19,7 +19,7 @@ use std::thread;
 
 use berth_oci::image::{MAX_CONFIG_BYTES, parse_config};
 use berth_oci::{Descriptor, Digest, ImageConfig, Platform, Reference};
-use berth_registry::{Client, Config, FetchedImage, PassedOver};
+use berth_registry::{Client, Config, FetchedImage, PassedOver, Stop};
 use berth_snapshot::Snapshots;
 use berth_store::{Expected, Lease, Store};
 
@@ -160,28 +160,34 @@ fn pull_image(
         .enable_time()
         .build()
         .map_err(|source| PullCause::Network { source })?;
+    let stop = config.stop.clone();
     let client = Client::new(config);
     let gate = parts.trust.gate(reference)?;
     let lease = parts.store.lease()?;
     let host = Platform::host();
-    let image = runtime.block_on(client.fetch_image(reference, platform.unwrap_or(&host)))?;
-    runtime.block_on(gate.admit(&client, reference, &image))?;
+    let image = runtime.block_on(stop.or(async {
+        let image = client.fetch_image(reference, platform.unwrap_or(&host));
+        let image = image.await?;
+        gate.admit(&client, reference, &image).await?;
+        Ok::<_, PullCause>(image)
+    }))?;
     let descriptor = image.index.as_ref().unwrap_or(&image.manifest).descriptor();
     let layers = fetch::distinct(&image.parsed.layers);
     progress(PullEvent::Resolved {
         digest: descriptor.digest.clone(),
         layers: layers.len(),
     });
-    let settings = settings(&runtime, &client, reference, &lease, &image)?;
+    let settings = settings(&runtime, &stop, &client, reference, &lease, &image)?;
     check_platform(&settings, platform, image.index.is_some())?;
     tell_passed_over(&client, progress);
     let arrivals = Arrivals::new(fetch::fetchers(layers.len()));
     let chains = thread::scope(|scope| {
         let (news, heard) = mpsc::channel();
-        let wanted = fetch::Wanted::start(scope, runtime, client.clone(), reference.clone());
+        let wanted = fetch::Wanted::start(scope, runtime, &stop, &client, reference);
         let team = Team {
             news,
-            stop: Arc::new(AtomicBool::new(false)),
+            failed: Arc::new(AtomicBool::new(false)),
+            stop: stop.clone(),
         };
         fetch::start(scope, &lease, &layers, &wanted, &arrivals, &team);
         // Its thread ends when all of these are dropped.
@@ -200,6 +206,7 @@ fn pull_image(
         }
         match (failure, unpacking.join()) {
             (None, Ok(Some(chains))) => Ok(chains),
+            _ if stop.is_stopped() => Err(berth_registry::Error::Stopped.into()),
             (failure, _) => Err(failure.unwrap_or(PullCause::Panicked)),
         }
     })?;
@@ -225,7 +232,9 @@ fn tell_passed_over(client: &Client, progress: &mut dyn FnMut(PullEvent)) {
 struct Team {
     news: mpsc::Sender<Result<PullEvent, PullCause>>,
     /// One of them failed.
-    stop: Arc<AtomicBool>,
+    failed: Arc<AtomicBool>,
+    /// Nobody waits for them any more.
+    stop: Stop,
 }
 
 impl Team {
@@ -241,12 +250,12 @@ impl Team {
 
     /// Ends the work of all.
     fn fail(&self, cause: PullCause) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.failed.store(true, Ordering::Relaxed);
         let _ = self.news.send(Err(cause));
     }
 
     fn has_failed(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.failed.load(Ordering::Relaxed) || self.stop.is_stopped()
     }
 }
 
@@ -283,6 +292,7 @@ fn publish(
 /// The image's configuration: from the store, or else the registry.
 fn settings(
     runtime: &tokio::runtime::Runtime,
+    stop: &Stop,
     client: &Client,
     reference: &Reference,
     lease: &Lease,
@@ -298,7 +308,7 @@ fn settings(
     let bytes = match known {
         Some(bytes) => bytes,
         None => {
-            let bytes = runtime.block_on(client.fetch_config(reference, descriptor))?;
+            let bytes = runtime.block_on(stop.or(client.fetch_config(reference, descriptor)))?;
             keep(lease, descriptor, &bytes)?;
             bytes
         }

@@ -138,13 +138,14 @@ fn push(
         });
     }
     let runtime = berth_registry::runtime()?;
+    let stop = config.stop.clone();
     let client = Client::new(config);
-    runtime.block_on(async {
+    runtime.block_on(stop.or(async {
         // One request first: whether we may, and a token that all others share.
         client.has_manifest(reference).await?;
         push_blobs(&client, store, reference, &plan, progress).await?;
         push_manifests(&client, reference, plan).await
-    })
+    }))
 }
 
 async fn push_manifests(

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use super::image_prune::told;
 use crate::context;
-use crate::filter::Filters;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
+use berth_docker::Filters;
 
 /// Remove all containers that do not run
 #[derive(Debug, clap::Args)]

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::container_prune::confirmed;
 use crate::context;
-use crate::filter::Filters;
 use crate::globals::Globals;
 use crate::opts::number;
 use crate::ui::diagnostic::Failure;
 use crate::ui::human;
 use crate::verbs::{Outcome, Verb};
+use berth_docker::Filters;
 
 /// Remove images that have no name, or that no container uses
 #[derive(Debug, clap::Args)]

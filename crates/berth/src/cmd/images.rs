@@ -1,10 +1,9 @@
 //! `berth images`.
 
-use berth_engine::Engine;
+use berth_docker::{Filters, select};
 use jiff::Timestamp;
 
 use crate::context;
-use crate::filter::Filters;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::ui::rows::Listing;
@@ -20,7 +19,7 @@ pub struct Images {
     /// Show the digests too
     #[arg(long)]
     digests: bool,
-    /// Narrow the list (dangling=true, reference=…, label=…, before=…, since=…)
+    /// Narrow the list (dangling=true, reference=…, label=…, label!=…, before=…, since=…, until=…)
     #[arg(short, long, value_name = "KEY=VALUE", action = clap::ArgAction::Append)]
     filter: Vec<String>,
     /// Print with a Go template, `table TEMPLATE` or `json`
@@ -42,22 +41,9 @@ impl Verb for Images {
         // As docker: the name is one more pattern beside those of the filters.
         let named = self.name.iter().map(|name| format!("reference={name}"));
         let texts: Vec<String> = self.filter.iter().cloned().chain(named).collect();
-        let filters = Filters::parse(&texts, image::FILTERS).map_err(Failure::usage)?;
+        let filters = Filters::parse(&texts, select::IMAGES).map_err(Failure::usage)?;
         let engine = context::engine(globals)?;
-        let all = engine.images()?;
-        let (before, since) = (
-            bound(&engine, &filters, "before")?,
-            bound(&engine, &filters, "since")?,
-        );
-        let mut shown = Vec::new();
-        for row in &all {
-            let created = image::created_at(&row.config);
-            let inside =
-                before.is_none_or(|time| created < time) && since.is_none_or(|time| created > time);
-            if inside && image::passes(row, &filters).map_err(Failure::usage)? {
-                shown.push(row);
-            }
-        }
+        let shown = engine.image_rows(&select::images(&engine, &filters)?)?;
         let now = Timestamp::now();
         let rows: Vec<_> = shown
             .iter()
@@ -74,19 +60,5 @@ impl Verb for Images {
         };
         super::print(&listing.print(self.format.as_deref(), self.quiet, &rows)?)?;
         Ok(0)
-    }
-}
-
-fn bound(
-    engine: &Engine,
-    filters: &Filters,
-    key: &str,
-) -> Result<Option<Option<Timestamp>>, Failure> {
-    match filters.values(key).last() {
-        Some(name) => {
-            let config = engine.image_details(name)?.image.config;
-            Ok(Some(image::created_at(&config)))
-        }
-        None => Ok(None),
     }
 }

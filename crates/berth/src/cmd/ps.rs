@@ -4,12 +4,12 @@ use berth_engine::Container;
 use jiff::Timestamp;
 
 use crate::context;
-use crate::filter::Filters;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::ui::rows::Listing;
 use crate::verbs::{Outcome, Verb};
 use crate::view::container;
+use berth_docker::Filters;
 
 /// List containers
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,6 @@
 
 use berth_engine::registry::{self, Hit, Server};
 
-use crate::filter::Filters;
 use crate::globals::Globals;
 use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
@@ -10,6 +9,7 @@ use crate::ui::rows::{self, Listing};
 use crate::ui::table;
 use crate::ui::template::Value;
 use crate::verbs::{Outcome, Verb};
+use berth_docker::Filters;
 
 /// As docker's daemon has it when nothing is asked.
 const LIMIT: u32 = 25;

@@ -177,6 +177,15 @@ impl From<berth_oci::Error> for Failure {
     }
 }
 
+impl From<berth_docker::select::Error> for Failure {
+    fn from(error: berth_docker::select::Error) -> Self {
+        match error {
+            berth_docker::select::Error::Filter(text) => Failure::usage(text),
+            berth_docker::select::Error::Image(error) => error.into(),
+        }
+    }
+}
+
 impl From<berth_engine::logs::Error> for Failure {
     fn from(error: berth_engine::logs::Error) -> Self {
         let reader_went = matches!(&error, berth_engine::logs::Error::Write(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe);

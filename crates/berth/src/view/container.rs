@@ -8,10 +8,10 @@ use berth_model::Status;
 use berth_model::config::MountKind;
 use jiff::Timestamp;
 
-use crate::filter::Filters;
 use crate::ui::rows::{self, Listing};
 use crate::ui::template::Value;
 use crate::ui::{clean, human, table};
+use berth_docker::Filters;
 
 /// How `ps` prints.
 pub const LISTING: Listing<'_> = Listing {

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use berth_engine::image::{Details, Row};
 use berth_oci::Digest;
 use berth_oci::image::{Healthcheck, ImageConfig};
-use berth_oci::reference::Reference;
 use jiff::Timestamp;
 
 use super::{DRIVER, NEVER};
-use crate::filter::{self, Filters};
 use crate::ui::rows::{self, Listing};
 use crate::ui::template::Value;
 use crate::ui::{human, table};
@@ -34,9 +32,6 @@ pub const LISTING: Listing<'_> = Listing {
 pub const TABLE_WITH_DIGESTS: &str =
     "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 
-/// The filters of `images`.
-pub const FILTERS: &[&str] = &["dangling", "label", "reference", "before", "since"];
-
 /// How `history` prints.
 pub const HISTORY: Listing<'_> = Listing {
     headers: &[
@@ -57,11 +52,6 @@ const CREATED_BY_MAX: usize = 45;
 /// When it was made; empty: unknown.
 pub fn created(image: &Row) -> &str {
     image.config.created.as_deref().unwrap_or("")
-}
-
-/// The same to compare: what is unknown is before all else.
-pub fn created_at(config: &ImageConfig) -> Option<Timestamp> {
-    config.created.as_deref()?.parse().ok()
 }
 
 /// The fields that `--format` can ask for.
@@ -91,35 +81,6 @@ fn short(digest: &Digest, truncate: bool) -> String {
     } else {
         digest.to_string()
     }
-}
-
-/// Whether an image passes all filters but `before` and `since`, which need the other images.
-///
-/// # Errors
-/// A value that cannot be.
-pub fn passes(image: &Row, filters: &Filters) -> Result<bool, String> {
-    let dangling = filters.boolean("dangling")?;
-    let matches = |pattern: &str| {
-        image
-            .reference
-            .as_ref()
-            .is_some_and(|reference| matches_pattern(reference, pattern))
-    };
-    // As docker: what was pulled by its digest is neither hidden as dangling nor as not.
-    let passes_dangling = |dangling: bool| match &image.reference {
-        Some(reference) => !dangling || reference.tag().is_none(),
-        None => dangling,
-    };
-    Ok(dangling.is_none_or(passes_dangling)
-        && filters.labels(&image.config.config.labels)
-        && filters.any("reference", matches))
-}
-
-/// As docker: the pattern fits the name, with or without domain and tag.
-pub fn matches_pattern(reference: &Reference, pattern: &str) -> bool {
-    let (familiar, full) = (reference.familiar(), reference.to_string());
-    let names = [reference.familiar_name(), familiar, reference.name(), full];
-    names.iter().any(|name| filter::glob(pattern, name))
 }
 
 /// The lines of `history`, the latest first. `layer_sizes`: bytes of each layer, lowest first.

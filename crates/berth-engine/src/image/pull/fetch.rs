@@ -10,7 +10,7 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use berth_oci::{Descriptor, Reference};
-use berth_registry::{Bytes, Client};
+use berth_registry::{Bytes, Client, Stop};
 use berth_store::{Expected, Ingest, Lease};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc as channel;
@@ -44,8 +44,9 @@ impl Wanted {
     pub(super) fn start<'s>(
         scope: &'s Scope<'s, '_>,
         runtime: Runtime,
-        client: Client,
-        reference: Reference,
+        stop: &Stop,
+        client: &Client,
+        reference: &Reference,
     ) -> Wanted {
         let (sender, mut requests) = channel::unbounded_channel::<Request>();
         let wanted = Wanted {
@@ -53,10 +54,13 @@ impl Wanted {
             client: client.clone(),
             reference: reference.clone(),
         };
+        let (client, reference) = (client.clone(), reference.clone());
+        let stop = stop.clone();
         scope.spawn(move || {
             runtime.block_on(async {
                 let mut transfers = tokio::task::JoinSet::new();
-                while let Some(request) = requests.recv().await {
+                let mut next = async || Ok::<_, berth_registry::Error>(requests.recv().await);
+                while let Ok(Some(request)) = stop.or(next()).await {
                     let stream = client.fetch_blob(&reference, &request.blob, request.from);
                     transfers.spawn(transfer(stream, request.reply));
                 }

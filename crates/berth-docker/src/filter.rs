@@ -1,9 +1,7 @@
-//! `--filter key=value`: what docker's lists can be narrowed by. Values of one key are alternatives,
+//! `--filter key=value` of the command, `filters` of the API: what docker's lists can be narrowed by. Values of one key are alternatives,
 //! different keys all have to hold; `label` values all have to hold too.
 
 use std::collections::BTreeMap;
-
-use crate::opts::truth;
 
 /// Filters as given.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +31,17 @@ impl Filters {
                 .push(value.trim().to_owned());
         }
         Ok(Filters(filters))
+    }
+
+    /// Of the API: only `known` keys are taken.
+    ///
+    /// # Errors
+    /// A key is unknown.
+    pub fn checked(filters: BTreeMap<String, Vec<String>>, known: &[&str]) -> Result<Self, String> {
+        match filters.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(format!("invalid filter '{key}'")),
+            None => Ok(Filters(filters)),
+        }
     }
 
     /// Whether a key is used.
@@ -72,6 +81,15 @@ impl Filters {
         };
         let neither = || format!("filter `{key}={text}` is neither true nor false");
         truth(text).map(Some).ok_or_else(neither)
+    }
+}
+
+/// Source: Go, `strconv.ParseBool`.
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "True" | "TRUE" => Some(true),
+        "0" | "f" | "F" | "false" | "False" | "FALSE" => Some(false),
+        _ => None,
     }
 }
 

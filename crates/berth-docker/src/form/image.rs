@@ -1,0 +1,17 @@
+//! Images as documents: a line of the list, all that is known of one, the steps that made it.
+
+mod history;
+mod inspect;
+mod summary;
+
+pub use history::{Step, history};
+pub use inspect::{Inspect, inspect};
+pub use summary::{Summary, summary};
+
+use jiff::Timestamp;
+
+/// Seconds since 1970 of what an image's configuration says; 0: it says nothing.
+fn seconds(created: Option<&str>) -> i64 {
+    let time = created.and_then(|text| text.parse::<Timestamp>().ok());
+    time.map_or(0, Timestamp::as_second)
+}
