@@ -11,7 +11,7 @@ pub mod keyring;
 pub mod landlock;
 pub mod mount;
 pub mod net;
-mod netlink;
+pub mod netlink;
 pub mod pid;
 pub mod process;
 pub mod pty;

@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::check;
-use crate::netlink::{CREATE, DUMP, Request, Socket, attribute};
+use crate::netlink::{CREATE, DUMP, Protocol, Request, Socket, attribute};
 
 /// Brings `lo` of the caller's network namespace up; with it come 127.0.0.1 and ::1.
 ///
@@ -51,7 +51,7 @@ struct Address {
 /// The kernel's: `ENODEV`; `EEXIST` when the name is taken; `EPERM` without CAP_NET_ADMIN over both
 /// namespaces and CAP_SYS_ADMIN over the new one; `EINVAL` for a device that cannot leave.
 pub fn move_device(name: &str, new_name: &str, target: BorrowedFd<'_>) -> io::Result<()> {
-    let here = Socket::open()?;
+    let here = Socket::open(Protocol::Route)?;
     let index = index_of(&here, name)?;
     // Before it goes down: with it go the addresses of IPv6.
     let addresses = addresses(&here, index)?;
@@ -95,7 +95,7 @@ fn socket_in(target: BorrowedFd<'_>) -> io::Result<Socket> {
     let back = File::open("/proc/thread-self/ns/net")?;
     let enter = |namespace| move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network));
     enter(target)?;
-    let socket = Socket::open();
+    let socket = Socket::open(Protocol::Route);
     enter(back.as_fd())?;
     socket
 }

@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-model",
         ],
     ),
+    ("berth-net", &["berth-sys", "berth-model"]),
     // programs that live with a container: the engine starts them, and links only the monitor's words
     ("berth-monitor", &[]),
     (
@@ -69,6 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-layer",
             "berth-cgroup",
             "berth-seccomp",
+            "berth-net",
             "berth-fs",
             "berth-sys",
             "berth-oci",

@@ -1,0 +1,104 @@
+//! Host ports are claimed as every program claims them: by a socket. The kernel says whether a port is free, and whoever
+//! wants it later is told that it is not. The socket listens, so that it is seen, and is held as long as the container
+//! runs; no connection reaches it, since the rules lead each to the container.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+
+use berth_model::config::Protocol;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+
+use crate::{Error, Result};
+
+/// A port that is ours while this lives.
+#[derive(Debug)]
+pub struct Held {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// The port.
+    pub port: u16,
+}
+
+/// Claims the first free port from `first` to `last`; 0: one that the kernel chooses.
+///
+/// # Errors
+/// [`Error::Port`] about the last one tried.
+pub fn claim(protocol: Protocol, host: Ipv4Addr, first: u16, last: u16) -> Result<Held> {
+    let mut failed = None;
+    for port in first..=last.max(first) {
+        match hold(protocol, host, port) {
+            Ok(held) => return Ok(held),
+            Err(source) => {
+                let used = source.kind() == io::ErrorKind::AddrInUse;
+                failed = Some(source);
+                if !used {
+                    break;
+                }
+            }
+        }
+    }
+    Err(Error::Port {
+        protocol,
+        host,
+        port: if first == last { first } else { last },
+        source: failed.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()),
+    })
+}
+
+fn hold(protocol: Protocol, host: Ipv4Addr, port: u16) -> io::Result<Held> {
+    let (kind, number) = match protocol {
+        Protocol::Tcp => (SocketType::STREAM, rustix::net::ipproto::TCP),
+        Protocol::Udp => (SocketType::DGRAM, rustix::net::ipproto::UDP),
+        Protocol::Sctp => (SocketType::STREAM, rustix::net::ipproto::SCTP),
+    };
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, Some(number))?;
+    let listens = protocol != Protocol::Udp;
+    if listens {
+        // Else connections of the last minute, long closed, would keep it taken. Who listens is respected all the same.
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    } else {
+        // What comes before the rules are there is nobody's.
+        sockopt::set_socket_recv_buffer_size(&socket, 0)?;
+    }
+    rustix::net::bind(&socket, &SocketAddrV4::new(host, port))?;
+    if listens {
+        rustix::net::listen(&socket, 0)?;
+    }
+    let name = SocketAddrV4::try_from(rustix::net::getsockname(&socket)?)?;
+    Ok(Held {
+        socket,
+        port: name.port(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+    #[test]
+    fn a_port_is_had_once_while_it_is_held() {
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let held = claim(protocol, HERE, 0, 0).unwrap();
+            assert_ne!(held.port, 0);
+            let taken = |host: Ipv4Addr| claim(protocol, host, held.port, held.port).unwrap_err();
+            for host in [HERE, Ipv4Addr::UNSPECIFIED] {
+                let error = taken(host);
+                assert_eq!(error.kind(), berth_model::ErrorKind::Conflict, "{error}");
+            }
+            let port = held.port;
+            drop(held);
+            // The next one of a range, when the first is taken.
+            let held = claim(protocol, HERE, port, port).unwrap();
+            if port < u16::MAX - 20 {
+                let next = claim(protocol, HERE, port, port + 20).unwrap();
+                assert!(next.port > held.port);
+            }
+        }
+        let nowhere = claim(Protocol::Tcp, Ipv4Addr::new(198, 51, 100, 9), 0, 0).unwrap_err();
+        assert!(nowhere.hint().unwrap().contains("ip address"), "{nowhere}");
+    }
+}

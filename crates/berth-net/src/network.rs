@@ -1,0 +1,318 @@
+//! The bridge and its rules: what is wanted, what there is, and the steps between. After [`apply`] the plan is empty.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use crate::link::{self, Link};
+use crate::nft::table::Seen;
+use crate::nft::{elements, table};
+use crate::{Error, Kernel, Published, Result, Subnet};
+
+/// A bridge network as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The bridge's device.
+    pub bridge: String,
+    /// The containers' addresses; the first is the bridge's.
+    pub subnet: Subnet,
+    /// The table of its rules.
+    pub table: String,
+}
+
+impl Network {
+    /// The bridge's address.
+    pub fn gateway(&self) -> Ipv4Addr {
+        self.subnet.gateway()
+    }
+}
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Desired<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// All that is published.
+    pub published: &'a [Published],
+}
+
+/// What there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The device of the bridge's name.
+    pub(crate) device: Option<Link>,
+    /// Its addresses with their prefixes.
+    pub addresses: Vec<(Ipv4Addr, u8)>,
+    /// Settings of the kernel that are not as they have to be.
+    pub settings: Vec<Setting>,
+    /// The rules: chain and text.
+    pub rules: Vec<Seen>,
+    /// What is published; `None`: nobody looked.
+    pub published: Option<BTreeSet<Published>>,
+}
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Not at what is published: for a container's start, however many there are.
+    Quick,
+    /// At everything.
+    Whole,
+}
+
+/// A file of `/proc/sys/net`, and what it has to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Below `/proc/sys/net`.
+    pub path: String,
+    /// The value.
+    pub value: &'static str,
+}
+
+/// A step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Make the table anew, with all that is published.
+    Rules,
+    /// Make the bridge.
+    Bridge,
+    /// Write a setting.
+    Set(Setting),
+    /// Take an address from the bridge.
+    RemoveAddress(Ipv4Addr, u8),
+    /// Give the bridge its address.
+    AddAddress,
+    /// Bring the bridge up.
+    Up,
+    /// Publish.
+    Publish(Vec<Published>),
+    /// Publish no longer.
+    Withdraw(Vec<Published>),
+}
+
+/// What the kernel has to be told. `route_localnet` lets the host reach containers from 127.0.0.1; the rules keep
+/// containers from using it (security: D17). A container cannot give the host an IPv6 route (security: D16).
+fn settings(bridge: &str) -> Vec<Setting> {
+    let setting = |path: String, value| Setting { path, value };
+    vec![
+        setting("ipv4/ip_forward".to_owned(), "1"),
+        setting(format!("ipv4/conf/{bridge}/route_localnet"), "1"),
+        setting(format!("ipv6/conf/{bridge}/accept_ra"), "0"),
+        setting(format!("ipv6/conf/{bridge}/disable_ipv6"), "1"),
+    ]
+}
+
+/// Looks.
+///
+/// # Errors
+/// [`Error::Kernel`], [`Error::NoTables`].
+pub fn observe(kernel: &Kernel, network: &Network, look: Look) -> Result<Observed> {
+    let fail = || Error::kernel(format!("look at the bridge `{}`", network.bridge));
+    let device = link::find(&kernel.route, &network.bridge).map_err(fail())?;
+    let mut addresses = Vec::new();
+    if let Some(device) = &device {
+        let all = link::addresses(&kernel.route).map_err(fail())?;
+        let own = all.into_iter().filter(|(index, ..)| *index == device.index);
+        addresses = own.map(|(_, address, prefix)| (address, prefix)).collect();
+    }
+    let differs = |setting: &Setting| match fs::read_to_string(file(setting)) {
+        Ok(text) => text.trim() != setting.value,
+        // A kernel without IPv6 has nothing to forbid; a bridge that is not there has no settings yet.
+        Err(_) => device.is_none() || !setting.path.starts_with("ipv6/"),
+    };
+    let netfilter = kernel.netfilter()?;
+    let published = match look {
+        Look::Quick => None,
+        Look::Whole => Some(
+            elements::read(netfilter, &network.table)?
+                .into_iter()
+                .collect(),
+        ),
+    };
+    Ok(Observed {
+        settings: settings(&network.bridge)
+            .into_iter()
+            .filter(differs)
+            .collect(),
+        rules: table::read(netfilter, &network.table)?,
+        published,
+        device,
+        addresses,
+    })
+}
+
+/// The steps from what there is to what is wanted. Pure. The rules come before the bridge: no packet meets it without.
+///
+/// # Errors
+/// [`Error::NotABridge`].
+pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Vec<Step>> {
+    let network = desired.network;
+    let mut steps = Vec::new();
+    let wanted: BTreeSet<Published> = desired.published.iter().copied().collect();
+    if observed.rules != table::expected(network) {
+        steps.push(Step::Rules);
+    } else if let Some(published) = &observed.published {
+        let difference = |a: &BTreeSet<Published>, b: &BTreeSet<Published>| -> Vec<Published> {
+            a.difference(b).copied().collect()
+        };
+        let old = difference(published, &wanted);
+        if !old.is_empty() {
+            steps.push(Step::Withdraw(old));
+        }
+        let new = difference(&wanted, published);
+        if !new.is_empty() {
+            steps.push(Step::Publish(new));
+        }
+    }
+    match &observed.device {
+        None => steps.push(Step::Bridge),
+        Some(device) if device.kind != "bridge" => {
+            return Err(Error::NotABridge {
+                name: network.bridge.clone(),
+            });
+        }
+        Some(_) => {}
+    }
+    steps.extend(observed.settings.iter().cloned().map(Step::Set));
+    let own = (network.gateway(), network.subnet.prefix());
+    let foreign = observed.addresses.iter().filter(|address| **address != own);
+    steps.extend(foreign.map(|(address, prefix)| Step::RemoveAddress(*address, *prefix)));
+    if !observed.addresses.contains(&own) {
+        steps.push(Step::AddAddress);
+    }
+    if !observed.device.as_ref().is_some_and(|device| device.up) {
+        steps.push(Step::Up);
+    }
+    Ok(steps)
+}
+
+/// Does the steps. Doing them twice is fine.
+///
+/// # Errors
+/// [`Error::Kernel`], [`Error::NoTables`], [`Error::Setting`].
+pub fn apply(kernel: &Kernel, desired: &Desired<'_>, steps: &[Step]) -> Result<()> {
+    steps
+        .iter()
+        .try_for_each(|step| do_step(kernel, desired, step))
+}
+
+fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
+    let network = desired.network;
+    let name = &network.bridge;
+    let index = || {
+        let found = link::find(&kernel.route, name)?;
+        found
+            .map(|device| device.index)
+            .ok_or(io::ErrorKind::NotFound.into())
+    };
+    let on_bridge = |what: &str, act: &dyn Fn(i32) -> io::Result<()>| {
+        index()
+            .and_then(act)
+            .map_err(Error::kernel(format!("{what} the bridge `{name}`")))
+    };
+    match step {
+        Step::Rules => table::replace(kernel.netfilter()?, network, desired.published),
+        Step::Publish(published) => elements::add(kernel.netfilter()?, &network.table, published),
+        Step::Withdraw(published) => {
+            elements::remove(kernel.netfilter()?, &network.table, published)
+        }
+        Step::Bridge => {
+            let made = link::make_bridge(&kernel.route, name, crate::mac_of(network.gateway()));
+            match made {
+                // Somebody was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                made => made.map_err(Error::kernel(format!("make the bridge `{name}`"))),
+            }
+        }
+        Step::Set(setting) => set(setting),
+        Step::RemoveAddress(address, prefix) => on_bridge("take an address from", &|index| {
+            link::remove_address(&kernel.route, index, *address, *prefix)
+        }),
+        Step::AddAddress => on_bridge("give an address to", &|index| {
+            link::add_address(&kernel.route, index, network.gateway(), network.subnet)
+        }),
+        Step::Up => on_bridge("bring up", &|index| link::set_up(&kernel.route, index)),
+    }
+}
+
+fn set(setting: &Setting) -> Result<()> {
+    let path = file(setting);
+    let written = fs::File::options()
+        .write(true)
+        .open(&path)
+        .and_then(|mut file| io::Write::write_all(&mut file, setting.value.as_bytes()));
+    match written {
+        // No IPv6 in this kernel.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && setting.path.starts_with("ipv6/") =>
+        {
+            Ok(())
+        }
+        written => written.map_err(|source| Error::Setting { path, source }),
+    }
+}
+
+fn file(setting: &Setting) -> PathBuf {
+    PathBuf::from("/proc/sys/net").join(&setting.path)
+}
+
+/// What subnets this host uses: its addresses and routes.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn subnets_in_use(kernel: &Kernel) -> Result<Vec<Subnet>> {
+    let fail = || Error::kernel("list the host's subnets");
+    let addresses = link::addresses(&kernel.route).map_err(fail())?;
+    let mut all = link::routes(&kernel.route).map_err(fail())?;
+    all.extend(
+        addresses
+            .into_iter()
+            .filter_map(|(_, address, prefix)| Subnet::of(address, prefix)),
+    );
+    Ok(all)
+}
+
+/// Publishes ports of one more container.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn publish(kernel: &Kernel, network: &Network, published: &[Published]) -> Result<()> {
+    if published.is_empty() {
+        return Ok(());
+    }
+    elements::add(kernel.netfilter()?, &network.table, published)
+}
+
+/// Publishes them no longer. That some are not published is fine.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn withdraw(kernel: &Kernel, network: &Network, published: &[Published]) -> Result<()> {
+    if published.is_empty() {
+        return Ok(());
+    }
+    elements::remove(kernel.netfilter()?, &network.table, published)
+}
+
+/// Removes the bridge, with all that hangs on it, and its rules.
+///
+/// # Errors
+/// [`Error::Kernel`], [`Error::NotABridge`].
+pub fn remove(kernel: &Kernel, bridge: &str, table: &str) -> Result<()> {
+    let fail = || Error::kernel(format!("remove the bridge `{bridge}`"));
+    match link::find(&kernel.route, bridge).map_err(fail())? {
+        Some(device) if device.kind != "bridge" => {
+            return Err(Error::NotABridge {
+                name: bridge.to_owned(),
+            });
+        }
+        Some(_) => drop(link::remove(&kernel.route, bridge).map_err(fail())?),
+        None => {}
+    }
+    table::remove(kernel.netfilter()?, table)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! nf_tables by netlink: messages, expressions, and the rules that are ours.
+//!
+//! Source: linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h; nft(8) for what the expressions mean.
+
+pub(crate) mod elements;
+pub(crate) mod expression;
+pub(crate) mod rules;
+pub(crate) mod table;
+
+use berth_sys::netlink::{Attributes, Request};
+
+/// `NFNL_SUBSYS_NFTABLES`.
+const SUBSYSTEM: u16 = 10;
+const BATCH_BEGIN: u16 = 0x10;
+const BATCH_END: u16 = 0x11;
+/// `NFPROTO_IPV4`.
+pub(crate) const IPV4: u8 = 2;
+
+/// Types of messages: `NFT_MSG_*`.
+pub(crate) mod message {
+    pub(crate) const NEW_TABLE: u16 = 0;
+    pub(crate) const DELETE_TABLE: u16 = 2;
+    pub(crate) const NEW_CHAIN: u16 = 3;
+    pub(crate) const NEW_RULE: u16 = 6;
+    pub(crate) const GET_RULE: u16 = 7;
+    pub(crate) const NEW_SET: u16 = 9;
+    pub(crate) const NEW_ELEMENT: u16 = 12;
+    pub(crate) const GET_ELEMENT: u16 = 13;
+    pub(crate) const DELETE_ELEMENT: u16 = 14;
+}
+
+/// Bytes of `struct nfgenmsg`.
+pub(crate) const HEADER: usize = 4;
+
+/// A request about the family of IPv4.
+pub(crate) fn request(kind: u16, flags: u16, attributes: &Attributes) -> Request {
+    Request::new(SUBSYSTEM << 8 | kind, flags, &[IPV4, 0, 0, 0]).attributes(attributes)
+}
+
+/// What stands before and after a transaction.
+pub(crate) fn bounds() -> (Request, Request) {
+    let [high, low] = SUBSYSTEM.to_be_bytes();
+    let bound = |kind| Request::new(kind, 0, &[0, 0, high, low]);
+    (bound(BATCH_BEGIN), bound(BATCH_END))
+}

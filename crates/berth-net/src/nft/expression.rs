@@ -1,0 +1,223 @@
+//! Expressions: what a rule does with a packet, one after the other, over registers of 4 bytes. One that does not match
+//! ends the rule.
+
+use berth_sys::netlink::Attributes;
+
+/// Registers, 4 bytes each: `NFT_REG32_00` and so on. Keys of several parts begin at the first, values at the fifth.
+const KEY: u32 = 8;
+const VALUE: u32 = 12;
+/// `NFT_REG_VERDICT`.
+const VERDICT: u32 = 0;
+
+const NAME: u16 = 1;
+const DATA: u16 = 2;
+const LIST_ELEMENT: u16 = 1;
+
+/// `NFT_JUMP`, `NF_DROP`, `NF_ACCEPT`.
+const JUMP: i32 = -3;
+const DROP: i32 = 0;
+const ACCEPT: i32 = 1;
+
+const META_INPUT_NAME: u32 = 6;
+const META_OUTPUT_NAME: u32 = 7;
+const META_TRANSPORT: u32 = 16;
+/// Bytes of a device's name, its NUL included.
+const DEVICE: usize = 16;
+
+/// A rule's expressions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expressions(Attributes);
+
+impl Expressions {
+    pub(crate) fn new() -> Expressions {
+        Expressions::default()
+    }
+
+    pub(crate) fn list(&self) -> &Attributes {
+        &self.0
+    }
+
+    fn add(self, name: &str, data: &Attributes) -> Expressions {
+        let expression = Attributes::new().text(NAME, name).nest(DATA, data);
+        Expressions(self.0.nest(LIST_ELEMENT, &expression))
+    }
+
+    /// `iifname NAME`.
+    pub(crate) fn input(self, device: &str) -> Expressions {
+        self.meta(META_INPUT_NAME, KEY).is(&padded(device))
+    }
+
+    /// `oifname NAME`.
+    pub(crate) fn output(self, device: &str) -> Expressions {
+        self.meta(META_OUTPUT_NAME, KEY).is(&padded(device))
+    }
+
+    /// `oifname != NAME`.
+    pub(crate) fn not_output(self, device: &str) -> Expressions {
+        self.meta(META_OUTPUT_NAME, KEY)
+            .compare(true, &padded(device))
+    }
+
+    /// `ip saddr SUBNET`.
+    pub(crate) fn source(self, subnet: crate::Subnet) -> Expressions {
+        self.address(12, subnet)
+    }
+
+    /// `ip daddr SUBNET`.
+    pub(crate) fn target(self, subnet: crate::Subnet) -> Expressions {
+        self.address(16, subnet)
+    }
+
+    fn address(self, offset: u32, subnet: crate::Subnet) -> Expressions {
+        self.payload(NETWORK, offset, 4, KEY)
+            .and(&subnet.mask().octets())
+            .is(&subnet.address().octets())
+    }
+
+    /// `th dport != PORT`.
+    pub(crate) fn target_port_is_not(self, port: u16) -> Expressions {
+        self.payload(TRANSPORT, 2, 2, KEY)
+            .compare(true, &port.to_be_bytes())
+    }
+
+    /// `fib daddr type local`.
+    pub(crate) fn target_is_local(self) -> Expressions {
+        const RESULT_TYPE: u32 = 3;
+        const TARGET: u32 = 2;
+        const LOCAL: u32 = 2;
+        let data = Attributes::new()
+            .big(1, KEY)
+            .big(2, RESULT_TYPE)
+            .big(3, TARGET);
+        self.add("fib", &data).is(&LOCAL.to_ne_bytes())
+    }
+
+    /// `ct state established,related`.
+    pub(crate) fn known_connection(self) -> Expressions {
+        self.connection(0, 1 << 1 | 1 << 2)
+    }
+
+    /// `ct status dnat`.
+    pub(crate) fn translated(self) -> Expressions {
+        self.connection(2, 1 << 5)
+    }
+
+    fn connection(self, key: u32, bits: u32) -> Expressions {
+        let load = Attributes::new().big(1, KEY).big(2, key);
+        self.add("ct", &load)
+            .and(&bits.to_ne_bytes())
+            .compare(true, &[0; 4])
+    }
+
+    /// Protocol protocol and port (and the address between them) → address and port in a map: `dnat` to it.
+    pub(crate) fn translate_by(self, map: &str, with_address: bool) -> Expressions {
+        const DNAT: u32 = 1;
+        let key = self.meta(META_TRANSPORT, KEY);
+        let key = match with_address {
+            true => key
+                .payload(NETWORK, 16, 4, KEY + 1)
+                .payload(TRANSPORT, 2, 2, KEY + 2),
+            false => key.payload(TRANSPORT, 2, 2, KEY + 1),
+        };
+        let lookup = Attributes::new().text(1, map).big(2, KEY).big(3, VALUE);
+        let translate = Attributes::new()
+            .big(1, DNAT)
+            .big(2, super::IPV4.into())
+            .big(3, VALUE)
+            .big(5, VALUE + 1);
+        key.add("lookup", &lookup).add("nat", &translate)
+    }
+
+    /// `masquerade`.
+    pub(crate) fn masquerade(self) -> Expressions {
+        self.add("masq", &Attributes::new())
+    }
+
+    /// `reject with icmp admin-prohibited`.
+    pub(crate) fn reject(self) -> Expressions {
+        const UNREACHABLE: u32 = 0;
+        const PROHIBITED: u8 = 13;
+        self.add(
+            "reject",
+            &Attributes::new().big(1, UNREACHABLE).with(2, &[PROHIBITED]),
+        )
+    }
+
+    /// `accept`.
+    pub(crate) fn accept(self) -> Expressions {
+        self.verdict(&Attributes::new().with(1, &ACCEPT.to_be_bytes()))
+    }
+
+    /// `drop`.
+    pub(crate) fn drop(self) -> Expressions {
+        self.verdict(&Attributes::new().with(1, &DROP.to_be_bytes()))
+    }
+
+    /// `jump CHAIN`.
+    pub(crate) fn jump(self, chain: &str) -> Expressions {
+        self.verdict(
+            &Attributes::new()
+                .with(1, &JUMP.to_be_bytes())
+                .text(2, chain),
+        )
+    }
+
+    fn verdict(self, verdict: &Attributes) -> Expressions {
+        let data = Attributes::new().nest(2, verdict);
+        self.add(
+            "immediate",
+            &Attributes::new().big(1, VERDICT).nest(2, &data),
+        )
+    }
+
+    fn meta(self, key: u32, register: u32) -> Expressions {
+        self.add("meta", &Attributes::new().big(1, register).big(2, key))
+    }
+
+    fn payload(self, base: u32, offset: u32, length: u32, register: u32) -> Expressions {
+        let data = Attributes::new()
+            .big(1, register)
+            .big(2, base)
+            .big(3, offset)
+            .big(4, length);
+        self.add("payload", &data)
+    }
+
+    fn and(self, mask: &[u8]) -> Expressions {
+        let data = Attributes::new()
+            .big(1, KEY)
+            .big(2, KEY)
+            .big(3, mask.len() as u32)
+            .nest(4, &value(mask))
+            .nest(5, &value(&vec![0; mask.len()]));
+        self.add("bitwise", &data)
+    }
+
+    fn is(self, bytes: &[u8]) -> Expressions {
+        self.compare(false, bytes)
+    }
+
+    fn compare(self, differs: bool, bytes: &[u8]) -> Expressions {
+        let data = Attributes::new()
+            .big(1, KEY)
+            .big(2, u32::from(differs))
+            .nest(3, &value(bytes));
+        self.add("cmp", &data)
+    }
+}
+
+/// Where a payload is counted from.
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+
+fn value(bytes: &[u8]) -> Attributes {
+    Attributes::new().with(1, bytes)
+}
+
+fn padded(device: &str) -> [u8; DEVICE] {
+    let mut bytes = [0; DEVICE];
+    for (to, from) in bytes.iter_mut().zip(device.bytes()) {
+        *to = from;
+    }
+    bytes
+}

@@ -1,0 +1,158 @@
+//! Which address is whose.
+//!
+//! ```text
+//! DIR/addr/172.17.0.2 → OWNER    a symbolic link: made or not made, never half
+//! DIR/last                       the address given last: where the search goes on
+//! ```
+//! An address is given to one owner: the kernel makes one link of a name. A freed one comes last, so that whoever still
+//! speaks to its old owner does not reach a new one. `last` is only a hint: lost, it costs a longer search.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result, Subnet};
+
+/// The addresses of a network.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    dir: PathBuf,
+    subnet: Subnet,
+}
+
+impl Pool {
+    /// In a directory, with `addr/` in it.
+    pub fn new(dir: &Path, subnet: Subnet) -> Pool {
+        Pool {
+            dir: dir.to_owned(),
+            subnet,
+        }
+    }
+
+    /// Gives `owner` an address: `wish` if that is free.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::Reservation`].
+    pub fn reserve(&self, owner: &str, wish: Option<Ipv4Addr>) -> Result<Ipv4Addr> {
+        let wish = wish.filter(|wish| self.subnet.contains(*wish) && self.is_for_containers(*wish));
+        if let Some(wish) = wish
+            && self.take(wish, owner)?
+        {
+            return Ok(wish);
+        }
+        let last = self.dir.join("last");
+        let begin = std::fs::read_to_string(&last)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(self.subnet.gateway());
+        for address in self.subnet.hosts_after(begin) {
+            if self.take(address, owner)? {
+                // Lost, it costs a longer search.
+                let _ = write(&last, &address.to_string());
+                return Ok(address);
+            }
+        }
+        Err(Error::Full {
+            subnet: self.subnet,
+        })
+    }
+
+    /// Frees an address of `owner`. That it is another's, or free, is fine.
+    ///
+    /// # Errors
+    /// [`Error::Reservation`].
+    pub fn free(&self, address: Ipv4Addr, owner: &str) -> Result<()> {
+        if self.owner(address)?.as_deref() != Some(owner) {
+            return Ok(());
+        }
+        let path = self.path(address);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Reservation {
+                action: "free the address",
+                path,
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whose an address is.
+    ///
+    /// # Errors
+    /// [`Error::Reservation`].
+    pub fn owner(&self, address: Ipv4Addr) -> Result<Option<String>> {
+        let path = self.path(address);
+        match std::fs::read_link(&path) {
+            Ok(owner) => Ok(Some(owner.to_string_lossy().into_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Reservation {
+                action: "read",
+                path,
+                source,
+            }),
+        }
+    }
+
+    /// All addresses that are given, with their owners.
+    ///
+    /// # Errors
+    /// [`Error::Reservation`].
+    pub fn all(&self) -> Result<Vec<(Ipv4Addr, String)>> {
+        let path = self.dir.join("addr");
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => {
+                return Err(Error::Reservation {
+                    action: "list",
+                    path,
+                    source,
+                });
+            }
+        };
+        let mut found = Vec::new();
+        for entry in entries.flatten() {
+            if let Ok(address) = entry.file_name().to_string_lossy().parse()
+                && let Some(owner) = self.owner(address)?
+            {
+                found.push((address, owner));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn take(&self, address: Ipv4Addr, owner: &str) -> Result<bool> {
+        let path = self.path(address);
+        match std::os::unix::fs::symlink(owner, &path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(source) => Err(Error::Reservation {
+                action: "reserve the address",
+                path,
+                source,
+            }),
+        }
+    }
+
+    fn is_for_containers(&self, address: Ipv4Addr) -> bool {
+        ![
+            self.subnet.address(),
+            self.subnet.gateway(),
+            self.subnet.broadcast(),
+        ]
+        .contains(&address)
+    }
+
+    fn path(&self, address: Ipv4Addr) -> PathBuf {
+        self.dir.join("addr").join(address.to_string())
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    use io::Write as _;
+    std::fs::File::create(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
