@@ -51,6 +51,7 @@ mod prune;
 mod ps;
 mod pull;
 mod push;
+mod remote;
 mod search;
 mod security;
 mod sharing;

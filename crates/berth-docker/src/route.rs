@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
-use crate::api::{containers, exec, images, system};
+use crate::api::{command, containers, exec, images, system};
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::query::Query;
@@ -117,6 +117,7 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
     let method = ask.method.clone();
     match (method.as_str(), &path[..]) {
         ("GET" | "HEAD", ["_ping"]) => Ok(system::ping::answer(&ask)),
+        ("POST", ["berth", "v1", "command"]) => command::answer(ask).await,
         ("GET", ["version"]) => system::version::answer(ask).await,
         (_, ["images", ..]) => on_images(ask, &method, &path[1..]).await,
         (_, ["containers", ..]) => on_containers(ask, &method, &path[1..]).await,

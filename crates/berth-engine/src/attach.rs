@@ -15,6 +15,6 @@ pub use berth_monitor::packet::Wants;
 pub use detach::DetachKeys;
 pub use error::Error;
 pub use session::{Outcome, Session};
-pub use signals::Signals;
+pub use signals::{Signal, Signals};
 pub use stream::{AttachStream, Event};
 pub use terminal::RawTerminal;

@@ -1,6 +1,7 @@
 //! berth's own nouns: what a container is asked to be, what is observed of it, and the kinds of errors.
 //! Plain data with serde; no I/O.
 
+pub mod command;
 pub mod config;
 pub mod elapsed;
 pub mod error;

@@ -72,6 +72,8 @@ impl fmt::Debug for Login {
 pub struct Credentials {
     /// Given by the caller, by `host[:port]`.
     given: BTreeMap<String, Login>,
+    /// `DOCKER_AUTH_CONFIG`: in the form of Docker's file.
+    carried: Option<String>,
     /// Docker's `config.json`.
     docker: Option<PathBuf>,
     /// `auth.json`.
@@ -101,6 +103,7 @@ impl Credentials {
         let search = get("PATH").unwrap_or_default();
         Credentials {
             given: BTreeMap::new(),
+            carried: get("DOCKER_AUTH_CONFIG").filter(|text| !text.is_empty()),
             docker: docker.map(|directory| directory.join("config.json")),
             containers,
             // A relative place would be somebody else's tomorrow.
@@ -125,6 +128,12 @@ impl Credentials {
         if let Some(login) = self.given.get(server.name()) {
             return Ok(Some(login.clone()));
         }
+        if let Some(text) = &self.carried {
+            let file = LoginFile::of_text(text)?;
+            if let Some(login) = file.login(server)? {
+                return Ok(Some(login));
+            }
+        }
         for path in self.docker.iter().chain(&self.containers) {
             let Some(file) = LoginFile::read(path)? else {
                 continue;
@@ -138,6 +147,25 @@ impl Credentials {
             }
         }
         Ok(None)
+    }
+
+    /// The logins for these registries as `DOCKER_AUTH_CONFIG` takes them, for a process of another place; `None`: there
+    /// is none.
+    ///
+    /// # Errors
+    /// As [`Credentials::find`].
+    pub fn carry(&self, servers: &[Server]) -> Result<Option<String>, Error> {
+        let mut file = LoginFile::default();
+        for server in servers {
+            if let Some(login) = self.find(server)? {
+                let username = match &login {
+                    Login::Basic { username, .. } => username,
+                    Login::Identity(_) | Login::Bearer(_) => "<token>",
+                };
+                file.set(server, username, &login);
+            }
+        }
+        Ok((!file.is_bare()).then(|| file.text()))
     }
 
     /// Keeps a login: with the helper that Docker's file names, else with one that is installed, else, or if

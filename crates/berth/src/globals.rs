@@ -2,6 +2,7 @@
 //! Only here is the environment read for them; the engine is told.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Options before the verb.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,12 +39,76 @@ pub struct Globals {
     )]
     pub libexec: Option<PathBuf>,
 
+    /// A daemon started us, for a client elsewhere
+    #[arg(long, hide = true)]
+    pub for_client: bool,
+
     /// Say more about what is done, on standard error
     #[arg(short = 'D', long)]
     pub debug: bool,
+
+    /// Say more (debug) or as much as ever (info, warn, error, fatal)
+    #[arg(short, long, value_name = "LEVEL", default_value = "info", value_parser = ["debug", "info", "warn", "error", "fatal"], hide_possible_values = true)]
+    log_level: String,
+
+    /// Directory of the client's logins and contexts, as docker's (DOCKER_CONFIG; by default ~/.docker)
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+
+    /// Use the daemon of this context, or with `default` none (BERTH_CONTEXT, DOCKER_CONTEXT)
+    #[arg(short, long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// Use this daemon: unix://, tcp:// with certificates, or ssh:// (BERTH_HOST, DOCKER_HOST)
+    #[arg(short = 'H', long, value_name = "ADDRESS")]
+    pub host: Option<String>,
+
+    #[command(flatten)]
+    pub tls: Tls,
+}
+
+/// Certificates for a daemon behind TCP; without them, those of DOCKER_CERT_PATH or the client's directory
+#[derive(Debug, Clone, clap::Args)]
+pub struct Tls {
+    /// Accepted for docker's sake: TCP is always TLS, and the daemon is always verified
+    #[arg(long)]
+    tls: bool,
+    /// Accepted for docker's sake
+    #[arg(long)]
+    tlsverify: bool,
+    /// Who has signed the daemon's certificate (ca.pem)
+    #[arg(long, value_name = "FILE")]
+    pub tlscacert: Option<PathBuf>,
+    /// Our certificate (cert.pem)
+    #[arg(long, value_name = "FILE")]
+    pub tlscert: Option<PathBuf>,
+    /// Its key (key.pem)
+    #[arg(long, value_name = "FILE")]
+    pub tlskey: Option<PathBuf>,
+}
+
+/// The client's directory, as `--config` or the environment says: read once, since it is asked for in many places.
+static CLIENT_CONFIG: OnceLock<PathBuf> = OnceLock::new();
+
+/// Directory of logins and contexts; `None`: there is no home.
+pub fn client_config() -> Option<PathBuf> {
+    let given = |name: &str| std::env::var_os(name).filter(|dir| !dir.is_empty());
+    let found = CLIENT_CONFIG.get().cloned();
+    found
+        .or_else(|| given("DOCKER_CONFIG").map(PathBuf::from))
+        .or_else(|| given("HOME").map(|home| PathBuf::from(home).join(".docker")))
 }
 
 impl Globals {
+    /// Takes what concerns more than the verb: to be called once.
+    pub fn settle(&mut self) {
+        self.debug |= self.log_level == "debug";
+        if let Some(config) = &self.config {
+            // Set by nobody else.
+            let _ = CLIENT_CONFIG.set(config.clone());
+        }
+    }
+
     /// `--root`, or its default.
     pub fn root_dir(&self) -> PathBuf {
         self.root.clone().unwrap_or_else(|| match rootless() {
@@ -54,17 +119,22 @@ impl Globals {
 
     /// `--run-dir`, or its default.
     pub fn run_directory(&self) -> PathBuf {
-        self.run_dir.clone().unwrap_or_else(|| match rootless() {
-            false => PathBuf::from("/run/berth"),
-            true => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
-                Some(dir) => PathBuf::from(dir).join("berth"),
-                // Without a session there is none; a private place under /tmp does as well.
-                None => PathBuf::from(format!(
-                    "/tmp/berth-run-{}",
-                    rustix::process::geteuid().as_raw()
-                )),
-            },
-        })
+        self.run_dir.clone().unwrap_or_else(default_run_directory)
+    }
+}
+
+/// `--run-dir`, if nobody says anything.
+pub fn default_run_directory() -> PathBuf {
+    match rootless() {
+        false => PathBuf::from("/run/berth"),
+        true => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty()) {
+            Some(dir) => PathBuf::from(dir).join("berth"),
+            // Without a session there is none; a private place under /tmp does as well.
+            None => PathBuf::from(format!(
+                "/tmp/berth-run-{}",
+                rustix::process::geteuid().as_raw()
+            )),
+        },
     }
 }
 

@@ -9,6 +9,7 @@ mod globals;
 mod image;
 mod opts;
 mod pull;
+mod remote;
 mod ui;
 mod verbs;
 mod view;

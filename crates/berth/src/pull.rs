@@ -7,6 +7,7 @@ use berth_engine::image::pull::{PullEvent, Pulled};
 use berth_engine::trust::Files;
 use berth_oci::{Platform, Reference};
 
+use crate::globals;
 use crate::ui::diagnostic::Failure;
 use crate::ui::progress::{Progress, Style};
 
@@ -59,7 +60,12 @@ pub fn pull(
 /// # Errors
 /// The registries file is no good.
 pub fn registries() -> Result<RegistryConfig, Failure> {
-    Ok(RegistryConfig::from_env(|name| std::env::var(name).ok())?)
+    Ok(RegistryConfig::from_env(|name| match name {
+        "DOCKER_CONFIG" => {
+            globals::client_config().map(|place| place.to_string_lossy().into_owned())
+        }
+        _ => std::env::var(name).ok(),
+    })?)
 }
 
 /// Where the environment says that the policies are.

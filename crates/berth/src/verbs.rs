@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::cmd;
 use crate::globals::Globals;
+use crate::remote::{self, request::Called};
 use crate::ui::diagnostic::{self, Failure};
 
 /// The exit code, or what failed.
@@ -162,7 +163,8 @@ pub fn command() -> Command {
 
 /// Parses and runs. The second value is the exit code for a failure that names none.
 pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
-    let matches = match command().try_get_matches_from(args) {
+    let mut command = command();
+    let matches = match command.try_get_matches_from_mut(args) {
         Ok(matches) => matches,
         Err(error)
             if matches!(
@@ -186,11 +188,18 @@ pub fn dispatch(args: Vec<OsString>) -> (Outcome, u8) {
         Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
     };
     let globals = match Globals::from_arg_matches(&matches) {
-        Ok(globals) => globals,
+        Ok(mut globals) => {
+            globals.settle();
+            globals
+        }
         Err(error) => return (Err(usage(&error)), diagnostic::ENGINE),
     };
     let began = std::time::Instant::now();
-    let outcome = descend(&matches, &globals, table::all());
+    let outcome = match remote::dispatch(&globals, &Called::find(&command, &matches)) {
+        Ok(Some(code)) => (Ok(code), diagnostic::FAILED),
+        Ok(None) => descend(&matches, &globals, table::all()),
+        Err(failure) => (Err(failure), failed(&matches, table::all())),
+    };
     if globals.debug {
         cmd::note(&format!("debug: done in {:?}\n", began.elapsed()));
     }
@@ -206,6 +215,19 @@ fn missing_verb(error: &clap::Error) -> Outcome {
         cmd::note(&error.render().to_string());
     }
     Err(Failure::exit(diagnostic::FAILED))
+}
+
+/// The verb's exit code for a failure that names none.
+fn failed(matches: &ArgMatches, entries: Vec<Entry>) -> u8 {
+    let Some((name, inner)) = matches.subcommand() else {
+        return diagnostic::FAILED;
+    };
+    let found = entries.into_iter().find(|entry| entry.name == name);
+    match found.map(|entry| entry.action) {
+        Some(Action::Run(_, code)) => code,
+        Some(Action::Group(entries)) => failed(inner, entries()),
+        None => diagnostic::FAILED,
+    }
 }
 
 fn descend(matches: &ArgMatches, globals: &Globals, entries: Vec<Entry>) -> (Outcome, u8) {

@@ -85,6 +85,19 @@ impl LoginFile {
             })
     }
 
+    /// Reads a variable in the place of a file.
+    pub(super) fn of_text(text: &str) -> Result<LoginFile, Error> {
+        LoginFile::parse(text.as_bytes()).map_err(|source| Error::ParseCredentials {
+            path: "DOCKER_AUTH_CONFIG".into(),
+            source,
+        })
+    }
+
+    /// The whole as text.
+    pub(super) fn text(&self) -> String {
+        self.fields.text(0)
+    }
+
     fn parse(bytes: &[u8]) -> Result<LoginFile, berth_oci::Error> {
         let bytes = match bytes.trim_ascii() {
             b"" => b"{}",
@@ -199,7 +212,7 @@ impl LoginFile {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        self.fields.text(0).into_bytes()
+        self.text().into_bytes()
     }
 }
 

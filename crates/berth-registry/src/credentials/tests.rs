@@ -281,3 +281,23 @@ fn without_a_home_there_is_no_place() {
     assert!(relative.search.is_empty());
     assert!(!Path::new("config.json").exists());
 }
+
+/// G3: what goes along to another place is the logins of the registries that are named, and no others.
+#[test]
+fn logins_go_along_for_those_who_are_named_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = r#"{"auths": {"a.example": {"auth": "dTpw"}, "b.example": {"auth": "eDp5"}}}"#;
+    std::fs::write(directory.path().join("config.json"), text).unwrap();
+    let place = directory.path().to_str().unwrap().to_owned();
+    let here = Credentials::from_env(|name| (name == "DOCKER_CONFIG").then(|| place.clone()));
+    let [a, b, c] = ["a.example", "b.example", "c.example"].map(Server::named);
+    assert_eq!(here.carry(std::slice::from_ref(&c)).unwrap(), None);
+    let carried = here.carry(&[a.clone(), c]).unwrap().unwrap();
+    let there =
+        Credentials::from_env(|name| (name == "DOCKER_AUTH_CONFIG").then(|| carried.clone()));
+    assert_eq!(there.find(&a).unwrap(), here.find(&a).unwrap());
+    assert!(there.find(&a).unwrap().is_some());
+    assert_eq!(there.find(&b).unwrap(), None);
+    let bad = Credentials::from_env(|name| (name == "DOCKER_AUTH_CONFIG").then(|| "{".to_owned()));
+    assert!(bad.find(&a).is_err());
+}

@@ -69,10 +69,15 @@ pub fn create(
     Ok(id)
 }
 
-fn open_new(path: &Path) -> Result<std::fs::File, Failure> {
+/// Makes the file of `--cidfile`.
+///
+/// # Errors
+/// There is one of this name already; it cannot be made.
+pub fn open_new(path: &Path) -> Result<std::fs::File, Failure> {
     OpenOptions::new()
         .write(true)
-        .create_new(true)
+        // A daemon's descriptor, by which what is written goes to its client.
+        .create_new(!path.starts_with("/proc/"))
         .open(path)
         .map_err(|e| {
             Failure::of(&e)

@@ -48,7 +48,7 @@ impl Verb for Inspect {
 }
 
 /// Prints what `look` finds, as an array or by a template; what is not found is told, and makes the exit code 1.
-fn print_all(
+pub fn print_all(
     names: &[String],
     format: Option<&str>,
     look: impl Fn(&str) -> Result<Value, Failure>,

@@ -7,9 +7,11 @@ pub mod commit;
 pub mod completion;
 pub mod container_options;
 pub mod container_prune;
+pub mod context;
 pub mod create;
 pub mod daemon;
 pub mod df;
+pub mod dial_stdio;
 pub mod diff;
 pub mod exec;
 pub mod explain;
@@ -88,6 +90,11 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// Writes a message for the user to standard error; that it cannot be written changes nothing.
 pub fn note(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// As [`note`], for what another process said.
+pub fn note_bytes(bytes: &[u8]) {
+    let _ = std::io::stderr().write_all(bytes);
 }
 
 /// Does something to each container named and prints each name that it was done to, as docker does:

@@ -174,6 +174,37 @@ pub fn clean(path: &str) -> Parsed<String> {
     Ok(format!("/{}", parts.join("/")))
 }
 
+/// `-v` with a relative source in full, for who has another working directory.
+pub fn volume_in_full(text: &str, cwd: &Path) -> Parsed<String> {
+    match text.split_once(':') {
+        Some((source, rest)) if source.starts_with('.') => {
+            Ok(format!("{}:{rest}", host_path(source, cwd)?))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// `--mount`, the same.
+pub fn mount_in_full(text: &str, cwd: &Path) -> Parsed<String> {
+    let fields = csv(text)?;
+    let is_bind = fields
+        .iter()
+        .any(|field| field.eq_ignore_ascii_case("type=bind"));
+    let full = fields.into_iter().map(|field| {
+        let field = match field.split_once('=') {
+            Some((key @ ("source" | "src"), value)) if is_bind => {
+                format!("{key}={}", host_path(value, cwd)?)
+            }
+            _ => field,
+        };
+        Ok(match field.contains([',', '"']) {
+            true => format!("\"{}\"", field.replace('"', "\"\"")),
+            false => field,
+        })
+    });
+    Ok(full.collect::<Parsed<Vec<_>>>()?.join(","))
+}
+
 fn host_path(source: &str, cwd: &Path) -> Parsed<String> {
     if source.starts_with('~') {
         return Err(format!(

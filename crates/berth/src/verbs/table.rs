@@ -54,6 +54,12 @@ pub fn all() -> Vec<Entry> {
             registry,
         ),
         group(
+            "context",
+            "Names of daemons, and which one is used",
+            contexts_group,
+            contexts,
+        ),
+        group(
             "system",
             "Verbs on the engine's state",
             system_group,
@@ -112,6 +118,25 @@ fn images() -> Vec<Entry> {
         verb::<cmd::image_prune::Prune>("prune", "Remove images that are not needed"),
     ]);
     entries
+}
+
+fn contexts_group(command: Command) -> Command {
+    with(command, contexts())
+}
+
+fn contexts() -> Vec<Entry> {
+    use cmd::context;
+    vec![
+        verb::<context::create::Create>("create", "Give a daemon a name"),
+        verb::<context::export::Export>("export", "Write a context to an archive"),
+        verb::<context::import::Import>("import", "Take a context from an archive"),
+        verb::<context::inspect::Inspect>("inspect", "Show all that is known of contexts"),
+        verb::<context::ls::Ls>("ls", "List the names of daemons").alias(&["list"]),
+        verb::<context::rm::Rm>("rm", "Forget names of daemons").alias(&["remove"]),
+        verb::<context::show::Show>("show", "Print the name of the context that is used"),
+        verb::<context::update::Update>("update", "Change what a name stands for"),
+        verb::<context::use_::Use>("use", "Say which daemon the verbs use from now on"),
+    ]
 }
 
 fn trust_group(command: Command) -> Command {
@@ -215,6 +240,10 @@ fn system_group(command: Command) -> Command {
 fn system() -> Vec<Entry> {
     vec![
         verb::<cmd::info::Info>("info", "Show what the engine works with"),
+        verb::<cmd::dial_stdio::DialStdio>(
+            "dial-stdio",
+            "Be the way to this machine's daemon, by standard input and output",
+        ),
         verb::<cmd::df::Df>("df", "Show what takes how much of the disk"),
         verb::<cmd::system_prune::Prune>("prune", "Remove what is not needed"),
         verb::<cmd::gc::Gc>("gc", "Remove content that no image and no container needs"),
