@@ -7,6 +7,7 @@ mod rig;
 mod exec;
 mod http;
 mod lifecycle;
+mod random;
 mod streams;
 mod tls;
 

@@ -155,7 +155,8 @@ impl Ask {
 
 /// `null` says what is said by leaving a field out.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    let read = serde_json::from_slice(bytes)
+    let read = berth_oci::json::check_object(bytes)
+        .and_then(|()| serde_json::from_slice(bytes))
         .and_then(|document| serde_json::from_value(without_nulls(document)));
     read.map_err(|error| Failure::bad(format!("invalid JSON: {error}")))
 }

@@ -31,6 +31,17 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(
     serde_json::from_slice(bytes).map_err(|source| Error::ParseJson { what, source })
 }
 
+/// Checks that `bytes` are one JSON object, read the same by everybody: no key twice, at no level.
+///
+/// # Errors
+/// Where it is not.
+pub fn check_object(bytes: &[u8]) -> Result<(), serde_json::Error> {
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => check(bytes, &[]),
+        _ => Err(de::Error::custom("expected an object")),
+    }
+}
+
 fn check(bytes: &[u8], known: &[&str]) -> Result<(), serde_json::Error> {
     let mut values = 0;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);

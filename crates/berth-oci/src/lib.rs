@@ -8,7 +8,7 @@ pub mod digest;
 pub mod error;
 pub mod header;
 pub mod image;
-mod json;
+pub mod json;
 pub mod media;
 pub mod platform;
 pub mod reference;

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# The daemon beside dockerd and podman's service, all with their default bridge, in one network namespace of this
+# script: docker's own command against each, requests over one kept connection, the first answer, memory.
+if [ -z "${BERTH_BENCH_NETNS:-}" ]; then
+    exec unshare --net env BERTH_BENCH_NETNS=1 bash "$0" "$@"
+fi
+source "$(dirname "$0")/lib.sh"
+containers=${CONTAINERS:-100}
+ip link set lo up
+# Podman wants a way out, if only to nowhere.
+ip link add nowhere type dummy && ip addr add 192.0.2.1/24 dev nowhere && ip link set nowhere up && ip route add default via 192.0.2.2
+make_rootfs
+docker_network=(--iptables=true)
+start_docker
+start_podman
+export BERTH_BRIDGE=bb$$
+socket() { case $1 in berth) echo "$work/berth.sock" ;; docker) echo "$work/docker.sock" ;; podman) echo "$work/podman.sock" ;; esac; }
+start_berth() {
+    "$berth" daemon -H "unix://$work/berth.sock" >"$work/berthd.log" 2>&1 &
+    berth_daemon=$!
+    started+=($!)
+    until curl -s -o "$work/ping" --unix-socket "$work/berth.sock" http://localhost/_ping; do sleep 0.002; done
+}
+
+# The first answer, with nothing to take up. dockerd's was measured by starting it again and again: bench of a start.
+first_answers() {
+    local round begin pid
+    for round in $(seq "$rounds"); do
+        begin=$(date +%s%N)
+        start_berth
+        sample berth $((($(date +%s%N) - begin) / 1000))e-3
+        kill "$berth_daemon" && wait "$berth_daemon" || true
+        begin=$(date +%s%N)
+        dockerd --host "unix://$work/second.sock" --data-root "$work/second" --exec-root "$work/second-run" \
+            --pidfile "$work/second.pid" --iptables=false --bridge=none >"$work/second.log" 2>&1 &
+        pid=$!
+        until curl -s -o "$work/ping" --unix-socket "$work/second.sock" http://localhost/_ping; do sleep 0.002; done
+        sample dockerd $((($(date +%s%N) - begin) / 1000))e-3
+        kill "$pid" && wait "$pid" || true
+    done
+    table "start to first answer" ms
+}
+first_answers
+start_berth
+$podman_command system service -t 0 "unix://$work/podman.sock" >"$work/podman.log" 2>&1 &
+started+=($!)
+for name in berth docker podman; do
+    until curl -s -o "$work/ping" --unix-socket "$(socket $name)" http://localhost/_ping; do sleep 0.05; done
+    docker -H "unix://$(socket $name)" import "$work/rootfs.tar" bench:1 >/dev/null
+    declare "$name=docker -H unix://$(socket $name)"
+done
+own=$bin/berth
+
+# Memory of an idle daemon: its proportional share, with the processes below it.
+below() { local pid; for pid; do echo "$pid"; below $(cat /proc/"$pid"/task/*/children 2>/dev/null); done; }
+memory() { local pid total=0; for pid in $(below "$@"); do total=$((total + $(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null || echo 0))); done; echo "$total"; }
+sleep 2
+sample berth "$(memory "$berth_daemon")"
+sample dockerd "$(memory "$(cat "$work/docker.pid")")"
+idle=$(memory "$berth_daemon")
+table "memory of an idle daemon" KiB
+
+run="run --rm bench:1 true"
+race "berth=$berth $run" "docker=$docker $run" "podman=$podman $run"
+table "docker run --rm IMAGE true, through docker's command, default network" ms
+race "berth=$own $run" "docker=$docker $run" "podman=$podman_command $run"
+table "run --rm IMAGE true, each by its own command, default network" ms
+
+run="run -d bench:1 sleep 1000"
+rounds=2 race "berth=$berth $run" "docker=$docker $run" "podman=$podman $run"
+table "docker run -d IMAGE sleep, through docker's command" ms
+for name in berth docker podman; do
+    for id in $(${!name} ps -q); do once "$name" ${!name} rm -f "$id"; done
+done
+table "docker rm -f CONTAINER, through docker's command" ms
+
+for name in berth docker podman; do ${!name} run -d --name idle bench:1 sleep 1000 >/dev/null; done
+sockets=("berth=$(socket berth)" "docker=$(socket docker)" "podman=$(socket podman)")
+python3 bench/requests.py "${sockets[@]}" exec 100 >>"$work/samples"
+table "exec of true over the API, without a command" ms
+python3 bench/requests.py "${sockets[@]}" /_ping 2000 >>"$work/samples"
+table "GET /_ping" ms
+for name in berth docker podman; do ${!name} rm -f idle >/dev/null; done
+
+# Many: one after the other by the engine's own command, listed, and removed by one command.
+many() { local n; for n in $(seq "$containers"); do "$@" run -d bench:1 sleep 1000 >/dev/null; done; }
+once berth many "$own"
+once docker many $docker
+table "$containers containers, one after the other, by the engine's own command" ms
+python3 bench/requests.py "${sockets[@]:0:2}" "/containers/json?all=1" 300 >>"$work/samples"
+table "GET /containers/json?all=1 with $containers containers" ms
+monitors=$(jq -r .shim_pid "$work"/run/tasks/*/pid.json)
+grown=$(($(memory $monitors) - 0 + $(memory "$berth_daemon") - idle))
+sample berth $((grown / containers))
+table "memory for each idle container, the daemon's growth included" KiB
+once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$own"
+once docker sh -c "$docker rm -f \$($docker ps -q) >/dev/null"
+table "all removed by one command" ms
