@@ -70,7 +70,7 @@ impl Ask {
             return Ok(T::default());
         }
         self.check_content_type(&bytes)?;
-        read(&bytes)
+        Ok(read::<Option<T>>(&bytes)?.unwrap_or_default())
     }
 
     async fn document(&mut self) -> Result<Bytes, Failure> {

@@ -94,15 +94,49 @@ impl From<berth_engine::Error> for Failure {
     }
 }
 
+/// Why an image stays, in the words that clients know.
+fn in_use(image: &str, id: &str, container: &str, running: bool) -> String {
+    if image != id {
+        return format!(
+            "unable to remove repository reference \"{image}\" (must force) - container {container} is using its \
+             referenced image {id}"
+        );
+    }
+    let (force, state) = match running {
+        true => ("cannot be forced", "running"),
+        false => ("must be forced", "stopped"),
+    };
+    format!(
+        "unable to delete {id} ({force}) - image is being used by {state} container {container}"
+    )
+}
+
 impl From<berth_engine::image::Error> for Failure {
     fn from(error: berth_engine::image::Error) -> Failure {
+        use berth_engine::image::Error;
         match &error {
             // Clients look for these words.
-            berth_engine::image::Error::NoImage { text } => {
+            Error::NoImage { text } => {
                 let name = berth_oci::Reference::parse(text);
                 let name = name.map_or_else(|_| text.clone(), |name| name.familiar());
                 Failure::absent(format!("No such image: {name}"))
             }
+            Error::InUse {
+                image,
+                id,
+                container,
+                running,
+                ..
+            } => Failure::new(
+                StatusCode::CONFLICT,
+                format!("conflict: {}", in_use(image, id, container, *running)),
+            ),
+            Error::ManyNames { image } => Failure::new(
+                StatusCode::CONFLICT,
+                format!(
+                    "conflict: unable to delete {image} (must be forced) - image is referenced in multiple repositories"
+                ),
+            ),
             _ => Failure::of(&error, error.kind(), error.hint()),
         }
     }

@@ -22,6 +22,7 @@ mod pending;
 mod query;
 mod route;
 mod run;
+pub mod search;
 pub mod select;
 mod serve;
 mod version;

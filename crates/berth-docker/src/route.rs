@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
-use crate::api::{command, containers, exec, images, system};
+use crate::api::{build, command, commit, containers, distribution, exec, images, system};
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::query::Query;
@@ -133,6 +133,11 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ) => Err(Failure::not_here(
             "a cluster (swarm, services, tasks, nodes, secrets, configs)",
         )),
+        ("POST", ["commit"]) => commit::answer(ask).await,
+        ("GET", ["distribution", name @ .., "json"]) => {
+            distribution::answer(ask, &name.join("/")).await
+        }
+        ("POST", ["build", "prune"]) => Ok(build::prune()),
         ("POST", ["build", ..]) => Err(Failure::not_here("building images")),
         _ => Err(Failure::absent("page not found")),
     }
@@ -146,6 +151,16 @@ async fn on_images(ask: Ask, method: &Method, path: &[&str]) -> Result<Answer, F
         ("POST", ["create"]) => i::create::answer(ask).await,
         ("GET", [name @ .., "json"]) => i::inspect::answer(ask, &name.join("/")).await,
         ("GET", [name @ .., "history"]) => i::history::answer(ask, &name.join("/")).await,
+        ("GET", ["search"]) => i::search::answer(ask).await,
+        ("GET", ["get"]) => {
+            let names = i::save::names(&ask);
+            i::save::answer(ask, names).await
+        }
+        ("GET", [name @ .., "get"]) => i::save::answer(ask, vec![name.join("/")]).await,
+        ("POST", ["load"]) => i::load::answer(ask).await,
+        ("POST", ["prune"]) => i::prune::answer(ask).await,
+        ("POST", [name @ .., "push"]) => i::push::answer(ask, &name.join("/")).await,
+        ("DELETE", name) => i::remove::answer(ask, &name.join("/")).await,
         ("POST", [name @ .., "tag"]) => i::tag::answer(ask, &name.join("/")).await,
         _ => Err(Failure::absent("page not found")),
     }

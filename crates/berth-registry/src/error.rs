@@ -190,6 +190,8 @@ pub enum Error {
         registry: String,
         reason: &'static str,
     },
+    #[error("registry `{registry}` has no search")]
+    NoSearch { registry: String },
     #[error("it was stopped: nobody waits for it any more")]
     Stopped,
     #[error("blob {digest} was cut off after {received} of {expected} bytes")]
@@ -236,9 +238,10 @@ impl Error {
             | Error::RefusedRedirect { .. }
             | Error::RefusedRealm { .. } => ErrorKind::Denied,
             Error::NotFound { .. } => ErrorKind::NotFound,
-            Error::UnknownChallenge { .. } | Error::SchemaOne { .. } | Error::Artifact { .. } => {
-                ErrorKind::Unsupported
-            }
+            Error::UnknownChallenge { .. }
+            | Error::SchemaOne { .. }
+            | Error::NoSearch { .. }
+            | Error::Artifact { .. } => ErrorKind::Unsupported,
             Error::Document { source, .. } => source.into(),
             Error::Connect { .. }
             | Error::Request { .. }
@@ -297,6 +300,7 @@ impl Error {
             Error::InvalidServer { .. } => "a registry is named HOST or HOST:PORT".into(),
             Error::NoLogin { source, .. } => return source.hint(),
             Error::RateLimited { .. } => "try again later, log in, or set a mirror in registries.toml".into(),
+            Error::NoSearch { .. } => "most have none; `berth pull` asks for a name at once".into(),
             Error::NotFound { .. } => "check the name and the tag".into(),
             Error::RefusedRealm { realm, .. } if realm.starts_with("https:") => {
                 "if that is right, list its host in `token_hosts` of the registry in registries.toml".into()

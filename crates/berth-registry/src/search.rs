@@ -70,6 +70,10 @@ impl Client {
                 ..Ask::get("", "/v1/search")
             };
             match self.ask_patiently(&endpoint, &ask).await {
+                Err(Error::NotFound { .. } | Error::Status { status: 405, .. }) => {
+                    let registry = server.name().to_owned();
+                    return Err(Error::NoSearch { registry });
+                }
                 Err(error @ Error::Connect { .. }) => last = Some(error),
                 Err(error) => return Err(error),
                 Ok(answer) => {

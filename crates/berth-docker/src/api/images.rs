@@ -4,7 +4,13 @@ pub(crate) mod create;
 pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod load;
+pub(crate) mod prune;
 mod pull;
+pub(crate) mod push;
+pub(crate) mod remove;
+pub(crate) mod save;
+pub(crate) mod search;
 pub(crate) mod tag;
 
 use berth_oci::{Platform, Reference};
@@ -38,8 +44,24 @@ fn platform_of(text: &str) -> Result<Platform, Failure> {
     Platform::parse(&text).map_err(|error| Failure::bad(error.to_string()))
 }
 
+/// `changes`: instructions of a Dockerfile, a line each.
+pub(crate) fn changes(ask: &Ask) -> Vec<String> {
+    let all = ask.query.all("changes").into_iter();
+    let lines = all.flat_map(str::lines);
+    lines
+        .filter(|line| !line.trim().is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether a name has a tag or a digest.
+fn says_which(name: &str) -> bool {
+    let last = name.rsplit('/').next();
+    name.contains('@') || last.is_some_and(|last| last.contains(':'))
+}
+
 /// A name with its tag or digest: in one text, or in two.
-fn reference(name: &str, tag: Option<&str>) -> Result<Reference, Failure> {
+pub(crate) fn reference(name: &str, tag: Option<&str>) -> Result<Reference, Failure> {
     let text = match tag {
         None => name.to_owned(),
         Some(digest) if digest.contains(':') => format!("{name}@{digest}"),

@@ -2,10 +2,12 @@
 
 mod history;
 mod inspect;
+mod overrides;
 mod summary;
 
 pub use history::{Step, history};
 pub use inspect::{Inspect, inspect};
+pub(crate) use overrides::overrides;
 pub use summary::{Summary, summary};
 
 use jiff::Timestamp;

@@ -3,6 +3,8 @@
 //!
 //! A running container is frozen meanwhile, unless the caller does not want that, so that the layer shows one moment.
 
+use std::collections::BTreeMap;
+
 use berth_fs::Lock;
 use berth_model::{ContainerConfig, ContainerId, Status, signal};
 use berth_oci::image::{self, History, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, RunConfig};
@@ -21,6 +23,8 @@ use crate::frozen::Frozen;
 pub struct CommitOptions {
     /// The image's name; `None`: only its id.
     pub name: Option<String>,
+    /// What the image is to say instead of what the container was asked for, where it says something.
+    pub config: RunConfig,
     /// Instructions as in a Dockerfile: `CMD ["sh"]`.
     pub changes: Vec<String>,
     /// A remark for the history.
@@ -65,7 +69,10 @@ impl Engine {
         let lease = self.store.lease().map_err(store("hold the image"))?;
         let container = self.config(id).map_err(container_error)?;
         let (manifest, mut config) = base(&lease, &container)?;
-        config.config = run_config(&container, config.config);
+        config.config = overridden(
+            run_config(&container, config.config),
+            options.config.clone(),
+        );
         for text in &options.changes {
             change::apply(&mut config.config, text)?;
         }
@@ -212,6 +219,52 @@ fn run_config(container: &ContainerConfig, image: RunConfig) -> RunConfig {
             false => container.stop_signal.to_string(),
         },
         ..image
+    }
+}
+
+/// What `over` says, and `config` where it says nothing.
+///
+/// Source: Docker's reference of `POST /commit`.
+fn overridden(config: RunConfig, over: RunConfig) -> RunConfig {
+    fn text(over: String, config: String) -> String {
+        match over.is_empty() {
+            true => config,
+            false => over,
+        }
+    }
+    fn both<V>(over: BTreeMap<String, V>, mut config: BTreeMap<String, V>) -> BTreeMap<String, V> {
+        config.extend(over);
+        config
+    }
+    let name = |entry: &String| entry.split('=').next().map(str::to_owned);
+    let mut env = over.env;
+    let named: Vec<_> = env.iter().map(name).collect();
+    let others = config.env.into_iter();
+    env.extend(others.filter(|entry| !named.contains(&name(entry))));
+    // A command belongs to its entrypoint.
+    let cmd = match &over.entrypoint {
+        Some(words) if !words.is_empty() => over.cmd,
+        _ => over.cmd.filter(|words| !words.is_empty()).or(config.cmd),
+    };
+    RunConfig {
+        user: text(over.user, config.user),
+        exposed_ports: both(over.exposed_ports, config.exposed_ports),
+        env,
+        entrypoint: over.entrypoint.or(config.entrypoint),
+        cmd,
+        volumes: both(over.volumes, config.volumes),
+        working_dir: text(over.working_dir, config.working_dir),
+        labels: both(over.labels, config.labels),
+        stop_signal: text(over.stop_signal, config.stop_signal),
+        healthcheck: over.healthcheck.or(config.healthcheck),
+        shell: match over.shell.is_empty() {
+            true => config.shell,
+            false => over.shell,
+        },
+        on_build: match over.on_build.is_empty() {
+            true => config.on_build,
+            false => over.on_build,
+        },
     }
 }
 

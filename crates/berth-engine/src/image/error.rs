@@ -23,6 +23,7 @@ pub enum Error {
     #[error("cannot remove the image {image}: the container {container}, which {state}, uses it")]
     InUse {
         image: String,
+        id: String,
         container: String,
         state: &'static str,
         running: bool,

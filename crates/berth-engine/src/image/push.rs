@@ -5,19 +5,19 @@
 //! blobs     ≤ 4 at a time: there already, mounted, or uploaded from ROOT/blobs
 //! manifests by digest, children first; then the one that gets the tag
 //! ```
-//! All is one thread; blobs are read by others as the network takes them. Nothing is written on this side, so a push
+//! The network is one thread; blobs are read by others as it takes them; the caller's thread hears of it. Nothing is written on this side, so a push
 //! that dies leaves nothing (N4); what the registry has then, the next push does not send again.
 
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use berth_oci::{Descriptor, Digest, Platform, Reference};
 use berth_registry::{Client, Config, PushOptions, PushedBlob, Source};
 use berth_store::Store;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 mod error;
@@ -140,12 +140,20 @@ fn push(
     let runtime = berth_registry::runtime()?;
     let stop = config.stop.clone();
     let client = Client::new(config);
-    runtime.block_on(stop.or(async {
-        // One request first: whether we may, and a token that all others share.
-        client.has_manifest(reference).await?;
-        push_blobs(&client, store, reference, &plan, progress).await?;
-        push_manifests(&client, reference, plan).await
-    }))
+    thread::scope(|scope| {
+        let (news, heard) = mpsc::channel();
+        let pushing = scope.spawn(move || {
+            runtime.block_on(stop.or(async {
+                // One request first: whether we may, and a token that all others share.
+                client.has_manifest(reference).await?;
+                push_blobs(&client, store, reference, &plan, news).await?;
+                push_manifests(&client, reference, plan).await
+            }))
+        });
+        // Ends when nobody has news any more.
+        heard.into_iter().for_each(progress);
+        pushing.join().unwrap_or(Err(PushCause::Panicked))
+    })
 }
 
 async fn push_manifests(
@@ -177,9 +185,8 @@ async fn push_blobs(
     store: &Store,
     reference: &Reference,
     plan: &Plan,
-    progress: &mut dyn FnMut(PushEvent),
+    news: mpsc::Sender<PushEvent>,
 ) -> Result<(), PushCause> {
-    let (news, mut heard) = mpsc::unbounded_channel();
     let mut seen = HashSet::new();
     let distinct = |blob: &&Blob| seen.insert(blob.descriptor.digest.clone());
     let mut waiting: Vec<&Blob> = plan.blobs.iter().filter(distinct).collect();
@@ -202,19 +209,12 @@ async fn push_blobs(
                 tell.clone(),
             ));
         }
-        tokio::select! {
-            Some(event) = heard.recv() => progress(event),
-            done = running.join_next() => match done {
-                // The first failure ends the others with the set.
-                Some(done) => done.map_err(|_| PushCause::Panicked)??,
-                None => break,
-            },
+        match running.join_next().await {
+            // The first failure ends the others with the set.
+            Some(done) => done.map_err(|_| PushCause::Panicked)??,
+            None => return Ok(()),
         }
     }
-    while let Ok(event) = heard.try_recv() {
-        progress(event);
-    }
-    Ok(())
 }
 
 async fn push_blob(
@@ -285,7 +285,7 @@ impl Source for Stored {
 
 /// The way to the caller.
 #[derive(Clone)]
-struct Teller(mpsc::UnboundedSender<PushEvent>);
+struct Teller(mpsc::Sender<PushEvent>);
 
 impl Teller {
     fn tell(&self, blob: &Blob, step: PushStep) {

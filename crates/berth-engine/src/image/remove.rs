@@ -109,7 +109,8 @@ impl Engine {
         }
         let users = self.users(&found)?;
         if let Some(user) = users.first().filter(|_| !force) {
-            return Err(in_use(name.familiar(), user));
+            let id = found.image.id().short();
+            return Err(in_use(name.familiar(), id, user));
         }
         untag()?;
         if users.iter().any(|user| user.running) {
@@ -133,7 +134,7 @@ impl Engine {
         // A running one first: that is the one that no force overcomes.
         let user = users.iter().find(|user| user.running).or(users.first());
         if let Some(user) = user.filter(|user| user.running || !force) {
-            return Err(in_use(short, user));
+            return Err(in_use(short.clone(), &short, user));
         }
         let mut removed = Vec::new();
         for entry in &found.entries {
@@ -163,9 +164,10 @@ impl Engine {
     }
 }
 
-fn in_use(image: String, user: &User) -> Error {
+fn in_use(image: String, id: &str, user: &User) -> Error {
     Error::InUse {
         image,
+        id: id.to_owned(),
         container: user.container.clone(),
         state: if user.running { "runs" } else { "is stopped" },
         running: user.running,

@@ -40,6 +40,7 @@ impl Verb for Commit {
             author: self.author,
             pause: self.pause,
             created_s: source_date()?,
+            ..CommitOptions::default()
         };
         let made = engine.commit_container(&id, &options)?;
         if let Some(reason) = made.not_frozen {

@@ -29,11 +29,7 @@ async fn import(ask: Ask) -> Result<Answer, Failure> {
     };
     let options = ImportOptions {
         name,
-        changes: query
-            .all("changes")
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+        changes: super::changes(&ask),
         message: query.get("message").unwrap_or_default().to_owned(),
         source: "-".to_owned(),
         platform: super::platform(&ask)?,

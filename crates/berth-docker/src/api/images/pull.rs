@@ -18,7 +18,7 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let tag = ask.query.get("tag");
     let reference = super::reference(name, tag)?;
     // As docker: a name alone means all of its tags; its clients say `latest` when they mean that.
-    let all = tag.is_none() && !says_which(name);
+    let all = tag.is_none() && !super::says_which(name);
     let platform = super::platform(&ask)?;
     let config = auth::registries(&ask.headers, reference.domain())?;
     let trust = Files::from_env(|name| {
@@ -42,15 +42,6 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
         }
     })
     .await
-}
-
-/// Whether a name has a tag or a digest.
-fn says_which(name: &str) -> bool {
-    name.contains('@')
-        || name
-            .rsplit('/')
-            .next()
-            .is_some_and(|last| last.contains(':'))
 }
 
 struct Pulls<'e> {
