@@ -20,6 +20,72 @@ pub struct LogConfig {
     pub options: BTreeMap<String, String>,
 }
 
+/// Options that take part in what each record says of the container.
+const ATTRIBUTES: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
+
+impl LogConfig {
+    /// A driver (empty: the default) with its options.
+    ///
+    /// # Errors
+    /// A sentence: no such driver or option, or a value that makes no sense.
+    pub fn new(driver: &str, options: BTreeMap<String, String>) -> Result<LogConfig, String> {
+        let mut log = LogConfig::default();
+        match driver {
+            "" | "json-file" => {}
+            "local" => {
+                log.max_bytes = 20 << 20;
+                log.max_files = 5;
+            }
+            "none" => {}
+            _ => {
+                return Err(format!(
+                    "there is no log driver `{driver}` (json-file, local, none)"
+                ));
+            }
+        }
+        if !driver.is_empty() {
+            driver.clone_into(&mut log.driver);
+        }
+        for (name, value) in &options {
+            log.set(name, value)?;
+        }
+        log.options = options;
+        Ok(log)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let bad = |what: &str| format!("log option `{name}`: `{value}` is not {what}");
+        match name {
+            _ if self.driver == "none" => {
+                return Err(format!("the log driver `none` has no option `{name}`"));
+            }
+            "max-size" if value == "-1" => self.max_bytes = u64::MAX,
+            "max-size" => {
+                let bytes = crate::size::bytes(value).ok().filter(|bytes| *bytes > 0);
+                self.max_bytes = bytes.ok_or_else(|| bad("a size above 0"))?;
+            }
+            "max-file" => {
+                let files = value.parse().ok().filter(|files| *files >= 1);
+                self.max_files = files.ok_or_else(|| bad("a number of files"))?;
+            }
+            "compress" if value == "false" => {}
+            "compress" => return Err("old files of a log are not compressed".to_owned()),
+            "mode" if value == "blocking" => {}
+            "mode" => return Err(bad("a mode of delivery (blocking)")),
+            _ if ATTRIBUTES.contains(&name) => {
+                return Err(format!("log option `{name}` is not there"));
+            }
+            _ => {
+                return Err(format!(
+                    "the log driver `{}` has no option `{name}`",
+                    self.driver
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         LogConfig {

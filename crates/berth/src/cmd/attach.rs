@@ -30,6 +30,7 @@ impl Verb for Attach {
         let process = engine.config(&id)?.process;
         let foreground = Foreground {
             stdin: process.stdin && !self.no_stdin,
+            shown: (true, true),
             tty: process.tty,
             sig_proxy: self.sig_proxy && !process.tty,
             detach_keys: self.detach_keys.unwrap_or_default(),

@@ -18,6 +18,8 @@ use crate::verbs::Outcome;
 pub struct Foreground {
     /// Pass our standard input on.
     pub stdin: bool,
+    /// Show what the container writes: its output, its errors.
+    pub shown: (bool, bool),
     /// The container has a terminal.
     pub tty: bool,
     /// Pass signals on.
@@ -73,8 +75,8 @@ impl Foreground {
     fn wants(&self) -> Wants {
         Wants {
             stdin: self.stdin,
-            stdout: true,
-            stderr: true,
+            stdout: self.shown.0,
+            stderr: self.shown.1,
         }
     }
 

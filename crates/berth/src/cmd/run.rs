@@ -8,7 +8,7 @@ use super::create::create;
 use super::foreground::Foreground;
 use crate::context;
 use crate::globals::Globals;
-use crate::ui::diagnostic;
+use crate::ui::diagnostic::{self, Failure};
 use crate::verbs::{Outcome, Verb};
 
 /// Make a container and run it
@@ -33,6 +33,11 @@ impl Verb for Run {
 
     fn run(self, globals: &Globals) -> Outcome {
         let options = &self.container;
+        if self.detach && options.chooses_streams() {
+            return Err(Failure::usage(
+                "conflicting options: --attach and --detach".to_owned(),
+            ));
+        }
         let request = options.request(!self.detach)?;
         let engine = context::engine(globals)?;
         let id = create(&engine, request, options.quiet, options.cidfile.as_deref())?;
@@ -45,13 +50,21 @@ impl Verb for Run {
                     Ok(0)
                 })
         } else {
+            let streams = options.attached();
+            let shown = (streams.contains(&1), streams.contains(&2));
             let foreground = Foreground {
                 stdin: options.interactive,
+                shown,
                 tty: options.tty,
                 sig_proxy: self.sig_proxy && !options.tty,
                 detach_keys: self.detach_keys.unwrap_or_default(),
             };
-            foreground.start(&engine, &id)
+            let outcome = foreground.start(&engine, &id);
+            if outcome.is_ok() && shown == (false, false) {
+                // Docker's sign of life of one that is attached to its input only.
+                super::print(&format!("{id}\n"))?;
+            }
+            outcome
         };
         if outcome.is_err()
             && options.rm

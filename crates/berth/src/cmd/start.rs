@@ -41,6 +41,7 @@ impl Verb for Start {
         let process = engine.config(&id)?.process;
         let foreground = Foreground {
             stdin: self.interactive && process.stdin,
+            shown: (true, true),
             tty: process.tty,
             sig_proxy: !process.tty,
             detach_keys: self.detach_keys.unwrap_or_default(),

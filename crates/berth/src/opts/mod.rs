@@ -2,8 +2,10 @@
 //! An `Err` is one sentence for the user; clap puts the option's name before it.
 
 pub mod content_trust;
+pub mod device;
 pub mod env;
 pub mod mount;
+pub mod network;
 pub mod number;
 pub mod security;
 pub mod ulimit;

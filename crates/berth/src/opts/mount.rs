@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use berth_model::config::{MountConfig, MountKind};
+use berth_model::config::{MountConfig, MountKind, MountSyntax, VolumesFrom};
 
 use super::{Parsed, number, truth};
 
@@ -43,6 +43,27 @@ pub fn volume(text: &str, cwd: &Path) -> Parsed<MountConfig> {
     Ok(mount)
 }
 
+/// `CONTAINER[:ro|rw]`; labels of SELinux are passed over.
+pub fn from(text: &str) -> Parsed<VolumesFrom> {
+    let (container, mode) = text.split_once(':').unwrap_or((text, ""));
+    if container.is_empty() {
+        return Err(format!("`{text}` names no container"));
+    }
+    let mut read_only = None;
+    for word in mode.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            "ro" => read_only = Some(true),
+            "rw" => read_only = Some(false),
+            "z" | "Z" | "nocopy" => {}
+            _ => return Err(format!("`{text}`: `{word}` is neither ro nor rw")),
+        }
+    }
+    Ok(VolumesFrom {
+        container: container.to_owned(),
+        read_only,
+    })
+}
+
 /// `type=bind,src=…,dst=…[,readonly]…`, a line of comma-separated values.
 pub fn mount(text: &str, cwd: &Path) -> Parsed<MountConfig> {
     let mut kind = MountKind::Volume;
@@ -81,6 +102,7 @@ pub fn mount(text: &str, cwd: &Path) -> Parsed<MountConfig> {
         MountKind::Tmpfs => source,
     };
     let mut mount = new(kind, source, &target)?;
+    mount.syntax = MountSyntax::Mount;
     for (key, value) in rest {
         mount_option(&mut mount, &key, value.as_deref())?;
     }
@@ -95,12 +117,25 @@ fn mount_option(mount: &mut MountConfig, key: &str, value: Option<&str>) -> Pars
             mount.propagation = Some(propagation(needed()?, mount.kind)?)
         }
         ("consistency", _) => {}
+        ("bind-nonrecursive", MountKind::Bind) => mount.non_recursive = boolean(key, value)?,
+        ("bind-recursive", MountKind::Bind) => recursive(mount, needed()?)?,
+        ("bind-create-src", MountKind::Bind) => mount.create_source = boolean(key, value)?,
+        ("volume-subpath", MountKind::Volume) => mount.subpath = relative(needed()?)?,
+        ("volume-driver", MountKind::Volume) => needed()?.clone_into(&mut mount.driver),
+        ("volume-opt", MountKind::Volume) => {
+            let (name, value) = super::annotation(needed()?)?;
+            mount.driver_options.insert(name, value);
+        }
+        ("volume-label", MountKind::Volume) => {
+            let (name, value) = super::label(needed()?)?;
+            mount.labels.insert(name, value);
+        }
         ("volume-nocopy", MountKind::Volume) => mount.no_copy = boolean(key, value)?,
         ("tmpfs-size", MountKind::Tmpfs) => {
             mount.tmpfs_size_bytes = Some(number::bytes(needed()?)?)
         }
         ("tmpfs-mode", MountKind::Tmpfs) => mount.tmpfs_mode = Some(mode(needed()?)?),
-        ("bind-propagation" | "volume-nocopy" | "tmpfs-size" | "tmpfs-mode", _) => {
+        (key, _) if MOUNT_OPTIONS.contains(&key) => {
             return Err(format!("`{key}` does not fit this mount's type"));
         }
         _ => return Err(format!("mount option `{key}` is not known")),
@@ -108,10 +143,53 @@ fn mount_option(mount: &mut MountConfig, key: &str, value: Option<&str>) -> Pars
     Ok(())
 }
 
+const MOUNT_OPTIONS: &[&str] = &[
+    "bind-propagation",
+    "bind-nonrecursive",
+    "bind-recursive",
+    "bind-create-src",
+    "volume-subpath",
+    "volume-driver",
+    "volume-opt",
+    "volume-label",
+    "volume-nocopy",
+    "tmpfs-size",
+    "tmpfs-mode",
+];
+
+/// How mounts below the source come along.
+fn recursive(mount: &mut MountConfig, text: &str) -> Parsed<()> {
+    match text {
+        "enabled" => {}
+        "disabled" => mount.non_recursive = true,
+        "writable" => mount.read_only_non_recursive = true,
+        "readonly" => mount.read_only_force_recursive = true,
+        _ => {
+            return Err(format!(
+                "`{text}` is not one of enabled, disabled, writable, readonly"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A path that leads nowhere else.
+fn relative(text: &str) -> Parsed<String> {
+    let plain = !text.is_empty()
+        && !text.starts_with('/')
+        && !text.split('/').any(|part| part == "..")
+        && !text.contains('\0');
+    match plain {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is not a path below the volume")),
+    }
+}
+
 /// `DESTINATION[:OPTIONS]`.
 pub fn tmpfs(text: &str) -> Parsed<MountConfig> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     let mut mount = new(MountKind::Tmpfs, String::new(), target)?;
+    mount.syntax = MountSyntax::Tmpfs;
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("size", value)) => mount.tmpfs_size_bytes = Some(number::bytes(value)?),
@@ -268,7 +346,7 @@ fn boolean(key: &str, value: Option<&str>) -> Parsed<bool> {
 }
 
 /// One line of comma-separated values; a field in double quotes may hold commas, `""` is a quote.
-fn csv(text: &str) -> Parsed<Vec<String>> {
+pub fn csv(text: &str) -> Parsed<Vec<String>> {
     let mut fields = vec![String::new()];
     let mut chars = text.chars().peekable();
     let mut quoted = false;
@@ -366,6 +444,19 @@ mod tests {
             (named.kind, named.no_copy, named.anonymous),
             (MountKind::Volume, true, false)
         );
+        let whole = "src=data,dst=/d,volume-subpath=a/b,volume-driver=local,volume-opt=type=tmpfs,volume-label=k=v";
+        let whole = mount(whole, cwd).expect("volume");
+        assert_eq!(
+            (
+                &*whole.subpath,
+                &*whole.driver,
+                &*whole.driver_options["type"],
+                &*whole.labels["k"]
+            ),
+            ("a/b", "local", "tmpfs", "v")
+        );
+        let bind = mount("type=bind,src=/a,dst=/b,bind-recursive=readonly,ro", cwd).expect("bind");
+        assert!(bind.read_only_force_recursive && bind.syntax == MountSyntax::Mount);
         for bad in [
             "type=bind,dst=/b",
             "type=bind,src=/a",
@@ -373,6 +464,9 @@ mod tests {
             "type=tmpfs,src=/a,dst=/b",
             "type=bind,src=/a,dst=/b,tmpfs-size=1m",
             "type=bind,src=/a,dst=/b,wat=1",
+            "type=bind,src=/a,dst=/b,bind-recursive=maybe",
+            "type=volume,src=a1,dst=/b,volume-subpath=../c",
+            "type=volume,src=a1,dst=/b,bind-nonrecursive",
             "type=bind,\"src=/a,dst=/b",
             "type=bind,src=/a,dst=/b,ro=maybe",
         ] {

@@ -25,7 +25,7 @@ pub fn nano_cpus(text: &str) -> Parsed<u64> {
         .checked_mul(1_000_000_000)
         .and_then(|n| n.checked_add(fraction))
         .ok_or_else(bad)?;
-    if nano < 10_000_000 {
+    if nano != 0 && nano < 10_000_000 {
         return Err(format!("`{text}` is too small (the least is 0.01 CPUs)"));
     }
     Ok(nano)
@@ -40,6 +40,78 @@ pub fn pids(text: &str) -> Parsed<i64> {
             "`{text}` is not a number of processes (-1: no limit)"
         )),
     }
+}
+
+/// Bytes of memory and swap; `-1`: no limit of swap.
+pub fn swap(text: &str) -> Parsed<i64> {
+    if text.trim() == "-1" {
+        return Ok(-1);
+    }
+    i64::try_from(bytes(text)?).map_err(|_| format!("`{text}` is too large"))
+}
+
+/// 0 to 100; `-1`: as the host.
+pub fn swappiness(text: &str) -> Parsed<Option<u64>> {
+    match text.trim().parse::<i64>() {
+        Ok(-1) => Ok(None),
+        Ok(number @ 0..=100) => Ok(Some(number.unsigned_abs())),
+        _ => Err(format!("`{text}` is not between 0 and 100")),
+    }
+}
+
+/// A whole number that is not negative.
+pub fn unsigned(text: &str) -> Parsed<u64> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))
+}
+
+/// A whole number.
+pub fn signed<T: std::str::FromStr>(text: &str) -> Parsed<T> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))
+}
+
+/// 10 to 1000; 0: none is asked for.
+pub fn weight(text: &str) -> Parsed<u16> {
+    match text.trim().parse::<u16>() {
+        Ok(weight @ (0 | 10..=1000)) => Ok(weight),
+        _ => Err(format!("`{text}` is not between 10 and 1000")),
+    }
+}
+
+/// `1m30s`, `500ms`, `1.5h` → nanoseconds.
+///
+/// Source: Go's time.ParseDuration.
+pub fn nanoseconds(text: &str) -> Parsed<u64> {
+    let bad = || format!("`{text}` is not a duration, such as 1m30s");
+    if text == "0" {
+        return Ok(0);
+    }
+    let (mut rest, mut total) = (text, 0.0_f64);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let (number, tail) = rest.split_at(digits.ok_or_else(bad)?);
+        let unit = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
+        let factor = match &tail[..unit] {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            _ => return Err(bad()),
+        };
+        total += number.parse::<f64>().map_err(|_| bad())? * factor;
+        rest = &tail[unit..];
+    }
+    if text.is_empty() || !(0.0..9.2e18).contains(&total) {
+        return Err(bad());
+    }
+    Ok(total.round() as u64)
 }
 
 /// A memory limit in bytes; less than 6 MiB cannot start a container. `0`: no limit.
@@ -74,7 +146,6 @@ mod tests {
             "1e3",
             "x",
             "1.0000000001",
-            "0",
             "0.001",
             "99999999999999",
             "1,5",
@@ -84,11 +155,36 @@ mod tests {
     }
 
     #[test]
+    fn durations_as_go_has_them() {
+        for (text, want) in [
+            ("0", 0),
+            ("0s", 0),
+            ("1ms", 1_000_000),
+            ("1m30s", 90_000_000_000),
+            ("1.5h", 5_400_000_000_000),
+            ("2us3ns", 2_003),
+        ] {
+            assert_eq!(nanoseconds(text), Ok(want), "{text}");
+        }
+        for bad in ["", "1", "s", "1x", "-1s", "1s2", "1 s", "999999999h"] {
+            assert!(nanoseconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn limits_have_floors() {
         assert_eq!(pids("0"), Ok(-1));
         assert_eq!(pids("-1"), Ok(-1));
         assert_eq!(pids("100"), Ok(100));
         assert!(pids("-2").is_err());
+        assert_eq!(swap("-1"), Ok(-1));
+        assert_eq!(swap("1g"), Ok(1 << 30));
+        assert!(swap("-2").is_err());
+        assert_eq!(swappiness("-1"), Ok(None));
+        assert_eq!(swappiness("0"), Ok(Some(0)));
+        assert!(swappiness("101").is_err() && swappiness("-2").is_err());
+        assert!(weight("9").is_err() && weight("1001").is_err());
+        assert_eq!(weight("0"), Ok(0));
         assert!(memory("5m").is_err());
         assert_eq!(memory("6m"), Ok(6 << 20));
     }

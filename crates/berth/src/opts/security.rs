@@ -1,14 +1,15 @@
-//! `--security-opt`, `--network`, `--log-opt` and other options with a small vocabulary.
+//! `--security-opt`, `--log-opt` and other options with a small vocabulary.
 
 use std::path::Path;
 
-use berth_model::config::{LogConfig, NetworkMode, SeccompChoice, SecurityConfig};
+use berth_model::config::{LogConfig, SeccompChoice, SecurityConfig};
 use berth_oci::Platform;
 
-use super::{Parsed, number};
+use super::Parsed;
 
-/// Applies one `--security-opt`. What this host or engine cannot enforce is refused, never ignored.
-pub fn security(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
+/// Applies one `--security-opt`, and returns the setting that it makes. What the engine cannot enforce is refused;
+/// a profile or label is nothing to a host without the module that reads it, as in Docker.
+pub fn security(text: &str, into: &mut SecurityConfig) -> Parsed<&'static str> {
     let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
         Some((key, value)) => (key, Some(value)),
         None => (text, None),
@@ -21,13 +22,32 @@ pub fn security(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
         ("seccomp", Some(path)) if !path.is_empty() => {
             into.seccomp = SeccompChoice::Custom(profile(Path::new(path))?)
         }
-        // Nothing is asked for that is not so already.
-        ("apparmor", Some("unconfined")) | ("label", Some("disable")) => {}
-        ("apparmor", Some(_)) => return Err(format!("`{text}`: this host has no AppArmor")),
-        ("label", Some(_)) => return Err(format!("`{text}`: this host has no SELinux")),
+        ("apparmor", Some(profile)) if !profile.is_empty() => {
+            into.apparmor = Some(profile.to_owned());
+        }
+        ("label", Some(label)) if is_label(label) => into.labels.push(label.to_owned()),
+        ("systempaths", Some("unconfined")) => {
+            into.masked_paths = Some(Vec::new());
+            into.readonly_paths = Some(Vec::new());
+        }
         _ => return Err(format!("security option `{text}` is not known")),
     }
-    Ok(())
+    Ok(match key {
+        "no-new-privileges" => "no_new_privileges",
+        "seccomp" => "seccomp",
+        "apparmor" => "apparmor",
+        "label" => "labels",
+        _ => "paths",
+    })
+}
+
+/// Source: opencontainers/selinux, the options of `InitLabels`.
+fn is_label(text: &str) -> bool {
+    let known = ["user", "role", "type", "level", "filetype"];
+    text == "disable"
+        || text
+            .split_once(':')
+            .is_some_and(|(key, value)| known.contains(&key) && !value.is_empty())
 }
 
 fn profile(path: &Path) -> Parsed<String> {
@@ -37,47 +57,13 @@ fn profile(path: &Path) -> Parsed<String> {
     Ok(text)
 }
 
-/// `none`, `host`, `bridge`, `container:NAME`.
-pub fn network(text: &str) -> Parsed<NetworkMode> {
-    text.parse()
-}
-
 /// The log driver and its options, over the defaults.
 pub fn log(driver: Option<&str>, options: &[String]) -> Parsed<Option<LogConfig>> {
     if driver.is_none() && options.is_empty() {
         return Ok(None);
     }
-    let mut log = LogConfig::default();
-    match driver {
-        None | Some("json-file" | "none") => log.driver = driver.unwrap_or("json-file").to_owned(),
-        Some(other) => {
-            return Err(format!(
-                "log driver `{other}` does not exist; available: json-file, none"
-            ));
-        }
-    }
-    for option in options {
-        match option.split_once('=') {
-            Some(("max-size", "-1")) => log.max_bytes = u64::MAX,
-            Some(("max-size", value)) => log.max_bytes = number::bytes(value)?,
-            Some(("max-file", value)) => {
-                log.max_files = value
-                    .parse()
-                    .ok()
-                    .filter(|n| *n >= 1)
-                    .ok_or_else(|| format!("`{value}` is not a number of files"))?;
-            }
-            _ => {
-                return Err(format!(
-                    "log option `{option}` is not known (max-size=…, max-file=…)"
-                ));
-            }
-        }
-    }
-    if log.max_bytes == 0 {
-        return Err("max-size must be above 0".into());
-    }
-    Ok(Some(log))
+    let pairs: Parsed<_> = options.iter().map(|text| super::annotation(text)).collect();
+    LogConfig::new(driver.unwrap_or_default(), pairs?).map(Some)
 }
 
 /// `os/arch[/variant]`.
@@ -114,9 +100,12 @@ mod tests {
             "seccomp=unconfined",
             "apparmor=unconfined",
             "label=disable",
+            "label:type:container_t",
+            "apparmor=docker-default",
+            "systempaths=unconfined",
             "no-new-privileges:true",
         ] {
-            assert_eq!(security(good, &mut config), Ok(()), "{good}");
+            assert!(security(good, &mut config).is_ok(), "{good}");
         }
         assert!(config.no_new_privileges);
         assert_eq!(config.seccomp, SeccompChoice::Unconfined);
@@ -125,9 +114,9 @@ mod tests {
             "seccomp",
             "seccomp=",
             "seccomp=/nonexistent",
-            "apparmor=docker-default",
-            "label=type:x",
-            "systempaths=unconfined",
+            "apparmor=",
+            "label=x",
+            "systempaths=x",
             "no-new-privileges=maybe",
         ] {
             assert!(security(bad, &mut config).is_err(), "{bad}");
@@ -136,7 +125,6 @@ mod tests {
 
     #[test]
     fn small_vocabularies() {
-        assert!(network("lan").is_err());
         let got = log(None, &["max-size=1m".into(), "max-file=2".into()]).expect("log");
         assert_eq!(
             got,
@@ -144,7 +132,9 @@ mod tests {
                 driver: "json-file".into(),
                 max_bytes: 1 << 20,
                 max_files: 2,
-                ..LogConfig::default()
+                options: [("max-size", "1m"), ("max-file", "2")]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
             })
         );
         for bad in ["max-size=x", "max-file=0", "compress=true", "max-size"] {
