@@ -11,6 +11,10 @@ pub mod signals;
 pub mod stream;
 pub mod terminal;
 
+use berth_model::ContainerId;
+
+use crate::Engine;
+
 pub use berth_monitor::packet::Wants;
 pub use detach::DetachKeys;
 pub use error::Error;
@@ -18,3 +22,15 @@ pub use session::{Outcome, Session};
 pub use signals::{Signal, Signals};
 pub use stream::{AttachStream, Event};
 pub use terminal::RawTerminal;
+
+impl Engine {
+    /// Connects to a running container's monitor.
+    ///
+    /// # Errors
+    /// As [`AttachStream::connect`].
+    pub fn attach(&self, id: &ContainerId, wants: Wants) -> Result<AttachStream, Error> {
+        let stream = AttachStream::connect(&self.layout.task(id), wants)?;
+        self.record_of(id, "attach");
+        Ok(stream)
+    }
+}

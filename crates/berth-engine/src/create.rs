@@ -56,6 +56,9 @@ impl Engine {
             let _ = self.trash.discard(&staged, Durability::Volatile);
             let _ = self.free_name(&config.name, Some(&id));
         }
+        if committed.is_ok() {
+            self.record(self.container_event(&config, "create"));
+        }
         drop(lock);
         committed.map(|()| id)
     }

@@ -66,6 +66,7 @@ impl Engine {
             layout.containers(),
             layout.names(),
             layout.volumes(),
+            layout.events(),
         ] {
             ensure_dir(&dir, 0o700).map_err(files("open the engine's directories"))?;
         }

@@ -12,6 +12,7 @@ use berth_fs::Durability;
 use berth_model::ContainerId;
 use berth_oci::spec::{Capabilities, Spec, User};
 
+use crate::events::ExecStep;
 use crate::{Engine, Error, Status, env, json};
 
 /// What to run.
@@ -44,11 +45,19 @@ impl Engine {
         let mut prepared = self.prepare_exec(id, request, None, None)?;
         let command = prepared.command();
         command.args(request.detach.then_some("-d"));
-        let result = run(command, request);
-        result.map_err(|source| Error::Helper {
+        let exec_id = crate::create::random_id()?;
+        let told = |step| self.record_exec(id, exec_id.as_str(), step);
+        told(ExecStep::Create(&request.command));
+        told(ExecStep::Start(&request.command));
+        let code = run(command, request).map_err(|source| Error::Helper {
             program: self.options.runtime.clone(),
             source,
-        })
+        })?;
+        // Nobody waits for a detached one.
+        if !request.detach {
+            told(ExecStep::Die(code));
+        }
+        Ok(code)
     }
 
     /// The runtime's command that runs the process and ends with its exit code; it has no streams yet. `console`: a

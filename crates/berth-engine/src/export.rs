@@ -31,7 +31,9 @@ impl Engine {
     pub fn export(&self, id: &ContainerId, output: Stdio) -> Result<(), Error> {
         let config = self.config(id)?;
         let child = self.reader(&config, What::Tree, None, output)?;
-        self.finish(&config, child)
+        self.finish(&config, child)?;
+        self.record(self.container_event(&config, "export"));
+        Ok(())
     }
 
     /// What the container changed, by clean path without its first `/`.

@@ -50,7 +50,7 @@ impl Findings {
 }
 
 /// How a loss is recorded, as `docker` does for a kill.
-const LOST_CODE: i32 = 137;
+pub(crate) const LOST_CODE: i32 = 137;
 
 impl Engine {
     /// Checks everything; with `repair` mends what can be mended. `deep`: snapshots too are compared with what they
@@ -136,8 +136,16 @@ impl Engine {
                 Status::Orphaned => Some("runs without a monitor"),
                 Status::Lost => Some("should run and does not"),
                 Status::Exited(_) if config.auto_remove => Some("has ended and was to be removed"),
-                Status::Exited(_) | Status::Created if self.holds_cgroups(&id) => {
+                Status::Restarting(_) if self.is_forgotten(&id) => {
+                    Some("waits for its next start, and nobody starts it")
+                }
+                Status::Exited(_) | Status::Restarting(_) | Status::Created
+                    if self.holds_cgroups(&id) =>
+                {
                     Some("has ended and still has cgroups")
+                }
+                Status::Exited(_) | Status::Restarting(_) if self.has_untold_end(&id) => {
+                    Some("has ended and nobody has told it")
                 }
                 _ => None,
             };
@@ -155,7 +163,11 @@ impl Engine {
                         _ => {}
                     }
                     drop(lock);
-                    self.reap(&id)
+                    self.reap(&id)?;
+                    if self.is_forgotten(&id) {
+                        self.start_reaper(&id)?;
+                    }
+                    Ok(())
                 })?;
             }
         }
@@ -249,7 +261,7 @@ impl Engine {
         self.record_loss(id)
     }
 
-    fn record_loss(&self, id: &ContainerId) -> Result<(), Error> {
+    pub(crate) fn record_loss(&self, id: &ContainerId) -> Result<(), Error> {
         let config = self.config(id)?;
         let exit = Exit {
             code: LOST_CODE,
@@ -258,6 +270,7 @@ impl Engine {
             error: Some("its end was not seen: the host or its monitor stopped".to_owned()),
             lost: true,
         };
+        self.tell_loss(&config, &exit)?;
         json::write(&self.layout.exit(id), &exit, durability(&config))
     }
 }

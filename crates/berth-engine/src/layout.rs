@@ -5,13 +5,15 @@
 //! ├── oci-layout index.json blobs/ ingest/    └── tasks/<id>/
 //! │   leases/          (berth-store)              ├── bundle/config.json   the OCI spec
 //! ├── snapshots/       (berth-snapshot)           ├── hosts hostname resolv.conf
-//! ├── volumes/<name>/_data                        ├── task.json pid.json
+//! ├── volumes/<name>/_data                        ├── task.json pid.json backoff.json
 //! ├── names/<name>  →  <id>                       └── shim.lock shim.sock
 //! ├── trash/
+//! ├── events/{log, log.1}
 //! └── containers/<id>/
 //!     ├── config.json   what was asked; immutable
 //!     ├── desired.json  present: it should run
 //!     ├── exit.json     how it ended
+//!     ├── restart.json  how often it was started again
 //!     ├── log, log.1, …
 //!     └── upper/ work/  the writable layer
 //! ```
@@ -63,6 +65,11 @@ impl Layout {
         self.root.join("volumes")
     }
 
+    /// What happened.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
     /// All names.
     pub fn names(&self) -> PathBuf {
         self.root.join("names")
@@ -103,6 +110,11 @@ impl Layout {
         self.container(id).join("exit.json")
     }
 
+    /// How often it was started again.
+    pub fn restart(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("restart.json")
+    }
+
     /// Its output.
     pub fn log(&self, id: &ContainerId) -> PathBuf {
         self.container(id).join("log")
@@ -126,6 +138,11 @@ impl Layout {
     /// Held while shim or monitor live.
     pub fn shim_lock(&self, id: &ContainerId) -> PathBuf {
         self.task(id).join("shim.lock")
+    }
+
+    /// Present while it waits for its next start.
+    pub fn backoff(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("backoff.json")
     }
 
     /// Init as the host sees it.

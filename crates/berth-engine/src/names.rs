@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use berth_fs::{Durability, Lock, LockMode};
-use berth_model::ContainerId;
 use berth_model::id::valid_name;
+use berth_model::{ContainerConfig, ContainerId};
 
 use crate::error::files;
 use crate::layout::STAGED_PREFIX;
@@ -98,6 +98,18 @@ impl Engine {
         Ok(all)
     }
 
+    /// The name that a container has now; empty: none.
+    pub(crate) fn current_name(&self, config: &ContainerConfig) -> Result<String, Error> {
+        // Most containers keep the name they were made with: one look instead of reading them all.
+        if self.named(&config.name)?.as_ref() == Some(&config.id) {
+            return Ok(config.name.clone());
+        }
+        let mut names = self.all_names()?.into_iter();
+        Ok(names
+            .find(|(_, holder)| *holder == config.id)
+            .map_or_else(String::new, |(name, _)| name))
+    }
+
     /// All committed containers.
     pub(crate) fn ids(&self) -> Result<Vec<ContainerId>, Error> {
         Ok(read_names(self.layout.containers())?
@@ -145,6 +157,7 @@ impl Engine {
     pub fn rename(&self, id: &ContainerId, name: &str) -> Result<(), Error> {
         let name = name.strip_prefix('/').unwrap_or(name);
         let _lock = self.lock(id)?;
+        let before = self.current_name(&self.config(id)?)?;
         let old = self.all_names()?;
         self.reserve_name(name, id)?;
         for (other, holder) in old {
@@ -154,7 +167,12 @@ impl Engine {
         }
         let names = self.layout.names();
         let dir = berth_fs::open_dir(&names).map_err(files("open the names"))?;
-        berth_fs::fsync_dir(std::os::fd::AsFd::as_fd(&dir), &names).map_err(files("keep the name"))
+        berth_fs::fsync_dir(std::os::fd::AsFd::as_fd(&dir), &names)
+            .map_err(files("keep the name"))?;
+        let config = self.config(id)?;
+        let event = self.container_event(&config, "rename");
+        self.record(event.with("oldName", format!("/{before}")));
+        Ok(())
     }
 }
 

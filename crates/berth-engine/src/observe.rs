@@ -1,6 +1,8 @@
 //! Looks at one container: files and kernel → [`Facts`] → status.
 
 use berth_fs::{Lock, LockMode};
+use berth_model::config::RestartKind;
+use berth_model::restart::Restarts;
 use berth_model::status::{self, Facts};
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
@@ -19,6 +21,8 @@ pub struct Container {
     pub status: Status,
     /// Its init, if it was started in this boot (it may have ended).
     pub pid: Option<Pid>,
+    /// Its restarts since a user has started it.
+    pub restarts: Restarts,
 }
 
 impl Engine {
@@ -28,23 +32,20 @@ impl Engine {
     /// [`Error::NoContainer`] if it was removed meanwhile, [`Error::Damaged`].
     pub fn inspect(&self, id: &ContainerId) -> Result<Container, Error> {
         let config = self.config(id)?;
-        // Most containers keep the name they were made with: one look instead of reading them all.
-        let name = if self.named(&config.name)?.as_ref() == Some(id) {
-            config.name.clone()
-        } else {
-            let mut names = self.all_names()?.into_iter();
-            names
-                .find(|(_, holder)| holder == id)
-                .map_or_else(String::new, |(name, _)| name)
-        };
+        let name = self.current_name(&config)?;
         let (mut pid, mut status) = self.look(id)?;
         if status == Status::Lost {
             // Or about to run: whoever is starting it holds its lock until there is something to see.
             drop(Lock::dir(&self.layout.container(id), LockMode::Shared));
             (pid, status) = self.look(id)?;
         }
+        let restarts = match config.restart.kind {
+            RestartKind::No => Restarts::default(),
+            _ => self.restarts(id)?,
+        };
         Ok(Container {
             config,
+            restarts,
             name,
             status,
             pid,
@@ -116,6 +117,7 @@ impl Engine {
             frozen,
             exit: read,
             should_run: self.layout.desired(id).exists(),
+            waits: !init_alive && self.is_restarting(id),
         })
     }
 

@@ -143,7 +143,9 @@ impl Engine {
         }
         for (found, used) in plan.images {
             if self.forget_unused(&found, used)? {
-                pruned.images.extend(steps(&found));
+                let steps = steps(&found);
+                self.record_removed(Some(found.image.id()), &steps);
+                pruned.images.extend(steps);
             }
         }
         let report: GcReport = self.collect_garbage(false).map_err(of_containers)?;
@@ -288,7 +290,7 @@ fn steps(found: &Found) -> Vec<Removed> {
 }
 
 fn has_ended(one: &Container) -> bool {
-    !one.status.is_alive() && one.status != Status::Starting
+    !one.status.is_up() && one.status != Status::Starting
 }
 
 fn may_go(request: &PruneRequest<'_>, one: &Container) -> bool {

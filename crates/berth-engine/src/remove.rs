@@ -8,6 +8,7 @@ use berth_model::{ContainerConfig, ContainerId, Status};
 
 use crate::create::durability;
 use crate::error::files;
+use crate::stop::SIGKILL;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -29,8 +30,21 @@ impl Engine {
             }
             self.wait_for_start(id)?;
             if let Some(pid) = self.pid(id)? {
+                self.record_kill(id, SIGKILL);
                 self.kill_all(id, &pid)?;
             }
+        }
+        match status {
+            Status::Lost => self.record_loss(id)?,
+            Status::Restarting(_) if !force => {
+                return Err(Error::WrongState {
+                    action: "remove",
+                    id: id.short().to_owned(),
+                    state: "about to be started again",
+                    hint: "stop it first: `berth stop`, or `berth rm -f`",
+                });
+            }
+            _ => {}
         }
         self.settle(id);
         // A damaged configuration must not make its container unremovable.
@@ -54,7 +68,10 @@ impl Engine {
             // Started again meanwhile: the new task is somebody else's.
             status if status.is_alive() || status == Status::Starting => Ok(()),
             _ if config.auto_remove => self.forget(id, Some(&config), true),
-            _ => self.clear_task(id),
+            _ => {
+                self.tell_end(&config, |exit| self.plan_restart(&config, exit))?;
+                self.clear_task(id)
+            }
         }
     }
 
@@ -69,6 +86,11 @@ impl Engine {
         self.remove_cgroups(id)?;
         let durable = config.map_or(Durability::Durable, durability);
         let names = self.names_of(id, config)?;
+        let mut destroyed = None;
+        if let Some(config) = config {
+            self.tell_end(config, |_| Ok(()))?;
+            destroyed = Some(self.container_event(config, "destroy"));
+        }
         let thrown = self
             .trash
             .throw(&self.layout.container(id), durable)
@@ -86,6 +108,9 @@ impl Engine {
             }
         }
         if thrown.is_some() {
+            if let Some(event) = destroyed {
+                self.record(event);
+            }
             self.empty_trash()?;
         }
         Ok(())

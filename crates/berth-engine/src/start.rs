@@ -30,6 +30,15 @@ pub struct StartOptions {
     pub console_size: Option<(u16, u16)>,
 }
 
+/// Who starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A user: restarts are counted anew.
+    User,
+    /// The container's restart policy.
+    Policy,
+}
+
 impl Engine {
     /// Starts a container. That it runs already is fine.
     ///
@@ -38,6 +47,16 @@ impl Engine {
     /// runs, and `exit.json` says why. [`Error::WrongState`] when it is paused.
     pub fn start(&self, id: &ContainerId, options: StartOptions) -> Result<(), Error> {
         let _lock = self.lock(id)?;
+        self.start_locked(id, options, By::User)
+    }
+
+    /// As [`Engine::start`]; the lock is ours.
+    pub(crate) fn start_locked(
+        &self,
+        id: &ContainerId,
+        options: StartOptions,
+        by: By,
+    ) -> Result<(), Error> {
         let mut status = self.status(id)?;
         if status == Status::Exiting {
             self.settle(id);
@@ -54,11 +73,13 @@ impl Engine {
                 });
             }
             Status::Orphaned => self.recover(id)?,
-            Status::Created | Status::Exited(_) | Status::Lost => {}
+            Status::Lost => self.record_loss(id)?,
+            Status::Created | Status::Exited(_) | Status::Restarting(_) => {}
         }
         self.settle(id);
-        self.clear_task(id)?;
         let config = self.config(id)?;
+        self.tell_end(&config, |_| Ok(()))?;
+        self.clear_task(id)?;
         let durable = durability(&config);
         // In this order: a crash between the two leaves an exited container, not a lost one.
         atomic_write(
@@ -69,12 +90,24 @@ impl Engine {
         .map_err(files("note that the container should run"))?;
         berth_fs::remove_file(&self.layout.exit(id), durable)
             .map_err(files("forget the last exit"))?;
+        if by == By::User {
+            berth_fs::remove_file(&self.layout.restart(id), durable)
+                .map_err(files("forget earlier restarts"))?;
+        }
+        if options.client.is_some() {
+            self.record(self.container_event(&config, "attach"));
+        }
         let started = self
             .prepare_task(&config, &options)
             .and_then(|(task, joined)| self.run_shim(id, &task, options.client, &joined));
-        if let Err(error) = &started {
-            self.record_failure(id, error, durable);
+        match &started {
+            // Under our lock, so before its end is told.
+            Ok(_) => self.record(self.container_event(&config, "start")),
+            Err(error) => self.record_failure(id, error, durable),
         }
+        // Last: who is killed before this leaves a start that is still due.
+        berth_fs::remove_file(&self.layout.backoff(id), Durability::Volatile)
+            .map_err(files("clear the task"))?;
         started.map(|_| ())
     }
 
@@ -121,14 +154,6 @@ impl Engine {
         options: &StartOptions,
     ) -> TaskRequest {
         let id = &config.id;
-        let mut reap: Vec<String> = vec![self.options.berth.display().to_string()];
-        for (flag, dir) in [
-            ("--root", self.layout.root()),
-            ("--run-dir", self.layout.run_dir()),
-        ] {
-            reap.extend([flag.to_owned(), dir.display().to_string()]);
-        }
-        reap.extend(["internal".into(), "reap".into(), id.to_string()]);
         let process = &config.process;
         TaskRequest {
             id: id.to_string(),
@@ -145,10 +170,31 @@ impl Engine {
                 max_files: config.log.max_files,
             }),
             exit_file: self.layout.exit(id),
-            reap,
+            reap: self.reap_line(id),
             monitor: self.options.monitor.clone(),
             durable: durability(config) == Durability::Durable,
         }
+    }
+
+    /// What the monitor becomes at its end.
+    pub(crate) fn reap_line(&self, id: &ContainerId) -> Vec<String> {
+        let mut line: Vec<String> = vec![self.options.berth.display().to_string()];
+        for (flag, dir) in [
+            ("--root", self.layout.root()),
+            ("--run-dir", self.layout.run_dir()),
+        ] {
+            line.extend([flag.to_owned(), dir.display().to_string()]);
+        }
+        // It may start the container again.
+        if let Some(parent) = &self.options.cgroup_parent {
+            line.extend(["--cgroup-parent".to_owned(), parent.clone()]);
+        }
+        if self.options.rootless {
+            // There the monitor, and what it becomes, is root of a user namespace.
+            line.push("--rootless".to_owned());
+        }
+        line.extend(["internal".into(), "reap".into(), id.to_string()]);
+        line
     }
 
     /// Starts the shim and takes its report. The shim leaves our session and outlives us. `joined`: namespaces.

@@ -7,9 +7,10 @@ use berth_model::status::Exit;
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
 
+use crate::start::StartOptions;
 use crate::{Engine, Error, exit, observe};
 
-const SIGKILL: i32 = 9;
+pub(crate) const SIGKILL: i32 = 9;
 
 /// How long a killed container may take to be gone before we say that the kernel holds it.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,10 +33,17 @@ impl Engine {
     /// # Errors
     /// [`Error::WrongState`] when it does not run.
     pub fn kill(&self, id: &ContainerId, signal: i32) -> Result<(), Error> {
+        let config = self.config(id)?;
+        // Other signals are not meant to end it.
+        let ends = signal == SIGKILL || signal == config.stop_signal;
+        if ends && self.call_restart_off(&config)? {
+            return Ok(());
+        }
         let pid = self.running(id, "kill")?;
         if signal == SIGKILL {
             self.thaw_quietly(&pid);
         }
+        self.record_kill(id, signal);
         let sent = observe::signal(&pid, signal).map_err(|errno| Error::Io {
             action: "send a signal to",
             path: format!("/proc/{}", pid.pid).into(),
@@ -60,19 +68,56 @@ impl Engine {
     ) -> Result<(), Error> {
         let config = self.config(id)?;
         let timeout = timeout.unwrap_or_else(|| stop_timeout(&config));
+        let waited = self.call_restart_off(&config)?;
         let Ok(pid) = self.running(id, "stop") else {
             self.settle(id);
+            if waited {
+                self.record_of(id, "stop");
+            }
             return Ok(());
         };
-        // A frozen process takes no signal.
-        self.thaw_quietly(&pid);
         let signal = signal.unwrap_or(config.stop_signal);
+        self.record_kill(id, signal);
+        // A frozen process takes no signal.
+        if self.thaw_quietly(&pid) {
+            self.record_of(id, "unpause");
+        }
         let _ = observe::signal(&pid, signal);
-        if signal == SIGKILL || self.wait_until(id, Instant::now() + timeout)?.is_none() {
+        if signal == SIGKILL {
+            self.kill_all(id, &pid)?;
+        } else if self.wait_until(id, Instant::now() + timeout)?.is_none() {
+            self.record_kill(id, SIGKILL);
             self.kill_all(id, &pid)?;
         }
-        self.settle(id);
+        // Gone, perhaps, once its end is seen to.
+        let stopped = self.container_event(&config, "stop");
+        self.reap(id)?;
+        self.record(stopped);
         Ok(())
+    }
+
+    /// Stops a container that runs, and starts it.
+    ///
+    /// # Errors
+    /// As [`Engine::stop`] and [`Engine::start`].
+    pub fn restart(
+        &self,
+        id: &ContainerId,
+        signal: Option<i32>,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.stop(id, signal, timeout)?;
+        self.start(id, StartOptions::default())?;
+        self.record_of(id, "restart");
+        Ok(())
+    }
+
+    /// Tells that the container is sent a signal: before it is, so that this comes before its end.
+    pub(crate) fn record_kill(&self, id: &ContainerId, signal: i32) {
+        if let Ok(config) = self.config(id) {
+            let kill = self.container_event(&config, "kill");
+            self.record(kill.with("signal", signal.to_string()));
+        }
     }
 
     /// Kills all that is in the container, and waits until it is gone.
@@ -126,7 +171,9 @@ impl Engine {
             .map_err(|source| Error::Cgroup {
                 action: "freeze",
                 source,
-            })
+            })?;
+        self.record_of(id, "pause");
+        Ok(())
     }
 
     /// Lets frozen processes run on.
@@ -148,7 +195,9 @@ impl Engine {
             .map_err(|source| Error::Cgroup {
                 action: "thaw",
                 source,
-            })
+            })?;
+        self.record_of(id, "unpause");
+        Ok(())
     }
 
     /// Waits for the container's end. `None`: it was removed before anybody could look.
@@ -206,6 +255,12 @@ impl Engine {
         self.config(id)?;
         match self.pid(id)? {
             Some(pid) if observe::is_alive(&pid) => Ok(pid),
+            _ if self.is_restarting(id) => Err(Error::WrongState {
+                action,
+                id: id.short().to_owned(),
+                state: "about to be started again",
+                hint: "wait until it runs: `berth ps -a` shows its state",
+            }),
             _ => Err(not_running(id, action)),
         }
     }
@@ -214,13 +269,16 @@ impl Engine {
         Cgroup::open(&pid.cgroups).map_err(|source| Error::Cgroup { action, source })
     }
 
-    fn thaw_quietly(&self, pid: &Pid) {
-        // Most are not frozen, and then there is nothing to do or to tell.
-        if let Ok(cgroup) = Cgroup::open(&pid.cgroups)
-            && cgroup.is_frozen().unwrap_or(false)
-        {
+    /// Whether it was frozen. Most are not, and then there is nothing to do or to tell.
+    fn thaw_quietly(&self, pid: &Pid) -> bool {
+        let Ok(cgroup) = Cgroup::open(&pid.cgroups) else {
+            return false;
+        };
+        let frozen = cgroup.is_frozen().unwrap_or(false);
+        if frozen {
             let _ = cgroup.thaw();
         }
+        frozen
     }
 }
 

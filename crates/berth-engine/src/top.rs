@@ -70,6 +70,7 @@ impl Engine {
             // Rootless without a cgroup of its own: who shares init's pid namespace.
             pids = same_namespace(pid.pid);
         }
+        self.record_of(id, "top");
         let now = Now::read();
         let rows = pids.iter().filter_map(|pid| Process::read(*pid));
         Ok(Top {

@@ -5,7 +5,9 @@ pub mod command;
 pub mod config;
 pub mod elapsed;
 pub mod error;
+pub mod event;
 pub mod id;
+pub mod restart;
 pub mod signal;
 pub mod size;
 pub mod status;
@@ -13,5 +15,6 @@ pub mod task;
 
 pub use config::ContainerConfig;
 pub use error::ErrorKind;
+pub use event::Event;
 pub use id::ContainerId;
 pub use status::{Facts, Status};

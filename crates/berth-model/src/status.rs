@@ -36,6 +36,8 @@ pub struct Facts {
     pub exit: Option<Exit>,
     /// `desired.json` says that it should run.
     pub should_run: bool,
+    /// `backoff.json`: it waits for its next start.
+    pub waits: bool,
 }
 
 /// A container's state, as `ps` and `inspect` show it.
@@ -53,6 +55,8 @@ pub enum Status {
     Exiting,
     /// It ended.
     Exited(Exit),
+    /// It ended so, and waits for its next start.
+    Restarting(Exit),
     /// Init runs without a monitor: `reconcile` kills it and records the loss.
     Orphaned,
     /// It should run, but there is no monitor, no init and no exit: crash or reboot.
@@ -68,7 +72,13 @@ impl Status {
             Status::Running | Status::Exiting | Status::Orphaned => "running",
             Status::Paused => "paused",
             Status::Exited(_) | Status::Lost => "exited",
+            Status::Restarting(_) => "restarting",
         }
+    }
+
+    /// What Docker calls running: init's process exists, or will again.
+    pub fn is_up(&self) -> bool {
+        self.is_alive() || matches!(self, Status::Restarting(_))
     }
 
     /// Whether init's process exists.
@@ -83,7 +93,10 @@ impl Status {
 /// The status that the facts amount to.
 pub fn derive(facts: &Facts) -> Status {
     if let (Some(exit), false) = (&facts.exit, facts.init_alive) {
-        return Status::Exited(exit.clone());
+        return match facts.waits {
+            true => Status::Restarting(exit.clone()),
+            false => Status::Exited(exit.clone()),
+        };
     }
     match (facts.monitor_alive, facts.init_recorded, facts.init_alive) {
         (true, _, true) if facts.frozen => Status::Paused,
@@ -121,6 +134,7 @@ mod tests {
                     frozen,
                     should_run,
                     exit: code.map(exit),
+                    waits: false,
                 })
             };
         assert_eq!(
@@ -142,5 +156,17 @@ mod tests {
             row(true, true, false, false, false, Some(3)),
             Status::Exited(exit(3))
         );
+        let waits = |init_alive| {
+            derive(&Facts {
+                monitor_alive: init_alive,
+                init_alive,
+                exit: (!init_alive).then(|| exit(3)),
+                waits: true,
+                ..Facts::default()
+            })
+        };
+        assert_eq!(waits(false), Status::Restarting(exit(3)));
+        assert_eq!(waits(true), Status::Running, "started again");
+        assert!(waits(false).is_up() && !waits(false).is_alive());
     }
 }

@@ -20,7 +20,7 @@ pub fn engine(globals: &Globals) -> Result<Engine, Failure> {
         runtime: helper(globals, &berth, "berth-runtime")?,
         monitor: helper(globals, &berth, "berth-monitor")?,
         berth,
-        rootless: globals::rootless(),
+        rootless: globals.rootless || globals::rootless(),
         driver: None,
     };
     if globals.debug {

@@ -43,6 +43,10 @@ pub struct Globals {
     #[arg(long, hide = true)]
     pub for_client: bool,
 
+    /// The caller is root of a user namespace of rootless containers only
+    #[arg(long, hide = true)]
+    pub rootless: bool,
+
     /// Say more about what is done, on standard error
     #[arg(short = 'D', long)]
     pub debug: bool,

@@ -144,7 +144,7 @@ impl<'a> Document<'a> {
                 _ => path(layout.log(&config.id)),
             },
             name: format!("/{}", container.name),
-            restart_count: 0,
+            restart_count: container.restarts.count,
             driver: DRIVER,
             platform: "linux",
             mount_label: "",

@@ -30,9 +30,9 @@ pub(crate) struct State<'a> {
 
 impl<'a> State<'a> {
     pub(crate) fn of(container: &'a Container) -> State<'a> {
-        let running = container.status.is_alive();
+        let alive = container.status.is_alive();
         let (exit_code, oom_killed, finished_at, error) = match &container.status {
-            Status::Exited(exit) => (
+            Status::Exited(exit) | Status::Restarting(exit) => (
                 exit.code,
                 exit.oom_killed,
                 exit.finished_at.as_str(),
@@ -44,12 +44,12 @@ impl<'a> State<'a> {
         let pid = container.pid.as_ref();
         State {
             status: container.status.word(),
-            running,
+            running: container.status.is_up(),
             paused: container.status == Status::Paused,
-            restarting: false,
+            restarting: matches!(container.status, Status::Restarting(_)),
             oom_killed,
             dead: false,
-            pid: pid.filter(|_| running).map_or(0, |pid| pid.pid),
+            pid: pid.filter(|_| alive).map_or(0, |pid| pid.pid),
             exit_code,
             error,
             started_at: pid.map_or(NEVER, |pid| &pid.started_at),
@@ -73,6 +73,11 @@ pub(crate) fn text(container: &Container, now: Timestamp) -> String {
         Status::Running | Status::Exiting | Status::Orphaned => up(),
         Status::Paused => format!("{} (Paused)", up()),
         Status::Exited(exit) => format!("Exited ({}) {} ago", exit.code, since(&exit.finished_at)),
+        Status::Restarting(exit) => format!(
+            "Restarting ({}) {} ago",
+            exit.code,
+            since(&exit.finished_at)
+        ),
         Status::Lost => format!("Exited ({LOST})"),
     }
 }
@@ -80,7 +85,7 @@ pub(crate) fn text(container: &Container, now: Timestamp) -> String {
 /// The code of its end, if it has ended.
 pub(crate) fn exit_code(status: &Status) -> Option<i32> {
     match status {
-        Status::Exited(exit) => Some(exit.code),
+        Status::Exited(exit) | Status::Restarting(exit) => Some(exit.code),
         Status::Lost => Some(LOST),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! What can be asked for and has no effect here: refused, never passed over.
 
-use berth_model::config::{NetworkConfig, NetworkMode, RestartPolicy};
+use berth_model::config::{NetworkConfig, NetworkMode};
 
 use crate::Error;
 use crate::request::CreateRequest;
@@ -20,10 +20,6 @@ pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
         (
             !matches!(request.volume_driver.as_str(), "" | "local"),
             "this volume driver",
-        ),
-        (
-            request.restart != RestartPolicy::default(),
-            "a restart policy",
         ),
         (
             request.health.as_ref().is_some_and(|health| health.is_on()),

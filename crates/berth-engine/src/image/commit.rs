@@ -102,7 +102,18 @@ impl Engine {
         config.created = Some(created);
         config.author = Some(options.author.clone()).filter(|author| !author.is_empty());
         let descriptor = put_image(&lease, config, layers)?;
+        let name = names
+            .as_ref()
+            .map(|name| name.familiar())
+            .unwrap_or_default();
         let made = self.admit(descriptor, names.into_iter().collect())?;
+        let event = self.container_event(&container, "commit");
+        self.record(
+            event
+                .with("comment", &options.message)
+                .with("imageID", made.id.to_string())
+                .with("imageRef", name),
+        );
         Ok(Committed {
             id: made.id,
             not_frozen,

@@ -63,7 +63,9 @@ impl Engine {
 
         let layer = copy_archive(LayerWriter::new(&lease)?, input)?.finish()?;
         let descriptor = one_layer_image(&lease, layer, config)?;
-        self.admit(descriptor, names.into_iter().collect())
+        let made = self.admit(descriptor, names.into_iter().collect())?;
+        self.record_image_id("import", &made.id);
+        Ok(made)
     }
 }
 

@@ -81,6 +81,7 @@ impl Engine {
             .collect::<Result<Vec<_>, _>>()?;
         for image in &loaded {
             self.show(image)?;
+            self.record_image_id("load", &image.id);
         }
         Ok(loaded)
     }
@@ -93,6 +94,9 @@ impl Engine {
     ) -> Result<Loaded, Error> {
         let loaded = self.unpack_new(descriptor, names, None)?;
         self.show(&loaded)?;
+        for name in &loaded.names {
+            self.record_image("tag", &loaded.id.to_string(), &name.familiar());
+        }
         Ok(loaded)
     }
 

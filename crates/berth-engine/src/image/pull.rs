@@ -144,7 +144,9 @@ impl crate::Engine {
             unpack: &self.unpack_options(),
             trust,
         };
-        pull(&parts, config, reference, platform, progress)
+        let pulled = pull(&parts, config, reference, platform, progress)?;
+        self.record_image("pull", &reference.familiar(), &reference.familiar_name());
+        Ok(pulled)
     }
 }
 

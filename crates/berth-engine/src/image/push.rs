@@ -91,10 +91,13 @@ impl crate::Engine {
         platform: Option<&Platform>,
         progress: &mut dyn FnMut(PushEvent),
     ) -> Result<Pushed, PushError> {
-        push(self.store(), config, reference, platform, progress).map_err(|source| PushError {
+        let pushed = push(self.store(), config, reference, platform, progress);
+        let pushed = pushed.map_err(|source| PushError {
             reference: reference.familiar(),
             source,
-        })
+        })?;
+        self.record_image("push", &reference.familiar(), &reference.familiar_name());
+        Ok(pushed)
     }
 
     /// The names of images in the repository of `reference`, sorted.

@@ -40,6 +40,7 @@ impl Engine {
         // What is taken away from here may be kept again a step later. A full disk has no room for a lease, and
         // removal is the way out of it.
         let lease = self.store.lease().ok();
+        let id = find(&self.store, text).map(|found| found.image.id().clone());
         let removed = match self.entry_named(text)? {
             Some((reference, entry)) => {
                 let digest = &entry.descriptor.digest;
@@ -49,6 +50,7 @@ impl Engine {
             None => self.remove_by_id(&find(&self.store, text)?, force)?,
         };
         drop(lease);
+        self.record_removed(id.ok().as_ref(), &removed);
         if removed
             .iter()
             .any(|step| matches!(step, Removed::Deleted(_)))
@@ -56,6 +58,17 @@ impl Engine {
             self.collect_garbage(false).map_err(of_containers)?;
         }
         Ok(removed)
+    }
+
+    /// Tells what was removed of the image `id` (unknown: it cannot be read).
+    pub(crate) fn record_removed(&self, id: Option<&Digest>, removed: &[Removed]) {
+        for step in removed {
+            match (step, id) {
+                (Removed::Untagged(_), Some(id)) => self.record_image_id("untag", id),
+                (Removed::Untagged(name), None) => self.record_image("untag", name, name),
+                (Removed::Deleted(digest), _) => self.record_image_id("delete", digest),
+            }
+        }
     }
 
     /// The containers, each with the id of its image.

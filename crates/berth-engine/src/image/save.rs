@@ -73,7 +73,15 @@ impl Engine {
         output: File,
     ) -> Result<(), Error> {
         let plan = self.plan(names, platform, format != SaveFormat::Docker)?;
-        plan.write_archive(format, output)
+        plan.write_archive(format, output)?;
+        self.record_saved(&plan);
+        Ok(())
+    }
+
+    fn record_saved(&self, plan: &Plan) {
+        for image in &plan.images {
+            self.record_image_id("save", image.image.id());
+        }
     }
 
     fn plan(

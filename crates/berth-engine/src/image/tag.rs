@@ -34,6 +34,8 @@ impl Engine {
         self.store
             .tag(&target, descriptor)
             .map_err(store("name the image"))?;
+        let id = found.image.id().to_string();
+        self.record_image("tag", &id, &target.familiar());
         Ok(target)
     }
 }

@@ -39,7 +39,7 @@ impl Verb for Prune {
         }
         let engine = context::engine(globals)?;
         let stopped = engine.list()?.into_iter().filter(|one| {
-            let ended = !one.status.is_alive() && one.status != Status::Starting;
+            let ended = !one.status.is_up() && one.status != Status::Starting;
             let old = before.is_none_or(|limit| made(one).is_none_or(|time| time < limit));
             let labels = &one.config.labels;
             ended && old && filters.labels(labels) && filters.no_label(labels)

@@ -53,9 +53,7 @@ impl Foreground {
         )?;
         let ended = self.session(engine, id, &mut stream, &signals)?;
         if let Ended::Exited { .. } = ended {
-            // When that fails the monitor has begun to clean up itself, which is as good.
-            let _ = stream.take_over();
-            engine.reap(id)?;
+            engine.take_over(stream, id);
         }
         code(ended)
     }
@@ -67,7 +65,7 @@ impl Foreground {
     pub fn attach(self, engine: &Engine, id: &ContainerId) -> Outcome {
         check_terminal(self.stdin, self.tty)?;
         let signals = Signals::listen()?;
-        let mut stream = AttachStream::connect(&engine.layout().task(id), self.wants())?;
+        let mut stream = engine.attach(id, self.wants())?;
         let ended = self.session(engine, id, &mut stream, &signals)?;
         code(ended)
     }
@@ -104,7 +102,11 @@ impl Foreground {
                 None
             },
         };
-        Ok(session.run()?)
+        let ended = session.run()?;
+        if ended == Ended::Detached {
+            engine.record_of(id, "detach");
+        }
+        Ok(ended)
     }
 }
 

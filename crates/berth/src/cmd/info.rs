@@ -43,10 +43,10 @@ impl Verb for Info {
             ("Containers", int(all.len())),
             (
                 "ContainersRunning",
-                int(count(|s| s.is_alive() && *s != Status::Paused)),
+                int(count(|s| s.is_up() && *s != Status::Paused)),
             ),
             ("ContainersPaused", int(count(|s| *s == Status::Paused))),
-            ("ContainersStopped", int(count(|s| !s.is_alive()))),
+            ("ContainersStopped", int(count(|s| !s.is_up()))),
             ("Images", int(images.len())),
             ("Driver", DRIVER.into()),
             ("LoggingDriver", "json-file".into()),

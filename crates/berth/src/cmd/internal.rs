@@ -20,7 +20,9 @@ pub struct Reap {
 impl Verb for Reap {
     fn run(self, globals: &Globals) -> Outcome {
         let id = ContainerId::parse(&self.id).map_err(Failure::usage)?;
-        context::engine(globals)?.reap(&id)?;
+        let engine = context::engine(globals)?;
+        engine.reap(&id)?;
+        engine.restart_when_due(&id)?;
         Ok(0)
     }
 }

@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod df;
 pub mod dial_stdio;
 pub mod diff;
+pub mod events;
 pub mod exec;
 pub mod explain;
 pub mod export;

@@ -57,7 +57,7 @@ impl Verb for Ps {
             let inside = before.as_ref().is_none_or(|time| created < time)
                 && since.as_ref().is_none_or(|time| created > time);
             let wanted = container::passes(one, &filters).map_err(Failure::usage)?;
-            if inside && wanted && (show_all || one.status.is_alive()) {
+            if inside && wanted && (show_all || one.status.is_up()) {
                 shown.push(one);
             }
         }

@@ -1,7 +1,5 @@
 //! `berth restart`.
 
-use berth_engine::start::StartOptions;
-
 use super::stop::Patience;
 use crate::context;
 use crate::globals::Globals;
@@ -22,8 +20,7 @@ impl Verb for Restart {
         let engine = context::engine(globals)?;
         let (signal, timeout) = (self.patience.signal, self.patience.timeout());
         super::each(&engine, &self.containers, |id| {
-            engine.stop(id, signal, timeout)?;
-            Ok(engine.start(id, StartOptions::default())?)
+            Ok(engine.restart(id, signal, timeout)?)
         })
     }
 }

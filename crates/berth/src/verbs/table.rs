@@ -66,6 +66,7 @@ pub fn all() -> Vec<Entry> {
             system,
         ),
         verb::<cmd::daemon::Daemon>("daemon", "Serve the Docker Engine API"),
+        verb::<cmd::events::Events>("events", "Show what happens, and what has happened"),
         verb::<cmd::info::Info>("info", "Show what the engine works with"),
         verb::<cmd::fsck::Fsck>("fsck", "Check the state, and repair what a crash left"),
         verb::<cmd::unshare::Unshare>(
@@ -244,6 +245,7 @@ fn system() -> Vec<Entry> {
             "dial-stdio",
             "Be the way to this machine's daemon, by standard input and output",
         ),
+        verb::<cmd::events::Events>("events", "Show what happens, and what has happened"),
         verb::<cmd::df::Df>("df", "Show what takes how much of the disk"),
         verb::<cmd::system_prune::Prune>("prune", "Remove what is not needed"),
         verb::<cmd::gc::Gc>("gc", "Remove content that no image and no container needs"),

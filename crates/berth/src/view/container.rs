@@ -173,6 +173,11 @@ pub fn status(container: &Container, now: Timestamp) -> String {
                 human::ago(&exit.finished_at, now)
             )
         }
+        Status::Restarting(exit) => format!(
+            "Restarting ({}) {}",
+            exit.code,
+            human::ago(&exit.finished_at, now)
+        ),
         Status::Lost => "Exited (137, lost)".into(),
     }
 }
@@ -206,7 +211,7 @@ pub fn passes(container: &Container, filters: &Filters) -> Result<bool, String> 
             .map_err(|_| format!("`{value}` is not an exit code"))?;
     }
     let exit_code = match &container.status {
-        Status::Exited(exit) => Some(exit.code),
+        Status::Exited(exit) | Status::Restarting(exit) => Some(exit.code),
         Status::Lost => Some(137),
         _ => None,
     };

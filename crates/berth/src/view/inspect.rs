@@ -47,7 +47,7 @@ pub fn container(container: &Container, layout: &Layout) -> Value {
             },
         ),
         ("Name", format!("/{}", container.name).into()),
-        ("RestartCount", int(0)),
+        ("RestartCount", int(container.restarts.count)),
         ("Driver", DRIVER.into()),
         ("Platform", "linux".into()),
         ("MountLabel", "".into()),
@@ -88,9 +88,9 @@ pub fn container(container: &Container, layout: &Layout) -> Value {
 }
 
 fn state(container: &Container) -> Value {
-    let running = container.status.is_alive();
+    let running = container.status.is_up();
     let (code, oom, finished, error) = match &container.status {
-        Status::Exited(exit) => (
+        Status::Exited(exit) | Status::Restarting(exit) => (
             exit.code,
             exit.oom_killed,
             exit.finished_at.as_str(),
@@ -106,13 +106,16 @@ fn state(container: &Container) -> Value {
     let pid = container
         .pid
         .as_ref()
-        .filter(|_| running)
+        .filter(|_| container.status.is_alive())
         .map_or(0, |pid| pid.pid);
     Value::fields([
         ("Status", container.status.word().into()),
         ("Running", running.into()),
         ("Paused", (container.status == Status::Paused).into()),
-        ("Restarting", false.into()),
+        (
+            "Restarting",
+            matches!(container.status, Status::Restarting(_)).into(),
+        ),
         ("OOMKilled", oom.into()),
         ("Dead", false.into()),
         ("Pid", int(pid)),
@@ -159,7 +162,10 @@ fn host_config(config: &ContainerConfig) -> Value {
         ("PortBindings", Value::Map(BTreeMap::new())),
         (
             "RestartPolicy",
-            Value::fields([("Name", "no".into()), ("MaximumRetryCount", int(0))]),
+            Value::fields([
+                ("Name", config.restart.kind.word().into()),
+                ("MaximumRetryCount", int(config.restart.max_retries)),
+            ]),
         ),
         ("AutoRemove", config.auto_remove.into()),
         (

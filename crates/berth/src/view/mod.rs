@@ -1,6 +1,7 @@
 //! The engine's data in Docker's shapes: pure functions.
 
 pub mod container;
+pub mod event;
 pub mod image;
 pub mod inspect;
 pub mod usage;

@@ -29,7 +29,7 @@ fn list(
     sizes: bool,
 ) -> Result<Answer, Failure> {
     let mut rows = filter.narrow(engine, engine.list()?)?;
-    rows.retain(|one| all || one.status.is_alive());
+    rows.retain(|one| all || one.status.is_up());
     rows.truncate(limit.unwrap_or(usize::MAX));
     let now = Timestamp::now();
     let row = |one| {

@@ -10,8 +10,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let name = name.to_owned();
     let restarted = ask.work(move |engine| {
         let id = engine.find(&name)?;
-        engine.stop(&id, signal, timeout)?;
-        engine.start(&id, Default::default())
+        engine.restart(&id, signal, timeout)
     });
     restarted.await?;
     Ok(Answer::done())

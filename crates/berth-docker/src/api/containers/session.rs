@@ -61,12 +61,7 @@ impl Session {
         if end == End::Exit && foreground {
             let (engine, id) = (engine.clone(), id.clone());
             let stream = wire.into_inner();
-            let reap = move || {
-                // When either fails the monitor has begun to clean up itself, which is as good.
-                _ = stream.take_over();
-                _ = engine.reap(&id);
-            };
-            _ = tokio::task::spawn_blocking(reap).await;
+            _ = tokio::task::spawn_blocking(move || engine.take_over(stream, &id)).await;
         }
         client.back.end().await;
     }

@@ -10,7 +10,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let name = name.to_owned();
     let stopped = ask.work(move |engine| {
         let id = engine.find(&name)?;
-        if !engine.inspect(&id)?.status.is_alive() {
+        if !engine.inspect(&id)?.status.is_up() {
             return Ok(false);
         }
         engine.stop(&id, signal, timeout)?;

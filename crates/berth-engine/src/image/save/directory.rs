@@ -29,6 +29,9 @@ impl Engine {
         let plan = self.plan(names, platform, true)?;
         let made = fs::create_dir(directory).is_ok();
         let written = plan.write_directory(directory);
+        if written.is_ok() {
+            self.record_saved(&plan);
+        }
         if written.is_err() && made {
             // The failure is what the user is told.
             let _ = fs::remove_dir_all(directory);
