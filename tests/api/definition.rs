@@ -70,9 +70,12 @@ impl Definition {
         let fitting = paths
             .iter()
             .filter(|(template, _)| fits(template, unversioned));
-        // `/images/json` rather than `/images/{name}`.
+        // `/images/json` rather than `/images/{name}`, and `/images/{name}/push`, too: names have slashes.
         fitting
-            .min_by_key(|(template, _)| template.matches('{').count())
+            .min_by_key(|(template, _)| {
+                let known = template.matches('/').count();
+                (template.matches('{').count(), std::cmp::Reverse(known))
+            })
             .map(|(template, operations)| (template.as_str(), operations))
     }
 

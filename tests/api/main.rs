@@ -6,8 +6,10 @@ mod rig;
 
 mod exec;
 mod http;
+mod images;
 mod lifecycle;
 mod random;
+mod registries;
 mod streams;
 mod tls;
 

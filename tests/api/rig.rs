@@ -126,3 +126,55 @@ impl Api {
         run.ok().trim().to_owned()
     }
 }
+
+/// A text as a value in a query.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// In base64url, padded, as clients send logins.
+pub fn base64url(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = String::new();
+    for part in text.as_bytes().chunks(3) {
+        let bits = part
+            .iter()
+            .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - part.len()));
+        for place in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
+            out.push(if place > part.len() {
+                '='
+            } else {
+                char::from(digit)
+            });
+        }
+    }
+    out
+}
+
+/// An archive of these files.
+pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, content) in files {
+        let mut head = [0u8; 512];
+        head[..name.len()].copy_from_slice(name.as_bytes());
+        let mut put =
+            |at: usize, text: String| head[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(100, "0000644\0".to_owned());
+        put(108, "0000000\0".to_owned());
+        put(116, "0000000\0".to_owned());
+        put(124, format!("{:011o}\0", content.len()));
+        put(136, "00000000000\0".to_owned());
+        put(148, " ".repeat(8));
+        put(156, "0".to_owned());
+        put(257, "ustar\x0000".to_owned());
+        let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+        head[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(content);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
