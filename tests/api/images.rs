@@ -21,9 +21,9 @@ fn get(api: &Api, version: &str, path: &str) -> Value {
 fn ids(api: &Api, filters: &Value) -> Vec<String> {
     let path = format!("/images/json?filters={}", encoded(&filters.to_string()));
     let listed = api.get(&path).expect(200).json();
-    let listed = listed.as_array().unwrap().iter();
+    let listed = listed.as_array().expect("a list").iter();
     listed
-        .map(|image| image["Id"].as_str().unwrap().to_owned())
+        .map(|image| image["Id"].as_str().expect("an id").to_owned())
         .collect()
 }
 

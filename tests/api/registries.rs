@@ -201,9 +201,9 @@ fn a_login_goes_with_its_request_and_nowhere_else() {
 /// The files below a directory that hold these bytes.
 fn holding(directory: &Path, bytes: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
+    for entry in std::fs::read_dir(directory).expect("ours") {
+        let entry = entry.expect("ours");
+        let kind = entry.file_type().expect("ours");
         if kind.is_dir() {
             found.extend(holding(&entry.path(), bytes));
         } else if kind.is_file() {
@@ -221,17 +221,17 @@ fn holding(directory: &Path, bytes: &[u8]) -> Vec<String> {
 /// The image of a sandbox, as a registry has it; its layer's path.
 fn content(sandbox: &Sandbox) -> (Content, String) {
     let blob = |digest: &Value| {
-        let hex = &digest.as_str().unwrap()["sha256:".len()..];
-        std::fs::read(sandbox.state().join("blobs/sha256").join(hex)).unwrap()
+        let hex = &digest.as_str().expect("ours")["sha256:".len()..];
+        std::fs::read(sandbox.state().join("blobs/sha256").join(hex)).expect("ours")
     };
-    let index = std::fs::read(sandbox.state().join("index.json")).unwrap();
-    let index: Value = serde_json::from_slice(&index).unwrap();
+    let index = std::fs::read(sandbox.state().join("index.json")).expect("ours");
+    let index: Value = serde_json::from_slice(&index).expect("ours");
     let top = &index["manifests"][0];
-    let manifest: Value = serde_json::from_slice(&blob(&top["digest"])).unwrap();
+    let manifest: Value = serde_json::from_slice(&blob(&top["digest"])).expect("ours");
     let mut content = Content::default();
-    let kind = top["mediaType"].as_str().unwrap();
+    let kind = top["mediaType"].as_str().expect("ours");
     content.put("bb", "manifests/1", kind, blob(&top["digest"]));
-    let path = |digest: &Value| format!("blobs/{}", digest.as_str().unwrap());
+    let path = |digest: &Value| format!("blobs/{}", digest.as_str().expect("ours"));
     let (config, layer) = (
         &manifest["config"]["digest"],
         &manifest["layers"][0]["digest"],

@@ -10,6 +10,7 @@ use berth_engine::login::{Login, Secret};
 use http::HeaderMap;
 use serde::Deserialize;
 
+use crate::ask::Ask;
 use crate::error::Failure;
 
 /// Docker's name of the header.
@@ -27,11 +28,11 @@ struct Auth {
     registrytoken: Option<String>,
 }
 
-/// How registries are reached for a request that sends these headers about the registry `host`.
-pub(crate) fn registries(headers: &HeaderMap, host: &str) -> Result<RegistryConfig, Failure> {
-    let mut config = RegistryConfig::from_env(|name| std::env::var(name).ok())?;
+/// How registries are reached for a request about the registry `host`.
+pub(crate) fn registries(ask: &Ask, host: &str) -> Result<RegistryConfig, Failure> {
+    let mut config = RegistryConfig::from_env(ask.docker.environment)?;
     config.credentials = Default::default();
-    if let Some(login) = login(headers)? {
+    if let Some(login) = login(&ask.headers)? {
         config.credentials = config.credentials.with(host, login);
     }
     Ok(config)

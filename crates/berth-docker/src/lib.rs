@@ -39,20 +39,26 @@ use berth_engine::Engine;
 use execs::Execs;
 use pending::Waiting;
 
+/// A variable of the environment, which the program reads for us: it says where registries' settings and policies are.
+/// Both are read anew by each request.
+pub type Environment = fn(&str) -> Option<String>;
+
 /// What all requests share.
 pub struct Docker {
     pub(crate) engine: Arc<Engine>,
     pub(crate) waiting: Waiting,
     pub(crate) execs: Execs,
+    pub(crate) environment: Environment,
 }
 
 impl Docker {
     /// Over this engine, the same that the command uses.
-    pub fn new(engine: Arc<Engine>) -> Docker {
+    pub fn new(engine: Arc<Engine>, environment: Environment) -> Docker {
         Docker {
             engine,
             waiting: Waiting::default(),
             execs: Execs::default(),
+            environment,
         }
     }
 }

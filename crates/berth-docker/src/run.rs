@@ -14,7 +14,7 @@ use berth_serve::tls::{self, Tls};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Docker, Listener, Server};
+use crate::{Docker, Environment, Listener, Server};
 
 /// Threads that wait for the engine, at most: each follower of a log or of events takes one.
 const BLOCKING_THREADS: usize = 4096;
@@ -100,6 +100,8 @@ impl fmt::Display for Address {
 pub struct Options {
     /// Where; all of them.
     pub addresses: Vec<Address>,
+    /// The program's.
+    pub environment: Environment,
     /// Of TCP; its clients need a certificate of `client_ca`.
     pub tls: Option<tls::Files>,
     /// Is told what is wrong with certificates that have changed.
@@ -122,7 +124,7 @@ pub fn run(
         .map_err(Error::Start)?;
     runtime.block_on(async {
         let stop = stop_signal().map_err(Error::Start)?;
-        let mut server = Server::new(Docker::new(engine));
+        let mut server = Server::new(Docker::new(engine, options.environment));
         let mut addresses = Vec::new();
         for address in &options.addresses {
             let (listener, address) = listen(address, options).await?;

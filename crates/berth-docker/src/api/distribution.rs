@@ -20,7 +20,7 @@ struct Document {
 
 pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let reference = images::reference(name, None)?;
-    let config = auth::registries(&ask.headers, reference.domain())?;
+    let config = auth::registries(&ask, reference.domain())?;
     let offered = ask.work(move |_| registry::offered(config, &reference));
     let offered = offered.await.map_err(|failure| match failure.status {
         // As its definition has it.

@@ -1,4 +1,4 @@
-//! Images.
+//! Images: the handlers, and what several of them read of a request.
 
 pub(crate) mod create;
 pub(crate) mod history;

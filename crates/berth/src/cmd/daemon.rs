@@ -46,6 +46,10 @@ impl Verb for Daemon {
         };
         let options = Options {
             addresses: self.addresses(globals)?,
+            environment: |name| {
+                let value = std::env::var_os(name)?;
+                Some(value.to_string_lossy().into_owned())
+            },
             tls: self.tlscert.as_ref().zip(self.tlskey.as_ref()).map(files),
             warn: Arc::new(|error| {
                 let failure = Failure::hinted(&error, error.hint());

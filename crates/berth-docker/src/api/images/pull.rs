@@ -20,11 +20,8 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     // As docker: a name alone means all of its tags; its clients say `latest` when they mean that.
     let all = tag.is_none() && !super::says_which(name);
     let platform = super::platform(&ask)?;
-    let config = auth::registries(&ask.headers, reference.domain())?;
-    let trust = Files::from_env(|name| {
-        let value = std::env::var_os(name)?;
-        Some(value.to_string_lossy().into_owned())
-    });
+    let config = auth::registries(&ask, reference.domain())?;
+    let trust = Files::from_env(ask.docker.environment);
     let engine = ask.docker.engine.clone();
     messages::answer(ask.peer.clone(), move |messages| {
         let pulls = Pulls {

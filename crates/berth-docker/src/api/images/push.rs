@@ -17,7 +17,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let reference = super::reference(name, tag)?;
     let all = tag.is_none() && !super::says_which(name);
     let platform = super::platform(&ask)?;
-    let config = auth::registries(&ask.headers, reference.domain())?;
+    let config = auth::registries(&ask, reference.domain())?;
     let engine = ask.docker.engine.clone();
     messages::answer(ask.peer.clone(), move |messages| {
         messages.status(&format!(

@@ -24,7 +24,7 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
         )));
     }
     let (server, term) = search::place(term)?;
-    let config = auth::registries(&ask.headers, server.name())?;
+    let config = auth::registries(&ask, server.name())?;
     let term = term.to_owned();
     let found = ask.work(move |_| registry::search(config, &server, &term, limit));
     let hits = search::narrow(found.await?, &filters).map_err(Failure::bad)?;
