@@ -37,9 +37,45 @@ pub fn confine(target: &OwnedFd, lowers: &[OwnedFd], limits: &Limits) -> Result<
     limit(Resource::Nofile, OPEN_FILES)?;
     limit(Resource::Core, 0)?;
     let landlocked = landlock(target, lowers).map_err(|source| failed("landlock", source))?;
-    drop_capabilities().map_err(|source| failed("capabilities", source))?;
+    keep_capabilities(WRITING).map_err(|source| failed("capabilities", source))?;
     seccomp::install(&filter(), 0, false).map_err(|source| failed("seccomp", source))?;
     Ok(landlocked)
+}
+
+/// What [`confine_inside`] leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Reading what there is.
+    Read,
+    /// Changing it.
+    Write,
+}
+
+/// Confines this process, which must have one thread only and a container's root for its own, to reading or changing
+/// files there.
+///
+/// # Errors
+/// `Confine`. The caller must not go on then.
+pub fn confine_inside(root: &OwnedFd, rights: Rights) -> Result<(), Error> {
+    rustix::thread::set_no_new_privs(true).map_err(|errno| failed("no_new_privs", errno.into()))?;
+    limit(Resource::As, MEMORY_BYTES)?;
+    limit(Resource::Nofile, OPEN_FILES)?;
+    limit(Resource::Core, 0)?;
+    let (access, keep) = match rights {
+        Rights::Read => (Access::READ, CapabilitySet::DAC_READ_SEARCH),
+        Rights::Write => (Access::READ_WRITE, WRITING),
+    };
+    let ruleset = Ruleset::new().map_err(|source| failed("landlock", source))?;
+    if let Some(mut ruleset) = ruleset {
+        let allowed = ruleset.allow(root, access);
+        allowed
+            .and_then(|()| ruleset.restrict_self())
+            .map_err(|source| failed("landlock", source))?;
+    }
+    keep_capabilities(keep).map_err(|source| failed("capabilities", source))?;
+    seccomp::install(&filter(), 0, false)
+        .map(drop)
+        .map_err(|source| failed("seccomp", source))
 }
 
 fn failed(step: &'static str, source: io::Error) -> Error {
@@ -71,13 +107,15 @@ fn landlock(target: &OwnedFd, lowers: &[OwnedFd]) -> io::Result<bool> {
     Ok(true)
 }
 
-fn drop_capabilities() -> io::Result<()> {
-    let keep = CapabilitySet::CHOWN
-        | CapabilitySet::DAC_OVERRIDE
-        | CapabilitySet::FOWNER
-        | CapabilitySet::FSETID
-        | CapabilitySet::MKNOD
-        | CapabilitySet::SETFCAP;
+/// What making files of all owners needs.
+const WRITING: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::SETFCAP);
+
+fn keep_capabilities(keep: CapabilitySet) -> io::Result<()> {
     let held = rustix::thread::capabilities(None)?;
     let keep = held.permitted & keep;
     let sets = CapabilitySets {
@@ -127,6 +165,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_mknodat,
     libc::SYS_fstat,
     libc::SYS_statx,
+    libc::SYS_fstatfs,
     libc::SYS_getdents64,
     libc::SYS_readlinkat,
     libc::SYS_renameat,

@@ -108,6 +108,23 @@ pub enum Error {
         #[source]
         source: Errno,
     },
+    /// What a copy into or out of a container may not do, in Docker's words.
+    #[error("{reason}")]
+    Copy {
+        /// The sort of failure.
+        kind: ErrorKind,
+        /// Why.
+        reason: String,
+    },
+    /// A container's files could not be reached.
+    #[error("cannot {step} of the container")]
+    Enter {
+        /// What was being done.
+        step: &'static str,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
     /// A thread could not be started.
     #[error("cannot start the decompressing thread")]
     Thread {
@@ -126,6 +143,8 @@ impl Error {
             Error::UnsupportedLayer { .. } => ErrorKind::Unsupported,
             Error::Apply { source, .. } | Error::Tree { source, .. } => errno_kind(*source),
             Error::OpenDir { source, .. } => errno_kind(*source),
+            Error::Copy { kind, .. } => *kind,
+            Error::Enter { source, .. } => io_kind(source),
             Error::Read { source } | Error::Write { source } => io_kind(source),
             Error::Confine { .. } | Error::Request { .. } | Error::Thread { .. } => {
                 ErrorKind::Internal

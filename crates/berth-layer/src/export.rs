@@ -73,6 +73,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
     let options = WriteOptions {
         mtime_clamp_secs: request.mtime_clamp_secs,
         root: request.what == What::Tree,
+        ..WriteOptions::default()
     };
     if request.what == What::Tree || layers.is_empty() {
         return write_merged(layers, out, &options).map(drop);

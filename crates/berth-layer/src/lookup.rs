@@ -12,6 +12,18 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_MAGICLINKS)
     .union(ResolveFlags::NO_XDEV);
 
+/// As [`open`], but what is mounted on the way is entered.
+///
+/// # Errors
+/// Likewise.
+pub(crate) fn open_across(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    open_with(root, path, flags, BENEATH.difference(ResolveFlags::NO_XDEV))
+}
+
 /// Opens a directory at a clean path beneath `root`.
 ///
 /// # Errors
@@ -25,10 +37,19 @@ pub(crate) fn open_dir(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Resu
 /// # Errors
 /// As [`open_dir`].
 pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    open_with(root, path, flags, BENEATH)
+}
+
+fn open_with(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    flags: OFlags,
+    resolve: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
-        match rustix::fs::openat2(root, path, flags, Mode::empty(), BENEATH) {
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
             // The kernel asks to try again if a rename elsewhere might have disturbed the walk.
             Err(Errno::AGAIN | Errno::INTR) => {}
             result => return result,

@@ -26,8 +26,23 @@ pub fn read_merged(
     path: &str,
     max_bytes: usize,
 ) -> Result<Option<Vec<u8>>, Errno> {
-    let mut view = View::new(layers);
-    let mut ahead: VecDeque<Vec<u8>> = parts(path.as_bytes());
+    match resolve(&mut View::new(layers), path.as_bytes())? {
+        None => Ok(None),
+        Some((clean, Found::Other(dir, stat)))
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile =>
+        {
+            read(dir.as_fd(), split(&clean).1, max_bytes).map(Some)
+        }
+        Some(_) => Err(Errno::INVAL),
+    }
+}
+
+/// What `path` leads to in the view with all links followed, and its clean path. `None`: nothing is there.
+///
+/// # Errors
+/// `LOOP` for too many links.
+pub(crate) fn resolve(view: &mut View, path: &[u8]) -> Result<Option<(Vec<u8>, Found)>, Errno> {
+    let mut ahead: VecDeque<Vec<u8>> = parts(path);
     let mut at: Vec<Vec<u8>> = Vec::new();
     let mut links = 0;
     while let Some(name) = ahead.pop_front() {
@@ -40,37 +55,29 @@ pub fn read_merged(
             _ => at.push(name),
         }
         let clean = at.join(&b'/');
-        match view.find(&clean)? {
+        let (dir, stat) = match view.find(&clean)? {
             None => return Ok(None),
-            Some(Found::Dir) if ahead.is_empty() => return Err(Errno::INVAL),
-            Some(Found::Dir) => {}
-            Some(Found::Other(dir, stat)) => {
-                let (_, name) = split(&clean);
-                match FileType::from_raw_mode(stat.st_mode) {
-                    FileType::Symlink => {
-                        links += 1;
-                        if links > LINKS {
-                            return Err(Errno::LOOP);
-                        }
-                        let target = rustix::fs::readlinkat(&dir, name, Vec::new())?;
-                        at.pop();
-                        if target.as_bytes().starts_with(b"/") {
-                            at.clear();
-                        }
-                        for part in parts(target.as_bytes()).into_iter().rev() {
-                            ahead.push_front(part);
-                        }
-                    }
-                    FileType::RegularFile if ahead.is_empty() => {
-                        return read(dir.as_fd(), name, max_bytes).map(Some);
-                    }
-                    FileType::RegularFile => return Ok(None),
-                    _ => return Err(Errno::INVAL),
-                }
-            }
+            Some(Found::Dir) => continue,
+            Some(Found::Other(dir, stat)) => (dir, stat),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            let found = Some((clean, Found::Other(dir, stat)));
+            return Ok(found.filter(|_| ahead.is_empty()));
+        }
+        links += 1;
+        if links > LINKS {
+            return Err(Errno::LOOP);
+        }
+        let target = rustix::fs::readlinkat(&dir, split(&clean).1, Vec::new())?;
+        at.pop();
+        if target.as_bytes().starts_with(b"/") {
+            at.clear();
+        }
+        for part in parts(target.as_bytes()).into_iter().rev() {
+            ahead.push_front(part);
         }
     }
-    Err(Errno::INVAL)
+    Ok(Some((at.join(&b'/'), Found::Dir)))
 }
 
 /// What [`main`] ends with when there is no such file.

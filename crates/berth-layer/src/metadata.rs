@@ -151,6 +151,17 @@ pub(crate) fn set_owner_xattrs_mode(
         Some(Gid::from_raw(metadata.gid)),
     )
     .map_err(|errno| ("set the owner of", errno))?;
+    set_xattrs_mode(fd, metadata)
+}
+
+/// As [`set`], but that it stays whose it is.
+pub(crate) fn set_but_owner(fd: BorrowedFd<'_>, metadata: &Metadata) -> Result<u64, (Step, Errno)> {
+    let dropped = set_xattrs_mode(fd, metadata)?;
+    set_time(fd, metadata.mtime)?;
+    Ok(dropped)
+}
+
+fn set_xattrs_mode(fd: BorrowedFd<'_>, metadata: &Metadata) -> Result<u64, (Step, Errno)> {
     let mut dropped = 0;
     for (name, value) in &metadata.xattrs {
         if !set_xattr(fd, name, value).map_err(|errno| ("set an extended attribute of", errno))? {

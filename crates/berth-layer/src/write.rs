@@ -31,6 +31,31 @@ pub struct WriteOptions {
     pub mtime_clamp_secs: Option<i64>,
     /// Write the root itself, as `./`: it carries the mode and owner of `/`.
     pub root: bool,
+    /// What the root is called in place of `./`, and its content below it.
+    pub root_name: Vec<u8>,
+    /// The tree is in use and made of mounts, which are entered; of the kernel's own only the directory is written.
+    /// What vanishes meanwhile is left out.
+    pub live: bool,
+}
+
+/// File systems that show the kernel's state. Source: linux/magic.h.
+const OF_THE_KERNEL: [u32; 10] = [
+    0x9fa0,      // proc
+    0x6265_6572, // sysfs
+    0x0027_e0eb, // cgroup
+    0x6367_7270, // cgroup2
+    0x1cd1,      // devpts
+    0x1980_0202, // mqueue
+    0x6462_6720, // debugfs
+    0x7472_6163, // tracefs
+    0x7363_6673, // securityfs
+    0xcafe_4a11, // bpf
+];
+
+/// Whether a directory shows the kernel's state, not files.
+fn is_of_the_kernel(dir: &OwnedFd) -> Result<bool, Errno> {
+    let kind = rustix::fs::fstatfs(dir)?.f_type as u64;
+    Ok(OF_THE_KERNEL.iter().any(|other| u64::from(*other) == kind))
 }
 
 /// Writes the tree below `root` to `output` and closes the archive.
@@ -68,25 +93,54 @@ pub fn write_merged<W: Write>(
     output: W,
     options: &WriteOptions,
 ) -> Result<W, Error> {
-    let mut view = View::new(layers);
+    write_view(&mut View::new(layers), b"", output, options)
+}
+
+/// As [`write_merged`], of the directory at the clean path `from`, which is the archive's root.
+///
+/// # Errors
+/// Likewise.
+pub(crate) fn write_view<W: Write>(
+    view: &mut View,
+    from: &[u8],
+    output: W,
+    options: &WriteOptions,
+) -> Result<W, Error> {
     let mut walk = TreeWriter::new(output, options, false);
-    let mut work = vec![(Vec::new(), true)];
+    let mut work = vec![(from.to_vec(), true)];
     while let Some((path, is_dir)) = work.pop() {
         let failed = |errno| tree("read", &path, errno);
+        let inside = path[from.len()..].strip_prefix(b"/");
+        let inside = inside.unwrap_or(&path[from.len()..]);
         if !is_dir {
             if let Some(Found::Other(dir, _)) = view.find(&path).map_err(failed)? {
-                walk.other(&dir, &path)?;
+                walk.other(&dir, inside)?;
             }
             continue;
         }
         let parts = view.dir(&path).map_err(failed)?;
         let Some(top) = parts.first() else { continue };
-        if options.root || !path.is_empty() {
-            walk.dir(&path, top)?;
+        if options.root || !inside.is_empty() {
+            walk.dir(inside, top)?;
         }
         let names = view::names(parts).map_err(failed)?.into_iter().rev();
         work.extend(names.map(|(name, is_dir)| (path::join(&path, &name), is_dir)));
     }
+    walk.writer.finish()
+}
+
+/// Writes one thing that is no directory, by the directory that it lies in, as `root_name`.
+///
+/// # Errors
+/// As [`write_tree`].
+pub fn write_single<W: Write>(
+    parent: &OwnedFd,
+    name: &[u8],
+    output: W,
+    options: &WriteOptions,
+) -> Result<W, Error> {
+    let mut walk = TreeWriter::new(output, options, false);
+    walk.entry(parent, name, b"", b"")?;
     walk.writer.finish()
 }
 
@@ -98,9 +152,17 @@ fn write<W: Write>(
 ) -> Result<W, Error> {
     let mut walk = TreeWriter::new(output, options, changes.is_some());
     let open = |path: &[u8], flags| {
-        lookup::open_dir(root, path, flags).map_err(|errno| tree("open", path, errno))
+        let opened = match options.live {
+            true => lookup::open_across(root, path, flags | OFlags::DIRECTORY),
+            false => lookup::open_dir(root, path, flags),
+        };
+        present(opened, options, |errno| tree("open", path, errno))
     };
-    let top = open(b"", OFlags::RDONLY)?;
+    let Some(top) = open(b"", OFlags::RDONLY)? else {
+        return walk.writer.finish();
+    };
+    let own_kind =
+        options.live && is_of_the_kernel(&top).map_err(|errno| tree("look at", b"", errno))?;
     if options.root {
         walk.dir(b"", &top)?;
     }
@@ -110,21 +172,41 @@ fn write<W: Write>(
             continue;
         }
         let (dir, name) = path::split(&path);
-        if name.starts_with(path::WHITEOUT) {
+        if !options.live && name.starts_with(path::WHITEOUT) {
             return Err(Error::Entry {
                 path: shown(&path),
                 reason: "a layer cannot hold a name that begins with `.wh.`".to_owned(),
             });
         }
         if file_type == FileType::Directory {
-            let fd = open(&path, OFlags::RDONLY)?;
+            let Some(fd) = open(&path, OFlags::RDONLY)? else {
+                continue;
+            };
             walk.dir(&path, &fd)?;
-            work.extend(children(&path, &fd)?);
-        } else {
-            walk.other(&open(dir, OFlags::PATH)?, &path)?;
+            let closed = options.live
+                && !own_kind
+                && is_of_the_kernel(&fd).map_err(|errno| tree("look at", &path, errno))?;
+            if !closed {
+                work.extend(children(&path, &fd)?);
+            }
+        } else if let Some(parent) = open(dir, OFlags::PATH)? {
+            walk.other(&parent, &path)?;
         }
     }
     walk.writer.finish()
+}
+
+/// Of a tree in use, what has vanished or become something else is none.
+fn present<T>(
+    result: Result<T, Errno>,
+    options: &WriteOptions,
+    failed: impl FnOnce(Errno) -> Error,
+) -> Result<Option<T>, Error> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO) if options.live => Ok(None),
+        Err(errno) => Err(failed(errno)),
+    }
 }
 
 /// The children of a directory, last name first: they are taken from the end.
@@ -172,7 +254,7 @@ impl<'a, W: Write> TreeWriter<'a, W> {
         let found =
             Metadata::of(fd.as_fd()).map_err(|errno| tree("read the metadata of", path, errno))?;
         let mut entry = self.described(path, Kind::Dir, found);
-        if path.is_empty() {
+        if entry.path.is_empty() {
             entry.path = b"./".to_vec();
         }
         self.writer.append(&entry, &mut io::empty())?;
@@ -201,10 +283,24 @@ impl<'a, W: Write> TreeWriter<'a, W> {
 
     /// Whatever is no directory, by the directory that it lies in.
     fn other(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<(), Error> {
-        let failed = |errno| tree("look at", path, errno);
         let (dir, name) = path::split(path);
+        self.entry(parent, name, path, dir)
+    }
+
+    /// As `other`, whatever it is called in the archive.
+    fn entry(
+        &mut self,
+        parent: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+        dir: &[u8],
+    ) -> Result<(), Error> {
+        let failed = |errno| tree("look at", path, errno);
         let Some(stat) = lookup::stat(parent, name).map_err(failed)? else {
-            return Err(tree("look at", path, Errno::NOENT));
+            return match self.options.live {
+                true => Ok(()),
+                false => Err(tree("look at", path, Errno::NOENT)),
+            };
         };
         if self.overlay && metadata::is_whiteout(&stat) {
             return self.whiteout(dir, &[path::WHITEOUT, name].concat());
@@ -218,10 +314,15 @@ impl<'a, W: Write> TreeWriter<'a, W> {
             rustix::fs::minor(stat.st_rdev),
         );
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => return self.file(parent, path),
+            FileType::RegularFile => return self.file(parent, name, path),
             FileType::Symlink => {
-                let link = rustix::fs::readlinkat(parent, name, Vec::new())
-                    .map_err(|errno| tree("read the link", path, errno))?;
+                let link = rustix::fs::readlinkat(parent, name, Vec::new());
+                let Some(link) = present(link, self.options, |errno| {
+                    tree("read the link", path, errno)
+                })?
+                else {
+                    return Ok(());
+                };
                 let mut entry = self.described(path, Kind::Symlink, found);
                 entry.link = link.into_bytes();
                 return self.writer.append(&entry, &mut io::empty());
@@ -235,11 +336,17 @@ impl<'a, W: Write> TreeWriter<'a, W> {
         self.writer.append(&entry, &mut io::empty())
     }
 
-    fn file(&mut self, parent: &OwnedFd, path: &[u8]) -> Result<(), Error> {
+    fn file(&mut self, parent: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(), Error> {
         let failed = |errno| tree("open", path, errno);
         // Non-blocking: a file that is replaced by a pipe meanwhile must not hang us.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-        let fd = lookup::open(parent.as_fd(), path::split(path).1, flags).map_err(failed)?;
+        let opened = match self.options.live {
+            true => lookup::open_across(parent.as_fd(), name, flags),
+            false => lookup::open(parent.as_fd(), name, flags),
+        };
+        let Some(fd) = present(opened, self.options, failed)? else {
+            return Ok(());
+        };
         if self.overlay {
             self.refuse_redirected(path, &fd)?;
         }
@@ -257,8 +364,8 @@ impl<'a, W: Write> TreeWriter<'a, W> {
             return Ok(false);
         }
         let Some(first) = self.linked.get(&(stat.st_dev, stat.st_ino)) else {
-            self.linked
-                .insert((stat.st_dev, stat.st_ino), path.to_vec());
+            let name = self.named(path);
+            self.linked.insert((stat.st_dev, stat.st_ino), name);
             return Ok(false);
         };
         let link = first.clone();
@@ -268,8 +375,19 @@ impl<'a, W: Write> TreeWriter<'a, W> {
         Ok(true)
     }
 
+    /// What a path below the root is called in the archive.
+    fn named(&self, path: &[u8]) -> Vec<u8> {
+        match &self.options.root_name[..] {
+            b"" => path.to_vec(),
+            root if path.is_empty() => root.to_vec(),
+            // Of the root directory the content's names begin with its slash.
+            b"/" => [b"/", path].concat(),
+            root => path::join(root, path),
+        }
+    }
+
     fn described(&self, path: &[u8], kind: Kind, found: Metadata) -> Entry {
-        let mut entry = Entry::new(path, kind);
+        let mut entry = Entry::new(self.named(path), kind);
         entry.mode = found.mode;
         entry.uid = found.uid;
         entry.gid = found.gid;

@@ -282,6 +282,7 @@ fn hard_links_and_clamped_times_are_deterministic() {
         let options = WriteOptions {
             mtime_clamp_secs: Some(1000),
             root: true,
+            ..WriteOptions::default()
         };
         fs::set_permissions(
             dir.path(),

@@ -4,6 +4,7 @@
 //! A reader starts at [`launch`] (the caller's side), then [`init`] (the container's side).
 
 pub mod attributes;
+mod bind_source;
 pub mod bundle;
 pub mod caps;
 mod cgroup_entry;

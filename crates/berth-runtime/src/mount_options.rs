@@ -36,6 +36,9 @@ pub struct Options {
     pub copy_up: bool,
     /// Owners are mapped, and whether on all mounts below, too.
     pub id_map: Option<bool>,
+    /// What is below the source is mounted in its stead, resolved as if the source were the root: the engine's own
+    /// option, for volumes.
+    pub subpath: Option<String>,
     /// Inodes count their changes, which only mount(2) can ask for.
     pub inode_version: bool,
 }
@@ -123,6 +126,9 @@ const FILE_SYSTEM: [&str; 7] = [
 
 /// Words that say what is so anyway: a new mount is made without messages in the kernel's log.
 const IGNORED: [&str; 3] = ["defaults", "silent", "loud"];
+
+/// See [`Options::subpath`].
+const SUBPATH: &str = "x-berth.subpath=";
 
 /// Words with a meaning of their own, see [`Options::take`].
 const SPECIAL: [&str; 8] = [
@@ -216,6 +222,9 @@ impl Options {
             "iversion" => self.inode_version = true,
             "noiversion" => self.inode_version = false,
             word if IGNORED.contains(&word) => {}
+            word if self.bind && word.starts_with(SUBPATH) => {
+                self.subpath = Some(word[SUBPATH.len()..].to_owned());
+            }
             word => self.data.push(match word.split_once('=') {
                 Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
                 None => (word.to_owned(), None),

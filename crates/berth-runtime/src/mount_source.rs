@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use berth_oci::spec::{Mount, Spec};
 use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
+use berth_sys::overlay::VALUE_BYTES;
 use berth_sys::userns::with_maps;
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, XattrFlags};
 use rustix::io::Errno;
@@ -23,14 +24,12 @@ use rustix::mount::{
     open_tree,
 };
 
+use crate::bind_source::Source;
 use crate::error::{Error, Result};
 use crate::mount_options::{Attributes, Options};
 use crate::mounts::{Context, describe, kind_of};
 use crate::rootfs::Root;
 use crate::{id_maps, labels, mount_by_path};
-
-/// Bytes of a string that fsconfig(2) takes, without its NUL.
-pub(crate) const VALUE_BYTES: usize = 255;
 
 /// A detached mount.
 #[derive(Debug)]
@@ -65,12 +64,14 @@ pub(crate) fn make(
     } else if options.id_map.is_some() {
         (of_the_runtime()?, false)
     } else if options.bind {
-        let source = source_path(mount, context.bundle);
-        let made = match source.and_then(|source| copy(&source, options)) {
+        let source = Source::of(mount, options, context.bundle);
+        let made = match source.and_then(|source| copy(&source.path, options)) {
             Err(error) if is_the_runtimes(&error) => of_the_runtime(),
             other => other.map_err(fail),
         };
         (made?, false)
+    } else if NETWORKED.contains(&kind) {
+        (of_the_runtime()?, true)
     } else {
         match file_system(root, mount, options, destination, context) {
             // The container's device rules, which hold for init already, say nothing about its mounts.
@@ -111,12 +112,17 @@ pub(crate) fn make_for_init(spec: &Spec, index: usize, bundle: &Path, pid: i32) 
     let mount = spec.mounts.get(index).ok_or_else(nonsense)?;
     let options = Options::parse(mount)?;
     let kind = kind_of(mount, &options);
-    if !options.bind && options.id_map.is_none() && !of_a_device(mount, kind) {
+    let of_the_host = of_a_device(mount, kind) || NETWORKED.contains(&kind);
+    if !options.bind && options.id_map.is_none() && !of_the_host {
         return Err(nonsense());
     }
     let make = || {
         let made = if options.bind {
-            copy_tree(&source_path(mount, bundle)?, options.recursive)?.0
+            copy_tree(
+                &Source::of(mount, &options, bundle)?.path,
+                options.recursive,
+            )?
+            .0
         } else {
             let label = spec.linux.as_ref().and_then(labels::mount_label);
             new_file_system(kind, mount, &options, None, label)?
@@ -162,12 +168,8 @@ fn id_map(made: &OwnedFd, mount: &Mount, pid: i32, recursive: bool) -> io::Resul
     })
 }
 
-fn source_path(mount: &Mount, bundle: &Path) -> io::Result<PathBuf> {
-    match mount.source.as_deref().filter(|source| !source.is_empty()) {
-        None => Err(invalid("a bind mount needs a source")),
-        Some(source) => Ok(bundle.join(source)),
-    }
-}
+/// Which are reached over the host's network, not over the container's.
+const NETWORKED: [&str; 6] = ["nfs", "nfs4", "cifs", "smb3", "ceph", "9p"];
 
 /// Copies the mount at a path of the host, detached, with properties: in one call where the kernel can
 /// (Linux 6.15).

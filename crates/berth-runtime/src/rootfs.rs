@@ -7,22 +7,17 @@
 //! Source: mount_namespaces(7), pivot_root(2), fsmount(2).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use berth_model::task::RootfsMount;
 use berth_sys::mount::{self as sys_mount, Change, Propagation};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
-    open_tree,
-};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, Result};
-use crate::mount_source::VALUE_BYTES;
 use crate::mounts::{self, attach, clone_tree, is_dir};
 
 /// The container's root, by descriptor.
@@ -268,93 +263,14 @@ fn detached(mount: &RootfsMount, follows: bool) -> Result<OwnedFd> {
             upper,
             work,
             userxattr,
-        } => overlay(lower, upper, work, *userxattr).map_err(|errno| Error::MountOverlay {
-            upper: upper.clone(),
-            layers: lower.len(),
-            source: errno.into(),
+        } => berth_sys::overlay::mount(lower, upper, work, *userxattr).map_err(|errno| {
+            Error::MountOverlay {
+                upper: upper.clone(),
+                layers: lower.len(),
+                source: errno.into(),
+            }
         }),
     }
-}
-
-fn overlay(
-    lower: &[PathBuf],
-    upper: &Path,
-    work: &Path,
-    userxattr: bool,
-) -> std::result::Result<OwnedFd, Errno> {
-    let make = |fs: &OwnedFd| overlay_of(fs, upper, work, userxattr);
-    let fs = open_overlay()?;
-    let each = lower
-        .iter()
-        .try_for_each(|layer| fsconfig_set_string(&fs, "lowerdir+", layer));
-    match each.and_then(|()| make(&fs)) {
-        // Before Linux 6.8 there is no such option, and before 6.5 only the making refuses it.
-        Err(Errno::INVAL) => with_lower(lower, |value| {
-            let fs = open_overlay()?;
-            fsconfig_set_string(&fs, "lowerdir", value)?;
-            make(&fs)
-        }),
-        done => done,
-    }
-}
-
-fn open_overlay() -> std::result::Result<OwnedFd, Errno> {
-    let fs = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&fs, "source", "overlay")?;
-    Ok(fs)
-}
-
-fn overlay_of(
-    fs: &OwnedFd,
-    upper: &Path,
-    work: &Path,
-    userxattr: bool,
-) -> std::result::Result<OwnedFd, Errno> {
-    fsconfig_set_string(fs, "upperdir", upper)?;
-    fsconfig_set_string(fs, "workdir", work)?;
-    if userxattr {
-        fsconfig_set_flag(fs, "userxattr")?;
-    }
-    fsconfig_create(fs)?;
-    let root = fsmount(fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    // Overlay falls back to a read-only mount when it cannot make its scratch files.
-    if rustix::fs::fstatvfs(&root)?
-        .f_flag
-        .contains(rustix::fs::StatVfsMountFlags::RDONLY)
-    {
-        return Err(Errno::ROFS);
-    }
-    Ok(root)
-}
-
-/// Calls `make` with all layers in one value. Where their paths are too long for it, their descriptors stand
-/// in, in a working directory that knows them by number: that makes some eighty layers.
-fn with_lower<T>(
-    lower: &[PathBuf],
-    make: impl FnOnce(String) -> std::result::Result<T, Errno>,
-) -> std::result::Result<T, Errno> {
-    let escaped = lower.iter().map(|layer| {
-        layer
-            .to_string_lossy()
-            .replace('\\', "\\\\")
-            .replace(':', "\\:")
-    });
-    let paths = escaped.collect::<Vec<_>>().join(":");
-    if paths.len() <= VALUE_BYTES {
-        return make(paths);
-    }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = |path: &Path| rustix::fs::open(path, flags, Mode::empty());
-    let before = open(Path::new("."))?;
-    let layers = lower
-        .iter()
-        .map(|layer| open(layer))
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    let numbers = layers.iter().map(|fd| fd.as_raw_fd().to_string());
-    rustix::process::chdir("/proc/self/fd")?;
-    let made = make(numbers.collect::<Vec<_>>().join(":"));
-    rustix::process::fchdir(&before)?;
-    made
 }
 
 fn rootfs(action: &'static str, source: impl Into<io::Error>) -> Error {

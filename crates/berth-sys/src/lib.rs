@@ -12,6 +12,7 @@ pub mod landlock;
 pub mod mount;
 pub mod net;
 pub mod netlink;
+pub mod overlay;
 pub mod pid;
 pub mod process;
 pub mod pty;
