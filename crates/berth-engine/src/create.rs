@@ -18,6 +18,8 @@ use crate::{Engine, Error, env, json};
 mod check;
 mod refuse;
 
+pub(crate) use check::resources as check_resources;
+
 /// SIGTERM.
 pub(crate) const STOP_SIGNAL: i32 = 15;
 const PIDS: i64 = 4096;
@@ -40,11 +42,12 @@ impl Engine {
         check::request(&request)?;
         refuse::unknown(&request)?;
         self.resolve_joined(&mut request)?;
+        self.take_volumes_from(&mut request)?;
         let mut config = configure(&id, request, image)?;
         make_sources(&make)?;
         // From the first thing that is made on; until the commit nothing names it.
         let _at_work = self.at_work()?;
-        self.prepare_volumes(&mut config)?;
+        let volumes = self.prepare_volumes(&mut config, &chain)?;
         let durability = durability(&config);
         let staged = self.layout.staged(&id);
         berth_fs::ensure_dir(&staged, 0o700).map_err(files("make the container's directory"))?;
@@ -59,7 +62,7 @@ impl Engine {
         if committed.is_ok() {
             self.record(self.container_event(&config, "create"));
         }
-        drop(lock);
+        drop((lock, volumes));
         committed.map(|()| id)
     }
 

@@ -166,6 +166,62 @@ pub enum Error {
         /// The container.
         id: String,
     },
+    /// No volume has this name.
+    #[error("get {name}: no such volume")]
+    NoVolume {
+        /// As given.
+        name: String,
+    },
+    /// A volume of that name is another driver's.
+    #[error(
+        "create {name}: a volume named {name} already exists with the {driver} driver. Choose a different volume name"
+    )]
+    VolumeExists {
+        /// The name.
+        name: String,
+        /// Whose it is.
+        driver: String,
+    },
+    /// Containers name the volume.
+    #[error("remove {name}: volume is in use - [{}]", containers.join(", "))]
+    VolumeInUse {
+        /// The volume.
+        name: String,
+        /// Their ids.
+        containers: Vec<String>,
+    },
+    /// The image's files could not be copied.
+    #[error("cannot copy the image's files into the volume {name}")]
+    FillVolume {
+        /// The volume.
+        name: String,
+        /// The sort of failure.
+        kind: ErrorKind,
+        /// The copier's report as a chain of causes.
+        #[source]
+        source: Chain,
+    },
+    /// There is nothing at this path inside.
+    #[error("could not find the file {path} in container {container}")]
+    NoPath {
+        /// The container.
+        container: String,
+        /// As given.
+        path: String,
+    },
+    /// Files could not be copied into or out of it.
+    #[error("{message}")]
+    CopyFiles {
+        /// What is wrong, in Docker's words where it has some.
+        message: String,
+        /// The sort of failure.
+        kind: ErrorKind,
+        /// What the user can do, when known.
+        hint: Option<String>,
+        /// Causes.
+        #[source]
+        source: Option<Chain>,
+    },
     /// Its files could not be read.
     #[error("cannot read the files of the container {id}")]
     ReadFiles {
@@ -224,12 +280,17 @@ impl Error {
     /// The sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::NoContainer { .. } => ErrorKind::NotFound,
+            Error::NoContainer { .. } | Error::NoVolume { .. } | Error::NoPath { .. } => {
+                ErrorKind::NotFound
+            }
+            Error::CopyFiles { kind, .. } => *kind,
             Error::Ambiguous { .. } | Error::BadName { .. } | Error::Invalid { .. } => {
                 ErrorKind::InvalidInput
             }
             Error::NameTaken { .. } => ErrorKind::AlreadyExists,
-            Error::WrongState { .. } => ErrorKind::Conflict,
+            Error::WrongState { .. } | Error::VolumeInUse { .. } => ErrorKind::Conflict,
+            Error::VolumeExists { .. } => ErrorKind::Conflict,
+            Error::FillVolume { kind, .. } => *kind,
             Error::Damaged { .. } => ErrorKind::Corrupt,
             Error::Files { source, .. } => source.kind(),
             Error::Store { source, .. } => source.kind(),
@@ -252,6 +313,15 @@ impl Error {
         match self {
             Error::NoContainer { .. } => Some("`berth ps -a` lists all containers".to_owned()),
             Error::Ambiguous { .. } => Some("give more digits, or the name".to_owned()),
+            Error::NoVolume { .. } => Some("`berth volume ls` lists all volumes".to_owned()),
+            Error::VolumeInUse { .. } => Some(
+                "remove the containers first: `berth ps -a --filter volume=NAME` lists them".to_owned(),
+            ),
+            Error::CopyFiles { hint, .. } => hint.clone(),
+            Error::NoPath { .. } | Error::VolumeExists { .. } => None,
+            Error::FillVolume { .. } => {
+                Some("`nocopy` among the mount's options leaves the volume empty".to_owned())
+            }
             Error::BadName { .. } => Some(
                 "a name has two or more of letters, digits, `_`, `.` and `-`, and begins with a letter or digit"
                     .to_owned(),

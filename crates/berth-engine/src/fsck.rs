@@ -214,29 +214,42 @@ impl Engine {
     }
 
     fn check_volumes(&self, findings: &mut Findings) -> Result<(), Error> {
-        // Anonymous: the name has the form of an id.
-        let mut volumes = self.still_there(self.layout.volumes())?;
-        volumes.retain(|name| ContainerId::parse(name).is_ok());
-        if volumes.is_empty() {
-            return Ok(());
-        }
-        let mut used = std::collections::HashSet::new();
-        for id in self.ids()? {
-            match self.config(&id) {
-                Ok(config) => used.extend(config.mounts.into_iter().map(|mount| mount.source)),
-                Err(Error::NoContainer { .. }) => {}
-                // Whose volumes are they? All stay until that is known.
-                Err(_) => return Ok(()),
+        let names = self.still_there(self.layout.volumes())?;
+        let users = match self.volume_users() {
+            Ok(users) => users,
+            // Whose volumes are they? All stay until that is known.
+            Err(Error::Damaged { .. }) => return Ok(()),
+            Err(other) => return Err(other),
+        };
+        for name in names {
+            let path = self.layout.volumes().join(&name);
+            if name.starts_with(STAGED_PREFIX) {
+                findings.found(format!("a volume that was never finished ({name})"), || {
+                    self.throw(&path)
+                })?;
+            } else if path.join(berth_layer::fill::FILLED).exists() {
+                findings.found(format!("the volume {name} is not filled yet"), || {
+                    self.settle_volume(&name)
+                })?;
+            } else if !users.contains_key(&name) && self.was_made_in_vain(&name)? {
+                findings.found(
+                    format!("the volume {name} was made for no container"),
+                    || self.throw(&path),
+                )?;
             }
         }
-        for name in volumes.iter().filter(|name| !used.contains(*name)) {
-            let path = self.layout.volumes().join(name);
-            findings.found(
-                format!("the anonymous volume {} is nobody's", &name[..12]),
-                || self.throw(&path),
-            )?;
-        }
         Ok(())
+    }
+
+    /// Made for a container that never came to be.
+    fn was_made_in_vain(&self, name: &str) -> Result<bool, Error> {
+        let record = match self.volume_record(name) {
+            Err(Error::Damaged { .. }) => return Ok(false),
+            record => record?,
+        };
+        let made_for = record.and_then(|record| record.made_for);
+        let id = made_for.and_then(|id| ContainerId::parse(&id).ok());
+        Ok(id.is_some_and(|id| !self.layout.container(&id).exists()))
     }
 
     pub(crate) fn throw(&self, path: &std::path::Path) -> Result<(), Error> {

@@ -30,6 +30,7 @@ impl Engine {
             account,
             task_dir: self.layout.task(&config.id),
             volumes: self.layout.volumes(),
+            volume_mounts: self.volume_mounts(config)?,
             cgroup_parent: self.options.cgroup_parent.clone(),
             rootless: self.options.rootless,
             runtime: self.options.runtime.clone(),
@@ -53,16 +54,15 @@ impl Engine {
 
     /// Refuses sources that are not there, or that are the engine's own (security: D32).
     pub(crate) fn check_sources(&self, config: &ContainerConfig) -> Result<(), Error> {
-        for mount in &config.mounts {
-            if mount.kind != MountKind::Bind {
-                continue;
-            }
-            let source = Path::new(&mount.source);
+        let elsewhere = self.volume_mounts(config)?;
+        let volumes = elsewhere.values().filter(|volume| volume.kind == "bind");
+        let binds = config.mounts.iter();
+        let binds = binds.filter(|mount| mount.kind == MountKind::Bind);
+        let binds = binds.map(|mount| &mount.source);
+        for path in binds.chain(volumes.map(|volume| &volume.source)) {
+            let source = Path::new(path);
             let real = source.canonicalize().map_err(|error| Error::Invalid {
-                message: format!(
-                    "the source of the mount, `{}`, cannot be used: {error}",
-                    mount.source
-                ),
+                message: format!("the source of the mount, `{path}`, cannot be used: {error}"),
                 hint: Some(
                     "make it first; `-v` makes a missing directory, `--mount` does not".to_owned(),
                 ),
@@ -79,10 +79,7 @@ impl Engine {
                 .is_ok_and(|dir| real != dir && real.starts_with(dir));
             if inside && !volume {
                 return Err(Error::Invalid {
-                    message: format!(
-                        "`{}` is the engine's own and is not given to containers",
-                        mount.source
-                    ),
+                    message: format!("`{path}` is the engine's own and is not given to containers"),
                     hint: Some("who can write there can become root on the host".to_owned()),
                 });
             }

@@ -11,6 +11,7 @@
 //! ├── events/{log, log.1}
 //! └── containers/<id>/
 //!     ├── config.json   what was asked; immutable
+//!     ├── update.json   what was changed since
 //!     ├── desired.json  present: it should run
 //!     ├── exit.json     how it ended
 //!     ├── restart.json  how often it was started again
@@ -98,6 +99,11 @@ impl Layout {
     /// What was asked.
     pub fn config(&self, id: &ContainerId) -> PathBuf {
         self.container(id).join("config.json")
+    }
+
+    /// What was changed since.
+    pub fn updated(&self, id: &ContainerId) -> PathBuf {
+        self.container(id).join("update.json")
     }
 
     /// Present while the container should run.

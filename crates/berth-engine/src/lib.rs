@@ -4,6 +4,7 @@
 //! Where to begin: `engine` opens the state, `create` commits a container, `start` runs it, `remove` ends it;
 //! `observe` says what is, `fsck` puts right what a crash left.
 
+pub mod archive;
 pub mod artifact;
 pub mod attach;
 pub mod clock;
@@ -42,13 +43,15 @@ mod restart;
 mod shm;
 pub mod spec;
 pub mod start;
+pub mod stats;
 mod stop;
 pub mod top;
 pub mod trust;
 pub mod unpack;
+pub mod update;
 pub mod usage;
 pub mod user;
-mod volumes;
+pub mod volumes;
 
 pub use engine::{Engine, Options};
 pub use error::Error;

@@ -69,14 +69,19 @@ impl Engine {
         Ok(all)
     }
 
-    /// What was asked of a container.
+    /// What was asked of a container, at first or by an update since.
     ///
     /// # Errors
     /// [`Error::NoContainer`], [`Error::Damaged`].
     pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig, Error> {
-        json::read(&self.layout.config(id))?.ok_or_else(|| Error::NoContainer {
+        let config = json::read(&self.layout.config(id))?;
+        let mut config: ContainerConfig = config.ok_or_else(|| Error::NoContainer {
             name: id.short().to_owned(),
-        })
+        })?;
+        if let Some(updated) = json::read(&self.layout.updated(id))? {
+            crate::update::lay_over(&mut config, updated);
+        }
+        Ok(config)
     }
 
     /// The status alone.

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use berth_model::config::MountKind;
 use berth_model::{ContainerId, Status};
 use berth_oci::Digest;
 use berth_store::{Entry, GcReport, Reach};
 
 use crate::image::{Error, Found, Removed, all, store_error};
 use crate::usage::{join, of_containers};
+use crate::volumes::{Volume, VolumeFilter};
 use crate::{Container, Engine};
 
 /// Which images may go; those that a container uses may not.
@@ -61,7 +63,7 @@ pub struct Pruned {
 /// A plan of [`Engine::plan_prune`].
 pub struct Plan {
     containers: Vec<ContainerId>,
-    volumes: Vec<String>,
+    volumes: Vec<Volume>,
     images: Vec<(Found, Option<SystemTime>)>,
     /// What is expected to go.
     pub expected: Pruned,
@@ -78,7 +80,7 @@ impl Engine {
         let goes = |one: &Container| request.containers && has_ended(one) && may_go(request, one);
         let (gone, kept): (Vec<_>, Vec<_>) = all_containers.into_iter().partition(goes);
         let containers: Vec<ContainerId> = gone.iter().map(|one| one.config.id.clone()).collect();
-        let volumes = self.unused_volumes(request, &gone, &kept)?;
+        let volumes = self.volumes_to_go(request, &gone, &kept)?;
         let images = self.unused_images(request, &kept, began)?;
         let entry_goes = |entry: &Entry| {
             let mut planned = images.iter().flat_map(|(found, _)| &found.entries);
@@ -93,11 +95,11 @@ impl Engine {
             .sum::<u64>();
         bytes += volumes
             .iter()
-            .map(|name| self.volume_bytes(name))
+            .map(|volume| self.volume_bytes(&volume.name))
             .sum::<u64>();
         let expected = Pruned {
             containers: containers.clone(),
-            volumes: volumes.clone(),
+            volumes: volumes.iter().map(|volume| volume.name.clone()).collect(),
             images: images.iter().flat_map(|(found, _)| steps(found)).collect(),
             blobs: garbage.blobs,
             snapshots: garbage.snapshots,
@@ -129,17 +131,12 @@ impl Engine {
                 Err(error) => return Err(of_containers(error)),
             }
         }
-        let in_use = self.volumes_in_use()?;
-        for name in plan
-            .volumes
-            .into_iter()
-            .filter(|name| !in_use.contains(name))
-        {
-            let bytes = self.volume_bytes(&name);
-            let path = self.layout.volumes().join(&name);
-            self.throw(&path).map_err(of_containers)?;
-            pruned.bytes += bytes;
-            pruned.volumes.push(name);
+        for volume in plan.volumes {
+            let bytes = self.volume_bytes(&volume.name);
+            if self.remove_unused(&volume).map_err(of_containers)? {
+                pruned.bytes += bytes;
+                pruned.volumes.push(volume.name);
+            }
         }
         for (found, used) in plan.images {
             if self.forget_unused(&found, used)? {
@@ -247,38 +244,27 @@ impl Engine {
     }
 
     /// Anonymous volumes: those of the containers that go, and if wanted all that nobody uses.
-    fn unused_volumes(
+    fn volumes_to_go(
         &self,
         request: &PruneRequest<'_>,
         gone: &[Container],
         kept: &[Container],
-    ) -> Result<Vec<String>, Error> {
-        let mut names = crate::names::read_names(self.layout.volumes()).map_err(of_containers)?;
-        names.sort();
-        let uses = |one: &Container, name: &String| {
+    ) -> Result<Vec<Volume>, Error> {
+        let mut volumes = self
+            .volumes(&VolumeFilter::default())
+            .map_err(of_containers)?;
+        let uses = |one: &Container, volume: &Volume| {
             let mut mounts = one.config.mounts.iter();
-            mounts.any(|mount| mount.anonymous && mount.source == *name)
+            mounts.any(|mount| mount.kind == MountKind::Volume && mount.source == volume.name)
         };
-        names.retain(|name| {
-            let anonymous = ContainerId::parse(name).is_ok();
-            let wanted = request.volumes || gone.iter().any(|one| uses(one, name));
-            anonymous && wanted && !kept.iter().any(|one| uses(one, name))
+        // A volume has no time of its own that Docker would look at.
+        let unused = request.volumes && request.created_before.is_none();
+        volumes.retain(|volume| {
+            let wanted = (unused && (request.labels)(&volume.labels))
+                || gone.iter().any(|one| uses(one, volume));
+            volume.is_anonymous() && wanted && !kept.iter().any(|one| uses(one, volume))
         });
-        if request.volumes && request.created_before.is_some() {
-            // A volume has no time of its own that could be trusted.
-            names.retain(|name| gone.iter().any(|one| uses(one, name)));
-        }
-        Ok(names)
-    }
-
-    fn volumes_in_use(&self) -> Result<Vec<String>, Error> {
-        // Whoever is making a container has named its volumes when it is done.
-        self.wait_for_work().map_err(of_containers)?;
-        let mut used = Vec::new();
-        for one in self.list().map_err(of_containers)? {
-            used.extend(one.config.mounts.into_iter().map(|mount| mount.source));
-        }
-        Ok(used)
+        Ok(volumes)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use berth_cgroup::Cgroup;
 use berth_fs::Durability;
-use berth_model::config::MountKind;
 use berth_model::{ContainerConfig, ContainerId, Status};
 
 use crate::create::durability;
@@ -85,6 +84,9 @@ impl Engine {
         let _at_work = self.at_work()?;
         self.remove_cgroups(id)?;
         let durable = config.map_or(Durability::Durable, durability);
+        if let Some(config) = config.filter(|_| !volumes) {
+            self.keep_own_volumes(config)?;
+        }
         let names = self.names_of(id, config)?;
         let mut destroyed = None;
         if let Some(config) = config {
@@ -99,13 +101,8 @@ impl Engine {
             self.free_name(&name, Some(id))?;
         }
         self.remove_task(id)?;
-        for mount in config.iter().flat_map(|config| &config.mounts) {
-            if volumes && mount.kind == MountKind::Volume && mount.anonymous {
-                let volume = self.layout.volumes().join(&mount.source);
-                self.trash
-                    .throw(&volume, durable)
-                    .map_err(files("remove an anonymous volume"))?;
-            }
+        if let Some(config) = config.filter(|_| volumes) {
+            self.remove_own_volumes(config, durable)?;
         }
         if thrown.is_some() {
             if let Some(event) = destroyed {

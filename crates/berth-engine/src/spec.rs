@@ -11,6 +11,7 @@ mod resources;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use berth_model::config::UtsMode;
@@ -21,11 +22,13 @@ use berth_oci::spec::{
 
 use crate::env;
 use crate::user::Account;
+use crate::volumes::VolumeMount;
 
 pub use capability::ALL as ALL_CAPABILITIES;
 pub use capability::asked as capabilities;
 pub(crate) use devices::{parse_rule as device_rule, permissions as device_permissions};
 pub(crate) use mounts::{SHM, shm_bytes};
+pub(crate) use resources::limits;
 
 /// Where the little init of `--init` is inside.
 pub const INIT_PATH: &str = "/sbin/docker-init";
@@ -39,6 +42,8 @@ pub struct SpecInputs {
     pub task_dir: PathBuf,
     /// The directory of volumes.
     pub volumes: PathBuf,
+    /// By name: volumes that are elsewhere.
+    pub volume_mounts: BTreeMap<String, VolumeMount>,
     /// Parent of the cgroup.
     pub cgroup_parent: Option<String>,
     /// The runtime works in a user namespace.
@@ -103,6 +108,14 @@ pub enum Error {
         /// As asked.
         rule: String,
     },
+    /// A part of what is mounted whole.
+    #[error("the volume {volume} has no subpaths: it is a file system of the type {kind}")]
+    Subpath {
+        /// The volume.
+        volume: String,
+        /// Its type.
+        kind: String,
+    },
     /// Not a propagation.
     #[error("`{mode}` is not a mount propagation")]
     Propagation {
@@ -127,6 +140,7 @@ impl Error {
             Error::DeviceRule { .. } => {
                 "such as `c 10:200 rwm`: c, b or a; numbers or `*`; of r, w, m".to_owned()
             }
+            Error::Subpath { .. } => "mount all of it".to_owned(),
             Error::Propagation { .. } => {
                 "known are private, shared, slave, rprivate, rshared, rslave".to_owned()
             }

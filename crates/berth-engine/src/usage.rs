@@ -205,8 +205,7 @@ impl Engine {
 
     /// Volumes and how many of these containers use each.
     fn volume_usage(&self, containers: &[Container]) -> Result<Vec<VolumeUsage>, Error> {
-        let mut names = crate::names::read_names(self.layout.volumes()).map_err(of_containers)?;
-        names.sort();
+        let names = self.volume_names().map_err(of_containers)?;
         let links = |name: &String| {
             let uses = |one: &&Container| {
                 let mut mounts = one.config.mounts.iter();

@@ -5,6 +5,7 @@
 
 mod cmd;
 mod context;
+mod copy;
 mod globals;
 mod image;
 mod opts;

@@ -62,7 +62,7 @@ fn when(bad: bool, message: &str) -> Result<(), Error> {
     if bad { refuse(message) } else { Ok(()) }
 }
 
-fn resources(asked: &ResourceConfig) -> Result<(), Error> {
+pub(crate) fn resources(asked: &ResourceConfig) -> Result<(), Error> {
     let memory = asked.memory_bytes.unwrap_or(0);
     let reservation = asked.memory_reservation_bytes.unwrap_or(0);
     let swap = asked.memory_swap_bytes.unwrap_or(0);

@@ -16,11 +16,6 @@ pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
             request.networking != NetworkConfig::default(),
             "ports and other options of the network",
         ),
-        (!request.volumes_from.is_empty(), "--volumes-from"),
-        (
-            !matches!(request.volume_driver.as_str(), "" | "local"),
-            "this volume driver",
-        ),
         (
             request.health.as_ref().is_some_and(|health| health.is_on()),
             "a health check",

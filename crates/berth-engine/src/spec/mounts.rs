@@ -7,6 +7,8 @@ use berth_oci::spec::Mount;
 use super::{Error, INIT_PATH, SpecInputs};
 
 const SHM_BYTES: u64 = 64 << 20;
+/// The option by which the runtime mounts what is below the source in its stead, resolved inside it.
+const SUBPATH: &str = "x-berth.subpath=";
 
 /// Where a task's directory has the `/dev/shm` that others may join.
 pub(crate) const SHM: &str = "shm";
@@ -138,17 +140,7 @@ fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
             options.extend(wish.read_only.then_some("ro"));
             Ok(mount(&wish.destination, "bind", &wish.source, &options))
         }
-        MountKind::Volume => {
-            let data = inputs.volumes.join(&wish.source).join("_data");
-            let source = data.display().to_string();
-            // What lies in a volume came from a container: it grants nothing on a second use.
-            let mut options = vec!["bind", "nosuid", "nodev", "rprivate"];
-            options.extend(wish.read_only.then_some("ro"));
-            if !wish.no_copy {
-                options.push("tmpcopyup");
-            }
-            Ok(mount(&wish.destination, "bind", &source, &options))
-        }
+        MountKind::Volume => volume(wish, inputs),
         MountKind::Tmpfs => {
             let mut options: Vec<String> = ["nosuid", "nodev", "noexec", access]
                 .iter()
@@ -161,6 +153,33 @@ fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
             Ok(mount(&wish.destination, "tmpfs", "tmpfs", &words))
         }
     }
+}
+
+fn volume(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
+    let read_only = wish.read_only.then_some("ro");
+    let subpath = (!wish.subpath.is_empty()).then(|| format!("{SUBPATH}{}", wish.subpath));
+    let Some(elsewhere) = inputs.volume_mounts.get(&wish.source) else {
+        let data = inputs.volumes.join(&wish.source).join("_data");
+        // What lies in a volume came from a container: it grants nothing on a second use.
+        let mut options = vec!["bind", "nosuid", "nodev", "rprivate"];
+        options.extend(read_only);
+        options.extend(subpath.as_deref());
+        let source = data.display().to_string();
+        return Ok(mount(&wish.destination, "bind", &source, &options));
+    };
+    let mut options: Vec<&str> = elsewhere.options.iter().map(String::as_str).collect();
+    if elsewhere.kind == "bind" {
+        options.push(propagation(wish)?);
+        options.extend(subpath.as_deref());
+    } else if subpath.is_some() {
+        return Err(Error::Subpath {
+            volume: wish.source.clone(),
+            kind: elsewhere.kind.clone(),
+        });
+    }
+    options.extend(read_only);
+    let (kind, source) = (&elsewhere.kind, &elsewhere.source);
+    Ok(mount(&wish.destination, kind, source, &options))
 }
 
 /// One of six words: nothing else may ride along (security: R17, B9).

@@ -19,7 +19,7 @@ pub(super) fn ulimit_names() -> String {
 }
 
 /// Cgroup limits and device rules.
-pub(super) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Resources, Error> {
+pub(crate) fn limits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<Resources, Error> {
     let asked = &config.resources;
     // A default that an ordinary user's cgroup cannot hold is left out; what is asked for must hold.
     let by_default = config

@@ -57,6 +57,8 @@ pub fn confined(args: &[OsString]) -> Option<ExitCode> {
         "unpack" => Some(berth_engine::unpack::child(rest())),
         "read" => Some(berth_engine::unpack::read(rest())),
         "export" => Some(berth_engine::export::child(rest())),
+        "archive" => Some(berth_engine::archive::child(rest())),
+        "fill" => Some(berth_engine::volumes::child(rest())),
         "purge" => Some(berth_engine::unpack::purge(rest())),
         _ => None,
     }

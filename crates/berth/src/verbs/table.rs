@@ -29,6 +29,7 @@ pub fn all() -> Vec<Entry> {
             containers,
         ),
         group("image", "Verbs on images", images_group, images),
+        group("volume", "Verbs on volumes", volumes_group, volumes),
         group(
             "trust",
             "Policies and signatures: which images may be pulled",
@@ -137,6 +138,21 @@ fn contexts() -> Vec<Entry> {
         verb::<context::show::Show>("show", "Print the name of the context that is used"),
         verb::<context::update::Update>("update", "Change what a name stands for"),
         verb::<context::use_::Use>("use", "Say which daemon the verbs use from now on"),
+    ]
+}
+
+fn volumes_group(command: Command) -> Command {
+    with(command, volumes())
+}
+
+fn volumes() -> Vec<Entry> {
+    use cmd::volume;
+    vec![
+        verb::<volume::create::Create>("create", "Make a volume"),
+        verb::<volume::ls::Ls>("ls", "List volumes").alias(&["list"]),
+        verb::<volume::inspect::Inspect>("inspect", "Show all that is known of volumes"),
+        verb::<volume::rm::Rm>("rm", "Remove volumes").alias(&["remove"]),
+        verb::<volume::prune::Prune>("prune", "Remove volumes that are not needed"),
     ]
 }
 
@@ -266,11 +282,17 @@ fn lifecycle() -> Vec<Entry> {
         verb::<cmd::unpause::Unpause>("unpause", "Let frozen containers run on"),
         verb::<cmd::rm::Rm>("rm", "Remove containers"),
         verb::<cmd::rename::Rename>("rename", "Give a container another name"),
+        verb::<cmd::stats::Stats>("stats", "Show what containers use, again and again"),
+        verb::<cmd::update::Update>(
+            "update",
+            "Change limits and the restart policy of containers",
+        ),
         verb::<cmd::top::Top>("top", "Show the processes of a container"),
         verb::<cmd::explain::Explain>(
             "explain",
             "Show each setting as the kernel has it, and what caused it",
         ),
+        verb::<cmd::cp::Cp>("cp", "Copy files between a container and the host"),
         verb::<cmd::diff::Diff>("diff", "Show what a container changed in its image's files"),
         verb::<cmd::export::Export>("export", "Write all files of a container to an archive"),
         verb::<cmd::commit::Commit>("commit", "Make an image of a container"),

@@ -44,6 +44,7 @@ pub(crate) fn sample(status: Status) -> Container {
         config,
         name: "web".into(),
         status,
+        restarts: 0,
         pid: Some(pid),
     }
 }
