@@ -44,7 +44,7 @@ pub(crate) fn sample(status: Status) -> Container {
         config,
         name: "web".into(),
         status,
-        restarts: 0,
+        restarts: Default::default(),
         pid: Some(pid),
     }
 }
