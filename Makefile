@@ -1,7 +1,7 @@
 # `make demo` and `make test` install what is missing, then do the job: on a fresh Debian with rustup's
 # Rust, as root or as a user who may sudo. Nothing asks a question.
 
-.PHONY: all build demo test test-full bench conformance advisories install-deps clean-test-user
+.PHONY: all build install deb demo test test-full bench conformance advisories install-deps clean-test-user
 .NOTPARALLEL:
 
 all: build
@@ -9,6 +9,18 @@ all: build
 build:
 	@tools/install-debian build
 	@tools/build
+
+# Installs what `make build` has built for release: PREFIX (/usr/local), DESTDIR for a staged tree.
+install:
+	@tools/install-debian build
+	@BERTH_PROFILE=release tools/build
+	@tools/install
+
+# A Debian package in target/: berth_VERSION_ARCH.deb.
+deb:
+	@tools/install-debian build
+	@BERTH_PROFILE=release tools/build
+	@tools/deb
 
 # Bootstraps an image, runs a container with limits, execs into it, prints where each setting came from.
 demo:

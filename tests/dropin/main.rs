@@ -10,6 +10,7 @@ mod containerd;
 mod containers;
 mod daemon;
 mod docker;
+mod package;
 mod podman;
 mod registry;
 

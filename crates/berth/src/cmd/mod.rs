@@ -34,6 +34,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 pub mod manifest;
+pub mod manual;
 pub mod pause;
 pub mod ps;
 pub mod pull;

@@ -328,6 +328,7 @@ fn internal_group(command: Command) -> Command {
 
 fn internal() -> Vec<Entry> {
     vec![
+        verb::<cmd::manual::Manual>("manual", "Write manual pages"),
         verb::<cmd::internal::Reap>("reap", "Clean up after a container that ended"),
         verb::<cmd::internal::Thaw>("thaw", "Thaw a container when standard input ends"),
     ]
