@@ -2,12 +2,15 @@
 
 mod history;
 mod inspect;
+mod manifest;
 mod overrides;
 mod summary;
 
 pub use history::{Step, history};
 pub use inspect::{Inspect, inspect};
+pub use manifest::{Manifest, manifest};
 pub(crate) use overrides::overrides;
+pub(crate) use summary::signed;
 pub use summary::{Summary, summary};
 
 use jiff::Timestamp;

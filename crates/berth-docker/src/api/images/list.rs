@@ -9,7 +9,7 @@ use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::filter::Filters;
-use crate::form::image::{Summary, summary};
+use crate::form::image::{Summary, manifest, signed, summary};
 use crate::{Version, select};
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
@@ -24,6 +24,7 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     }
     let filters = Filters::checked(filters, select::IMAGES).map_err(Failure::bad)?;
     let shared = ask.query.is_on("shared-size") && ask.version >= Version(1, 42);
+    let manifests = ask.query.is_on("manifests") && ask.version >= Version(1, 47);
     let version = ask.version;
     let listed = ask.work(move |engine| {
         let selected = select::images(engine, &filters)?;
@@ -31,18 +32,26 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
             true => Some(engine.list_images()?),
             false => None,
         };
-        Ok::<_, Failure>((selected, all))
+        let parts = match manifests {
+            true => {
+                let parts = selected.iter().map(|one| engine.image_parts(&one.found));
+                parts.collect::<Result<Vec<_>, _>>()?
+            }
+            false => Vec::new(),
+        };
+        Ok::<_, Failure>((selected, all, parts))
     });
-    let (selected, all) = listed.await?;
+    let (selected, all, parts) = listed.await?;
     let mut documents: Vec<Summary> = selected.iter().map(|one| summary(one, version)).collect();
+    for (parts, document) in parts.into_iter().zip(&mut documents) {
+        document.manifests = Some(parts.into_iter().map(manifest).collect());
+    }
     if let Some(all) = all {
         let users = users(&all);
         for (listed, document) in selected.iter().zip(&mut documents) {
             let layers = listed.layers.iter();
             let several = layers.filter(|(chain, _)| users.get(chain).is_some_and(|n| *n > 1));
-            document.shared_size = several
-                .map(|(_, bytes)| i64::try_from(*bytes).unwrap_or(i64::MAX))
-                .sum();
+            document.shared_size = several.map(|(_, bytes)| signed(*bytes)).sum();
         }
     }
     Ok(Answer::json(&documents))

@@ -7,6 +7,7 @@ use berth_oci::Descriptor;
 use berth_oci::image::{Empty, Healthcheck, RunConfig};
 use serde::Serialize;
 
+use super::Manifest;
 use super::summary::signed;
 use crate::Version;
 use crate::form::NEVER;
@@ -50,6 +51,8 @@ pub struct Inspect {
     pub metadata: Metadata,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Vec<Manifest>>,
 }
 
 /// The defaults of its containers.
@@ -170,6 +173,7 @@ pub fn inspect(details: &Details, version: Version) -> Inspect {
             annotations: BTreeMap::new(),
             ..details.image.descriptor.clone()
         }),
+        manifests: None,
     }
 }
 

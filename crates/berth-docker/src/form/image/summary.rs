@@ -6,7 +6,7 @@ use berth_engine::image::Listed;
 use berth_oci::Descriptor;
 use serde::Serialize;
 
-use super::seconds;
+use super::{Manifest, seconds};
 use crate::Version;
 
 /// What is not computed, because nobody asked.
@@ -30,6 +30,8 @@ pub struct Summary {
     pub virtual_size: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Vec<Manifest>>,
 }
 
 /// An image, with all of its names.
@@ -49,6 +51,7 @@ pub fn summary(listed: &Listed, version: Version) -> Summary {
         size: signed(listed.size_bytes()),
         virtual_size: None,
         descriptor: None,
+        manifests: None,
     };
     if version < Version(1, 43) && summary.repo_tags.is_empty() {
         // Its clients do not expect an image without names.
