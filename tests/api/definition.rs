@@ -44,7 +44,7 @@ impl Definition {
         let Some((template, operations)) = self.operations(path) else {
             return vec![format!("{path} is not in the definitions of {}", self.name)];
         };
-        let Some(answers) = operations.get(&method.to_ascii_lowercase()) else {
+        let Some(answers) = operations.get(method.to_ascii_lowercase()) else {
             return vec![format!("{method} {template} is not defined")];
         };
         let Some(schema) = answers
@@ -90,6 +90,9 @@ impl Definition {
             let target = &self.document[group][name];
             assert!(!target.is_null(), "no definition {name}");
             return self.value(target, value, at);
+        }
+        if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
+            return self.value(only, value, at);
         }
         if let Some(parts) = schema["allOf"].as_array() {
             return self.object(&self.merged(parts), value, at);

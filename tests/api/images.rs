@@ -1,6 +1,10 @@
 //! Images that are here: lists, inspection, names, removal, archives, commits, what they take.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
 use serde_json::{Value, json};
+use testkit::eventually;
 
 use crate::Api;
 use crate::rig::{encoded, tar};
@@ -226,6 +230,56 @@ fn archives_go_out_and_come_in() {
     assert_eq!(told, [json!({"stream": "Loaded image: a/b:1\n"})]);
     assert_eq!(load(&both.body).expect(200).lines().len(), 2);
     assert_eq!(api.get("/images/busybox/json").expect(200).json()["Id"], id);
+}
+
+/// The manifests of an image; definitions of 1.55 want a field of them that they do not have.
+#[test]
+fn manifests_are_told_to_who_asks() {
+    let api = Api::start();
+    let raw = |path: &str| api.raw("GET", path, &[], b"").expect(200).json();
+    let id = api.run("web", "sleep 100");
+    let listed = raw("/v1.47/images/json?manifests=1");
+    let one = &listed[0]["Manifests"][0];
+    assert_eq!(
+        (&one["Kind"], &one["Available"]),
+        (&json!("image"), &json!(true))
+    );
+    assert_eq!(one["ImageData"]["Containers"], json!([id]));
+    assert!(one["Size"]["Total"].as_i64() > one["Size"]["Content"].as_i64());
+    let inspected = raw("/images/busybox/json?manifests=1");
+    assert_eq!(inspected["Manifests"][0], *one);
+    assert!(
+        raw("/v1.46/images/json?manifests=1")[0]
+            .get("Manifests")
+            .is_none()
+    );
+    api.get("/images/busybox/json?manifests=1&platform=linux%2Famd64")
+        .expect(400);
+}
+
+/// N4.
+#[test]
+fn archives_that_break_off_leave_nothing() {
+    let api = Api::start();
+    let leases = || api.sandbox.count("leases");
+    let (before, whole) = (leases(), api.get("/images/busybox/get").expect(200).body);
+    let socket = api.daemon.socket();
+    let mut leaving = testkit::http::open(socket, "GET", "/images/busybox/get", &[], b"");
+    assert_eq!(leaving.status, 200);
+    let mut some = [0; 100];
+    leaving.stream.read_exact(&mut some).unwrap();
+    drop(leaving);
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let head = format!(
+        "POST /images/load HTTP/1.1\r\nHost: docker\r\nContent-Length: {}\r\n\r\n",
+        whole.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&whole[..whole.len() / 2]).unwrap();
+    drop(stream);
+    eventually("both end", || (leases() == before).then_some(()));
+    api.berth(&["system", "gc"]).ok();
+    api.berth(&["fsck"]).ok();
 }
 
 /// D23.

@@ -12,5 +12,6 @@ mod random;
 mod registries;
 mod streams;
 mod tls;
+mod volumes;
 
 pub use rig::Api;

@@ -8,3 +8,4 @@ pub(crate) mod distribution;
 pub(crate) mod exec;
 pub(crate) mod images;
 pub(crate) mod system;
+pub(crate) mod volumes;

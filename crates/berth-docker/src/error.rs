@@ -89,6 +89,14 @@ impl From<berth_engine::Error> for Failure {
                      remove (or rename) that container to be able to reuse that name."
                 ),
             ),
+            Error::NoVolume { name } => Failure::absent(format!("get {name}: no such volume")),
+            Error::VolumeInUse { name, containers } => Failure::new(
+                StatusCode::CONFLICT,
+                format!(
+                    "remove {name}: volume is in use - [{}]",
+                    containers.join(", ")
+                ),
+            ),
             _ => Failure::of(&error, error.kind(), error.hint()),
         }
     }

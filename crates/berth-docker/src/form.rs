@@ -14,6 +14,7 @@ pub(crate) mod mount;
 pub(crate) mod ports;
 pub(crate) mod status;
 pub(crate) mod summary;
+pub mod volume;
 
 use serde::{Deserialize, Deserializer, Serialize};
 

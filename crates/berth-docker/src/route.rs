@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
-use crate::api::{build, command, commit, containers, distribution, exec, images, system};
+use crate::api::{build, command, commit, containers, distribution, exec, images, system, volumes};
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::query::Query;
@@ -133,12 +133,27 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ) => Err(Failure::not_here(
             "a cluster (swarm, services, tasks, nodes, secrets, configs)",
         )),
+        ("GET", ["system", "df"]) => system::df::answer(ask).await,
+        (_, ["volumes", ..]) => on_volumes(ask, &method, &path[1..]).await,
         ("POST", ["commit"]) => commit::answer(ask).await,
         ("GET", ["distribution", name @ .., "json"]) => {
             distribution::answer(ask, &name.join("/")).await
         }
         ("POST", ["build", "prune"]) => Ok(build::prune()),
         ("POST", ["build", ..]) => Err(Failure::not_here("building images")),
+        _ => Err(Failure::absent("page not found")),
+    }
+}
+
+async fn on_volumes(ask: Ask, method: &Method, path: &[&str]) -> Result<Answer, Failure> {
+    use volumes as v;
+    match (method.as_str(), path) {
+        ("GET", []) => v::list::answer(ask).await,
+        ("POST", ["create"]) => v::create::answer(ask).await,
+        ("POST", ["prune"]) => v::prune::answer(ask).await,
+        ("GET", [name]) => v::inspect::answer(ask, name).await,
+        ("DELETE", [name]) => v::remove::answer(ask, name).await,
+        ("PUT", [_]) => Err(Failure::not_here("updating a cluster's volume")),
         _ => Err(Failure::absent("page not found")),
     }
 }
