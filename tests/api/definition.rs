@@ -95,6 +95,10 @@ impl Definition {
             return self.value(only, value, at);
         }
         if let Some(parts) = schema["allOf"].as_array() {
+            // One part alone may be of any type.
+            if let [only] = parts.as_slice() {
+                return self.value(only, value, at);
+            }
             return self.object(&self.merged(parts), value, at);
         }
         if value.is_null() {

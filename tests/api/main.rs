@@ -4,6 +4,7 @@
 mod definition;
 mod rig;
 
+mod containers;
 mod exec;
 mod http;
 mod images;

@@ -3,6 +3,7 @@
 //! v2: `cgroup.freeze`, and `cgroup.events` says `frozen 1` once all have stopped (it notifies
 //! by POLLPRI). v1: `freezer.state`, which reads FREEZING until it is FROZEN.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -67,11 +68,46 @@ impl Cgroup {
         }
     }
 
+    /// The same for who asks again and again; `None`: there is nothing that freezes.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn frozen_file(&self) -> Result<Option<FrozenFile>> {
+        let (dir, name, word) = match (self.unified(), self.dir_with("freezer.state")) {
+            (Some(dir), _) => (dir, "cgroup.events", "frozen 1"),
+            (None, Some(dir)) => (dir, "freezer.state", "FROZEN"),
+            (None, None) => return Ok(None),
+        };
+        let file = dir.open_file(name).map_err(|source| Error::ReadFile {
+            path: dir.path.join(name),
+            source,
+        })?;
+        Ok(Some(FrozenFile { file, word }))
+    }
+
     pub(crate) fn thaw_v1(&self) -> Result<()> {
         match self.v1().find(|d| d.has("freezer.state")) {
             Some(dir) => dir.write("freezer.state", "THAWED"),
             None => Ok(()),
         }
+    }
+}
+
+/// A cgroup's state of freezing, to be read again and again.
+#[derive(Debug)]
+pub struct FrozenFile {
+    file: OwnedFd,
+    /// The line that says so.
+    word: &'static str,
+}
+
+impl FrozenFile {
+    /// Whether all processes are stopped; not, if the cgroup is gone.
+    pub fn is_frozen(&self) -> bool {
+        let mut bytes = [0; 256];
+        let read = rustix::io::pread(&self.file, &mut bytes, 0).unwrap_or(0);
+        let mut lines = bytes[..read].split(|byte| *byte == b'\n');
+        lines.any(|line| line == self.word.as_bytes())
     }
 }
 

@@ -48,6 +48,7 @@ use rustix::io::Errno;
 
 pub use begin::Rest;
 pub use error::{Error, Result};
+pub use freeze::FrozenFile;
 pub use layout::{Hierarchy, Layout};
 pub use limits::Limit;
 pub use oom::OomWatch;

@@ -19,6 +19,7 @@ use crate::error::Failure;
 use crate::query::Query;
 use crate::serve::sink::Source;
 use crate::serve::stream::{self, Back, Input};
+use crate::serve::websocket;
 use crate::{Docker, Version};
 
 /// Bytes of a document that a client may send.
@@ -150,6 +151,24 @@ impl Ask {
             }
         };
         (answer, directions)
+    }
+
+    /// The same, by a websocket.
+    pub(crate) fn websocket(
+        self,
+    ) -> Result<
+        (
+            Answer,
+            impl Future<Output = Option<(Input, Back)>> + Send + 'static,
+        ),
+        Failure,
+    > {
+        let answer = websocket::accept(&self.headers)?;
+        let directions = async move {
+            let (reader, writer) = websocket::upgraded(self.upgrade?).await.ok()?;
+            Some((Input::Websocket(reader), Back::Websocket(writer)))
+        };
+        Ok((answer, directions))
     }
 }
 

@@ -179,6 +179,16 @@ failures! {
     berth_engine::logs::Error,
 }
 
+impl From<crate::select::containers::Error> for Failure {
+    fn from(error: crate::select::containers::Error) -> Failure {
+        use crate::select::containers::Error;
+        match error {
+            Error::Filter(message) => Failure::bad(message),
+            Error::Absent(name) => Failure::absent(format!("No such container: {name}")),
+        }
+    }
+}
+
 impl From<tokio::task::JoinError> for Failure {
     fn from(_: tokio::task::JoinError) -> Failure {
         Failure::new(

@@ -8,6 +8,7 @@ pub(crate) mod create;
 pub(crate) mod endpoint;
 pub(crate) mod host;
 pub mod image;
+pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod mount;

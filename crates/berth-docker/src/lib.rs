@@ -13,6 +13,7 @@ mod answer;
 mod api;
 mod ask;
 mod auth;
+mod changes;
 mod error;
 mod execs;
 mod filter;
@@ -28,6 +29,7 @@ mod serve;
 mod version;
 
 pub use filter::{Filters, glob};
+pub use form::inspect::{Extra, inspect};
 pub use run::{Address, Error, Options, run};
 pub use serve::{Listener, Server};
 pub use version::{MAX, MIN, Version};
@@ -35,7 +37,9 @@ pub use version::{MAX, MIN, Version};
 use std::sync::Arc;
 
 use berth_engine::Engine;
+use berth_engine::roster::Roster;
 
+use changes::Watched;
 use execs::Execs;
 use pending::Waiting;
 
@@ -49,6 +53,8 @@ pub struct Docker {
     pub(crate) waiting: Waiting,
     pub(crate) execs: Execs,
     pub(crate) environment: Environment,
+    pub(crate) roster: Roster,
+    pub(crate) changes: Watched,
 }
 
 impl Docker {
@@ -59,6 +65,8 @@ impl Docker {
             waiting: Waiting::default(),
             execs: Execs::default(),
             environment,
+            roster: Roster::default(),
+            changes: Watched::default(),
         }
     }
 }

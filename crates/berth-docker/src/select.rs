@@ -1,4 +1,6 @@
-//! Which images a list shows, by its filters.
+//! Which images, which containers a list shows, by its filters.
+
+pub mod containers;
 
 use berth_engine::Engine;
 use berth_engine::image::{self, Entry, Listed};

@@ -44,6 +44,10 @@ pub fn log_out(credentials: &Credentials, server: &Server) -> Result<bool, Error
     credentials.erase(server)
 }
 
-fn prove(config: Config, server: &Server, login: Login) -> Result<Login, Error> {
+/// Proves a login to the registry, and keeps nothing; gives what a client is to keep.
+///
+/// # Errors
+/// The registry refuses it or is not there.
+pub fn prove(config: Config, server: &Server, login: Login) -> Result<Login, Error> {
     berth_registry::runtime()?.block_on(Client::new(config).prove(server, login))
 }

@@ -45,8 +45,8 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text, for sending it.
-    pub(crate) fn expose(&self) -> &str {
+    /// The text, for sending it to whom it belongs.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -1,13 +1,15 @@
 //! Containers.
 
 pub(crate) mod attach;
+pub(crate) mod changes;
 pub(crate) mod create;
-mod filter;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod pause;
+pub(crate) mod prune;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod resize;

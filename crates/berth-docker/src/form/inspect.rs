@@ -110,6 +110,15 @@ struct Former {
     mac_address: String,
 }
 
+/// All that is known of a container, as the command's `inspect` prints it: the last form that has all of Docker's fields.
+pub fn inspect<'a>(
+    container: &'a Container,
+    layout: &Layout,
+    extra: Extra,
+) -> impl Serialize + use<'a> {
+    Document::of(container, layout, extra, Version(1, 51))
+}
+
 /// The version from which the default bridge's endpoint is told once.
 const ONCE: Version = Version(1, 52);
 

@@ -35,6 +35,11 @@ impl Sink {
         self.0.is_closed()
     }
 
+    /// Until the client is gone.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// Sends from async code.
     ///
     /// # Errors

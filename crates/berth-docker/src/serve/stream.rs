@@ -19,6 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use super::sink::Sink;
+use super::websocket;
 
 /// Bytes that are read of a client at once.
 const READ_BYTES: usize = 32 << 10;
@@ -43,6 +44,7 @@ pub(crate) fn frame(output: Output, bytes: &[u8]) -> Bytes {
 pub(crate) enum Input {
     Connection(ReadHalf<TokioIo<Upgraded>>),
     Body(Incoming),
+    Websocket(websocket::Reader),
     /// Nothing comes.
     Ended,
 }
@@ -66,6 +68,7 @@ impl Input {
                     },
                     Err(_) => return None,
                 },
+                Input::Websocket(reader) => return reader.next().await,
                 Input::Ended => return None,
             }
         }
@@ -76,6 +79,7 @@ impl Input {
 pub(crate) enum Back {
     Connection(WriteHalf<TokioIo<Upgraded>>),
     Body(Sink),
+    Websocket(websocket::Writer),
 }
 
 impl Back {
@@ -87,14 +91,19 @@ impl Back {
         match self {
             Back::Connection(half) => half.write_all(&bytes).await,
             Back::Body(sink) => sink.send(bytes).await,
+            Back::Websocket(writer) => writer.send(&bytes).await,
         }
     }
 
     /// Ends our direction.
     pub(crate) async fn end(self) {
-        if let Back::Connection(mut half) = self {
-            // A client that is gone needs no end.
-            _ = half.shutdown().await;
+        match self {
+            Back::Connection(mut half) => {
+                // A client that is gone needs no end.
+                _ = half.shutdown().await;
+            }
+            Back::Body(_) => {}
+            Back::Websocket(writer) => writer.end().await,
         }
     }
 }

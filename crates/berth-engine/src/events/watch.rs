@@ -1,6 +1,6 @@
 //! Waiting for more events.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,5 +70,11 @@ impl EventWatch {
 impl AsFd for EventWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.notify.as_fd()
+    }
+}
+
+impl AsRawFd for EventWatch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.notify.as_raw_fd()
     }
 }

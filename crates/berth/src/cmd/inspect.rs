@@ -98,11 +98,9 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>, size: bool) -> Result<V
         match engine.find(name) {
             Ok(id) => {
                 let container = engine.inspect(&id)?;
-                let shown = view::inspect::container(&container, engine.layout());
-                return Ok(match size {
-                    true => with_sizes(shown, engine, &container),
-                    false => shown,
-                });
+                let sizes = size.then(|| sizes(engine, &container));
+                let layout = engine.layout();
+                return Ok(view::inspect::container(&container, layout, sizes));
             }
             Err(berth_engine::Error::NoContainer { .. }) if kind.is_none() => {}
             Err(error) => return Err(error.into()),
@@ -118,18 +116,10 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>, size: bool) -> Result<V
     }
 }
 
-/// Docker's two sizes, in bytes; measuring reads whole directories.
-fn with_sizes(shown: Value, engine: &Engine, container: &Container) -> Value {
+/// Bytes that it has written, and of its image; measuring reads whole directories.
+fn sizes(engine: &Engine, container: &Container) -> (u64, u64) {
     let own = engine.writable_bytes(&container.config.id);
-    let all = own.saturating_add(engine.image_bytes(container));
-    match shown {
-        Value::Struct(mut fields) => {
-            fields.push(("SizeRw".to_owned(), Value::Int(own.into())));
-            fields.push(("SizeRootFs".to_owned(), Value::Int(all.into())));
-            Value::Struct(fields)
-        }
-        other => other,
-    }
+    (own, engine.image_bytes(container))
 }
 
 /// Show all that is known of images

@@ -13,6 +13,7 @@
 mod exec;
 mod funcs;
 mod lex;
+mod of;
 mod parse;
 mod printf;
 pub mod value;

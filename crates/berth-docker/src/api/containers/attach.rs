@@ -1,5 +1,7 @@
 //! `POST /containers/{id}/attach`: the container's streams over the connection.
 
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_engine::Engine;
@@ -30,54 +32,94 @@ pub(crate) fn content_type(tty: bool, version: Version) -> &'static str {
 }
 
 pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
-    let wants = Wants {
-        stdin: ask.query.is_on("stdin"),
-        stdout: ask.query.is_on("stdout"),
-        stderr: ask.query.is_on("stderr"),
-    };
-    let (with_logs, with_stream) = (ask.query.is_on("logs"), ask.query.is_on("stream"));
-    let keys = detach_keys(&ask)?;
-    let name = name.to_owned();
-    let docker = ask.docker.clone();
-    let found = ask.work(move |engine| look(engine, &name)).await?;
-    let (config, status) = found;
-    // Now, not once the answer is out: the client starts the container as soon as it has it.
-    let stream = match with_stream {
-        true => Some(connect(&docker, &config.id, &status, wants)?),
-        false => None,
-    };
-    let peer = ask.peer.clone();
-    let kind = content_type(config.process.tty, ask.version);
+    let prepared = Prepared::of(&ask, name).await?;
+    let kind = content_type(prepared.config.process.tty, ask.version);
     let (answer, directions) = ask.hijack(kind);
-    tokio::spawn(async move {
+    tokio::spawn(prepared.run(directions, true));
+    Ok(answer)
+}
+
+/// `GET /containers/{id}/attach/ws`: a websocket's messages have no room for which output they are of.
+pub(crate) async fn answer_websocket(ask: Ask, name: &str) -> Result<Answer, Failure> {
+    let prepared = Prepared::of(&ask, name).await?;
+    let (answer, directions) = ask.websocket()?;
+    tokio::spawn(prepared.run(directions, false));
+    Ok(answer)
+}
+
+/// What is known before the client has its answer.
+struct Prepared {
+    docker: Arc<Docker>,
+    config: ContainerConfig,
+    wants: Wants,
+    with_logs: bool,
+    stream: Option<Streams>,
+    keys: DetachKeys,
+    peer: Arc<OwnedFd>,
+}
+
+impl Prepared {
+    async fn of(ask: &Ask, name: &str) -> Result<Prepared, Failure> {
+        let wants = Wants {
+            stdin: ask.query.is_on("stdin"),
+            stdout: ask.query.is_on("stdout"),
+            stderr: ask.query.is_on("stderr"),
+        };
+        let (with_logs, with_stream) = (ask.query.is_on("logs"), ask.query.is_on("stream"));
+        let keys = detach_keys(ask)?;
+        let name = name.to_owned();
+        let (config, status) = ask.work(move |engine| look(engine, &name)).await?;
+        // Now, not once the answer is out: the client starts the container as soon as it has it.
+        let stream = match with_stream {
+            true => Some(connect(&ask.docker, &config.id, &status, wants)?),
+            false => None,
+        };
+        Ok(Prepared {
+            docker: ask.docker.clone(),
+            config,
+            wants,
+            with_logs,
+            stream,
+            keys,
+            peer: ask.peer.clone(),
+        })
+    }
+
+    /// `framed`: it is told which output bytes are of, unless a terminal makes one of both.
+    async fn run(self, directions: impl Future<Output = Option<(Input, Back)>>, framed: bool) {
         let Some((input, mut back)) = directions.await else {
             return;
         };
-        if with_logs && replay(&docker, &config, wants, &mut back).await.is_err() {
+        let (docker, config, wants) = (self.docker, self.config, self.wants);
+        let tty = config.process.tty;
+        let framed = framed && !tty;
+        if self.with_logs
+            && replay(&docker, &config, wants, framed, &mut back)
+                .await
+                .is_err()
+        {
             return;
         }
-        let attached = match stream {
+        let attached = match self.stream {
             Some(stream) => stream.wait(&docker, &config.id, wants).await,
             None => None,
         };
         let Some(attached) = attached else {
             return back.end().await;
         };
-        let tty = config.process.tty;
         let session = Session {
             stream: attached.stream,
             input: if wants.stdin { input } else { Input::Ended },
             back,
-            framed: !tty,
-            keys: if tty { keys } else { DetachKeys::none() },
+            framed,
+            keys: if tty { self.keys } else { DetachKeys::none() },
             end_stdin: config.process.stdin_once && !tty,
-            peer,
+            peer: self.peer,
         };
         session
             .run(&docker.engine, &config.id, attached.foreground)
             .await;
-    });
-    Ok(answer)
+    }
 }
 
 /// The keys that detach, as the client says.
@@ -159,6 +201,7 @@ async fn replay(
     docker: &Docker,
     config: &ContainerConfig,
     wants: Wants,
+    framed: bool,
     back: &mut Back,
 ) -> std::io::Result<()> {
     let options = berth_engine::logs::Options {
@@ -166,7 +209,6 @@ async fn replay(
         stderr: wants.stderr,
         ..Default::default()
     };
-    let framed = !config.process.tty;
     let (engine, id) = (docker.engine.clone(), config.id.clone());
     let (sink, mut pieces) = sink::raw_channel();
     tokio::task::spawn_blocking(move || {

@@ -10,7 +10,10 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     }
     let (force, volumes) = (ask.query.is_on("force"), ask.query.is_on("v"));
     let name = name.to_owned();
-    ask.work(move |engine| engine.remove(&engine.find(&name)?, force, volumes))
-        .await?;
+    let removed = ask.work(move |engine| {
+        let id = engine.find(&name)?;
+        engine.remove(&id, force, volumes).map(|()| id)
+    });
+    ask.docker.execs.forget(&removed.await?);
     Ok(Answer::done())
 }

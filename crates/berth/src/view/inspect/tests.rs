@@ -1,12 +1,14 @@
 //! What users ask `inspect` for.
 
+use berth_model::Status;
+
 use super::*;
 use crate::ui::template::Template;
 use crate::view::container::tests::sample;
 
 fn render(text: &str, status: Status) -> String {
     let layout = Layout::new("/r".into(), "/x".into());
-    let value = container(&sample(status), &layout);
+    let value = container(&sample(status), &layout, None);
     Template::parse(text)
         .expect("a template")
         .render(&value)
@@ -31,7 +33,7 @@ fn what_dockers_users_ask_for() {
         ),
         (
             "{{index .Config.Labels \"a\"}} {{.Config.StopSignal}} {{.Config.Image}}",
-            "1 SIGTERM busybox",
+            "1  busybox",
         ),
         (
             "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
