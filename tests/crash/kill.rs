@@ -99,3 +99,32 @@ fn only_the_monitor() {
         });
     }
 }
+
+/// A copy that is killed leaves nothing mounted, and its container as it was: it starts, and takes the next copy.
+#[test]
+fn a_copy_at_any_millisecond() {
+    for make in Sandbox::both() {
+        let s = make().with_busybox();
+        s.file("big", vec![b'x'; 8 << 20]);
+        s.berth(&[
+            "create", "--name", "cc", "-v", "vol:/vol", "busybox", "sleep", "1000",
+        ])
+        .ok();
+        for round in 0..16 {
+            let place = format!("after {} ms", round * 3);
+            let line = [["cp", "big", "cc:/vol/big"], ["cp", "cc:/vol", "out"]][round % 2];
+            let mut child = s.spawn(&line);
+            std::thread::sleep(Duration::from_millis(round as u64 * 3));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            repaired(&s, &place);
+            if round == 8 {
+                s.berth(&["start", "cc"]).ok();
+            }
+        }
+        s.berth(&["exec", "cc", "true"]).ok();
+        s.berth(&["cp", "big", "cc:/vol/big"]).ok();
+        let size = s.berth(&["exec", "cc", "stat", "-c", "%s", "/vol/big"]);
+        assert_eq!(size.ok(), (8 << 20).to_string());
+    }
+}

@@ -291,3 +291,59 @@ fn rmi() {
         }
     });
 }
+
+/// The image's files are in a volume as a whole or not at all, wherever their copying ends.
+#[test]
+fn filling_a_volume() {
+    let s = Sandbox::root().with_busybox();
+    let inside = s.berth(&["run", "--rm", "busybox", "ls", "-A", "/bin"]);
+    let whole = inside.ok().lines().count();
+    let prepare = |s: &Sandbox| {
+        remove_all(s);
+        s.berth(&["volume", "rm", "-f", "vol"]).ok();
+        s.berth(&["volume", "create", "vol"]).ok();
+    };
+    let data = s.state().join("volumes/vol/_data");
+    let line = [
+        "create", "--name", "cc", "-v", "vol:/bin", "busybox", "true",
+    ];
+    sweep(&s, &line, prepare, |s, end| {
+        let found = fs::read_dir(&data).unwrap().count();
+        assert!(
+            found == 0 || found == whole,
+            "{}: {found} of {whole} files",
+            end.place
+        );
+        if containers(s).is_empty() {
+            s.berth(&line).ok();
+        }
+        s.berth(&["start", "-a", "cc"]).ok();
+        assert_eq!(fs::read_dir(&data).unwrap().count(), whole, "{}", end.place);
+    });
+    s.berth(&["rm", "-f", "cc"]).ok();
+    s.berth(&["volume", "rm", "vol"]).ok();
+}
+
+/// A volume is made, and removed, whole.
+#[test]
+fn volume_create_and_rm() {
+    let s = Sandbox::root().with_busybox();
+    let there = |s: &Sandbox| s.berth(&["volume", "ls", "-q"]).ok() == "vol";
+    let none = |s: &Sandbox| drop(s.berth(&["volume", "rm", "-f", "vol"]).ok().to_owned());
+    sweep(
+        &s,
+        &["volume", "create", "--label", "a=1", "vol"],
+        none,
+        |s, end| {
+            assert!(end.killed || there(s), "{}", end.place);
+            if there(s) {
+                let label = s.berth(&["volume", "inspect", "-f", "{{.Labels.a}}", "vol"]);
+                assert_eq!(label.ok(), "1", "{}", end.place);
+            }
+        },
+    );
+    let one = |s: &Sandbox| drop(s.berth(&["volume", "create", "vol"]).ok().to_owned());
+    sweep(&s, &["volume", "rm", "vol"], one, |s, end| {
+        assert!(end.killed || !there(s), "{}", end.place);
+    });
+}

@@ -10,7 +10,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use berth_oci::spec::{Mount, Spec};
 use berth_sys::mount::{self as sys_mount, Change, Propagation, attr};
