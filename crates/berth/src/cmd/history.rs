@@ -1,5 +1,6 @@
 //! `berth history`.
 
+use berth_docker::form;
 use berth_oci::Platform;
 use jiff::Timestamp;
 
@@ -39,13 +40,7 @@ impl Verb for History {
             truncate: !self.no_trunc,
             human: self.human,
         };
-        let lines = image::history(
-            details.image.id(),
-            &details.image.config,
-            &details.layer_sizes,
-            Timestamp::now(),
-            options,
-        );
+        let lines = image::history(&form::image::history(&details), Timestamp::now(), options);
         super::print(&image::HISTORY.print(self.format.as_deref(), self.quiet, &lines)?)?;
         Ok(0)
     }

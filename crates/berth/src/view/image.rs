@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use berth_docker::form::image::Step;
 use berth_engine::image::{Details, Row};
 use berth_oci::Digest;
 use berth_oci::image::{Healthcheck, ImageConfig};
@@ -49,6 +50,9 @@ pub const HISTORY: Listing<'_> = Listing {
 /// Longest shown instruction of a `history` line, in characters.
 const CREATED_BY_MAX: usize = 45;
 
+/// Shown digits of an id.
+const ID_DIGITS: usize = 12;
+
 /// When it was made; empty: unknown.
 pub fn created(image: &Row) -> &str {
     image.config.created.as_deref().unwrap_or("")
@@ -83,62 +87,41 @@ fn short(digest: &Digest, truncate: bool) -> String {
     }
 }
 
-/// The lines of `history`, the latest first. `layer_sizes`: bytes of each layer, lowest first.
-pub fn history(
-    id: &Digest,
-    config: &ImageConfig,
-    layer_sizes: &[u64],
-    now: Timestamp,
-    options: HistoryOptions,
-) -> Vec<Value> {
-    let mut sizes = layer_sizes.iter();
-    let mut lines: Vec<Value> = Vec::new();
-    for (index, step) in config.history.iter().enumerate() {
-        let size = if step.empty_layer {
-            0
-        } else {
-            sizes.next().copied().unwrap_or(0)
-        };
-        let created = step.created.as_deref().unwrap_or("");
-        let last = index + 1 == config.history.len();
-        let by = step.created_by.replace('\t', " ");
-        let by = if options.truncate {
-            table::ellipsis(&by, CREATED_BY_MAX)
-        } else {
-            by
-        };
-        let created_at = if options.human {
-            human::ago(created, now)
-        } else {
-            created.to_owned()
-        };
-        lines.push(Value::fields([
-            ("Comment", rows::cell(&step.comment)),
-            ("CreatedAt", rows::cell(created)),
-            ("CreatedBy", rows::cell(&by)),
-            ("CreatedSince", rows::cell(&created_at)),
-            (
-                "ID",
-                if last {
-                    short(id, options.truncate)
-                } else {
-                    "<missing>".into()
-                }
-                .into(),
-            ),
-            (
-                "Size",
-                if options.human {
-                    human::image_size(size)
-                } else {
-                    size.to_string()
-                }
-                .into(),
-            ),
-        ]));
-    }
-    lines.reverse();
-    lines
+/// The lines of `history`, the latest first.
+pub fn history(steps: &[Step], now: Timestamp, options: HistoryOptions) -> Vec<Value> {
+    steps.iter().map(|step| line(step, now, options)).collect()
+}
+
+fn line(step: &Step, now: Timestamp, options: HistoryOptions) -> Value {
+    // What is unknown is 0.
+    let created = Timestamp::from_second(step.created).ok();
+    let created = created.filter(|time| *time != Timestamp::UNIX_EPOCH);
+    let created = created.map_or_else(String::new, |time| time.to_string());
+    let by = step.created_by.replace('\t', " ");
+    let by = match options.truncate {
+        true => table::ellipsis(&by, CREATED_BY_MAX),
+        false => by,
+    };
+    let since = match options.human {
+        true => human::ago(&created, now),
+        false => created.clone(),
+    };
+    let id = match step.id.strip_prefix("sha256:") {
+        Some(hex) if options.truncate => hex.chars().take(ID_DIGITS).collect(),
+        _ => step.id.clone(),
+    };
+    let size = match options.human {
+        true => human::image_size(u64::try_from(step.size).unwrap_or(0)),
+        false => step.size.to_string(),
+    };
+    Value::fields([
+        ("Comment", rows::cell(&step.comment)),
+        ("CreatedAt", created.into()),
+        ("CreatedBy", rows::cell(&by)),
+        ("CreatedSince", since.into()),
+        ("ID", id.into()),
+        ("Size", size.into()),
+    ])
 }
 
 /// How `history` shows things.

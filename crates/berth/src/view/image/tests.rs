@@ -9,10 +9,6 @@ fn sample(reference: Option<&str>) -> Row {
         "created": "2024-01-01T00:00:00Z", "architecture": "amd64", "os": "linux",
         "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"], "Labels": {"a": "1"}},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", "3".repeat(64))]},
-        "history": [
-            {"created": "2024-01-01T00:00:00Z", "created_by": "ADD\trootfs.tar / # a long instruction that is cut off here", "comment": ""},
-            {"created": "2024-01-01T00:00:00Z", "created_by": "CMD [\"sh\"]\u{1b}[2J", "empty_layer": true},
-        ],
     });
     Row {
         reference: reference.map(|text| Reference::parse(text).expect("a reference")),
@@ -52,17 +48,28 @@ fn the_table_is_dockers() {
 
 #[test]
 fn history_tells_the_latest_first() {
-    let image = sample(Some("busybox"));
-    let lines = history(
-        &image.id,
-        &image.config,
-        &[4_261_550],
-        now(),
-        HistoryOptions {
-            truncate: true,
-            human: true,
-        },
-    );
+    let step = |id: &str, created_by: &str, size| Step {
+        comment: String::new(),
+        created: 1_704_067_200,
+        created_by: created_by.to_owned(),
+        id: id.to_owned(),
+        size,
+        tags: None,
+    };
+    let latest = format!("sha256:{}", "ab".repeat(32));
+    let steps = [
+        step(&latest, "CMD [\"sh\"]\u{1b}[2J", 0),
+        step(
+            "<missing>",
+            "ADD\trootfs.tar / # a long instruction that is cut off here",
+            4_261_550,
+        ),
+    ];
+    let options = HistoryOptions {
+        truncate: true,
+        human: true,
+    };
+    let lines = history(&steps, now(), options);
     assert_eq!(
         HISTORY
             .print(
