@@ -40,6 +40,8 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) snapshots: Snapshots,
     pub(crate) trash: Trash,
+    pub(crate) waits: crate::wait::Waits,
+    pub(crate) children: crate::children::Children,
 }
 
 impl Engine {
@@ -84,6 +86,8 @@ impl Engine {
             store,
             snapshots,
             trash,
+            waits: crate::wait::Waits::default(),
+            children: crate::children::Children::default(),
         })
     }
 

@@ -82,6 +82,47 @@ impl Engine {
         Ok(findings.problems)
     }
 
+    /// What a daemon does at its start: all that was left of making, running and removing containers is finished or
+    /// undone. Containers that run are not touched.
+    ///
+    /// # Errors
+    /// When a repair fails.
+    pub fn reconcile(&self) -> Result<Vec<Problem>, Error> {
+        let mut findings = Findings {
+            problems: Vec::new(),
+            repair: true,
+        };
+        self.check_staged(&mut findings)?;
+        self.check_containers(&mut findings)?;
+        self.check_names(&mut findings)?;
+        self.check_tasks(&mut findings)?;
+        self.empty_trash()?;
+        Ok(findings.problems)
+    }
+
+    /// Finishes what nobody finishes any more: containers whose monitor or reaper was killed. Cheap where there is
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// When a repair fails.
+    pub fn reconcile_ends(&self) -> Result<(), Error> {
+        self.collect_children();
+        let mut findings = Findings {
+            problems: Vec::new(),
+            repair: true,
+        };
+        for name in read_names(self.layout.tasks())? {
+            let Ok(id) = ContainerId::parse(&name) else {
+                continue;
+            };
+            let unseen = self.has_untold_end(&id) && !self.monitor_alive(&id);
+            if unseen || self.is_forgotten(&id) {
+                self.check_container(&id, &mut findings)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is in a directory and stays there when those who were making or removing something are done: what
     /// they held has its record by then, or is gone. What came later is not looked at.
     fn still_there(&self, dir: PathBuf) -> Result<Vec<String>, Error> {
@@ -114,62 +155,67 @@ impl Engine {
 
     fn check_containers(&self, findings: &mut Findings) -> Result<(), Error> {
         for id in self.ids()? {
-            // A start in progress would look like a loss.
-            let lock = match self.lock(&id) {
-                Err(Error::NoContainer { .. }) => continue,
-                lock => lock?,
-            };
-            let short = id.short();
-            let config = match self.config(&id) {
-                Ok(config) => config,
-                Err(Error::NoContainer { .. } | Error::Damaged { .. }) => {
-                    findings.found(
-                        format!("the container {short} has no readable record"),
-                        || self.forget(&id, None, false),
-                    )?;
-                    continue;
-                }
-                Err(other) => return Err(other),
-            };
-            let status = self.status(&id)?;
-            let wrong = match status {
-                Status::Orphaned => Some("runs without a monitor"),
-                Status::Lost => Some("should run and does not"),
-                Status::Exited(_) if config.auto_remove => Some("has ended and was to be removed"),
-                Status::Restarting(_) if self.is_forgotten(&id) => {
-                    Some("waits for its next start, and nobody starts it")
-                }
-                Status::Exited(_) | Status::Restarting(_) | Status::Created
-                    if self.holds_cgroups(&id) =>
-                {
-                    Some("has ended and still has cgroups")
-                }
-                Status::Exited(_) | Status::Restarting(_) if self.has_untold_end(&id) => {
-                    Some("has ended and nobody has told it")
-                }
-                _ => None,
-            };
-            if !self.all_names()?.iter().any(|(_, holder)| *holder == id) {
-                findings.found(format!("the container {short} has no name"), || {
-                    let taken = self.reserve_name(&config.name, &id);
-                    taken.or_else(|_| self.reserve_name(&crate::moniker::make(&id), &id))
-                })?;
+            self.check_container(&id, findings)?;
+        }
+        Ok(())
+    }
+
+    fn check_container(&self, id: &ContainerId, findings: &mut Findings) -> Result<(), Error> {
+        // A start in progress would look like a loss.
+        let lock = match self.lock(id) {
+            Err(Error::NoContainer { .. }) => return Ok(()),
+            lock => lock?,
+        };
+        let short = id.short();
+        let config = match self.config(id) {
+            Ok(config) => config,
+            Err(Error::NoContainer { .. } | Error::Damaged { .. }) => {
+                findings.found(
+                    format!("the container {short} has no readable record"),
+                    || self.forget(id, None, false),
+                )?;
+                return Ok(());
             }
-            if let Some(wrong) = wrong {
-                findings.found(format!("the container {short} {wrong}"), || {
-                    match status {
-                        Status::Orphaned => self.recover(&id)?,
-                        Status::Lost => self.record_loss(&id)?,
-                        _ => {}
-                    }
-                    drop(lock);
-                    self.reap(&id)?;
-                    if self.is_forgotten(&id) {
-                        self.start_reaper(&id)?;
-                    }
-                    Ok(())
-                })?;
+            Err(other) => return Err(other),
+        };
+        let status = self.status(id)?;
+        let wrong = match status {
+            Status::Orphaned => Some("runs without a monitor"),
+            Status::Lost => Some("should run and does not"),
+            Status::Exited(_) if config.auto_remove => Some("has ended and was to be removed"),
+            Status::Restarting(_) if self.is_forgotten(id) => {
+                Some("waits for its next start, and nobody starts it")
             }
+            Status::Exited(_) | Status::Restarting(_) | Status::Created
+                if self.holds_cgroups(id) =>
+            {
+                Some("has ended and still has cgroups")
+            }
+            Status::Exited(_) | Status::Restarting(_) if self.has_untold_end(id) => {
+                Some("has ended and nobody has told it")
+            }
+            _ => None,
+        };
+        if self.current_name(&config)?.is_empty() {
+            findings.found(format!("the container {short} has no name"), || {
+                let taken = self.reserve_name(&config.name, id);
+                taken.or_else(|_| self.reserve_name(&crate::moniker::make(id), id))
+            })?;
+        }
+        if let Some(wrong) = wrong {
+            findings.found(format!("the container {short} {wrong}"), || {
+                match status {
+                    Status::Orphaned => self.recover(id)?,
+                    Status::Lost => self.record_loss(id)?,
+                    _ => {}
+                }
+                drop(lock);
+                self.reap(id)?;
+                if self.is_forgotten(id) {
+                    self.start_reaper(id)?;
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }

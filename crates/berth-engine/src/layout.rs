@@ -5,7 +5,7 @@
 //! ├── oci-layout index.json blobs/ ingest/    └── tasks/<id>/
 //! │   leases/          (berth-store)              ├── bundle/config.json   the OCI spec
 //! ├── snapshots/       (berth-snapshot)           ├── hosts hostname resolv.conf
-//! ├── volumes/<name>/_data                        ├── task.json pid.json backoff.json
+//! ├── volumes/<name>/_data                        ├── task.json pid.json backoff.json health.json
 //! ├── names/<name>  →  <id>                       └── shim.lock shim.sock
 //! ├── trash/
 //! ├── events/{log, log.1}
@@ -144,6 +144,11 @@ impl Layout {
     /// Held while shim or monitor live.
     pub fn shim_lock(&self, id: &ContainerId) -> PathBuf {
         self.task(id).join("shim.lock")
+    }
+
+    /// What its probes found.
+    pub fn health(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("health.json")
     }
 
     /// Present while it waits for its next start.

@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod artifact;
 pub mod attach;
+mod children;
 pub mod clock;
 mod collect;
 pub mod create;
@@ -22,6 +23,7 @@ pub mod explain;
 pub mod export;
 mod frozen;
 pub mod fsck;
+pub mod health;
 mod host;
 pub mod image;
 pub mod info;
@@ -54,6 +56,7 @@ pub mod update;
 pub mod usage;
 pub mod user;
 pub mod volumes;
+pub mod wait;
 
 pub use engine::{Engine, Options};
 pub use error::Error;

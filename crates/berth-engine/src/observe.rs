@@ -2,12 +2,14 @@
 
 use berth_fs::{Lock, LockMode};
 use berth_model::config::RestartKind;
+use berth_model::health::Health;
 use berth_model::restart::Restarts;
 use berth_model::status::{self, Facts};
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
 use rustix::io::Errno;
 
+use crate::layout::Layout;
 use crate::{Engine, Error, exit, json};
 
 /// A container as it is now.
@@ -23,6 +25,8 @@ pub struct Container {
     pub pid: Option<Pid>,
     /// Its restarts since a user has started it.
     pub restarts: Restarts,
+    /// What is known of its health; `None`: nobody asks, or it was never started.
+    pub health: Option<Health>,
 }
 
 impl Engine {
@@ -43,7 +47,12 @@ impl Engine {
             RestartKind::No => Restarts::default(),
             _ => self.restarts(id)?,
         };
+        let health = match pid {
+            Some(_) => self.health(&config)?,
+            None => None,
+        };
         Ok(Container {
+            health,
             config,
             restarts,
             name,
@@ -128,9 +137,22 @@ impl Engine {
 
     /// Whether a shim or monitor holds its lock. Looking never makes the file.
     pub(crate) fn monitor_alive(&self, id: &ContainerId) -> bool {
-        let path = self.layout.shim_lock(id);
-        path.exists() && matches!(Lock::try_file(&path, LockMode::Shared), Ok(None))
+        monitor_alive(&self.layout, id)
     }
+}
+
+fn monitor_alive(layout: &Layout, id: &ContainerId) -> bool {
+    let path = layout.shim_lock(id);
+    path.exists() && matches!(Lock::try_file(&path, LockMode::Shared), Ok(None))
+}
+
+/// Whether it has run in this boot, and neither runs nor has anybody who could record its end.
+pub(crate) fn is_lost(layout: &Layout, id: &ContainerId) -> bool {
+    let ended = |pid: &Pid| !is_alive(pid);
+    // The lock first, as above.
+    !monitor_alive(layout, id)
+        && json::read::<Pid>(&layout.pid(id)).is_ok_and(|pid| pid.as_ref().is_some_and(ended))
+        && !layout.exit(id).exists()
 }
 
 /// Whether that very process lives (a zombie does not).

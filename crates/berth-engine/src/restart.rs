@@ -156,7 +156,7 @@ impl Engine {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map(drop)
+            .map(|child| self.keep_child(child))
             .map_err(helper)
     }
 

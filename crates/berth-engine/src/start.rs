@@ -122,8 +122,9 @@ impl Engine {
         for dir in [&task, &self.layout.bundle(id)] {
             berth_fs::ensure_dir(dir, 0o700).map_err(files("make the task"))?;
         }
-        berth_fs::remove_file(&self.layout.pid(id), Durability::Volatile)
-            .map_err(files("clear the task"))?;
+        for last in [self.layout.pid(id), self.layout.health(id)] {
+            berth_fs::remove_file(&last, Durability::Volatile).map_err(files("clear the task"))?;
+        }
         let rootfs = self
             .snapshots
             .container_mount(&chain(config)?, &self.layout.container(id))
@@ -243,8 +244,10 @@ impl Engine {
             .map_err(helper)?;
         let last = text.lines().next_back().unwrap_or_default();
         let report = serde_json::from_str(last);
-        if !matches!(report, Ok(ShimReport::Started(_))) {
-            let mut child = child;
+        let mut child = child;
+        if matches!(report, Ok(ShimReport::Started(_))) {
+            self.keep_child(child);
+        } else {
             // It failed and is about to end: no zombie stays with us.
             let _ = child.wait();
         }

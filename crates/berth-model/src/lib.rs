@@ -6,6 +6,7 @@ pub mod config;
 pub mod elapsed;
 pub mod error;
 pub mod event;
+pub mod health;
 pub mod id;
 pub mod restart;
 pub mod signal;

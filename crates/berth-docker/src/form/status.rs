@@ -3,6 +3,7 @@
 use berth_engine::Container;
 use berth_model::Status;
 use berth_model::elapsed;
+use berth_model::health::Health;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub(crate) struct State<'a> {
     error: &'a str,
     started_at: &'a str,
     finished_at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<&'a Health>,
 }
 
 impl<'a> State<'a> {
@@ -54,6 +57,7 @@ impl<'a> State<'a> {
             error,
             started_at: pid.map_or(NEVER, |pid| &pid.started_at),
             finished_at,
+            health: container.health.as_ref(),
         }
     }
 }
@@ -70,7 +74,10 @@ pub(crate) fn text(container: &Container, now: Timestamp) -> String {
     };
     match &container.status {
         Status::Created | Status::Starting => "Created".to_owned(),
-        Status::Running | Status::Exiting | Status::Orphaned => up(),
+        Status::Running | Status::Exiting | Status::Orphaned => {
+            let health = container.health.as_ref();
+            up() + health.map_or("", |health| health.status.in_list())
+        }
         Status::Paused => format!("{} (Paused)", up()),
         Status::Exited(exit) => format!("Exited ({}) {} ago", exit.code, since(&exit.finished_at)),
         Status::Restarting(exit) => format!(

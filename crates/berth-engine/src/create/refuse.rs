@@ -16,10 +16,6 @@ pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
             request.networking != NetworkConfig::default(),
             "ports and other options of the network",
         ),
-        (
-            request.health.as_ref().is_some_and(|health| health.is_on()),
-            "a health check",
-        ),
     ];
     match wishes.into_iter().find(|(asked, _)| *asked) {
         None => Ok(()),

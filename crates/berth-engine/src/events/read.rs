@@ -41,7 +41,7 @@ impl EventReader {
         }
     }
 
-    pub(super) fn from_now(dir: &Path) -> EventReader {
+    pub(crate) fn from_now(dir: &Path) -> EventReader {
         let end = open(&dir.join(LOG)).ok().flatten().and_then(|file| {
             let length = rustix::fs::fstat(&file).ok()?.st_size as u64;
             let offset = last_line_end(file.as_fd(), length).ok()?;

@@ -19,7 +19,7 @@ pub struct EventWatch {
 }
 
 impl EventWatch {
-    pub(super) fn new(dir: &Path) -> Result<EventWatch, Error> {
+    pub(crate) fn new(dir: &Path) -> Result<EventWatch, Error> {
         let failed = |source: Errno| Error::Io {
             action: "watch",
             path: dir.to_owned(),

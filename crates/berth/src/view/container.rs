@@ -162,7 +162,10 @@ pub fn status(container: &Container, now: Timestamp) -> String {
     };
     match &container.status {
         Status::Created | Status::Starting => "Created".into(),
-        Status::Running | Status::Exiting => up(),
+        Status::Running | Status::Exiting => {
+            let health = container.health.as_ref();
+            up() + health.map_or("", |health| health.status.in_list())
+        }
         Status::Orphaned => format!("{} (orphaned)", up()),
         Status::Paused => format!("{} (Paused)", up()),
         Status::Exited(exit) => {

@@ -46,6 +46,8 @@ pub(crate) fn sample(status: Status) -> Container {
         status,
         restarts: Default::default(),
         pid: Some(pid),
+        restarts: Default::default(),
+        health: None,
     }
 }
 

@@ -1,0 +1,304 @@
+//! Health: running one probe in a container, and keeping the results. When is the daemon's affair.
+//!
+//! Nothing here waits: a probe has two descriptors to poll and is looked at again when one of them is ready, or its time
+//! is up. So one thread serves the probes of a thousand containers.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use berth_fs::Durability;
+use berth_model::config::HealthConfig;
+use berth_model::health::{Health, Probe};
+use berth_model::{ContainerConfig, ContainerId};
+use jiff::Timestamp;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::exec::{ExecRequest, PreparedExec};
+use crate::{Engine, Error, json};
+
+/// What is kept of a probe's output, in bytes.
+const OUTPUT: usize = 4096;
+/// More processes than a probe has; a fork bomb's ends with the container's limit.
+const PROCESSES: usize = 4096;
+
+impl Engine {
+    /// What is known of a container's health; `None`: nobody asks.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn health(&self, config: &ContainerConfig) -> Result<Option<Health>, Error> {
+        match &config.health {
+            Some(health) if health.is_on() => Ok(Some(
+                json::read(&self.layout.health(&config.id))?.unwrap_or_default(),
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    /// Starts a probe.
+    ///
+    /// # Errors
+    /// As [`Engine::exec`]; [`Error::Invalid`] when there is nothing to run.
+    pub fn start_probe(&self, config: &ContainerConfig) -> Result<RunningProbe, Error> {
+        let id = &config.id;
+        let failed = |source| Error::Helper {
+            program: self.options.runtime.clone(),
+            source,
+        };
+        let health = config.health.clone().unwrap_or_default();
+        let request = ExecRequest {
+            command: command(config, &health)?,
+            ..ExecRequest::default()
+        };
+        let pid_file = self.layout.task(id).join("probe.pid");
+        let _ = std::fs::remove_file(&pid_file);
+        let run = self.running(id, "probe")?.start_time;
+        let mut prepared = self.prepare_exec(id, &request, None, Some(&pid_file))?;
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+            .map_err(|error| failed(error.into()))?;
+        // Each end of a pipe has its own flags: the probe's blocks.
+        rustix::io::ioctl_fionbio(&writer, false).map_err(|error| failed(error.into()))?;
+        let command = prepared.command();
+        let stderr = writer.try_clone().map_err(failed)?;
+        command.stdin(Stdio::null()).stdout(writer).stderr(stderr);
+        let child = command.spawn().map_err(failed)?;
+        // Its ends of the pipe stay with the child alone.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let ended = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())
+            .map_err(|error| failed(error.into()))?;
+        Ok(RunningProbe {
+            child,
+            ended,
+            output: reader.into(),
+            text: Vec::new(),
+            began: Timestamp::now(),
+            deadline: Instant::now() + health.timeout(),
+            timeout: health.timeout(),
+            pid_file,
+            run,
+            _prepared: prepared,
+        })
+    }
+
+    /// Keeps a result, unless the run that it is of has ended: what is known then. Tells a change.
+    ///
+    /// # Errors
+    /// [`Error::NoContainer`], [`Error::Files`].
+    pub fn take_probe(
+        &self,
+        config: &ContainerConfig,
+        probe: Probe,
+        run: u64,
+    ) -> Result<Option<(Health, bool)>, Error> {
+        let id = &config.id;
+        let _lock = self.lock(id)?;
+        let (Some(pid), Some(health)) = (self.pid(id)?, &config.health) else {
+            return Ok(None);
+        };
+        if pid.start_time != run {
+            return Ok(None);
+        }
+        let mut known: Health = json::read(&self.layout.health(id))?.unwrap_or_default();
+        let age = age(&pid.started_at, probe.start.parse().ok());
+        let changed = known.take(health, probe, age);
+        json::write(&self.layout.health(id), &known, Durability::Volatile)?;
+        if changed {
+            let action = format!("health_status: {}", known.status.word());
+            self.record(self.container_event(config, action));
+        }
+        Ok(Some((known, changed)))
+    }
+}
+
+/// How long after `started` a moment is (`None`: now).
+pub fn age(started: &str, moment: Option<Timestamp>) -> Duration {
+    let moment = moment.unwrap_or_else(Timestamp::now);
+    started
+        .parse::<Timestamp>()
+        .map_or(Duration::ZERO, |started| {
+            Duration::try_from(moment.duration_since(started)).unwrap_or_default()
+        })
+}
+
+fn command(config: &ContainerConfig, health: &HealthConfig) -> Result<Vec<String>, Error> {
+    let nothing = || Error::Invalid {
+        message: "the health check has nothing to run".to_owned(),
+        hint: Some("it begins with CMD or CMD-SHELL".to_owned()),
+    };
+    match health.test.split_first() {
+        Some((word, command)) if word == "CMD" && !command.is_empty() => Ok(command.to_vec()),
+        Some((word, [line, ..])) if word == "CMD-SHELL" => {
+            let mut command = config.process.shell.clone();
+            if command.is_empty() {
+                command = vec!["/bin/sh".to_owned(), "-c".to_owned()];
+            }
+            command.push(line.clone());
+            Ok(command)
+        }
+        _ => Err(nothing()),
+    }
+}
+
+/// A probe that runs. Dropping it ends its processes.
+pub struct RunningProbe {
+    child: Child,
+    ended: OwnedFd,
+    output: File,
+    text: Vec<u8>,
+    began: Timestamp,
+    deadline: Instant,
+    timeout: Duration,
+    pid_file: PathBuf,
+    run: u64,
+    _prepared: PreparedExec,
+}
+
+impl RunningProbe {
+    /// Ready when there is something to look at: its end, its output.
+    pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
+        [self.ended.as_fd(), self.output.as_fd()]
+    }
+
+    /// When it is to be looked at, at the latest.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Which run of the container it looks at.
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Takes its output; the result, once it has ended or its time is up. Never waits.
+    pub fn look(&mut self) -> Option<Probe> {
+        let ended = self.child.try_wait();
+        self.read();
+        let (exit_code, told) = match ended {
+            Ok(Some(status)) => (status.code().unwrap_or(-1), None),
+            Ok(None) if Instant::now() < self.deadline => return None,
+            Ok(None) => {
+                self.kill();
+                let limit = in_words(self.timeout);
+                (-1, Some(format!("Health check exceeded timeout ({limit})")))
+            }
+            Err(error) => (
+                -1,
+                Some(format!("cannot wait for the health check: {error}")),
+            ),
+        };
+        let mut output =
+            String::from_utf8_lossy(&self.text[..self.text.len().min(OUTPUT)]).into_owned();
+        if self.text.len() > OUTPUT {
+            output.push_str("...");
+        }
+        if let Some(told) = told {
+            output = match output.is_empty() {
+                true => told,
+                false => format!("{told}: {output}"),
+            };
+        }
+        Some(Probe {
+            start: crate::clock::format(self.began),
+            end: crate::clock::now(),
+            exit_code,
+            output,
+        })
+    }
+
+    fn read(&mut self) {
+        let mut piece = [0; OUTPUT];
+        // Bounded: what never stops to write is read again later, and its time is up some time.
+        for _ in 0..16 {
+            match self.output.read(&mut piece) {
+                Ok(length) if length > 0 => {
+                    let room = (OUTPUT + 1).saturating_sub(self.text.len());
+                    self.text.extend_from_slice(&piece[..length.min(room)]);
+                }
+                // Empty, or at its end.
+                _ => return,
+            }
+        }
+    }
+
+    /// Ends it with all that it started.
+    fn kill(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // While the runtime waits for it, its number is nobody else's.
+            if let Some(pid) = pid_in(&self.pid_file) {
+                for process in with_descendants(pid) {
+                    let _ = kill_process(process, Signal::KILL);
+                }
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for RunningProbe {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_file(&self.pid_file);
+    }
+}
+
+fn pid_in(path: &Path) -> Option<Pid> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Pid::from_raw(text.trim().parse().ok().filter(|pid| *pid > 1)?)
+}
+
+/// A process and those that it and they have started, parents first.
+fn with_descendants(first: Pid) -> Vec<Pid> {
+    let mut found = vec![first];
+    let mut at = 0;
+    while at < found.len() && found.len() < PROCESSES {
+        let pid = found[at].as_raw_pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        found.extend(
+            children
+                .split_whitespace()
+                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?)),
+        );
+        at += 1;
+    }
+    found
+}
+
+/// As Go writes a duration: `30s`, `1m30s`, `500ms`.
+fn in_words(time: Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+    match (seconds / 60, seconds % 60, millis) {
+        (0, 0, millis) => format!("{millis}ms"),
+        (0, seconds, 0) => format!("{seconds}s"),
+        (0, seconds, millis) => format!("{seconds}.{millis:03}s"),
+        (minutes, seconds, _) => format!("{minutes}m{seconds}s"),
+    }
+}
+
+/// Whether a container asks to be restarted when it is unhealthy.
+pub const RESTART_LABEL: &str = "berth.restart-unhealthy";
+
+impl Engine {
+    /// The containers that run and have a health check.
+    ///
+    /// # Errors
+    /// As [`Engine::inspect`].
+    pub fn with_health_checks(&self) -> Result<Vec<ContainerId>, Error> {
+        let mut found = Vec::new();
+        for id in self.ids()? {
+            if let Ok(config) = self.config(&id)
+                && config.health.as_ref().is_some_and(HealthConfig::is_on)
+                && self.status(&id).is_ok_and(|status| status.is_alive())
+            {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+}
