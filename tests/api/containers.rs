@@ -638,3 +638,152 @@ fn the_list_is_as_the_containers_are() {
         assert_eq!(state(), [""; 0]);
     }
 }
+
+#[test]
+fn limits_and_policy_are_changed() {
+    let api = Api::start();
+    api.run("web", "sleep 100");
+    let change = json!({"Memory": 33554432, "MemorySwap": 67108864, "PidsLimit": 20,
+        "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}});
+    let path = "/containers/web/update";
+    for version in ["/v1.41", ""] {
+        api.post_json(&format!("{version}{path}"), &change)
+            .expect(200);
+    }
+    let host = api.get("/containers/web/json").expect(200).json()["HostConfig"].clone();
+    for field in ["Memory", "MemorySwap", "PidsLimit", "RestartPolicy"] {
+        assert_eq!(host[field], change[field], "{field}");
+    }
+    for (wrong, words) in [
+        (json!({"Memory": 1}), "Minimum memory limit"),
+        (json!({"CpusetCpus": "a"}), "Invalid value"),
+        (
+            json!({"RestartPolicy": {"Name": "x"}}),
+            "invalid restart policy",
+        ),
+    ] {
+        let message = api.post_json(path, &wrong).expect(400).message();
+        assert!(message.contains(words), "{message}");
+    }
+    api.post_json("/containers/nobody/update", &change)
+        .expect(404);
+}
+
+#[test]
+fn what_is_used_is_counted() {
+    let api = Api::start();
+    let id = api.run("web", "while :; do :; done");
+    for version in ["/v1.41", ""] {
+        let path = format!("{version}/containers/web/stats?stream=0");
+        let stats = api.get(&path).expect(200).json();
+        let total = |of: &str| stats[of]["cpu_usage"]["total_usage"].as_u64().unwrap();
+        assert!(total("cpu_stats") > total("precpu_stats"), "{stats}");
+        assert!(
+            stats["cpu_stats"]["system_cpu_usage"].as_u64() > Some(0),
+            "{stats}"
+        );
+        assert!(stats["memory_stats"]["usage"].as_u64() > Some(0), "{stats}");
+        assert_eq!((&stats["name"], &stats["id"]), (&json!("/web"), &json!(id)));
+        assert!(
+            stats["pids_stats"]["current"].as_u64() >= Some(1),
+            "{stats}"
+        );
+    }
+    let once = api
+        .get("/containers/web/stats?stream=0&one-shot=1")
+        .expect(200)
+        .json();
+    assert_eq!(once["preread"], "0001-01-01T00:00:00Z");
+    let mut open = http::open(
+        api.daemon.socket(),
+        "GET",
+        "/containers/web/stats",
+        &[],
+        b"",
+    );
+    for _ in 0..2 {
+        let line = open.chunk().expect("a line");
+        let stats: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(stats["id"], id.as_str());
+    }
+    create(&api, "other", &json!({"Image": "busybox"}));
+    let none = api
+        .get("/containers/other/stats?stream=0")
+        .expect(200)
+        .json();
+    assert_eq!(none["read"], "0001-01-01T00:00:00Z");
+    api.get("/containers/nobody/stats").expect(404);
+    api.get("/containers/web/stats?one-shot=1").expect(400);
+}
+
+/// Source: RFC 4648.
+fn base64(text: &str) -> Vec<u8> {
+    let value = |byte| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let mut bits = 0_u32;
+    let mut out = Vec::new();
+    for (index, byte) in text.trim_end_matches('=').bytes().enumerate() {
+        bits = bits << 6 | u32::from(value(byte));
+        let filled = (index + 1) * 6 % 8;
+        if filled < 6 && index > 0 {
+            out.push((bits >> filled) as u8);
+        }
+    }
+    out
+}
+
+#[test]
+fn files_go_in_and_out() {
+    let api = Api::start();
+    api.run("web", "mkdir /d; echo one > /d/a; ln -s d /link; sleep 100");
+    let stat = |answer: &http::Answer| -> Value {
+        let header = answer.header("x-docker-container-path-stat").unwrap();
+        serde_json::from_slice(&base64(header)).unwrap()
+    };
+    let head = testkit::eventually("it is there", || {
+        let head = api.request("HEAD", "/containers/web/archive?path=/link", &[], b"");
+        (head.status == 200).then_some(head)
+    });
+    let told = stat(&head);
+    assert_eq!(
+        (&told["name"], &told["linkTarget"]),
+        (&json!("link"), &json!("/d"))
+    );
+    assert_eq!(told["mode"].as_u64().unwrap() & 1 << 27, 1 << 27, "{told}");
+    let archive = api.get("/containers/web/archive?path=/d").expect(200);
+    assert_eq!(archive.header("content-type"), Some("application/x-tar"));
+    assert_eq!(stat(&archive)["name"], "d");
+    let path = api.sandbox.file("d.tar", &archive.body);
+    let list = api
+        .sandbox
+        .shell(&format!("tar -xOf {} d/a", path.display()));
+    assert_eq!(list.ok(), "one");
+    let tar = [("Content-Type", "application/x-tar")];
+    let put = |path: &str| {
+        api.request(
+            "PUT",
+            &format!("/containers/web/archive?path={path}"),
+            &tar,
+            &archive.body,
+        )
+    };
+    put("/tmp").expect(200);
+    assert_eq!(api.berth(&["exec", "web", "cat", "/tmp/d/a"]).ok(), "one");
+    put("/nothing").expect(404);
+    put("").expect(400);
+    api.get("/containers/web/archive?path=/nothing").expect(404);
+    api.get("/containers/web/archive").expect(400);
+    api.get("/containers/nobody/archive?path=/").expect(404);
+    let nonsense = api.request(
+        "PUT",
+        "/containers/web/archive?path=/tmp",
+        &tar,
+        &[b'x'; 600],
+    );
+    assert!(matches!(nonsense.status, 400 | 500), "{}", nonsense.status);
+}

@@ -13,6 +13,7 @@ pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod mount;
 pub(crate) mod ports;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod summary;
 pub mod volume;

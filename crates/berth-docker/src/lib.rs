@@ -29,6 +29,7 @@ mod serve;
 mod version;
 
 pub use filter::{Filters, glob};
+pub use form::info::info;
 pub use form::inspect::{Extra, inspect};
 pub use run::{Address, Error, Options, run};
 pub use serve::{Listener, Server};

@@ -210,6 +210,11 @@ async fn on_containers(ask: Ask, method: &Method, path: &[&str]) -> Result<Answe
         ("POST", [id, "exec"]) => exec::create::answer(ask, id).await,
         ("GET", [id, "logs"]) => c::logs::answer(ask, id).await,
         ("GET", [id, "top"]) => c::top::answer(ask, id).await,
+        ("POST", [id, "update"]) => c::update::answer(ask, id).await,
+        ("GET", [id, "stats"]) => c::stats::answer(ask, id).await,
+        ("GET", [id, "archive"]) => c::archive::get(ask, id).await,
+        ("HEAD", [id, "archive"]) => c::archive::stat(ask, id).await,
+        ("PUT", [id, "archive"]) => c::archive::put(ask, id).await,
         ("DELETE", [id]) => c::remove::answer(ask, id).await,
         _ => Err(Failure::absent("page not found")),
     }

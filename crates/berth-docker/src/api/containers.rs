@@ -1,5 +1,6 @@
 //! Containers.
 
+pub(crate) mod archive;
 pub(crate) mod attach;
 pub(crate) mod changes;
 pub(crate) mod create;
@@ -16,9 +17,11 @@ pub(crate) mod resize;
 pub(crate) mod restart;
 mod session;
 pub(crate) mod start;
+pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod top;
 pub(crate) mod unpause;
+pub(crate) mod update;
 pub(crate) mod wait;
 
 use std::time::Duration;

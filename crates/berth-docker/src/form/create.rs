@@ -7,7 +7,7 @@ use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_engine::spec::ALL_CAPABILITIES;
 use berth_model::config::{
     LogConfig, MountConfig, MountKind, NamespaceConfig, NetworkConfig, NetworkMode, Port,
-    RestartPolicy, SeccompChoice, SecurityConfig,
+    RestartKind, RestartPolicy, SeccompChoice, SecurityConfig,
 };
 use serde::Deserialize;
 
@@ -400,28 +400,34 @@ fn security_option(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
 }
 
 fn restart(host: &HostConfig) -> Parsed<RestartPolicy> {
-    let asked = &host.restart_policy;
-    let kind = asked
-        .name
-        .parse()
-        .map_err(|_| format!("invalid restart policy '{}'", asked.name))?;
-    let retries = asked.maximum_retry_count;
-    if retries < 0 {
-        return Err("maximum retry count cannot be negative".to_owned());
+    let policy = host.restart_policy.meaning()?;
+    match host.auto_remove && policy.kind != RestartKind::No {
+        true => Err("can't create 'AutoRemove' container with restart policy".to_owned()),
+        false => Ok(policy),
     }
-    if retries > 0 && asked.name != "on-failure" {
-        return Err(format!(
-            "maximum retry count cannot be used with restart policy '{}'",
-            asked.name
-        ));
+}
+
+impl host::RestartPolicy {
+    /// In our words.
+    pub(crate) fn meaning(&self) -> Parsed<RestartPolicy> {
+        let kind: RestartKind = self
+            .name
+            .parse()
+            .map_err(|_| format!("invalid restart policy '{}'", self.name))?;
+        if self.maximum_retry_count < 0 {
+            return Err("maximum retry count cannot be negative".to_owned());
+        }
+        if self.maximum_retry_count > 0 && kind != RestartKind::OnFailure {
+            return Err(format!(
+                "maximum retry count cannot be used with restart policy '{}'",
+                self.name
+            ));
+        }
+        Ok(RestartPolicy {
+            kind,
+            max_retries: u32::try_from(self.maximum_retry_count).unwrap_or(u32::MAX),
+        })
     }
-    if host.auto_remove && !matches!(asked.name.as_str(), "" | "no") {
-        return Err("can't create 'AutoRemove' container with restart policy".to_owned());
-    }
-    Ok(RestartPolicy {
-        kind,
-        max_retries: u32::try_from(retries).unwrap_or(u32::MAX),
-    })
 }
 
 /// Docker's names of its own runtime mean the default here.

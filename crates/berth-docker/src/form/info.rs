@@ -135,6 +135,11 @@ struct Commit {
     expected: Option<&'static str>,
 }
 
+/// What the engine works with, as the command's `info` prints it.
+pub fn info<'a>(info: &'a Info, engine: &Engine) -> impl Serialize + use<'a> {
+    Document::of(info, engine, Version(1, 51))
+}
+
 impl<'a> Document<'a> {
     pub(crate) fn of(info: &'a Info, engine: &Engine, version: Version) -> Document<'a> {
         let options = engine.options();

@@ -1,15 +1,10 @@
 //! `berth info`.
 
-use std::collections::BTreeSet;
-
-use berth_model::Status;
-
 use crate::context;
 use crate::globals::{self, Globals};
 use crate::ui::human;
 use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
-use crate::view::DRIVER;
 
 /// Show what the engine works with
 #[derive(Debug, clap::Args)]
@@ -22,81 +17,36 @@ pub struct Info {
 impl Verb for Info {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let all = engine.list()?;
-        let count = |test: fn(&Status) -> bool| all.iter().filter(|one| test(&one.status)).count();
-        let images: BTreeSet<_> = engine.images()?.into_iter().map(|row| row.id).collect();
-        let rootless = globals::rootless();
-        let uname = rustix::system::uname();
-        let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
-        let memory = rustix::system::sysinfo();
-        let bytes = u64::from(memory.mem_unit).saturating_mul(memory.totalram);
-        let int = |number: usize| Value::Int(number as i128);
-        let mut security: Vec<Value> = vec![
-            "name=seccomp,profile=builtin".into(),
-            "name=cgroupns".into(),
-        ];
-        if rootless {
-            security.push("name=rootless".into());
-        }
-        let layout = cgroup_layout();
-        let value = Value::fields([
-            ("Containers", int(all.len())),
-            (
-                "ContainersRunning",
-                int(count(|s| s.is_up() && *s != Status::Paused)),
-            ),
-            ("ContainersPaused", int(count(|s| *s == Status::Paused))),
-            ("ContainersStopped", int(count(|s| !s.is_up()))),
-            ("Images", int(images.len())),
-            ("Driver", DRIVER.into()),
-            ("LoggingDriver", "json-file".into()),
-            ("CgroupDriver", "cgroupfs".into()),
-            ("CgroupVersion", layout.0.into()),
-            ("CgroupLayout", layout.1.into()),
-            ("KernelVersion", text(uname.release()).into()),
-            ("OSType", "linux".into()),
-            ("Architecture", text(uname.machine()).into()),
-            (
-                "NCPU",
-                int(std::thread::available_parallelism().map_or(1, usize::from)),
-            ),
-            ("MemTotal", Value::Int(bytes.into())),
-            ("Name", text(uname.nodename()).into()),
-            (
-                "DockerRootDir",
-                engine.layout().root().to_string_lossy().into_owned().into(),
-            ),
-            (
-                "RunDir",
-                engine
-                    .layout()
-                    .run_dir()
-                    .to_string_lossy()
-                    .into_owned()
-                    .into(),
-            ),
-            ("SecurityOptions", Value::List(security)),
-            ("Rootless", rootless.into()),
-            ("DefaultRuntime", "berth-runtime".into()),
-            ("ServerVersion", env!("CARGO_PKG_VERSION").into()),
+        let info = engine.info()?;
+        let layout = match (info.cgroups.version, info.cgroups.hybrid) {
+            (2, _) => "unified",
+            (_, true) => "hybrid",
+            (_, false) => "legacy",
+        };
+        let run_dir = engine.layout().run_dir().to_string_lossy().into_owned();
+        let mut fields = match Value::of(&berth_docker::info(&info, &engine)) {
+            Value::Struct(fields) => fields,
+            _ => Vec::new(),
+        };
+        // What Docker has no field for.
+        fields.extend([
+            ("CgroupLayout".to_owned(), layout.into()),
+            ("RunDir".to_owned(), run_dir.into()),
+            ("Rootless".to_owned(), globals::rootless().into()),
         ]);
         let out = match self.format.as_deref() {
-            None => Template::parse(PLAIN)?.render(&with_memory(value, bytes))?,
-            Some("json") => serde_json::to_string(&value).unwrap_or_default() + "\n",
-            Some(format) => Template::parse(format)?.render(&value)? + "\n",
+            None => {
+                let memory = human::size_binary(info.memory_bytes);
+                fields.push(("Memory".to_owned(), memory.into()));
+                Template::parse(PLAIN)?.render(&Value::Struct(fields))?
+            }
+            Some("json") => {
+                serde_json::to_string(&Value::Struct(fields)).unwrap_or_default() + "\n"
+            }
+            Some(format) => Template::parse(format)?.render(&Value::Struct(fields))? + "\n",
         };
         super::print(&out)?;
         Ok(0)
-    }
-}
-
-fn with_memory(value: Value, bytes: u64) -> Value {
-    match value {
-        Value::Struct(mut fields) => {
-            fields.push(("Memory".into(), human::size_binary(bytes).into()));
-            Value::Struct(fields)
-        }
-        other => other,
     }
 }
 
@@ -125,16 +75,3 @@ Engine: berth (no daemon)
  Root Dir: {{.DockerRootDir}}
  Run Dir: {{.RunDir}}
 ";
-
-/// Docker's version number, and the layout in words. Source: cgroups(7).
-fn cgroup_layout() -> (&'static str, &'static str) {
-    let has = |path: &str| std::path::Path::new(path).exists();
-    match (
-        has("/sys/fs/cgroup/cgroup.controllers"),
-        has("/sys/fs/cgroup/unified/cgroup.controllers"),
-    ) {
-        (true, _) => ("2", "unified"),
-        (false, true) => ("1", "hybrid"),
-        (false, false) => ("1", "legacy"),
-    }
-}

@@ -29,7 +29,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     ))
 }
 
-fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<()> {
+pub(super) fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         match reader.read(&mut piece) {
