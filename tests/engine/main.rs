@@ -54,6 +54,7 @@ mod ps;
 mod pull;
 mod push;
 mod remote;
+mod remote_ways;
 mod restart;
 mod search;
 mod security;

@@ -135,15 +135,22 @@ pub fn upgrade(connection: &mut Connection, host: &Host) -> Result<(), Failure> 
     let sent = connection.write.write_all(request.as_bytes());
     sent.and_then(|()| connection.write.flush())
         .map_err(|error| broke(&error))?;
-    let head = head(&mut connection.read).map_err(|error| broke(&error))?;
-    if head.status == 101 {
+    let mut answer = head(&mut connection.read).map_err(|error| broke(&error))?;
+    if answer.status == 101 {
         return Ok(());
     }
     let mut body = Vec::new();
-    let length = head.length.unwrap_or(MAX_MESSAGE).min(MAX_MESSAGE);
+    let length = answer.length.unwrap_or(MAX_MESSAGE).min(MAX_MESSAGE);
     // What cannot be read of it was not needed to know that it refuses.
     let _ = (&mut connection.read).take(length).read_to_end(&mut body);
-    Err(refused(host, &head, &body))
+    if answer.server.is_empty() && answer.length.is_some() {
+        // dockerd says who it is where it has something to say.
+        let asked = format!("GET /_ping HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
+        let asked = connection.write.write_all(asked.as_bytes());
+        let pong = asked.and_then(|()| head(&mut connection.read));
+        answer.server = pong.map(|head| head.server).unwrap_or_default();
+    }
+    Err(refused(host, &answer, &body))
 }
 
 struct Head {

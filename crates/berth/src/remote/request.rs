@@ -145,6 +145,7 @@ impl<'a> Called<'a> {
     /// # Errors
     /// A file cannot be read; a value makes no sense.
     pub fn request(&self) -> Result<Request, Failure> {
+        self.check_copy()?;
         let mut making = Making {
             verb: self.path.last().copied().unwrap_or_default(),
             first: Vec::new(),
@@ -189,6 +190,25 @@ impl<'a> Called<'a> {
             files: making.files,
             output: making.output,
         })
+    }
+
+    /// Files of ours are copied by way of an archive: the rules of `cp` need both sides at once.
+    fn check_copy(&self) -> Result<(), Failure> {
+        if self.path.last() != Some(&"cp") {
+            return Ok(());
+        }
+        let of_container = |text: &str| match text.split_once(':') {
+            Some((name, _)) => !name.starts_with(['/', '.']),
+            None => text == "-",
+        };
+        let sides = ["source", "destination"].map(|id| self.text(id)?.to_str());
+        match sides.into_iter().flatten().find(|text| !of_container(text)) {
+            None => Ok(()),
+            Some(path) => Err(Failure::usage(format!(
+                "`{path}` is a path of this machine, and the container is elsewhere"
+            ))
+            .hint("berth cp CONTAINER:PATH - | tar -x, or tar -c FILE | berth cp - CONTAINER:DIR")),
+        }
     }
 
     /// Whether the verb reads standard input: else it is left to others (`while read … do berth ps; done`).

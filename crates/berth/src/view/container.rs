@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use berth_engine::observe::Container;
 use berth_model::Status;
-use berth_model::config::MountKind;
+use berth_model::config::{MountKind, Port};
 use jiff::Timestamp;
 
 use crate::ui::rows::{self, Listing};
@@ -37,7 +37,21 @@ pub const LISTING: Listing<'_> = Listing {
 
 /// The filters of `ps`.
 pub const FILTERS: &[&str] = &[
-    "id", "name", "label", "status", "ancestor", "exited", "before", "since", "volume", "network",
+    "id",
+    "name",
+    "label",
+    "label!",
+    "status",
+    "ancestor",
+    "exited",
+    "before",
+    "since",
+    "volume",
+    "network",
+    "publish",
+    "expose",
+    "is-task",
+    "isolation",
 ];
 
 /// Longest shown command, in characters.
@@ -213,6 +227,13 @@ pub fn passes(container: &Container, filters: &Filters) -> Result<bool, String> 
             .parse::<i32>()
             .map_err(|_| format!("`{value}` is not an exit code"))?;
     }
+    for key in ["publish", "expose"] {
+        for value in filters.values(key) {
+            Port::range(value)
+                .map_err(|_| format!("`{value}` is not a port, or a range of them"))?;
+        }
+    }
+    let is_task = filters.boolean("is-task")?;
     let exit_code = match &container.status {
         Status::Exited(exit) | Status::Restarting(exit) => Some(exit.code),
         Status::Lost => Some(137),
@@ -232,6 +253,19 @@ pub fn passes(container: &Container, filters: &Filters) -> Result<bool, String> 
             && filters.any("exited", |value| {
                 value.parse() == Ok(exit_code.unwrap_or(i32::MIN))
             })
+            && filters.no_label(&config.labels)
+            && filters.any("publish", |value| {
+                let wanted = Port::range(value).unwrap_or_default();
+                let mut published = config.networking.ports.iter();
+                published.any(|binding| wanted.contains(&binding.port()))
+            })
+            && filters.any("expose", |value| {
+                let wanted = Port::range(value).unwrap_or_default();
+                let mut wanted = wanted.iter();
+                wanted.any(|port| config.exposed_ports.contains(port))
+            })
+            // Of Docker's swarm, and of its Windows.
+            && is_task.is_none_or(|wanted| !wanted)
             && filters.any("volume", has_mount)
             && filters.any("network", |value| config.network.to_string() == value)
             && filters.any("ancestor", |value| is_ancestor(container, value)),

@@ -13,6 +13,9 @@ use crate::verbs::{Outcome, Verb};
 /// Bytes of an archive. Source: docker/cli, `maxAllowedFileSizeToImport`.
 const MAX_BYTES: u64 = 10 << 20;
 
+/// The longest padding, and two empty blocks.
+const END_BYTES: u64 = 3 * 512;
+
 /// Take a context from an archive
 #[derive(Debug, clap::Args)]
 pub struct Import {
@@ -63,7 +66,9 @@ impl Verb for Import {
 /// Only the files that a context has are taken, by their names: none is unpacked by its path.
 fn read(input: impl Read) -> std::io::Result<(Context, Files)> {
     let bad = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
-    let mut archive = tar::Archive::new(input.take(MAX_BYTES));
+    // docker leaves out the end: the last file's padding, and the empty blocks.
+    let end = std::io::repeat(0).take(END_BYTES);
+    let mut archive = tar::Archive::new(input.take(MAX_BYTES).chain(end));
     let (mut context, mut files) = (None, Files::new());
     for entry in archive.entries()? {
         let mut entry = entry?;
