@@ -46,7 +46,6 @@ pub(crate) fn sample(status: Status) -> Container {
         status,
         restarts: Default::default(),
         pid: Some(pid),
-        restarts: Default::default(),
         health: None,
     }
 }
