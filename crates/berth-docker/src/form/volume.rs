@@ -12,10 +12,10 @@ use serde::Serialize;
 pub struct Volume {
     pub created_at: String,
     pub driver: String,
-    pub labels: Option<BTreeMap<String, String>>,
+    pub labels: BTreeMap<String, String>,
     pub mountpoint: String,
     pub name: String,
-    pub options: Option<BTreeMap<String, String>>,
+    pub options: BTreeMap<String, String>,
     pub scope: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage_data: Option<UsageData>,
@@ -32,7 +32,6 @@ pub struct UsageData {
 
 /// A volume.
 pub fn volume(volume: &volumes::Volume) -> Volume {
-    let some = |map: &BTreeMap<String, String>| Some(map.clone()).filter(|map| !map.is_empty());
     Volume {
         // Docker's has whole seconds.
         created_at: match volume.created.split_once('.') {
@@ -40,10 +39,10 @@ pub fn volume(volume: &volumes::Volume) -> Volume {
             None => volume.created.clone(),
         },
         driver: volume.driver.clone(),
-        labels: some(&volume.labels),
+        labels: volume.labels.clone(),
         mountpoint: volume.mountpoint.to_string_lossy().into_owned(),
         name: volume.name.clone(),
-        options: some(&volume.options),
+        options: volume.options.clone(),
         scope: "local",
         usage_data: None,
     }

@@ -1,14 +1,13 @@
 //! An image as a row of `images`, as lines of `history` and as the JSON of `inspect`.
 
-use std::collections::BTreeMap;
-
+use berth_docker::Version;
+use berth_docker::form;
 use berth_docker::form::image::Step;
 use berth_engine::image::{Details, Row};
 use berth_oci::Digest;
-use berth_oci::image::{Healthcheck, ImageConfig};
+
 use jiff::Timestamp;
 
-use super::{DRIVER, NEVER};
 use crate::ui::rows::{self, Listing};
 use crate::ui::template::Value;
 use crate::ui::{human, table};
@@ -133,125 +132,9 @@ pub struct HistoryOptions {
     pub human: bool,
 }
 
-/// The object that `inspect` prints.
+/// The object that `inspect` prints: with all that a container's configuration has, and nothing of a builder's.
 pub fn inspect(details: &Details) -> Value {
-    let config = &details.image.config;
-    let layers = config
-        .rootfs
-        .diff_ids
-        .iter()
-        .map(|id| id.to_string().into())
-        .collect();
-    let chain = details
-        .chain
-        .iter()
-        .map(|id| id.to_string().into())
-        .collect();
-    let text = |text: Option<&str>| Value::from(text.unwrap_or(""));
-    let size: u64 = details.layer_sizes.iter().sum();
-    Value::fields([
-        ("Id", details.image.id().to_string().into()),
-        ("RepoTags", list(&details.tags)),
-        ("RepoDigests", list(&details.digests)),
-        ("Parent", "".into()),
-        (
-            "Comment",
-            text(config.history.last().map(|step| step.comment.as_str())),
-        ),
-        ("Created", text(config.created.as_deref())),
-        ("DockerVersion", "".into()),
-        ("Author", text(config.author.as_deref())),
-        ("Config", run_config(config)),
-        ("Architecture", config.architecture.as_str().into()),
-        ("Variant", text(config.variant.as_deref())),
-        ("Os", config.os.as_str().into()),
-        ("Size", Value::Int(size.into())),
-        (
-            "GraphDriver",
-            Value::fields([
-                ("Data", Value::fields([("LayerChain", Value::List(chain))])),
-                ("Name", DRIVER.into()),
-            ]),
-        ),
-        (
-            "RootFS",
-            Value::fields([("Type", "layers".into()), ("Layers", Value::List(layers))]),
-        ),
-        ("Metadata", Value::fields([("LastTagTime", NEVER.into())])),
-    ])
-}
-
-fn list(items: &[String]) -> Value {
-    Value::List(items.iter().map(|item| item.as_str().into()).collect())
-}
-
-fn run_config(config: &ImageConfig) -> Value {
-    let run = &config.config;
-    let optional =
-        |items: &Option<Vec<String>>| items.as_ref().map_or(Value::Nil, |items| list(items));
-    let set = |keys: Vec<&String>| match keys.is_empty() {
-        true => Value::Nil,
-        false => Value::Map(
-            keys.into_iter()
-                .map(|key| (key.clone(), Value::Struct(Vec::new())))
-                .collect(),
-        ),
-    };
-    let labels: BTreeMap<String, Value> = run
-        .labels
-        .iter()
-        .map(|(key, value)| (key.clone(), value.as_str().into()))
-        .collect();
-    let shown = Value::fields([
-        ("User", run.user.as_str().into()),
-        ("ExposedPorts", set(run.exposed_ports.keys().collect())),
-        ("Env", list(&run.env)),
-        ("Cmd", optional(&run.cmd)),
-        ("Entrypoint", optional(&run.entrypoint)),
-        ("Volumes", set(run.volumes.keys().collect())),
-        ("WorkingDir", run.working_dir.as_str().into()),
-        (
-            "Labels",
-            if labels.is_empty() {
-                Value::Nil
-            } else {
-                Value::Map(labels)
-            },
-        ),
-        (
-            "OnBuild",
-            match run.on_build.is_empty() {
-                true => Value::Nil,
-                false => list(&run.on_build),
-            },
-        ),
-        ("StopSignal", run.stop_signal.as_str().into()),
-    ]);
-    let Value::Struct(mut fields) = shown else {
-        return shown;
-    };
-    // Only where there is one, as docker does.
-    if let Some(check) = &run.healthcheck {
-        fields.push(("Healthcheck".to_owned(), healthcheck(check)));
-    }
-    if !run.shell.is_empty() {
-        fields.push(("Shell".to_owned(), list(&run.shell)));
-    }
-    Value::Struct(fields)
-}
-
-fn healthcheck(check: &Healthcheck) -> Value {
-    let numbers = [
-        ("Interval", check.interval),
-        ("Timeout", check.timeout),
-        ("StartPeriod", check.start_period),
-        ("StartInterval", check.start_interval),
-        ("Retries", check.retries),
-    ];
-    let set = numbers.into_iter().filter(|(_, number)| *number != 0);
-    let mut fields = vec![("Test".to_owned(), list(&check.test))];
-    fields.extend(set.map(|(name, number)| (name.to_owned(), Value::Int(number.into()))));
-    Value::Struct(fields)
+    Value::of(&form::image::inspect(details, Version(1, 49)))
 }
 
 #[cfg(test)]

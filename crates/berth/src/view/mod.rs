@@ -10,5 +10,3 @@ pub mod volume;
 
 /// Docker's name of the storage driver.
 pub const DRIVER: &str = "overlay2";
-/// Docker's zero time.
-const NEVER: &str = "0001-01-01T00:00:00Z";

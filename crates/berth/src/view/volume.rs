@@ -1,6 +1,5 @@
 //! Volumes, as Docker lists and inspects them.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use berth_engine::volumes::Volume;
@@ -56,29 +55,5 @@ pub fn row(volume: &Volume) -> Value {
 
 /// Docker's JSON.
 pub fn inspect(volume: &Volume) -> Value {
-    let map = |pairs: &BTreeMap<String, String>| {
-        let pairs = pairs.iter();
-        Value::Map(
-            pairs
-                .map(|(key, value)| (key.clone(), value.as_str().into()))
-                .collect(),
-        )
-    };
-    // Docker's has whole seconds.
-    let created = match volume.created.split_once('.') {
-        Some((seconds, _)) => format!("{seconds}Z"),
-        None => volume.created.clone(),
-    };
-    Value::fields([
-        ("CreatedAt", created.into()),
-        ("Driver", volume.driver.as_str().into()),
-        ("Labels", map(&volume.labels)),
-        (
-            "Mountpoint",
-            volume.mountpoint.to_string_lossy().into_owned().into(),
-        ),
-        ("Name", volume.name.as_str().into()),
-        ("Options", map(&volume.options)),
-        ("Scope", "local".into()),
-    ])
+    Value::of(&berth_docker::form::volume::volume(volume))
 }

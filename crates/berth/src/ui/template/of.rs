@@ -256,6 +256,12 @@ impl SerializeStruct for Fields {
         Ok(())
     }
 
+    /// A template may ask for it all the same.
+    fn skip_field(&mut self, name: &'static str) -> Result<(), Error> {
+        self.0.push((name.to_owned(), Value::Missing));
+        Ok(())
+    }
+
     fn end(self) -> Result<Value, Error> {
         Ok(Value::Struct(self.0))
     }
@@ -274,6 +280,8 @@ mod tests {
         pair: (i8, f64),
         list: Vec<Option<&'static str>>,
         map: BTreeMap<&'static str, bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        absent: Option<u8>,
     }
 
     #[test]
@@ -283,11 +291,12 @@ mod tests {
             pair: (-1, 0.5),
             list: vec![Some("a"), None],
             map: BTreeMap::from([("k", true)]),
+            absent: None,
         };
         let value = Value::of(&document);
         assert_eq!(
             format!("{value:?}"),
-            "struct({7 [-1 0.5] [a <nil>] map[k:true]})"
+            "struct({7 [-1 0.5] [a <nil>] map[k:true] <no value>})"
         );
         assert_eq!(
             serde_json::to_string(&value).unwrap(),

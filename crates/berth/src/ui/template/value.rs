@@ -14,7 +14,7 @@ pub type Method = Rc<dyn Fn(&[Value]) -> Result<Value, String>>;
 pub enum Value {
     /// `nil`.
     Nil,
-    /// A key that a map lacks: prints `<no value>`.
+    /// A key that a map lacks, a field that a struct leaves out: prints `<no value>`.
     Missing,
     /// A truth value.
     Bool(bool),
@@ -148,6 +148,7 @@ impl Serialize for Value {
                 let mut map = serializer.serialize_map(None)?;
                 for (name, value) in fields {
                     match value {
+                        Value::Missing => {}
                         Value::Method(call) => {
                             if let Ok(value) = call(&[]) {
                                 map.serialize_entry(name, &value)?;

@@ -1,7 +1,6 @@
 //! Rows of `images`, lines of `history`.
 
 use super::*;
-use crate::ui::template::Template;
 use berth_oci::Reference;
 
 fn sample(reference: Option<&str>) -> Row {
@@ -80,17 +79,4 @@ fn history_tells_the_latest_first() {
             .expect("a list"),
         "abababababab|2 weeks ago|CMD [\"sh\"]?[2J|0B\n<missing>|2 weeks ago|ADD rootfs.tar / # a long instruction that i…|4.26MB\n"
     );
-}
-
-#[test]
-fn run_configuration_has_dockers_fields() {
-    let value = run_config(&sample(Some("busybox")).config);
-    let render = |text: &str| {
-        Template::parse(text)
-            .expect("a template")
-            .render(&value)
-            .expect("output")
-    };
-    let text = "{{json .Cmd}} {{json .Entrypoint}} {{json .Volumes}} {{json .Labels}}";
-    assert_eq!(render(text), "[\"sh\"] null null {\"a\":\"1\"}");
 }
