@@ -1,4 +1,4 @@
-//! Answers.
+//! An answer to a client: a status, headers, and a document or a stream.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, UPGRADE};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,9 +188,13 @@ fn listen_unix(path: &Path) -> io::Result<UnixListener> {
 fn place(made: &Path, path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(made)?;
     if let Some(group) = group() {
-        std::os::unix::fs::chown(made, None, Some(group))?;
+        let group = rustix::fs::Gid::from_raw(group);
+        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::chownat(rustix::fs::CWD, made, None, Some(group), flags)?;
     }
-    std::fs::set_permissions(made, std::fs::Permissions::from_mode(0o660))?;
+    // Nobody else gets into the directory: what has this name is the socket.
+    let mode = rustix::fs::Mode::from_raw_mode(0o660);
+    rustix::fs::chmodat(rustix::fs::CWD, made, mode, rustix::fs::AtFlags::empty())?;
     std::fs::rename(made, path)?;
     Ok(listener)
 }
