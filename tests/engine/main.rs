@@ -47,6 +47,7 @@ mod logs;
 mod manifest;
 mod mounts;
 mod network;
+mod plugins;
 mod process;
 mod progress;
 mod prune;

@@ -172,6 +172,23 @@ pub enum Error {
         /// As given.
         name: String,
     },
+    /// No plugin has this name.
+    #[error("error looking up volume plugin {driver}: plugin \"{driver}\" not found")]
+    NoPlugin {
+        /// As given.
+        driver: String,
+    },
+    /// A volume plugin.
+    #[error("{verb} of the volume plugin {driver} failed")]
+    Plugin {
+        /// The plugin.
+        driver: String,
+        /// What was asked of it.
+        verb: String,
+        /// Its words, or why there are none.
+        #[source]
+        source: std::io::Error,
+    },
     /// A volume of that name is another driver's.
     #[error(
         "create {name}: a volume named {name} already exists with the {driver} driver. Choose a different volume name"
@@ -291,6 +308,8 @@ impl Error {
             Error::WrongState { .. } | Error::VolumeInUse { .. } => ErrorKind::Conflict,
             Error::VolumeExists { .. } => ErrorKind::Conflict,
             Error::FillVolume { kind, .. } => *kind,
+            Error::NoPlugin { .. } => ErrorKind::NotFound,
+            Error::Plugin { .. } => ErrorKind::Unavailable,
             Error::Damaged { .. } => ErrorKind::Corrupt,
             Error::Files { source, .. } => source.kind(),
             Error::Store { source, .. } => source.kind(),
@@ -318,6 +337,10 @@ impl Error {
                 "remove the containers first: `berth ps -a --filter volume=NAME` lists them".to_owned(),
             ),
             Error::CopyFiles { hint, .. } => hint.clone(),
+            Error::NoPlugin { .. } => Some(
+                "plugins are looked for in /run/docker/plugins, /etc/docker/plugins and /usr/lib/docker/plugins; the driver of this host's directories is `local`".to_owned(),
+            ),
+            Error::Plugin { .. } => Some("its own log says more".to_owned()),
             Error::NoPath { .. } | Error::VolumeExists { .. } => None,
             Error::FillVolume { .. } => {
                 Some("`nocopy` among the mount's options leaves the volume empty".to_owned())

@@ -157,6 +157,7 @@ impl Engine {
     pub(crate) fn clear_task(&self, id: &ContainerId) -> Result<(), Error> {
         self.remove_cgroups(id)?;
         self.remove_shm(id)?;
+        self.unmount_plugin_volumes(id)?;
         for name in ["shim.sock", "task.json"] {
             berth_fs::remove_file(&self.layout.task(id).join(name), Durability::Volatile)
                 .map_err(files("clear the task"))?;
@@ -171,6 +172,7 @@ impl Engine {
 
     fn remove_task(&self, id: &ContainerId) -> Result<(), Error> {
         self.remove_shm(id)?;
+        self.unmount_plugin_volumes(id)?;
         let tasks = berth_fs::open_dir(&self.layout.tasks()).map_err(files("open the tasks"))?;
         berth_fs::remove_tree_at(std::os::fd::AsFd::as_fd(&tasks), id.as_str())
             .map_err(files("remove the task"))

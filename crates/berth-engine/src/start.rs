@@ -117,11 +117,12 @@ impl Engine {
         options: &StartOptions,
     ) -> Result<(PathBuf, Vec<OwnedFd>), Error> {
         let id = &config.id;
-        self.check_sources(config)?;
         let task = self.layout.task(id);
         for dir in [&task, &self.layout.bundle(id)] {
             berth_fs::ensure_dir(dir, 0o700).map_err(files("make the task"))?;
         }
+        self.mount_plugin_volumes(config)?;
+        self.check_sources(config)?;
         for last in [self.layout.pid(id), self.layout.health(id)] {
             berth_fs::remove_file(&last, Durability::Volatile).map_err(files("clear the task"))?;
         }

@@ -18,6 +18,7 @@
 //! | `from` | `--volumes-from` |
 //! | `list` | looking at them, and at who uses them |
 //! | `local` | the options of the driver `local` |
+//! | `plugin` | volumes that others keep |
 //! | `remove` | removing one, or all that are not needed |
 
 mod create;
@@ -25,6 +26,7 @@ mod fill;
 mod from;
 mod list;
 mod local;
+mod plugin;
 mod remove;
 
 use std::collections::BTreeMap;
@@ -126,6 +128,7 @@ impl Engine {
         config: &ContainerConfig,
     ) -> Result<BTreeMap<String, VolumeMount>, Error> {
         let mut mounts = BTreeMap::new();
+        let mounted = self.mounted_by_plugins(&config.id)?;
         for mount in &config.mounts {
             if mount.kind != MountKind::Volume {
                 continue;
@@ -133,6 +136,11 @@ impl Engine {
             let name = &mount.source;
             let record = self.volume_record(name)?;
             let record = record.ok_or_else(|| Error::NoVolume { name: name.clone() })?;
+            if record.driver != LOCAL {
+                let place = mounted.volumes.get(name);
+                mounts.insert(name.clone(), plugins_mount(&record, place));
+                continue;
+            }
             match local::mount(name, &record.options)? {
                 Some(elsewhere) => drop(mounts.insert(name.clone(), elsewhere)),
                 None => self.settle_volume(name)?,
@@ -150,6 +158,20 @@ impl Engine {
     fn write_record(&self, record: &Record, durability: Durability) -> Result<(), Error> {
         let path = self.volume_dir(&record.name).join("volume.json");
         json::write(&path, record, durability)
+    }
+}
+
+/// What a plugin has mounted somewhere; while it has not, nothing that could be.
+fn plugins_mount(record: &Record, place: Option<&plugin::Place>) -> VolumeMount {
+    let place = place.map(|place| place.mountpoint.to_string_lossy().into_owned());
+    let place = place.unwrap_or_default();
+    VolumeMount {
+        kind: match place.is_empty() {
+            true => record.driver.clone(),
+            false => "bind".to_owned(),
+        },
+        source: place,
+        options: vec!["rbind".to_owned()],
     }
 }
 

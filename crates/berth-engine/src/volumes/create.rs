@@ -120,14 +120,15 @@ impl Engine {
         if let Some(there) = self.volume_record(&record.name)? {
             return same_driver(&there, record);
         }
-        if !matches!(record.driver.as_str(), "" | LOCAL) {
-            return Err(no_plugin(record));
-        }
         let record = &Record {
-            driver: LOCAL.to_owned(),
+            driver: driver_or_local(&record.driver),
             ..record.clone()
         };
-        local::check(&record.name, &record.options)?;
+        match record.driver.as_str() {
+            LOCAL => local::check(&record.name, &record.options)?,
+            // Before the record: a crash between the two leaves what the next making finds.
+            _ => self.make_by_plugin(record)?,
+        }
         let staged = self
             .layout
             .volumes()
@@ -220,14 +221,4 @@ fn same_driver(there: &Record, wanted: &Record) -> Result<(), Error> {
         name: there.name.clone(),
         driver: there.driver.clone(),
     })
-}
-
-fn no_plugin(record: &Record) -> Error {
-    let (name, driver) = (&record.name, &record.driver);
-    Error::Invalid {
-        message: format!(
-            "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
-        ),
-        hint: Some("the driver of this host's directories is `local`".to_owned()),
-    }
 }

@@ -123,7 +123,10 @@ impl Engine {
     /// Its files are not in its directory.
     fn is_mounted_from_elsewhere(&self, name: &str) -> Result<bool, Error> {
         let record = self.volume_record(name)?;
-        Ok(record.is_some_and(|record| !record.options.is_empty()))
+        Ok(
+            record
+                .is_some_and(|record| record.driver != super::LOCAL || !record.options.is_empty()),
+        )
     }
 }
 

@@ -53,6 +53,10 @@ impl Engine {
                 containers: containers.iter().map(ToString::to_string).collect(),
             });
         }
+        match self.remove_by_plugin(name, &record.driver) {
+            Err(error) if !force => return Err(error),
+            _ => {}
+        }
         self.throw(&self.volume_dir(name))?;
         self.record_volume("destroy", name, &record.driver);
         drop(lock);
@@ -88,7 +92,10 @@ impl Engine {
             ..super::VolumeFilter::default()
         })?;
         let goes = |volume: &Volume| {
-            (request.all || volume.is_anonymous()) && (request.labels)(&volume.labels)
+            // As Docker: what others keep goes by name only.
+            volume.driver == super::LOCAL
+                && (request.all || volume.is_anonymous())
+                && (request.labels)(&volume.labels)
         };
         Ok(all.into_iter().filter(goes).collect())
     }
@@ -133,10 +140,15 @@ impl Engine {
         let users = self.volume_users()?;
         for (name, _lock) in locked {
             if !users.contains_key(name) {
+                let record = self.volume_record(name)?.unwrap_or_default();
+                // One that its plugin does not let go of stays, to be removed by name.
+                if self.remove_by_plugin(name, driver_of(&record)).is_err() {
+                    continue;
+                }
                 self.trash
                     .throw(&self.volume_dir(name), durable)
                     .map_err(files("remove an anonymous volume"))?;
-                self.record_volume("destroy", name, super::LOCAL);
+                self.record_volume("destroy", name, driver_of(&record));
             }
         }
         Ok(())
@@ -166,5 +178,12 @@ impl Engine {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(files("lock the volume")(error)),
         }
+    }
+}
+
+fn driver_of(record: &super::Record) -> &str {
+    match record.driver.as_str() {
+        "" => super::LOCAL,
+        other => other,
     }
 }
