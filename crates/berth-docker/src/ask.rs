@@ -133,6 +133,7 @@ impl Ask {
         impl Future<Output = Option<(Input, Back)>> + Send + 'static,
     ) {
         let wanted = self.headers.contains_key(UPGRADE);
+        let peer = self.peer;
         let (answer, upgrade, plain) = match self.upgrade {
             Some(upgrade) if wanted => (Answer::upgraded(content_type), Some(upgrade), None),
             _ => {
@@ -146,7 +147,7 @@ impl Ask {
         };
         let directions = async move {
             match upgrade {
-                Some(upgrade) => stream::upgraded(upgrade).await.ok(),
+                Some(upgrade) => stream::upgraded(upgrade, peer).await.ok(),
                 None => plain,
             }
         };

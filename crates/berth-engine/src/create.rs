@@ -302,14 +302,15 @@ fn process(
     })
 }
 
-/// The image's variables, then the request's; a default PATH, and TERM with a terminal.
+/// The image's variables, then the request's; a default PATH, and TERM with a terminal. A bare `NAME` takes a variable
+/// away, and is kept: `inspect` gives back what was asked for.
 fn environment(image: &[String], request: &[String], tty: bool) -> Vec<String> {
     let mut env: Vec<String> = vec![PATH.to_owned()];
     if tty {
         env.push("TERM=xterm".to_owned());
     }
     for entry in image.iter().chain(request) {
-        env::set(&mut env, entry);
+        env::note(&mut env, entry);
     }
     env
 }
@@ -356,7 +357,10 @@ mod tests {
             &strings(&["B=3", "A", "C=4", "C=5"]),
             true,
         );
-        assert_eq!(env, strings(&["PATH=/bin", "TERM=xterm", "B=3", "C=5"]));
+        assert_eq!(
+            env,
+            strings(&["PATH=/bin", "TERM=xterm", "A", "B=3", "C=5"])
+        );
     }
 
     #[test]

@@ -11,6 +11,19 @@ pub(crate) fn set(env: &mut Vec<String>, entry: &str) {
     }
 }
 
+/// The same, but a bare `NAME` stays, for [`settle`] to take it away.
+pub(crate) fn note(env: &mut Vec<String>, entry: &str) {
+    match position(env, name(entry)) {
+        Some(at) => env[at] = entry.to_owned(),
+        None => env.push(entry.to_owned()),
+    }
+}
+
+/// Without the bare names, which are no variables.
+pub(crate) fn settle(env: &mut Vec<String>) {
+    env.retain(|entry| entry.contains('='));
+}
+
 /// Sets a variable that is not set yet.
 pub(crate) fn set_default(env: &mut Vec<String>, variable: &str, value: &str) {
     if position(env, variable).is_none() {
@@ -37,5 +50,12 @@ mod tests {
         super::set_default(&mut env, "C", "no");
         super::set_default(&mut env, "AA", "x=y");
         assert_eq!(env, ["A=3", "C=4", "AA=x=y"]);
+        for entry in ["C", "D", "A=5"] {
+            super::note(&mut env, entry);
+        }
+        super::set_default(&mut env, "C", "no");
+        assert_eq!(env, ["A=5", "C", "AA=x=y", "D"]);
+        super::settle(&mut env);
+        assert_eq!(env, ["A=5", "AA=x=y"]);
     }
 }

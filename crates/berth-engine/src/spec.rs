@@ -248,6 +248,7 @@ fn process(
             env::set_default(&mut env, name, value);
         }
     }
+    env::settle(&mut env);
     Ok(Process {
         terminal: asked.tty,
         user: User {

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -31,6 +31,19 @@ pub fn loopback_up() -> io::Result<()> {
     // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which lives through the call; its name ends with NUL.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) };
     check(result).map(drop)
+}
+
+/// Bytes that were sent and the other end has not read (a unix socket), or not acknowledged (TCP).
+/// Source: unix(7), tcp(7) (SIOCOUTQ, which is TIOCOUTQ).
+///
+/// # Errors
+/// The kernel's.
+pub fn unread_bytes(socket: impl AsFd) -> io::Result<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int, which lives through the call.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    check(result)?;
+    Ok(u32::try_from(bytes).unwrap_or(0))
 }
 
 /// Bytes of `struct ifinfomsg` and `struct ifaddrmsg`.
@@ -162,6 +175,18 @@ fn c_name(name: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_the_other_end_has_not_read_is_counted() {
+        use std::io::{Read, Write};
+        let (mut here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(super::unread_bytes(&here).unwrap(), 0);
+        here.write_all(b"five.").unwrap();
+        // The kernel counts its own overhead, too.
+        assert!(super::unread_bytes(&here).unwrap() >= 5);
+        there.read_exact(&mut [0; 5]).unwrap();
+        assert_eq!(super::unread_bytes(&here).unwrap(), 0);
+    }
+
     /// In a thread of its own, whose namespace goes with it.
     #[test]
     fn a_new_loopback_comes_up() {

@@ -430,10 +430,10 @@ impl host::RestartPolicy {
     }
 }
 
-/// Docker's names of its own runtime mean the default here.
+/// Docker's names of its own runtime mean ours, and are given back.
 fn runtime(host: &HostConfig) -> String {
     match host.runtime.as_str() {
-        "runc" | "io.containerd.runc.v2" | host::RUNTIME => String::new(),
+        host::RUNTIME => String::new(),
         other => other.to_owned(),
     }
 }

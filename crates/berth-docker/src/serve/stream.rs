@@ -9,6 +9,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -23,6 +25,9 @@ use super::websocket;
 
 /// Bytes that are read of a client at once.
 const READ_BYTES: usize = 32 << 10;
+/// How often is looked whether a client has read the head of an answer, and how many times.
+const HEARD_EVERY: Duration = Duration::from_millis(1);
+const HEARD_LOOKS: u32 = 50;
 
 /// Which of a process's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +82,8 @@ impl Input {
 
 /// Where the client reads.
 pub(crate) enum Back {
-    Connection(WriteHalf<TokioIo<Upgraded>>),
+    /// And the connection, until something was sent.
+    Connection(WriteHalf<TokioIo<Upgraded>>, Option<Arc<OwnedFd>>),
     Body(Sink),
     Websocket(websocket::Writer),
 }
@@ -89,7 +95,12 @@ impl Back {
     /// The client is gone.
     pub(crate) async fn send(&mut self, bytes: Bytes) -> io::Result<()> {
         match self {
-            Back::Connection(half) => half.write_all(&bytes).await,
+            Back::Connection(half, fresh) => {
+                if let Some(peer) = fresh.take() {
+                    until_heard(&peer).await;
+                }
+                half.write_all(&bytes).await
+            }
             Back::Body(sink) => sink.send(bytes).await,
             Back::Websocket(writer) => writer.send(&bytes).await,
         }
@@ -98,13 +109,24 @@ impl Back {
     /// Ends our direction.
     pub(crate) async fn end(self) {
         match self {
-            Back::Connection(mut half) => {
+            Back::Connection(mut half, _) => {
                 // A client that is gone needs no end.
                 _ = half.shutdown().await;
             }
             Back::Body(_) => {}
             Back::Websocket(writer) => writer.end().await,
         }
+    }
+}
+
+/// Until the client has read the head of our answer, for a moment at most. Some (docker-py) read it through a buffer and
+/// then the connection itself: what came together with the head is lost to them.
+async fn until_heard(peer: &OwnedFd) {
+    for _ in 0..HEARD_LOOKS {
+        if !matches!(berth_sys::net::unread_bytes(peer), Ok(1..)) {
+            return;
+        }
+        tokio::time::sleep(HEARD_EVERY).await;
     }
 }
 
@@ -126,7 +148,11 @@ pub(crate) fn is_gone(peer: &OwnedFd) -> bool {
 ///
 /// # Errors
 /// The client went before.
-pub(crate) async fn upgraded(upgrade: OnUpgrade) -> hyper::Result<(Input, Back)> {
+pub(crate) async fn upgraded(
+    upgrade: OnUpgrade,
+    peer: Arc<OwnedFd>,
+) -> hyper::Result<(Input, Back)> {
     let (read, write) = tokio::io::split(TokioIo::new(upgrade.await?));
-    Ok((Input::Connection(read), Back::Connection(write)))
+    let back = Back::Connection(write, Some(peer));
+    Ok((Input::Connection(read), back))
 }

@@ -35,6 +35,9 @@ pub struct MountConfig {
     /// How it was written: `inspect` gives it back in the same place.
     #[serde(default, skip_serializing_if = "is_default")]
     pub syntax: MountSyntax,
+    /// The options as they were written, where they can be written in several ways (`--tmpfs`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub written: String,
     /// A directory below the source that is mounted in its stead: relative, clean.
     #[serde(default, skip_serializing_if = "is_default")]
     pub subpath: String,

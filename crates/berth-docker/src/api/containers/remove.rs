@@ -1,5 +1,7 @@
 //! `DELETE /containers/{id}`.
 
+use http::StatusCode;
+
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
@@ -12,7 +14,15 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let name = name.to_owned();
     let removed = ask.work(move |engine| {
         let id = engine.find(&name)?;
-        engine.remove(&id, force, volumes).map(|()| id)
+        match engine.remove(&id, force, volumes) {
+            Ok(()) => Ok(id),
+            // Clients look for these words.
+            Err(error @ berth_engine::Error::WrongState { .. }) => Err(Failure::new(
+                StatusCode::CONFLICT,
+                format!("{error}. Stop the container before attempting removal or force remove"),
+            )),
+            Err(error) => Err(error.into()),
+        }
     });
     ask.docker.execs.forget(&removed.await?);
     Ok(Answer::done())

@@ -16,6 +16,8 @@ struct Asked {
     attach_stdin: Option<bool>,
     attach_stdout: Option<bool>,
     attach_stderr: Option<bool>,
+    // docker-py writes it as it stands in docker's config.json.
+    #[serde(alias = "detachKeys")]
     detach_keys: Option<String>,
     tty: Option<bool>,
     env: Option<Vec<String>>,

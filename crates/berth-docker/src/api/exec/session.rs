@@ -18,6 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) async fn run(
     mut process: Process,
     exec: &Exec,
+    framed: bool,
     input: Input,
     back: Back,
     peer: Arc<OwnedFd>,
@@ -32,7 +33,8 @@ pub(crate) async fn run(
         streams,
         input,
         back: Some(back),
-        framed: !tty,
+        framed,
+        tty,
         keys: if tty {
             exec.detach_keys.clone()
         } else {
@@ -65,6 +67,7 @@ struct Client {
     /// `None`: it has left.
     back: Option<Back>,
     framed: bool,
+    tty: bool,
     keys: DetachKeys,
     peer: Arc<OwnedFd>,
     /// Its input has ended.
@@ -90,36 +93,45 @@ impl Client {
                 Some(taken) => self.typed.advance(taken),
                 None => (self.typed, self.streams.stdin) = (Bytes::new(), None),
             },
-            piece = self.input.next(), if !self.ended && self.typed.is_empty() => self.take(piece),
+            piece = self.input.next(), if !self.ended && self.typed.is_empty() => {
+                if self.take(piece) {
+                    self.leave().await;
+                }
+            }
             () = tokio::time::sleep(LOOK_EVERY), if self.back.is_some() => {
                 if stream::is_gone(&self.peer) {
-                    self.leave();
+                    self.leave().await;
                 }
             }
         }
     }
 
-    fn take(&mut self, piece: Option<Bytes>) {
+    /// Takes input; whether it has the keys that detach.
+    fn take(&mut self, piece: Option<Bytes>) -> bool {
         let Some(piece) = piece else {
             self.ended = true;
             self.input = Input::Ended;
-            if self.framed {
+            if !self.tty {
                 // A terminal's end is a key that is typed.
                 self.streams.stdin = None;
             }
-            return;
+            return false;
         };
         let mut typed = Vec::with_capacity(piece.len());
         if self.keys.filter(&piece, &mut typed) {
-            return self.leave();
+            return true;
         }
         if self.streams.stdin.is_some() {
             self.typed = typed.into();
         }
+        false
     }
 
-    fn leave(&mut self) {
-        self.back = None;
+    async fn leave(&mut self) {
+        if let Some(back) = self.back.take() {
+            // The connection is open in more than one place: dropping this half would not end it.
+            back.end().await;
+        }
         self.ended = true;
         self.input = Input::Ended;
     }
@@ -133,7 +145,7 @@ impl Client {
             false => bytes,
         };
         if back.send(bytes).await.is_err() {
-            self.leave();
+            self.leave().await;
         }
     }
 

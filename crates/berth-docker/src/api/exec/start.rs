@@ -67,7 +67,9 @@ pub(crate) async fn answer(mut ask: Ask, id: &str) -> Result<Answer, Failure> {
         return Ok(Answer::empty(StatusCode::OK));
     }
     let peer = ask.peer.clone();
-    let kind = content_type(exec.request.tty, ask.version);
+    // Whether there is a terminal is said at the creation; whether output is framed, here.
+    let framed = !asked.tty.unwrap_or(false);
+    let kind = content_type(!framed, ask.version);
     let (answer, directions) = ask.hijack(kind);
     tokio::spawn(async move {
         let Some((input, back)) = directions.await else {
@@ -80,7 +82,7 @@ pub(crate) async fn answer(mut ask: Ask, id: &str) -> Result<Answer, Failure> {
         } else {
             Input::Ended
         };
-        session::run(process, &exec, input, back, peer).await;
+        session::run(process, &exec, framed, input, back, peer).await;
     });
     Ok(answer)
 }

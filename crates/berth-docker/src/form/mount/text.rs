@@ -73,6 +73,7 @@ pub(crate) fn tmpfs(target: &str, options: &str) -> Parsed<MountConfig> {
         kind: MountKind::Tmpfs,
         destination: destination(target)?,
         syntax: MountSyntax::Tmpfs,
+        written: options.to_owned(),
         ..MountConfig::default()
     };
     for option in options.split(',').filter(|option| !option.is_empty()) {
@@ -116,6 +117,9 @@ pub(super) fn tmpfs_option(mount: &mut MountConfig, option: &str) -> Parsed<()> 
 
 /// The same text again.
 pub(crate) fn tmpfs_text(mount: &MountConfig) -> String {
+    if !mount.written.is_empty() {
+        return mount.written.clone();
+    }
     let mut words: Vec<String> = mount.options.clone();
     words.extend(mount.read_only.then(|| "ro".to_owned()));
     words.extend(mount.tmpfs_size_bytes.map(|bytes| format!("size={bytes}")));
