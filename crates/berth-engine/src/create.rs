@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::{
-    HealthConfig, ImageUsed, MountConfig, NetworkMode, Port, ProcessConfig, SCHEMA, UtsMode,
+    HealthConfig, ImageUsed, MountConfig, NetworkMode, Port, PortBinding, ProcessConfig, SCHEMA,
+    UtsMode,
 };
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::digest::Digest;
@@ -39,8 +40,10 @@ impl Engine {
         let id = random_id()?;
         let chain = image.chain.clone();
         let make = request.make_sources.clone();
+        refuse::conflicts(&request)?;
         check::request(&request)?;
         refuse::unknown(&request)?;
+        request.network = request.network.or_else(|| Some(self.default_network()));
         self.resolve_joined(&mut request)?;
         self.take_volumes_from(&mut request)?;
         let mut config = configure(&id, request, image)?;
@@ -146,6 +149,8 @@ fn configure(
         None => crate::moniker::make(id),
     };
     let network = request.network.unwrap_or(NetworkMode::None);
+    let mut exposed_ports = exposed_ports(request.exposed_ports, run);
+    exposed_ports.extend(request.networking.ports.iter().map(PortBinding::port));
     let hostname = match request.hostname {
         Some(name) => name,
         None if network == NetworkMode::Host => host_name(),
@@ -167,7 +172,7 @@ fn configure(
         volume_driver: request.volume_driver,
         network,
         networking: request.networking,
-        exposed_ports: exposed_ports(request.exposed_ports, run),
+        exposed_ports,
         namespaces: request.namespaces,
         resources,
         security: request.security,

@@ -1,6 +1,7 @@
 //! The engine itself: where its state is, which programs are its helpers.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use berth_fs::{Lock, LockMode, Trash, ensure_dir};
 use berth_model::ContainerId;
@@ -10,6 +11,7 @@ use berth_store::Store;
 use crate::Error;
 use crate::error::files;
 use crate::layout::Layout;
+use crate::network::{Bridge, BridgeOptions};
 use crate::unpack::UnpackOptions;
 
 /// What a face passes in. All paths are absolute.
@@ -31,6 +33,8 @@ pub struct Options {
     pub rootless: bool,
     /// How layers become a root file system; `None`: overlay.
     pub driver: Option<Driver>,
+    /// Which bridge containers are connected to.
+    pub bridge: BridgeOptions,
 }
 
 /// One engine over one root. Several may work on the same root at the same time.
@@ -42,6 +46,8 @@ pub struct Engine {
     pub(crate) trash: Trash,
     pub(crate) waits: crate::wait::Waits,
     pub(crate) children: crate::children::Children,
+    /// The bridge network: it is chosen once.
+    pub(crate) known_bridge: OnceLock<Bridge>,
 }
 
 impl Engine {
@@ -88,6 +94,7 @@ impl Engine {
             trash,
             waits: crate::wait::Waits::default(),
             children: crate::children::Children::default(),
+            known_bridge: OnceLock::new(),
         })
     }
 

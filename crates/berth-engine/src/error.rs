@@ -14,6 +14,34 @@ pub enum Error {
         /// As given.
         name: String,
     },
+    /// No network has this name or id.
+    #[error("no such network: {name}")]
+    NoNetwork {
+        /// As given.
+        name: String,
+    },
+    /// A step of the network's.
+    #[error("cannot {action}")]
+    Network {
+        /// What was to be done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: berth_net::Error,
+    },
+    /// A port of the host could not be had.
+    #[error("driver failed programming external connectivity on endpoint {name}")]
+    Publish {
+        /// The container's name.
+        name: String,
+        /// The sort of failure.
+        kind: ErrorKind,
+        /// What the user can do, when known.
+        hint: Option<String>,
+        /// The cause, in Docker's words.
+        #[source]
+        source: Chain,
+    },
     /// Several ids begin so.
     #[error("`{name}` begins several ids")]
     Ambiguous {
@@ -297,10 +325,13 @@ impl Error {
     /// The sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::NoContainer { .. } | Error::NoVolume { .. } | Error::NoPath { .. } => {
-                ErrorKind::NotFound
-            }
+            Error::NoContainer { .. }
+            | Error::NoNetwork { .. }
+            | Error::NoVolume { .. }
+            | Error::NoPath { .. } => ErrorKind::NotFound,
             Error::CopyFiles { kind, .. } => *kind,
+            Error::Network { source, .. } => source.kind(),
+            Error::Publish { kind, .. } => *kind,
             Error::Ambiguous { .. } | Error::BadName { .. } | Error::Invalid { .. } => {
                 ErrorKind::InvalidInput
             }
@@ -331,6 +362,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::NoContainer { .. } => Some("`berth ps -a` lists all containers".to_owned()),
+            Error::NoNetwork { .. } => Some("`berth network ls` lists all networks".to_owned()),
+            Error::Network { source, .. } => source.hint(),
+            Error::Publish { hint, .. } => hint.clone(),
             Error::Ambiguous { .. } => Some("give more digits, or the name".to_owned()),
             Error::NoVolume { .. } => Some("`berth volume ls` lists all volumes".to_owned()),
             Error::VolumeInUse { .. } => Some(

@@ -26,14 +26,27 @@ pub struct Problem {
 }
 
 /// What [`Engine::fsck`] gathers.
-struct Findings {
+pub(crate) struct Findings {
     problems: Vec<Problem>,
     repair: bool,
 }
 
 impl Findings {
+    /// Mends all that it is told of.
+    pub(crate) fn repairing() -> Findings {
+        Findings {
+            problems: Vec::new(),
+            repair: true,
+        }
+    }
+
+    /// How many problems there are.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.len()
+    }
+
     /// Notes a problem, and mends it if that is wanted.
-    fn found(
+    pub(crate) fn found(
         &mut self,
         what: String,
         mend: impl FnOnce() -> Result<(), Error>,
@@ -67,6 +80,7 @@ impl Engine {
         self.check_containers(&mut findings)?;
         self.check_names(&mut findings)?;
         self.check_tasks(&mut findings)?;
+        self.check_networks(&mut findings)?;
         self.check_volumes(&mut findings)?;
         self.check_images(&mut findings)?;
         if deep {

@@ -107,9 +107,9 @@ impl Engine {
         if (theirs.st_dev, theirs.st_ino) == (ours.dev(), ours.ino()) {
             return Ok(None);
         }
-        let number = FIRST_FD as usize + files.len();
+        let path = shim_path(files.len());
         files.push(file);
-        Ok(Some(format!("/proc/self/fd/{number}").into()))
+        Ok(Some(path))
     }
 
     /// What is mounted at `/dev/shm` of a container that shares it; `None`: the host's.
@@ -143,6 +143,11 @@ impl Engine {
         }
         Ok(donor)
     }
+}
+
+/// Where the shim finds the namespace that is passed to it in this place.
+pub(crate) fn shim_path(place: usize) -> PathBuf {
+    format!("/proc/self/fd/{}", FIRST_FD as usize + place).into()
 }
 
 fn id(text: &str) -> Result<ContainerId, Error> {

@@ -35,6 +35,7 @@ pub mod login;
 pub mod logs;
 mod moniker;
 mod names;
+pub mod network;
 pub mod observe;
 mod profile;
 pub mod prune;

@@ -83,6 +83,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let _at_work = self.at_work()?;
         self.remove_cgroups(id)?;
+        self.release_network(id)?;
         let durable = config.map_or(Durability::Durable, durability);
         if let Some(config) = config.filter(|_| !volumes) {
             self.keep_own_volumes(config)?;
@@ -156,6 +157,7 @@ impl Engine {
     /// Frees what a task that ended held; its `pid.json` stays, for the time of its start.
     pub(crate) fn clear_task(&self, id: &ContainerId) -> Result<(), Error> {
         self.remove_cgroups(id)?;
+        self.release_network(id)?;
         self.remove_shm(id)?;
         self.unmount_plugin_volumes(id)?;
         for name in ["shim.sock", "task.json"] {

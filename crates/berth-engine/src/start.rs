@@ -2,13 +2,12 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use berth_fs::{Durability, atomic_write};
-use berth_model::config::NetworkMode;
 use berth_model::status::Exit;
 use berth_model::task::{LogFile, Pid, RootfsMount, ShimReport, TaskRequest};
 use berth_model::{ContainerConfig, ContainerId, Status};
@@ -17,6 +16,8 @@ use berth_oci::digest::Digest;
 use crate::create::durability;
 use crate::error::{Chain, files};
 use crate::join::FIRST_FD;
+use crate::join::shim_path;
+use crate::network::{Place, Starting};
 use crate::spec;
 use crate::{Engine, Error, json};
 
@@ -37,6 +38,16 @@ pub(crate) enum By {
     User,
     /// The container's restart policy.
     Policy,
+}
+
+/// What the shim is started with.
+struct Prepared {
+    /// The task's directory.
+    task: PathBuf,
+    /// Namespaces that the container joins.
+    joined: Vec<OwnedFd>,
+    /// What the monitor keeps open as long as the container runs.
+    held: Vec<OwnedFd>,
 }
 
 impl Engine {
@@ -76,8 +87,10 @@ impl Engine {
             Status::Lost => self.record_loss(id)?,
             Status::Created | Status::Exited(_) | Status::Restarting(_) => {}
         }
-        self.settle(id);
         let config = self.config(id)?;
+        // First: the kernel makes the namespace meanwhile.
+        let network = self.begin_connection(&config)?;
+        self.settle(id);
         self.tell_end(&config, |_| Ok(()))?;
         self.clear_task(id)?;
         let durable = durability(&config);
@@ -98,8 +111,8 @@ impl Engine {
             self.record(self.container_event(&config, "attach"));
         }
         let started = self
-            .prepare_task(&config, &options)
-            .and_then(|(task, joined)| self.run_shim(id, &task, options.client, &joined));
+            .prepare_task(&config, &options, network)
+            .and_then(|task| self.run_shim(id, &task, options.client));
         match &started {
             // Under our lock, so before its end is told.
             Ok(_) => self.record(self.container_event(&config, "start")),
@@ -115,7 +128,8 @@ impl Engine {
         &self,
         config: &ContainerConfig,
         options: &StartOptions,
-    ) -> Result<(PathBuf, Vec<OwnedFd>), Error> {
+        network: Option<Starting>,
+    ) -> Result<Prepared, Error> {
         let id = &config.id;
         let task = self.layout.task(id);
         for dir in [&task, &self.layout.bundle(id)] {
@@ -131,9 +145,15 @@ impl Engine {
             .container_mount(&chain(config)?, &self.layout.container(id))
             .map_err(Error::Snapshot)?;
         let account = self.account_of(config, &rootfs)?;
-        let joins = self.join(config)?;
+        let mut joins = self.join(config)?;
         self.make_shm(config)?;
-        self.write_host_files(config, &task)?;
+        let place = network
+            .map(|starting| self.reserve_place(config, starting))
+            .transpose()?;
+        if place.is_some() {
+            joins.joined.network = Some(shim_path(joins.files.len()));
+        }
+        self.write_host_files(config, &task, place.as_ref())?;
         let inputs = self.spec_inputs(config, account, joins.joined)?;
         let spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
             id: id.short().to_owned(),
@@ -144,9 +164,22 @@ impl Engine {
             &spec,
             Durability::Volatile,
         )?;
-        let request = self.task_request(config, rootfs, options);
+        let mut held = Vec::new();
+        if let Some(place) = place {
+            let (namespace, ports) = self.connect(id, place)?;
+            joins.files.push(namespace);
+            held = ports;
+        }
+        let request = TaskRequest {
+            held: held.iter().map(AsRawFd::as_raw_fd).collect(),
+            ..self.task_request(config, rootfs, options)
+        };
         json::write(&task.join("task.json"), &request, Durability::Volatile)?;
-        Ok((task, joins.files))
+        Ok(Prepared {
+            task,
+            joined: joins.files,
+            held,
+        })
     }
 
     fn task_request(
@@ -172,6 +205,7 @@ impl Engine {
                 max_files: config.log.max_files,
             }),
             exit_file: self.layout.exit(id),
+            held: Vec::new(),
             reap: self.reap_line(id),
             monitor: self.options.monitor.clone(),
             durable: durability(config) == Durability::Durable,
@@ -199,13 +233,12 @@ impl Engine {
         line
     }
 
-    /// Starts the shim and takes its report. The shim leaves our session and outlives us. `joined`: namespaces.
+    /// Starts the shim and takes its report. The shim leaves our session and outlives us.
     fn run_shim(
         &self,
         id: &ContainerId,
-        task: &Path,
+        prepared: &Prepared,
         client: Option<OwnedFd>,
-        joined: &[OwnedFd],
     ) -> Result<Pid, Error> {
         let helper = |source| Error::Helper {
             program: self.options.runtime.clone(),
@@ -218,7 +251,7 @@ impl Engine {
             .arg0("berth-runtime")
             .arg("shim")
             .args(client.is_some().then_some("--attached"))
-            .arg(task)
+            .arg(&prepared.task)
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -233,9 +266,11 @@ impl Engine {
         }
         fds.extend(
             (FIRST_FD..)
-                .zip(joined)
+                .zip(&prepared.joined)
                 .map(|(number, file)| (file.as_fd(), number)),
         );
+        let held = prepared.held.iter().map(AsFd::as_fd).collect();
+        berth_sys::spawn::leave_open(&mut command, held);
         let child = berth_sys::spawn::spawn_with_fds(&mut command, &fds).map_err(helper)?;
         drop((writer, client));
         let mut text = String::new();
@@ -288,31 +323,22 @@ impl Engine {
     }
 
     /// `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, new at each start.
-    fn write_host_files(&self, config: &ContainerConfig, task: &Path) -> Result<(), Error> {
-        let host = config.network == NetworkMode::Host;
-        let from_host = |path: &str| std::fs::read(path).unwrap_or_default();
-        let hosts = if host {
-            from_host("/etc/hosts")
-        } else {
-            format!(
-                "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{}\n",
-                config.hostname
-            )
-            .into_bytes()
-        };
-        let resolv = if host {
-            from_host("/etc/resolv.conf")
-        } else {
-            Vec::new()
-        };
-        let hostname = format!("{}\n", config.hostname).into_bytes();
+    fn write_host_files(
+        &self,
+        config: &ContainerConfig,
+        task: &Path,
+        place: Option<&Place>,
+    ) -> Result<(), Error> {
+        let (hosts, resolv) = self.name_files(config, place);
+        let hostname = format!("{}\n", config.hostname);
         for (name, content) in [
             ("hosts", hosts),
             ("resolv.conf", resolv),
             ("hostname", hostname),
         ] {
             let path = task.join(name);
-            atomic_write(&path, &content, Durability::Volatile).map_err(files("make the task"))?;
+            atomic_write(&path, content.as_bytes(), Durability::Volatile)
+                .map_err(files("make the task"))?;
             crate::volumes::set_mode(&path, 0o644).map_err(|source| Error::Io {
                 action: "set the mode of",
                 path: path.clone(),

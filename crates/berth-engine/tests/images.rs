@@ -69,6 +69,7 @@ fn open(dir: &Path) -> Engine {
         monitor: exe,
         rootless: false,
         driver: None,
+        bridge: Default::default(),
     };
     Engine::open(options).unwrap()
 }

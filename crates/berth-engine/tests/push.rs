@@ -22,6 +22,7 @@ fn engine(root: &Path) -> Engine {
         monitor: none,
         rootless: false,
         driver: None,
+        bridge: Default::default(),
     })
     .unwrap()
 }

@@ -59,6 +59,10 @@ pub struct TaskRequest {
     pub stdin_once: bool,
     /// The log file (Docker's json-file form); `None`: no log.
     pub log: Option<LogFile>,
+    /// Descriptors, by number, that the monitor keeps open as long as the container runs: sockets that hold ports of the
+    /// host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<i32>,
     /// Where the monitor writes [`crate::status::Exit`].
     pub exit_file: PathBuf,
     /// What the monitor becomes (execve) after writing `exit_file`: the engine's clean-up; empty: nothing.

@@ -13,6 +13,8 @@ const IFINFO: usize = 16;
 const IFADDR: usize = 8;
 const RTMSG: usize = 12;
 
+/// `IFLA_BRPORT_MODE`.
+const PORT_HAIRPIN: u16 = 4;
 /// `VETH_INFO_PEER`.
 const VETH_PEER: u16 = 1;
 /// `IFLA_INET6_ADDR_GEN_MODE`, and its value for "none".
@@ -145,7 +147,16 @@ pub(crate) fn make_veth(
         .number(libc::IFLA_MASTER, bridge as u32)
         .nest(libc::IFLA_AF_SPEC, &no_link_local());
     let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, libc::IFF_UP));
-    socket.ask(request.attributes(&join)).map(drop)
+    socket.ask(request.attributes(&join))?;
+    // A container reaches a port of its own by the host's address: where the rules are asked for bridged packets too,
+    // what it sends has to leave by where it came from.
+    let port = Attributes::new().with(PORT_HAIRPIN, &[1]);
+    let info = Attributes::new()
+        .text(libc::IFLA_INFO_SLAVE_KIND, "bridge")
+        .nest(libc::IFLA_INFO_SLAVE_DATA, &port);
+    let hairpin = named().nest(libc::IFLA_LINKINFO, &info);
+    let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, 0));
+    socket.ask(request.attributes(&hairpin)).map(drop)
 }
 
 /// The device's name in a container.

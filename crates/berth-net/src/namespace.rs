@@ -33,8 +33,14 @@ pub struct Pending(JoinHandle<io::Result<Namespace>>);
 
 impl Namespace {
     /// Begins to make one.
-    pub fn begin() -> Pending {
-        Pending(std::thread::spawn(make))
+    ///
+    /// # Errors
+    /// [`Error::Kernel`]: there can be no more threads.
+    pub fn begin() -> Result<Pending> {
+        let maker = std::thread::Builder::new().spawn(make);
+        maker
+            .map(Pending)
+            .map_err(Error::kernel("make a network namespace"))
     }
 }
 

@@ -53,6 +53,13 @@ pub struct Observed {
     pub published: Option<BTreeSet<Published>>,
 }
 
+impl Observed {
+    /// Whether there is nothing of it.
+    pub fn is_unmade(&self) -> bool {
+        self.device.is_none() && self.rules.is_empty()
+    }
+}
+
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {

@@ -139,7 +139,7 @@ fn an_endpoint_reaches_the_gateway_and_goes() {
                 address,
                 mac: mac_of(address),
             };
-            let namespace = Namespace::begin().wait().unwrap();
+            let namespace = Namespace::begin().unwrap().wait().unwrap();
             plug(&kernel, &network, &namespace, &endpoint).unwrap();
             let outside = TcpListener::bind("10.9.0.1:0").unwrap();
             let gateway = outside.local_addr().unwrap();

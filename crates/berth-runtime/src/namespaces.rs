@@ -187,7 +187,10 @@ impl Plan {
     /// Whether init can work while its cgroups are still being made: it waits for nothing else, and sees
     /// the host's files until it changes its root.
     pub(crate) fn goes_ahead(&self) -> bool {
-        !self.held && self.joins.is_empty() && self.join_pid.is_none() && self.outside.is_none()
+        // Of what can be joined, only this leaves the host's files and rights as they are.
+        let network = |join: &Join| join.kind == NamespaceKind::Network;
+        let joins = self.joins.iter().all(network);
+        !self.held && joins && self.join_pid.is_none() && self.outside.is_none()
     }
 
     /// Namespaces that init makes itself, at the same time as the runtime its cgroups: a network namespace

@@ -224,6 +224,15 @@ pub fn inherited_fd(number: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Leaves an inherited descriptor, which nobody here owns, open across exec.
+///
+/// # Errors
+/// `EBADF` when it is not open.
+pub fn stay_open(number: i32) -> io::Result<()> {
+    // SAFETY: F_SETFD changes a flag of the descriptor and touches no memory.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, 0) }).map(drop)
+}
+
 /// Puts `file` at the descriptor `number` and leaves it open across exec. What was there is closed.
 /// For the last steps before an exec only: whoever owned `number` must not use it again.
 ///

@@ -42,6 +42,25 @@ pub fn spawn_with_fds(command: &mut Command, fds: &[(BorrowedFd<'_>, RawFd)]) ->
     child
 }
 
+/// Leaves descriptors open in the program, at their numbers. They have to stay open until it is spawned.
+pub fn leave_open(command: &mut Command, fds: Vec<BorrowedFd<'_>>) {
+    let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    if numbers.is_empty() {
+        return;
+    }
+    // SAFETY: the closure only calls fcntl, which is async-signal-safe, and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for number in &numbers {
+                if libc::fcntl(*number, libc::F_SETFD, 0) < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
 /// What [`execute_exactly`] executes: pointers into itself only.
 struct Program {
     path: CString,
@@ -107,6 +126,20 @@ mod tests {
         let more: usize = text.trim().strip_prefix("onetwo").unwrap().parse().unwrap();
         // A number that was taken is replaced, one that was free is added.
         assert!(more >= before && more <= before + 2, "{before} → {more}");
+    }
+
+    #[test]
+    fn what_is_left_open_keeps_its_number() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let number = writer.as_raw_fd();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("echo said >&{number}")]);
+        leave_open(&mut command, vec![writer.as_fd()]);
+        assert!(command.spawn().unwrap().wait().unwrap().success());
+        drop((writer, command));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "said\n");
     }
 
     #[test]

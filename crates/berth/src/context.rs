@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use berth_engine::network::BridgeOptions;
 use berth_engine::{Engine, Options};
 
 use crate::globals::{self, Globals};
@@ -22,6 +23,10 @@ pub fn engine(globals: &Globals) -> Result<Engine, Failure> {
         berth,
         rootless: globals.rootless || globals::rootless(),
         driver: None,
+        bridge: BridgeOptions {
+            name: globals.bridge_name.clone(),
+            subnet: globals.bridge_subnet,
+        },
     };
     if globals.debug {
         crate::cmd::note(&format!("debug: {options:?}\n"));

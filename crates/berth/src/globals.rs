@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use berth_engine::network::Subnet;
+
 /// Options before the verb.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Globals {
@@ -46,6 +48,26 @@ pub struct Globals {
     /// The caller is root of a user namespace of rootless containers only
     #[arg(long, hide = true)]
     pub rootless: bool,
+    /// Device of the bridge network
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "BERTH_BRIDGE_NAME",
+        hide = true,
+        hide_env_values = true
+    )]
+    pub bridge_name: Option<String>,
+
+    /// Subnet of the bridge network
+    #[arg(
+        long,
+        value_name = "SUBNET",
+        env = "BERTH_BRIDGE_SUBNET",
+        hide = true,
+        hide_env_values = true,
+        value_parser = subnet
+    )]
+    pub bridge_subnet: Option<Subnet>,
 
     /// Say more about what is done, on standard error
     #[arg(short = 'D', long)]
@@ -145,6 +167,14 @@ pub fn default_run_directory() -> PathBuf {
 /// Whether an ordinary user called.
 pub fn rootless() -> bool {
     !rustix::process::geteuid().is_root()
+}
+
+fn subnet(text: &str) -> Result<Subnet, String> {
+    let subnet: Subnet = text.parse()?;
+    match subnet.is_usable() {
+        true => Ok(subnet),
+        false => Err(format!("`{text}` has no room for a container")),
+    }
 }
 
 fn xdg(variable: &str, below_home: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! The leak ledger: what a berth has made on the host, and may not leave behind.
 //!
 //! Tests run side by side, so an entry counts only when it names the sandbox: its directory (in a mount, a
-//! command line, an environment, a loop device) or its cgroup parent. Network links carry no such mark:
-//! they are compared with what was there before.
+//! command line, an environment, a loop device), its cgroup parent or its bridge. Other network links carry no such
+//! mark: they are compared with what was there before.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,6 +23,8 @@ pub struct Mark {
     pub directory: PathBuf,
     /// Last component of its cgroup parent.
     pub cgroup: String,
+    /// Its bridge.
+    pub bridge: String,
 }
 
 impl Ledger {
@@ -46,7 +48,8 @@ impl Ledger {
             entries.insert(format!("process: {pid} {}", command_line(pid)));
         }
         entries.extend(loop_devices(&directory));
-        entries.extend(names("/sys/class/net").map(|name| format!("link: {name}")));
+        let links = names("/sys/class/net").filter(|name| !is_anothers(name, &mark.bridge));
+        entries.extend(links.map(|name| format!("link: {name}")));
         Ledger { entries }
     }
 
@@ -156,6 +159,13 @@ fn command_line(pid: i32) -> String {
     String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
+/// Whether a device is another sandbox's bridge, or a container's in it.
+fn is_anothers(name: &str, bridge: &str) -> bool {
+    let link = fs::read_link(format!("/sys/class/net/{name}/master")).unwrap_or_default();
+    let ours = name == bridge || link.file_name().is_some_and(|master| master == bridge);
+    !ours && (name.starts_with("bt") || name.starts_with("bv"))
+}
+
 fn loop_devices(directory: &str) -> Vec<String> {
     let devices = names("/sys/block").filter(|name| name.starts_with("loop"));
     let backed = devices.filter_map(|name| {
@@ -189,6 +199,7 @@ mod tests {
         let mark = Mark {
             directory: directory.path().to_owned(),
             cgroup: "berth-ledger-test".into(),
+            bridge: "btledger".into(),
         };
         let before = Ledger::take(&mark);
 

@@ -17,6 +17,7 @@ pub mod harness;
 pub mod hierarchies;
 pub mod http;
 pub mod ledger;
+pub mod network;
 pub mod programs;
 pub mod pty;
 pub mod registry;

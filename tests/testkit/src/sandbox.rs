@@ -13,6 +13,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{Gid, Uid, chown};
@@ -27,6 +28,9 @@ use crate::wait::PATIENCE;
 /// A place for one test. Dropping it removes all containers and fails the test if anything stays.
 pub struct Sandbox {
     directory: tempfile::TempDir,
+    /// Of the subnet.
+    number: u32,
+    namespace: Option<PathBuf>,
     user: Option<TestUser>,
     mark: Mark,
     before: Ledger,
@@ -71,12 +75,16 @@ impl Sandbox {
             .expect("it has a name")
             .to_string_lossy()
             .replace("-t.", "-test-");
+        let bridge = cgroup.replace("berth-test-", "bt");
         let mark = Mark {
             directory: path,
             cgroup,
+            bridge,
         };
         let before = Ledger::take(&mark);
         Sandbox {
+            number: number(),
+            namespace: None,
             directory,
             user,
             mark,
@@ -88,6 +96,12 @@ impl Sandbox {
     /// For tests that break things on purpose and cannot leave an empty store.
     pub fn without_final_check(mut self) -> Sandbox {
         self.check_at_end = false;
+        self
+    }
+
+    /// berth runs in this network namespace.
+    pub fn in_namespace(mut self, namespace: PathBuf) -> Sandbox {
+        self.namespace = Some(namespace);
         self
     }
 
@@ -126,6 +140,16 @@ impl Sandbox {
         &self.mark.cgroup
     }
 
+    /// The bridge's device.
+    pub fn bridge(&self) -> &str {
+        &self.mark.bridge
+    }
+
+    /// The bridge's subnet: another one in each sandbox that is there at the time.
+    pub fn subnet(&self) -> String {
+        format!("10.{}.{}.0/24", 128 + self.number / 256, self.number % 256)
+    }
+
     /// A file in [`Sandbox::home`] that belongs to berth's user.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.home().join(name);
@@ -156,7 +180,15 @@ impl Sandbox {
     /// Any program, as berth's user, with berth's environment and nothing else.
     pub fn command(&self, program: &str) -> Command {
         let mut command = match &self.user {
-            None => Command::new(program),
+            None => match &self.namespace {
+                None => Command::new(program),
+                Some(namespace) => {
+                    let mut command = Command::new("nsenter");
+                    command.arg(format!("--net={}", namespace.display()));
+                    command.args(["--", program]);
+                    command
+                }
+            },
             Some(user) => {
                 let mut command = Command::new("setpriv");
                 command
@@ -183,6 +215,8 @@ impl Sandbox {
             .env("BERTH_ROOT", self.state())
             .env("BERTH_RUN_DIR", self.run_dir())
             .env("BERTH_CGROUP_PARENT", format!("/{}", self.mark.cgroup))
+            .env("BERTH_BRIDGE_NAME", &self.mark.bridge)
+            .env("BERTH_BRIDGE_SUBNET", self.subnet())
             .current_dir(self.home());
         command
     }
@@ -313,6 +347,7 @@ impl Sandbox {
             "root/ingest",
             "root/leases",
             "run/tasks",
+            "run/networks/bridge/addr",
             "tmp",
         ] {
             let entries = fs::read_dir(self.path().join(place))
@@ -321,8 +356,21 @@ impl Sandbox {
                 .flatten();
             found.extend(entries.map(|entry| format!("file: {}", entry.path().display())));
         }
+        found.extend(self.remove_bridge());
         found.extend(self.leaks());
         found
+    }
+
+    /// Removes the bridge and its rules; says what of them stays.
+    fn remove_bridge(&self) -> Option<String> {
+        if self.is_rootless() {
+            return None;
+        }
+        let removed = self.berth(&["internal", "remove-bridge"]);
+        let mut list = self.command("nft");
+        let tables = Finished::run(list.args(["list", "tables"]), b"", PATIENCE).stdout;
+        let clean = removed.status.success() && !tables.contains(&self.mark.bridge);
+        (!clean).then(|| format!("the bridge or its rules: {removed} {tables}"))
     }
 
     /// What the host has now that it had not before. A clean-up in the background has some time to end.
@@ -355,6 +403,9 @@ impl Drop for Sandbox {
         } else {
             self.leftovers()
         };
+        if failing || !self.check_at_end {
+            self.remove_bridge();
+        }
         ledger::sweep(&self.mark);
         // A container's own files may be immutable to `TempDir` only by being many: it removes them all.
         assert!(
@@ -363,6 +414,13 @@ impl Drop for Sandbox {
             leftovers.join("\n")
         );
     }
+}
+
+/// Tests run as processes side by side, and one may have several sandboxes.
+fn number() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    (std::process::id().wrapping_mul(8) + count) % (128 * 256)
 }
 
 /// An ordinary user may not be able to reach the build directory: it gets copies.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use berth_engine::network::EndpointSettings;
 use berth_model::ContainerConfig;
 use berth_model::config::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -85,8 +86,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Of a container, as far as it was asked for.
-    pub(crate) fn of(config: &ContainerConfig) -> Endpoint {
+    /// Of a container: what was asked for, and what it has.
+    pub(crate) fn of(config: &ContainerConfig, place: Option<&EndpointSettings>) -> Endpoint {
         let networking = &config.networking;
         let text = |wanted: fn(&&IpAddr) -> bool| {
             let found = networking.addresses.iter().find(wanted);
@@ -103,7 +104,14 @@ impl Endpoint {
         };
         let asked = !networking.addresses.is_empty() || !networking.link_local.is_empty();
         let options = &networking.driver_options;
+        let place = place.cloned().unwrap_or_default();
         Endpoint {
+            network_id: place.network_id,
+            endpoint_id: place.endpoint_id,
+            gateway: place.gateway,
+            ip_address: place.address,
+            ip_prefix_len: place.prefix,
+            mac_address: place.mac,
             ipam_config: asked.then_some(ipam),
             aliases: null_if_empty(networking.aliases.clone()),
             driver_opts: (!options.is_empty()).then(|| options.clone()),

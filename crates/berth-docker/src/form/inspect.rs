@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use berth_engine::Container;
 use berth_engine::layout::Layout;
+use berth_engine::network::{BRIDGE_NETWORK, NetworkSettings as Network};
 use berth_model::config::NetworkMode;
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub struct Extra {
     pub execs: Vec<String>,
     /// Bytes that it has written, and of its image, if they were measured.
     pub sizes: Option<(u64, u64)>,
+    /// Its network, where somebody looked.
+    pub network: Network,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +61,7 @@ pub(crate) struct Document<'a> {
     size_root_fs: Option<u64>,
     mounts: Vec<MountPoint<'a>>,
     config: Config,
-    network_settings: NetworkSettings<'a>,
+    network_settings: NetworkSettings,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,9 +73,9 @@ struct GraphDriver {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct NetworkSettings<'a> {
+struct NetworkSettings {
     #[serde(rename = "SandboxID")]
-    sandbox_id: &'a str,
+    sandbox_id: String,
     sandbox_key: String,
     ports: PortMap,
     #[serde(flatten)]
@@ -170,7 +173,7 @@ impl<'a> Document<'a> {
                 .filter_map(|mount| MountPoint::of(mount, layout))
                 .collect(),
             config: Config::of(config),
-            network_settings: network_settings(container, version),
+            network_settings: network_settings(container, &extra.network, version),
         }
     }
 }
@@ -199,21 +202,33 @@ fn graph_driver(container: &Container, layout: &Layout) -> GraphDriver {
     }
 }
 
-fn network_settings(container: &Container, version: Version) -> NetworkSettings<'_> {
+fn network_settings(container: &Container, network: &Network, version: Version) -> NetworkSettings {
+    let key = network.sandbox_key.as_ref();
+    let bridge = network.networks.get(BRIDGE_NETWORK);
+    let former = bridge.map_or_else(Former::default, |place| Former {
+        endpoint_id: place.endpoint_id.clone(),
+        gateway: place.gateway.clone(),
+        ip_address: place.address.clone(),
+        ip_prefix_len: place.prefix,
+        mac_address: place.mac.clone(),
+        ..Former::default()
+    });
     NetworkSettings {
-        sandbox_id: "",
-        sandbox_key: String::new(),
-        ports: PortMap::new(),
-        former: (version < ONCE).then(Former::default),
-        networks: networks(container),
+        sandbox_id: network.sandbox_id.clone(),
+        sandbox_key: key.map_or_else(String::new, |key| key.to_string_lossy().into_owned()),
+        ports: super::ports::published(&network.ports),
+        former: (version < ONCE).then_some(former),
+        networks: networks(container, network),
     }
 }
 
 /// The networks that it is connected to, by name. One that uses another's has none of its own.
-pub(crate) fn networks(container: &Container) -> BTreeMap<String, Endpoint> {
+pub(crate) fn networks(container: &Container, network: &Network) -> BTreeMap<String, Endpoint> {
     let config = &container.config;
-    match &config.network {
-        NetworkMode::Container(_) => BTreeMap::new(),
-        network => BTreeMap::from([(network.to_string(), Endpoint::of(config))]),
-    }
+    let name = match &config.network {
+        NetworkMode::Container(_) => return BTreeMap::new(),
+        mode => mode.to_string(),
+    };
+    let endpoint = Endpoint::of(config, network.networks.get(&name));
+    BTreeMap::from([(name, endpoint)])
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use berth_engine::network::HostPort;
 use berth_model::config::{Port, PortBinding};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,19 @@ fn address(text: &str) -> Parsed<Option<IpAddr>> {
             .map(Some)
             .map_err(|_| format!("invalid host IP address: \"{text}\"")),
     }
+}
+
+/// As it is.
+pub(crate) fn published(ports: &BTreeMap<Port, Option<Vec<HostPort>>>) -> PortMap {
+    let binding = |port: &HostPort| Binding {
+        host_ip: port.host_ip.to_string(),
+        host_port: port.host_port.to_string(),
+    };
+    let of = |all: &Vec<HostPort>| all.iter().map(binding).collect();
+    let ports = ports.iter();
+    ports
+        .map(|(port, bindings)| (port.to_string(), bindings.as_ref().map(of)))
+        .collect()
 }
 
 /// As asked for.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use berth_engine::Container;
 use berth_engine::layout::Layout;
+use berth_engine::network::NetworkSettings as Network;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -69,6 +70,7 @@ impl<'a> Summary<'a> {
         layout: &Layout,
         now: Timestamp,
         sizes: Option<(u64, u64)>,
+        network: &Network,
     ) -> Summary<'a> {
         let config = &container.config;
         let created = config.created.parse::<Timestamp>();
@@ -79,7 +81,7 @@ impl<'a> Summary<'a> {
             image_id: &config.image.config,
             command: command(container),
             created: created.map_or(0, |time| time.as_second()),
-            ports: ports(container),
+            ports: ports(network),
             size_rw: sizes.map(|(own, _)| own),
             size_root_fs: sizes.map(|(own, image)| own.saturating_add(image)),
             labels: &config.labels,
@@ -90,7 +92,7 @@ impl<'a> Summary<'a> {
                 annotations: &config.annotations,
             },
             network_settings: NetworkSettings {
-                networks: networks(container),
+                networks: networks(container, network),
             },
             mounts: config
                 .mounts
@@ -116,18 +118,24 @@ fn command(container: &Container) -> String {
     line
 }
 
-/// Of one that runs: what it exposes.
-fn ports(container: &Container) -> Vec<Port> {
-    if !container.status.is_alive() {
-        return Vec::new();
-    }
-    let exposed = container.config.exposed_ports.iter();
-    exposed
-        .map(|port| Port {
-            ip: None,
+/// Of one that runs: what it exposes, and where on the host that is.
+fn ports(network: &Network) -> Vec<Port> {
+    let mut all = Vec::new();
+    for (port, bindings) in &network.ports {
+        let row = |ip, public| Port {
+            ip,
             private: port.number,
-            public: None,
+            public,
             protocol: port.protocol.word(),
-        })
-        .collect()
+        };
+        match bindings {
+            None => all.push(row(None, None)),
+            Some(bindings) => all.extend(
+                bindings
+                    .iter()
+                    .map(|one| row(Some(one.host_ip.to_string()), Some(one.host_port))),
+            ),
+        }
+    }
+    all
 }

@@ -30,7 +30,9 @@ pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Namespac
         CgroupMode::Host => None,
     };
     let network = match config.network {
-        NetworkMode::None | NetworkMode::Bridge => own(NamespaceKind::Network),
+        NetworkMode::None => own(NamespaceKind::Network),
+        // The engine has made it.
+        NetworkMode::Bridge => of(NamespaceKind::Network, &joined.network),
         NetworkMode::Host => None,
         NetworkMode::Container(_) => of(NamespaceKind::Network, &joined.network),
     };

@@ -61,9 +61,8 @@ pub fn run(args: &Args<'static>, line: &CommandLine) -> ! {
         crate::complain(b"cannot ", b"prepare signals and memory", b"")
     };
     sys::become_subreaper();
-    for fd in inherited(args) {
-        sys::close_on_exec(fd);
-    }
+    // All that the shim left open, what holds ports of the host too: the clean-up may start the container again.
+    sys::close_on_exec_from(3);
     let mut monitor = Monitor::new(args, signals, buffers);
     monitor.reap();
     if monitor.exit.is_none() && !sys::is_child(args.init) {
@@ -78,24 +77,6 @@ pub fn run(args: &Args<'static>, line: &CommandLine) -> ! {
     }
     let reap = args.reap.filter(|_| !monitor.taken_over);
     finish::become_reaper(line, reap, monitor.signals)
-}
-
-/// All descriptors that the shim left open over the execve.
-fn inherited(args: &Args<'_>) -> impl Iterator<Item = Fd> {
-    let log = args.log.map(|log| log.fd);
-    let optional = [
-        args.stdout,
-        args.stderr,
-        args.tty,
-        args.stdin,
-        args.client,
-        log,
-    ];
-    [Some(args.listen), Some(args.lock)]
-        .into_iter()
-        .chain(optional)
-        .flatten()
-        .map(Fd)
 }
 
 impl<'a> Monitor<'a> {

@@ -181,10 +181,18 @@ pub fn unlink(path: &CStr) -> Result<()> {
     .map(drop)
 }
 
-/// Sets close-on-exec.
-pub fn close_on_exec(fd: Fd) {
-    const F_SETFD: usize = 2;
-    let _ = plain(number::FCNTL, [fd.0 as usize, F_SETFD, 1, 0, 0, 0]);
+/// Sets close-on-exec on all from `first` on.
+pub fn close_on_exec_from(first: u32) {
+    const CLOSE_RANGE_CLOEXEC: usize = 4;
+    let a = [
+        first as usize,
+        u32::MAX as usize,
+        CLOSE_RANGE_CLOEXEC,
+        0,
+        0,
+        0,
+    ];
+    let _ = plain(number::CLOSE_RANGE, a);
 }
 
 /// `struct pollfd`.

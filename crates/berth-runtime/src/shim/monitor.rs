@@ -140,6 +140,9 @@ fn command_line(inheritance: &Inheritance<'_>) -> io::Result<Vec<CString>> {
             number(key, fd.as_raw_fd() as u64);
         }
     }
+    for held in &request.held {
+        berth_sys::process::stay_open(*held)?;
+    }
     let oom = oom_file(inheritance.cgroups);
     let mut path = |key: &str, path: &Path| line.push(argument(key, path.as_os_str().as_bytes()));
     path("exit", &request.exit_file);

@@ -50,6 +50,8 @@ impl Bundle {
         let cgroup = format!("berth-rt-{}-{number}", std::process::id());
         let dir = tempfile::tempdir().unwrap();
         let mark = Mark {
+            // It makes no network.
+            bridge: "none".to_owned(),
             directory: dir.path().to_owned(),
             cgroup: cgroup.clone(),
         };

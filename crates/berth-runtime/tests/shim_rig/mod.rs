@@ -66,6 +66,7 @@ impl Task {
         }
         let container = dir.path().join("container");
         let request = TaskRequest {
+            held: Vec::new(),
             id: id.clone(),
             bundle: dir.path().join("task/bundle"),
             rootfs: Some(RootfsMount::Overlay {

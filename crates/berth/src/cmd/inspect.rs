@@ -100,7 +100,8 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>, size: bool) -> Result<V
                 let container = engine.inspect(&id)?;
                 let sizes = size.then(|| sizes(engine, &container));
                 let layout = engine.layout();
-                return Ok(view::inspect::container(&container, layout, sizes));
+                let network = engine.network_settings(&container)?;
+                return Ok(view::inspect::container(&container, layout, sizes, network));
             }
             Err(berth_engine::Error::NoContainer { .. }) if kind.is_none() => {}
             Err(error) => return Err(error.into()),

@@ -27,6 +27,17 @@ impl Verb for Reap {
     }
 }
 
+/// Remove the bridge network from the host: the last step of a removal of berth
+#[derive(Debug, clap::Args)]
+pub struct RemoveBridge {}
+
+impl Verb for RemoveBridge {
+    fn run(self, globals: &Globals) -> Outcome {
+        context::engine(globals)?.remove_bridge()?;
+        Ok(0)
+    }
+}
+
 /// Keep a container frozen until the end of standard input
 #[derive(Debug, clap::Args)]
 pub struct Thaw {

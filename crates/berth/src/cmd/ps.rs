@@ -8,7 +8,7 @@ use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::ui::rows::Listing;
 use crate::verbs::{Outcome, Verb};
-use crate::view::container;
+use crate::view::{container, network};
 use berth_docker::Filters;
 
 /// List containers
@@ -78,9 +78,10 @@ impl Verb for Ps {
                         engine.image_bytes(one),
                     )
                 });
-                container::row(one, now, !self.no_trunc, size)
+                let ports = network::ports(&engine.network_settings(one)?);
+                Ok(container::row(one, now, !self.no_trunc, size, &ports))
             })
-            .collect();
+            .collect::<Result<_, berth_engine::Error>>()?;
         let mut table = container::LISTING.table.to_owned();
         if self.size {
             table.push_str("\t{{.Size}}");

@@ -60,6 +60,7 @@ pub fn all() -> Vec<Entry> {
             contexts_group,
             contexts,
         ),
+        group("network", "Verbs on networks", networks_group, networks),
         group(
             "system",
             "Verbs on the engine's state",
@@ -250,6 +251,23 @@ fn manifests() -> Vec<Entry> {
     ]
 }
 
+fn networks_group(command: Command) -> Command {
+    with(command, networks())
+}
+
+fn networks() -> Vec<Entry> {
+    use cmd::network;
+    vec![
+        verb::<network::ls::Ls>("ls", "List networks").alias(&["list"]),
+        verb::<network::inspect::Inspect>("inspect", "Show all that is known of networks"),
+        verb::<network::later::Create>("create", "Make a network"),
+        verb::<network::later::Rm>("rm", "Remove networks").alias(&["remove"]),
+        verb::<network::later::Connect>("connect", "Connect a container to a network"),
+        verb::<network::later::Disconnect>("disconnect", "Disconnect a container from a network"),
+        verb::<network::later::Prune>("prune", "Remove networks that no container uses"),
+    ]
+}
+
 fn system_group(command: Command) -> Command {
     with(command, system())
 }
@@ -287,6 +305,7 @@ fn lifecycle() -> Vec<Entry> {
             "update",
             "Change limits and the restart policy of containers",
         ),
+        verb::<cmd::port::Ports>("port", "Show which ports of the host lead to a container"),
         verb::<cmd::top::Top>("top", "Show the processes of a container"),
         verb::<cmd::explain::Explain>(
             "explain",
@@ -330,6 +349,10 @@ fn internal() -> Vec<Entry> {
     vec![
         verb::<cmd::manual::Manual>("manual", "Write manual pages"),
         verb::<cmd::internal::Reap>("reap", "Clean up after a container that ended"),
+        verb::<cmd::internal::RemoveBridge>(
+            "remove-bridge",
+            "Remove the bridge network from the host",
+        ),
         verb::<cmd::internal::Thaw>("thaw", "Thaw a container when standard input ends"),
     ]
 }

@@ -65,6 +65,7 @@ pub fn row(
     now: Timestamp,
     truncate: bool,
     size: Option<(u64, u64)>,
+    ports: &str,
 ) -> Value {
     let config = &container.config;
     let id = if truncate {
@@ -98,7 +99,7 @@ pub fn row(
         ("Mounts", rows::cell(&mounts(container, truncate))),
         ("Names", rows::cell(&container.name)),
         ("Networks", config.network.to_string().into()),
-        ("Ports", "".into()),
+        ("Ports", ports.into()),
         ("RunningFor", human::ago(&config.created, now).into()),
         ("Size", written(size).into()),
         ("State", container.status.word().into()),

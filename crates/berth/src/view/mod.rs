@@ -4,9 +4,7 @@ pub mod container;
 pub mod event;
 pub mod image;
 pub mod inspect;
+pub mod network;
 pub mod stats;
 pub mod usage;
 pub mod volume;
-
-/// Docker's name of the storage driver.
-pub const DRIVER: &str = "overlay2";

@@ -165,7 +165,7 @@ pub fn images(usage: &Usage, now: Timestamp) -> Vec<Value> {
 
 /// The rows of [`CONTAINERS`].
 pub fn containers(usage: &Usage, now: Timestamp) -> Vec<Value> {
-    let row = |one: &ContainerUsage| match container::row(&one.container, now, true, None) {
+    let row = |one: &ContainerUsage| match container::row(&one.container, now, true, None, "") {
         Value::Struct(mut fields) => {
             fields.push(("DiskSize".to_owned(), human::size(one.bytes).into()));
             Value::Struct(fields)

@@ -14,6 +14,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
         let extra = Extra {
             execs: docker.execs.of(&container.config.id),
             sizes: sizes.then(|| super::sizes(engine, &container)),
+            network: engine.network_settings(&container)?,
         };
         let document = Document::of(&container, engine.layout(), extra, version);
         Ok::<_, Failure>(Answer::json(&document))

@@ -37,7 +37,8 @@ fn list(
     let now = Timestamp::now();
     let rows = rows.iter().map(|one| {
         let measured = sizes.then(|| super::sizes(engine, one));
-        Summary::of(one, engine.layout(), now, measured)
+        let network = engine.network_settings(one)?;
+        Ok(Summary::of(one, engine.layout(), now, measured, &network))
     });
-    Ok(Answer::json(&rows.collect::<Vec<_>>()))
+    Ok(Answer::json(&rows.collect::<Result<Vec<_>, Failure>>()?))
 }

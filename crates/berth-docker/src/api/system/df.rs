@@ -198,7 +198,9 @@ fn images(usage: &Usage, version: Version) -> Vec<image::Summary> {
 
 fn containers<'a>(usage: &'a Usage, layout: &Layout) -> Vec<Summary<'a>> {
     let now = Timestamp::now();
-    let document =
-        |one: &'a ContainerUsage| Summary::of(&one.container, layout, now, Some((one.bytes, 0)));
+    let document = |one: &'a ContainerUsage| {
+        let sizes = Some((one.bytes, 0));
+        Summary::of(&one.container, layout, now, sizes, &Default::default())
+    };
     usage.containers.iter().map(document).collect()
 }

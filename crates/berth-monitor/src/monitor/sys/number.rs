@@ -20,7 +20,7 @@ mod x86_64 {
     pub const GETSOCKOPT: usize = 55;
     pub const EXECVE: usize = 59;
     pub const WAIT4: usize = 61;
-    pub const FCNTL: usize = 72;
+    pub const CLOSE_RANGE: usize = 436;
     pub const FSYNC: usize = 74;
     pub const FTRUNCATE: usize = 77;
     pub const GETEUID: usize = 107;
@@ -42,7 +42,7 @@ pub use aarch64::*;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64 {
-    pub const FCNTL: usize = 25;
+    pub const CLOSE_RANGE: usize = 436;
     pub const IOCTL: usize = 29;
     pub const UNLINKAT: usize = 35;
     pub const FTRUNCATE: usize = 46;

@@ -65,7 +65,7 @@ fn exited(code: i32) -> Status {
 }
 
 fn print(format: Option<&str>, truncate: bool) -> String {
-    let rows = [row(&sample(Status::Running), now(), truncate, None)];
+    let rows = [row(&sample(Status::Running), now(), truncate, None, "")];
     LISTING.print(format, false, &rows).expect("a list")
 }
 

@@ -8,7 +8,7 @@ use crate::view::container::tests::sample;
 
 fn render(text: &str, status: Status) -> String {
     let layout = Layout::new("/r".into(), "/x".into());
-    let value = container(&sample(status), &layout, None);
+    let value = container(&sample(status), &layout, None, Default::default());
     Template::parse(text)
         .expect("a template")
         .render(&value)

@@ -1,0 +1,301 @@
+//! Networks of containers: the predefined ones, none, host and bridge.
+//!
+//! ```text
+//! ROOT/networks/bridge.json               name, subnet and id of the bridge, once chosen
+//! RUN_DIR/networks/bridge/addr/ADDRESS → CONTAINER      reservations (berth-net's pool)
+//! RUN_DIR/tasks/<id>/network.json         a container's connection, while it has one
+//!                    network.last         the last one: a restart keeps its address, if that is free
+//! ```
+//! The namespace has no name: the engine makes it, connects it and passes it to the shim, from which the container's
+//! processes have it. Whoever is killed lets go of it, and the kernel removes the rest. What a crash can leave, an address
+//! and published ports, is named after the container and released by whoever settles it, or by `fsck`.
+//!
+//! Lock order: container, network. The network's is held for the moments in which rules are made or changed.
+
+mod check;
+mod connect;
+mod files;
+mod list;
+mod ports;
+mod settings;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use berth_fs::{Durability, Lock, LockMode, ensure_dir};
+use berth_model::ContainerId;
+use berth_model::config::Protocol;
+use berth_net::network::subnets_in_use;
+use berth_net::{Kernel, Network, Pool, Published, free_subnet};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::files;
+use crate::{Engine, Error, json};
+
+pub use berth_net::Subnet;
+pub(crate) use connect::{Place, Starting};
+pub use list::{Attached, NetworkInfo};
+pub use settings::{EndpointSettings, NetworkSettings};
+
+/// The bridge's device, unless told otherwise.
+pub const BRIDGE: &str = "berth0";
+/// The table of its rules.
+const TABLE: &str = "berth";
+/// The bridge network's name.
+pub const BRIDGE_NETWORK: &str = "bridge";
+
+/// Which bridge; what is `None` was not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BridgeOptions {
+    /// The device's name.
+    pub name: Option<String>,
+    /// Its subnet.
+    pub subnet: Option<Subnet>,
+}
+
+/// `bridge.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bridge {
+    schema: u32,
+    /// The network's id.
+    pub(crate) id: String,
+    /// RFC 3339, UTC.
+    pub(crate) created: String,
+    /// The device.
+    pub(crate) name: String,
+    #[serde(with = "words")]
+    pub(crate) subnet: Subnet,
+}
+
+impl Bridge {
+    /// In the words of berth-net.
+    pub(crate) fn network(&self) -> Network {
+        Network {
+            bridge: self.name.clone(),
+            subnet: self.subnet,
+            table: match self.name.as_str() {
+                BRIDGE => TABLE.to_owned(),
+                other => format!("{TABLE}-{other}"),
+            },
+        }
+    }
+}
+
+/// A connection: `network.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Connection {
+    schema: u32,
+    pub(crate) network_id: String,
+    pub(crate) endpoint_id: String,
+    /// The device on the host's side.
+    pub(crate) device: String,
+    pub(crate) address: Ipv4Addr,
+    /// `02:42:ac:11:00:02`.
+    pub(crate) mac: String,
+    /// The network as it was then.
+    pub(crate) bridge: String,
+    #[serde(with = "words")]
+    pub(crate) subnet: Subnet,
+    pub(crate) table: String,
+    pub(crate) ports: Vec<HostPort>,
+}
+
+/// A port of the host that leads to one of the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPort {
+    /// Inside.
+    pub container_port: u16,
+    /// Of both.
+    pub protocol: Protocol,
+    /// Address of the host; `0.0.0.0`: all.
+    pub host_ip: Ipv4Addr,
+    /// Port of the host.
+    pub host_port: u16,
+}
+
+impl Connection {
+    fn network(&self) -> Network {
+        Network {
+            bridge: self.bridge.clone(),
+            subnet: self.subnet,
+            table: self.table.clone(),
+        }
+    }
+
+    fn published(&self) -> Vec<Published> {
+        let published = |port: &HostPort| Published {
+            protocol: port.protocol,
+            host: port.host_ip,
+            host_port: port.host_port,
+            address: self.address,
+            port: port.container_port,
+        };
+        self.ports.iter().map(published).collect()
+    }
+}
+
+/// `?` for a step of berth-net.
+pub(crate) fn network(action: &'static str) -> impl Fn(berth_net::Error) -> Error {
+    move |source| Error::Network { action, source }
+}
+
+impl Engine {
+    /// The bridge network: chosen when it is first needed, then kept.
+    pub(crate) fn bridge(&self) -> Result<Bridge, Error> {
+        if let Some(bridge) = self.known_bridge.get() {
+            return Ok(bridge.clone());
+        }
+        let bridge = self.choose_bridge()?;
+        Ok(self.known_bridge.get_or_init(|| bridge).clone())
+    }
+
+    fn choose_bridge(&self) -> Result<Bridge, Error> {
+        let path = self.layout.bridge_record();
+        if let Some(bridge) = json::read::<Bridge>(&path)?
+            && self.is_asked_for(&bridge)
+        {
+            return Ok(bridge);
+        }
+        ensure_dir(&self.layout.networks(), 0o700)
+            .map_err(files("make the networks' directory"))?;
+        let _lock = Lock::dir(&self.layout.networks(), LockMode::Exclusive)
+            .map_err(files("lock the networks"))?;
+        let old = json::read::<Bridge>(&path)?;
+        if let Some(bridge) = &old
+            && self.is_asked_for(bridge)
+        {
+            return Ok(bridge.clone());
+        }
+        let asked = &self.options.bridge;
+        let subnet = match (asked.subnet, &old) {
+            (Some(subnet), _) => subnet,
+            (None, Some(old)) => old.subnet,
+            (None, None) => choose()?,
+        };
+        let (id, created) = match old {
+            Some(old) => (old.id, old.created),
+            None => (crate::create::random_id()?.to_string(), crate::clock::now()),
+        };
+        let bridge = Bridge {
+            schema: 1,
+            id,
+            created,
+            name: asked.name.clone().unwrap_or_else(|| BRIDGE.to_owned()),
+            subnet,
+        };
+        json::write(&path, &bridge, Durability::Durable)?;
+        Ok(bridge)
+    }
+
+    fn is_asked_for(&self, bridge: &Bridge) -> bool {
+        let asked = &self.options.bridge;
+        asked.name.as_ref().is_none_or(|name| *name == bridge.name)
+            && asked.subnet.is_none_or(|subnet| subnet == bridge.subnet)
+    }
+
+    pub(crate) fn pool(&self, subnet: Subnet) -> Pool {
+        Pool::new(&self.layout.bridge_state(), subnet)
+    }
+
+    /// Held while rules are made or changed.
+    pub(crate) fn lock_network(&self) -> Result<Lock, Error> {
+        let dir = self.layout.bridge_state();
+        Lock::dir(&dir, LockMode::Exclusive).map_err(files("lock the network"))
+    }
+
+    /// A container's connection, if it has one.
+    pub(crate) fn connection(&self, id: &ContainerId) -> Result<Option<Connection>, Error> {
+        json::read(&self.layout.connection(id))
+    }
+
+    /// All connections.
+    pub(crate) fn connections(&self) -> Result<Vec<(ContainerId, Connection)>, Error> {
+        let mut found = Vec::new();
+        for name in crate::names::read_names(self.layout.tasks())? {
+            if let Ok(id) = ContainerId::parse(&name)
+                && let Some(connection) = self.connection(&id)?
+            {
+                found.push((id, connection));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes the bridge and its rules from the host: for whoever removes berth. Containers that run are cut off.
+    ///
+    /// # Errors
+    /// [`Error::Network`].
+    pub fn remove_bridge(&self) -> Result<(), Error> {
+        let Some(bridge) = json::read::<Bridge>(&self.layout.bridge_record())? else {
+            return Ok(());
+        };
+        let kernel = Kernel::open().map_err(network("remove the bridge"))?;
+        let network_ = bridge.network();
+        berth_net::network::remove(&kernel, &network_.bridge, &network_.table)
+            .map_err(network("remove the bridge"))
+    }
+}
+
+/// A subnet that nothing here uses.
+fn choose() -> Result<Subnet, Error> {
+    let fail = network("choose a subnet for the bridge");
+    let kernel = Kernel::open().map_err(&fail)?;
+    let mut taken = subnets_in_use(&kernel).map_err(&fail)?;
+    let resolv = std::fs::read_to_string(files::RESOLV).unwrap_or_default();
+    taken.extend(
+        files::name_servers(&resolv).filter_map(|server| match server {
+            std::net::IpAddr::V4(server) => Subnet::of(server, 32),
+            std::net::IpAddr::V6(_) => None,
+        }),
+    );
+    free_subnet(&taken).ok_or_else(|| fail(berth_net::Error::NoSubnet))
+}
+
+/// An id that is always the same for the same thing.
+pub(crate) fn stable_id(what: &str, of: &str) -> String {
+    let digest = Sha256::digest(format!("{what} {of}").as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A subnet in a file.
+mod words {
+    use berth_net::Subnet;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(subnet: &Subnet, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(subnet)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Subnet, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Paths of networks.
+impl crate::layout::Layout {
+    /// Networks as configured.
+    pub fn networks(&self) -> PathBuf {
+        self.root().join("networks")
+    }
+
+    /// The bridge network as configured.
+    pub fn bridge_record(&self) -> PathBuf {
+        self.networks().join("bridge.json")
+    }
+
+    /// The bridge network's reservations.
+    pub fn bridge_state(&self) -> PathBuf {
+        self.run_dir().join("networks/bridge")
+    }
+
+    /// A container's connection.
+    pub fn connection(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("network.json")
+    }
+
+    /// The one that it had last.
+    pub fn last_connection(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("network.last")
+    }
+}

@@ -1,0 +1,244 @@
+//! Which ports of the host lead to a container: what is asked for → what is had.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsFd as _;
+
+use berth_model::ContainerConfig;
+use berth_model::config::PortBinding;
+use berth_net::{Held, Published};
+
+use super::HostPort;
+use crate::{Engine, Error};
+
+/// The sockets are numbered from here on: below, the shim has what it is given at fixed numbers.
+const FIRST_HELD: i32 = 16;
+/// With so many ports a process needs more descriptors than it has by default.
+const MANY: usize = 500;
+
+/// Ports that are claimed.
+#[derive(Default)]
+pub(super) struct Claimed {
+    pub(super) ports: Vec<HostPort>,
+    pub(super) held: Vec<Held>,
+}
+
+/// All bindings that a container asks for: with `publish_all` its exposed ports too.
+fn wishes(config: &ContainerConfig) -> Vec<PortBinding> {
+    let asked = &config.networking;
+    let mut wishes = asked.ports.clone();
+    let bound: BTreeSet<_> = wishes.iter().map(PortBinding::port).collect();
+    if asked.publish_all {
+        let open = config
+            .exposed_ports
+            .iter()
+            .filter(|port| !bound.contains(port));
+        wishes.extend(open.map(|port| PortBinding {
+            container_port: port.number,
+            protocol: port.protocol,
+            host_ip: None,
+            host_port_first: 0,
+            host_port_last: 0,
+        }));
+    }
+    // Those that name a port come first: one that the kernel chooses could be theirs.
+    wishes.sort_by_key(|wish| wish.host_port_first == 0);
+    wishes
+}
+
+/// Claims them.
+pub(super) fn claim(config: &ContainerConfig) -> Result<Claimed, Error> {
+    let wishes = wishes(config);
+    if wishes.len() > MANY {
+        let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let more = rustix::process::Rlimit {
+            current: limits.maximum,
+            ..limits
+        };
+        // If that is refused, a claim fails and says so.
+        let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, more);
+    }
+    let mut claimed = Claimed::default();
+    for wish in &wishes {
+        let host_ip = address(wish)?;
+        let failed = |source: berth_net::Error| Error::Publish {
+            name: config.name.clone(),
+            source: crate::error::Chain::of(&in_use(&source), &[]),
+            kind: source.kind(),
+            hint: source.hint(),
+        };
+        let held = berth_net::claim(
+            wish.protocol,
+            host_ip,
+            wish.host_port_first,
+            wish.host_port_last,
+        )
+        .and_then(out_of_the_way)
+        .map_err(failed)?;
+        claimed.ports.push(HostPort {
+            container_port: wish.container_port,
+            protocol: wish.protocol,
+            host_ip,
+            host_port: held.port,
+        });
+        claimed.held.push(held);
+    }
+    claimed.ports.sort_by_key(|port| {
+        (
+            port.container_port,
+            port.protocol,
+            port.host_ip,
+            port.host_port,
+        )
+    });
+    Ok(claimed)
+}
+
+fn out_of_the_way(held: Held) -> Result<Held, berth_net::Error> {
+    let moved = rustix::io::fcntl_dupfd_cloexec(held.socket.as_fd(), FIRST_HELD);
+    let socket = moved.map_err(|error| berth_net::Error::Kernel {
+        action: "hold the port".to_owned(),
+        source: error.into(),
+    })?;
+    Ok(Held {
+        socket,
+        port: held.port,
+    })
+}
+
+/// As Docker says it, for those who look for its words.
+fn in_use(error: &berth_net::Error) -> String {
+    match error {
+        berth_net::Error::Port {
+            host, port, source, ..
+        } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            format!("Bind for {host}:{port} failed: port is already allocated")
+        }
+        berth_net::Error::Port {
+            protocol,
+            host,
+            port,
+            source,
+        } => {
+            format!("listen {protocol}4 {host}:{port}: {source}")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn address(wish: &PortBinding) -> Result<Ipv4Addr, Error> {
+    match wish.host_ip {
+        None => Ok(Ipv4Addr::UNSPECIFIED),
+        Some(IpAddr::V4(address)) => Ok(address),
+        Some(IpAddr::V6(address)) if address.is_unspecified() => Ok(Ipv4Addr::UNSPECIFIED),
+        Some(IpAddr::V6(address)) => Err(Error::Invalid {
+            message: format!(
+                "a port cannot be published at {address}: the bridge network has no IPv6"
+            ),
+            hint: Some("publish it at an IPv4 address".to_owned()),
+        }),
+    }
+}
+
+/// Leaves one of each host port: the first.
+pub(super) fn without_doubles(published: &mut Vec<Published>) {
+    let mut seen = BTreeSet::new();
+    published.retain(|one| seen.insert((one.protocol, one.host, one.host_port)));
+}
+
+/// A hardware address as a network device can have it.
+pub(super) fn mac(text: &str) -> Result<[u8; 6], Error> {
+    let parts: Vec<Option<u8>> = text
+        .split([':', '-'])
+        .map(|part| {
+            u8::from_str_radix(part, 16)
+                .ok()
+                .filter(|_| part.len() == 2)
+        })
+        .collect();
+    match parts[..] {
+        // The lowest bit of the first is that of groups.
+        [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)] if a & 1 == 0 => {
+            Ok([a, b, c, d, e, f])
+        }
+        _ => Err(Error::Invalid {
+            message: format!("`{text}` is not a valid mac address"),
+            hint: Some("it has six parts, such as 02:42:ac:11:00:09".to_owned()),
+        }),
+    }
+}
+
+impl Engine {
+    /// What containers that run have published in a network.
+    pub(super) fn published(&self, network: &berth_net::Network) -> Result<Vec<Published>, Error> {
+        let mut all = Vec::new();
+        for (id, connection) in self.connections()? {
+            if connection.table == network.table && !connection.ports.is_empty() && self.is_up(&id)
+            {
+                all.extend(connection.published());
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether a container's task lives.
+    pub(super) fn is_up(&self, id: &berth_model::ContainerId) -> bool {
+        let alive = |pid: Option<berth_model::task::Pid>| {
+            pid.is_some_and(|pid| crate::observe::is_alive(&pid))
+        };
+        self.monitor_alive(id) || self.pid(id).is_ok_and(alive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_addresses() {
+        assert_eq!(
+            mac("02:42:ac:11:00:09").ok(),
+            Some([2, 0x42, 0xac, 0x11, 0, 9])
+        );
+        assert_eq!(
+            mac("02-42-AC-11-00-09").ok(),
+            Some([2, 0x42, 0xac, 0x11, 0, 9])
+        );
+        for bad in [
+            "",
+            "zz",
+            "02:42:ac:11:00",
+            "02:42:ac:11:00:9",
+            "01:00:5e:00:00:01",
+            "02:42:ac:11:00:09:01",
+        ] {
+            assert!(mac(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn named_ports_come_first_and_exposed_ones_last() {
+        let id = berth_model::ContainerId::from_bytes([7; 32]);
+        let mut config = ContainerConfig::new(id);
+        let binding = |container_port, first| PortBinding {
+            container_port,
+            protocol: Default::default(),
+            host_ip: None,
+            host_port_first: first,
+            host_port_last: first,
+        };
+        config.networking.ports = vec![binding(80, 0), binding(81, 8081)];
+        config.exposed_ports = ["80/tcp", "53/udp"]
+            .map(|port| port.parse().unwrap())
+            .into();
+        let ports = |config: &ContainerConfig| -> Vec<u16> {
+            wishes(config)
+                .iter()
+                .map(|wish| wish.container_port)
+                .collect()
+        };
+        assert_eq!(ports(&config), [81, 80]);
+        config.networking.publish_all = true;
+        assert_eq!(ports(&config), [81, 80, 53]);
+    }
+}

@@ -1,0 +1,37 @@
+//! `berth network ls`.
+
+use berth_docker::Filters;
+
+use crate::context;
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+use crate::view::network;
+
+/// List networks
+#[derive(Debug, clap::Args)]
+pub struct Ls {
+    /// Narrow the list (name=…, id=…, driver=…, type=builtin|custom, scope=…)
+    #[arg(short, long, value_name = "KEY=VALUE", action = clap::ArgAction::Append)]
+    filter: Vec<String>,
+    /// Print with a Go template, `table TEMPLATE` or `json`
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Do not shorten ids
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only ids
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Verb for Ls {
+    fn run(self, globals: &Globals) -> Outcome {
+        let filters = Filters::parse(&self.filter, network::FILTERS).map_err(Failure::usage)?;
+        let all = context::engine(globals)?.networks(false)?;
+        let shown = all.iter().filter(|one| network::passes(one, &filters));
+        let rows: Vec<_> = shown.map(|one| network::row(one, !self.no_trunc)).collect();
+        crate::cmd::print(&network::LISTING.print(self.format.as_deref(), self.quiet, &rows)?)?;
+        Ok(0)
+    }
+}
