@@ -132,6 +132,7 @@ fn configure(
     request: CreateRequest,
     image: ReadyImage,
 ) -> Result<ContainerConfig, Error> {
+    crate::host::check_labels(&request.security)?;
     let mut causes = request.causes.clone();
     let run = &image.config.config;
     let process = process(&request, run, &mut causes)?;

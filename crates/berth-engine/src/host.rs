@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use berth_model::ContainerConfig;
-use berth_model::config::MountKind;
+use berth_model::config::{MountKind, SecurityConfig};
 use rustix::process::{Resource, getrlimit};
 
 use crate::spec::{ALL_CAPABILITIES, Joined, SpecInputs};
@@ -125,6 +125,34 @@ fn thermal_paths() -> Vec<String> {
         .take_while(|path| Path::new(path).parent().is_some_and(Path::exists))
         .filter(|path| Path::new(path).exists())
         .collect()
+}
+
+/// Refuses a profile or label that nothing on this host enforces: whoever names one relies on it. The names that docker's
+/// clients send by themselves ask for no more than there is.
+pub(crate) fn check_labels(security: &SecurityConfig) -> Result<(), Error> {
+    let refused = |message: String, hint: &str| {
+        Err(Error::Invalid {
+            message,
+            hint: Some(hint.to_owned()),
+        })
+    };
+    let profile = security.apparmor.as_deref().unwrap_or("unconfined");
+    if !matches!(profile, "unconfined" | "docker-default") && !runs_apparmor() {
+        return refused(
+            format!("the AppArmor profile `{profile}` would not be enforced"),
+            "this host's kernel runs no AppArmor: leave the option out, or boot with it",
+        );
+    }
+    let label = security.labels.iter().find(|label| *label != "disable");
+    if let Some(label) = label
+        && !Path::new("/sys/fs/selinux/enforce").exists()
+    {
+        return refused(
+            format!("the SELinux label `{label}` would not be enforced"),
+            "this host's kernel runs no SELinux: leave the option out, or boot with it",
+        );
+    }
+    Ok(())
 }
 
 fn runs_apparmor() -> bool {
