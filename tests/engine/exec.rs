@@ -38,6 +38,10 @@ both! {
         assert_eq!(s.berth_with_input(&["exec", "cc", "cat"], "typed\n").ok(), "");
         assert_eq!(s.berth(&["exec", "-d", "cc", "touch", "/made"]).ok(), "");
         testkit::eventually("it is made", || s.berth(&["exec", "cc", "test", "-e", "/made"]).status.success().then_some(()));
+        // Nobody waits for its end, and what it says goes nowhere.
+        let began = std::time::Instant::now();
+        assert_eq!(s.berth(&["exec", "-d", "cc", "sh", "-c", "echo x; echo y >&2; sleep 50"]).ok(), "");
+        assert!(began.elapsed().as_secs() < 30);
     }
 }
 

@@ -7,12 +7,13 @@ use berth_cgroup::systemd::Unit;
 use berth_model::task::Pid;
 use berth_oci::spec::{Capabilities, Linux, Process, Spec};
 use berth_sys::signals;
+use rustix::fs::{Mode, OFlags};
 
 use super::args::{Args, unknown, usage};
 use super::create::check_open;
 use super::run::{follow, listen};
 use super::{Global, log, sub_cgroup, terminal, write_pid_file};
-use crate::error::Result;
+use crate::error::{Result, step};
 use crate::exec::{Executed, Target, exec};
 use crate::process::Stdio;
 use crate::{bundle, launch};
@@ -88,10 +89,11 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
         no_new_keyring: container.no_new_keyring,
     };
     let signals = listen(&FORWARDED)?;
-    let stdio = if process.terminal {
-        Stdio::Terminal
-    } else {
-        Stdio::Inherit
+    let stdio = match &options.task {
+        _ if process.terminal => Stdio::Terminal,
+        // The engine reads what we say to its end, and that is not the process's.
+        Some(_) if options.detach => nothing()?,
+        _ => Stdio::Inherit,
     };
     let mut executed = exec(&target, &process, stdio, None, options.preserve_fds)?;
     log::debug(format_args!("the process is {}", executed.pid));
@@ -105,6 +107,18 @@ pub(super) fn main(global: &Global, mut args: Args) -> Result<i32> {
     }
     follow(&executed.pidfd, &signals, executed.terminal.take())?;
     launch::wait(&executed.pidfd)
+}
+
+fn nothing() -> Result<Stdio> {
+    let null = || {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        rustix::fs::open("/dev/null", flags, Mode::empty()).map_err(|e| step("open /dev/null", e))
+    };
+    Ok(Stdio::Fds {
+        stdin: null()?,
+        stdout: null()?,
+        stderr: null()?,
+    })
 }
 
 fn hand_out(options: &Options, executed: &mut Executed) -> Result<()> {
