@@ -153,3 +153,170 @@ both! {
         }
     }
 }
+
+/// The value of each limit, as a kernel with cgroup v1 has it; what v2 makes of them is berth-cgroup's to show.
+#[test]
+fn each_limit_reaches_the_kernel() {
+    let s = Sandbox::root().with_busybox();
+    for (flags, controller, v1, value) in [
+        (
+            &["--memory-reservation", "32m"][..],
+            "memory",
+            "memory.soft_limit_in_bytes",
+            "33554432",
+        ),
+        (
+            &["--memory-swappiness", "7"],
+            "memory",
+            "memory.swappiness",
+            "7",
+        ),
+        (&["--cpu-shares", "512"], "cpu", "cpu.shares", "512"),
+        (
+            &["--cpu-quota", "20000"],
+            "cpu",
+            "cpu.cfs_quota_us",
+            "20000",
+        ),
+        (
+            &["--cpu-period", "50000", "--cpu-quota", "25000"],
+            "cpu",
+            "cpu.cfs_period_us",
+            "50000",
+        ),
+        (&["--cpuset-cpus", "0"], "cpuset", "cpuset.cpus", "0"),
+        (&["--cpuset-mems", "0"], "cpuset", "cpuset.mems", "0"),
+    ] {
+        let id = sleeping(&s, flags);
+        let leaf = Path::new(s.cgroup_parent()).join(&id);
+        let file = Path::new("/sys/fs/cgroup")
+            .join(controller)
+            .join(leaf)
+            .join(v1);
+        if file.exists() {
+            assert_eq!(read(&file), value, "{flags:?}");
+        }
+        s.berth(&["rm", "-f", &id]).ok();
+    }
+    let inside = |flags: &[&str], script: &str| {
+        let words = [&["run", "--rm"], flags, &["busybox", "sh", "-c", script]].concat();
+        s.berth(&words).ok().to_owned()
+    };
+    let score = inside(&["--oom-score-adj", "500"], "cat /proc/self/oom_score_adj");
+    assert_eq!(score, "500");
+    let sysctls = [
+        "--sysctl",
+        "net.core.somaxconn=77",
+        "--sysctl",
+        "kernel.msgmax=9000",
+    ];
+    let script = "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax";
+    assert_eq!(inside(&sysctls, script), "77\n9000");
+    let groups = inside(&["--group-add", "tty", "--group-add", "777"], "id -G");
+    let groups: Vec<&str> = groups.split(' ').collect();
+    assert!(groups.contains(&"777") && groups.len() >= 3, "{groups:?}");
+    let domain = inside(
+        &["--domainname", "example"],
+        "cat /proc/sys/kernel/domainname",
+    );
+    assert_eq!(domain, "example");
+}
+
+/// What the host's kernel, or the host, has not.
+#[test]
+fn what_contradicts_itself_or_the_host_is_refused() {
+    let s = Sandbox::root().with_busybox();
+    for flags in [
+        &["--memory-swap", "1g"][..],
+        &["-m", "64m", "--memory-swap", "32m"],
+        &["-m", "64m", "--memory-reservation", "65m"],
+        &["--cpus", "1", "--cpu-quota", "1000"],
+        &["--cpus", "100000"],
+        &["--cpuset-cpus", "4000"],
+        &["--cpuset-cpus", "1-0"],
+        &["--device", "/nonexistent"],
+        &["--device", "/etc/passwd"],
+        &["--device-read-bps", "/dev/null:1mb"],
+        &["--sysctl", "kernel.panic=1"],
+        &["--network", "host", "--sysctl", "net.core.somaxconn=5"],
+        &["--group-add", "nobodyhasthis"],
+        &["--runtime", "kata"],
+        &["--storage-opt", "size=1g"],
+        &["--rm", "--restart", "always"],
+    ] {
+        let words = [&["run"], flags, &["busybox", "true"]].concat();
+        let done = s.berth(&words);
+        assert_eq!(done.code(), 125, "{flags:?} {done}");
+    }
+}
+
+#[test]
+fn devices_are_given_with_what_may_be_done() {
+    let s = Sandbox::root().with_busybox();
+    let inside = |flags: &[&str], script: &str| {
+        s.berth(&[&["run", "--rm"], flags, &["busybox", "sh", "-c", script]].concat())
+    };
+    // The node of another path, and only for reading.
+    let zero = ["--device", "/dev/zero:/dev/nothing:r"];
+    let done = inside(&zero, "head -c 3 /dev/nothing | wc -c; ls -l /dev/nothing");
+    assert!(
+        done.ok().starts_with('3') && done.stdout.contains("1,   5"),
+        "{done}"
+    );
+    // fuse is nobody's by default.
+    let open = "exec 3</dev/fuse && echo open";
+    assert_eq!(inside(&["--device", "/dev/fuse:r"], open).ok(), "open");
+    let write = "exec 3<>/dev/fuse && echo open";
+    assert_ne!(inside(&["--device", "/dev/fuse:r"], write).code(), 0);
+    let made = "mknod /tmp/k c 10 229 && exec 3</tmp/k && echo open";
+    assert_ne!(inside(&[], made).code(), 0);
+    let rule = ["--device-cgroup-rule", "c 10:229 r"];
+    assert_eq!(inside(&rule, made).ok(), "open");
+}
+
+/// A real limit: what is read past it takes its time.
+#[test]
+fn block_devices_are_throttled() {
+    let s = Sandbox::root().with_busybox();
+    let device = fs::read_dir("/sys/block")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let device = device.map(|name| format!("/dev/{}", name.to_str().unwrap()));
+    let device = device
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .unwrap();
+    let number = fs::read_to_string(device.replace("/dev/", "/sys/block/") + "/dev").unwrap();
+    let id = sleeping(
+        &s,
+        &[
+            "--device-read-bps",
+            &format!("{device}:1mb"),
+            "--device-write-iops",
+            &format!("{device}:10"),
+        ],
+    );
+    for (v1, v2, value) in [
+        ("blkio.throttle.read_bps_device", "io.max", "1048576"),
+        ("blkio.throttle.write_iops_device", "io.max", "10"),
+    ] {
+        let text = read(&cgroup_file(&s, &id, "blkio", v1, v2));
+        assert!(
+            text.contains(number.trim()) && text.contains(value),
+            "{v1}: {text}"
+        );
+    }
+}
+
+#[test]
+fn paths_can_be_unmasked() {
+    let s = Sandbox::root().with_busybox();
+    let script = "wc -c < /proc/timer_list; echo x > /proc/sys/kernel/domainname && echo written";
+    let run = |flags: &[&str]| {
+        s.berth(&[&["run", "--rm"], flags, &["busybox", "sh", "-c", script]].concat())
+    };
+    assert!(!run(&[]).stdout.contains("written"));
+    let done = run(&["--security-opt", "systempaths=unconfined"]);
+    assert!(done.stdout.contains("written"), "{done}");
+}

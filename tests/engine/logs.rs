@@ -95,3 +95,23 @@ both! {
         }
     }
 }
+
+both! {
+    /// The options `labels`, `env` and `tag`: with each record, and told by `--details`.
+    fn records_carry_attributes(s) {
+        s.berth(&["run", "--name", "cc", "-l", "team=red", "-e", "A=1", "--log-opt", "labels=team", "--log-opt",
+            "env=A,B", "--log-opt", "tag={{.Name}}", "busybox", "echo", "hello"]).ok();
+        assert_eq!(s.berth(&["logs", "cc"]).ok(), "hello");
+        assert_eq!(s.berth(&["logs", "--details", "cc"]).ok(), "A=1,tag=cc,team=red hello");
+        // Nobody sees them in a command line.
+        s.berth(&["run", "-d", "--name", "dd", "-e", "A=secret", "--log-opt", "env=A", "busybox", "sleep", "100"]).ok();
+        for pid in s.processes() {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+            assert!(!String::from_utf8_lossy(&line).contains("secret"));
+        }
+        s.berth(&["run", "--log-opt", "tag={{.Nobody}}", "busybox", "true"]).fails(125);
+        s.berth(&["run", "--log-driver", "syslog", "busybox", "true"]).fails(125);
+        s.berth(&["run", "--log-driver", "local", "--name", "ee", "busybox", "echo", "hello"]).ok();
+        assert_eq!(s.berth(&["logs", "ee"]).ok(), "hello");
+    }
+}

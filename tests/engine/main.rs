@@ -46,6 +46,7 @@ mod login;
 mod logs;
 mod manifest;
 mod mounts;
+mod namespaces;
 mod network;
 mod plugins;
 mod process;

@@ -47,6 +47,7 @@ impl Engine {
         self.resolve_joined(&mut request)?;
         self.take_volumes_from(&mut request)?;
         let mut config = configure(&id, request, image)?;
+        crate::logs::attributes::of(&config).map_err(invalid)?;
         make_sources(&make)?;
         // From the first thing that is made on; until the commit nothing names it.
         let _at_work = self.at_work()?;
@@ -84,6 +85,13 @@ impl Engine {
         self.reserve_name(&config.name, id)?;
         berth_fs::rename_new(&staged, &self.layout.container(id), durability)
             .map_err(files("commit the container"))
+    }
+}
+
+pub(crate) fn invalid(message: String) -> Error {
+    Error::Invalid {
+        message,
+        hint: None,
     }
 }
 

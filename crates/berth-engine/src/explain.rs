@@ -2,8 +2,10 @@
 //!
 //! The configuration is asked for causes only (a flag, the image, a default); every value is read
 //! from `/proc` and the cgroup files, so that what somebody changed behind our back shows.
-//! `kernel` and `mounts` read and parse, `limits` names the cgroup's files, `text` lays it out for people.
+//! `kernel` and `mounts` read and parse, `limits` names the cgroup's files, `engine` tells what no file of the
+//! kernel shows, `text` lays it out for people.
 
+mod engine;
 mod kernel;
 mod limits;
 mod mounts;
@@ -114,6 +116,7 @@ impl Engine {
         ];
         groups.extend(process.mounts(&causes)?);
         groups.push(process.rlimits(&causes)?);
+        groups.push(engine::group(&causes));
         Ok(groups)
     }
 }
@@ -164,6 +167,15 @@ impl Causes<'_> {
             .filter(|(setting, _)| setting.starts_with(prefix));
         let found: Vec<&str> = found.map(|(_, cause)| cause.as_str()).collect();
         (!found.is_empty()).then(|| found.join(" "))
+    }
+
+    /// The user, and the groups that were added.
+    fn user(&self) -> String {
+        let user = self.of("user", "default: root");
+        match self.config.causes.get("groups") {
+            Some(groups) => format!("{user}, {groups}"),
+            None => user,
+        }
     }
 
     fn capabilities(&self) -> String {

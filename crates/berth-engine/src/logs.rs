@@ -3,6 +3,7 @@
 //! The monitor may write, rotate and empty the files meanwhile. A record is read only once its line
 //! feed is there; a line that is no record (a torn one, after a crash) is skipped.
 
+pub(crate) mod attributes;
 pub mod files;
 pub mod follow;
 pub mod moment;

@@ -3,6 +3,7 @@
 
 use berth_cgroup::Cgroup;
 use berth_fs::Durability;
+use berth_model::config::PidMode;
 use berth_model::{ContainerConfig, ContainerId, Status};
 
 use crate::create::durability;
@@ -184,8 +185,16 @@ impl Engine {
         let Ok(Some(pid)) = self.pid(id) else {
             return Ok(());
         };
+        // The end of an init that has no process namespace of its own leaves the others running.
+        let shared = |config: ContainerConfig| config.namespaces.pid != PidMode::Private;
+        let kill = self.config(id).is_ok_and(shared);
         Cgroup::open(&pid.cgroups)
-            .and_then(|cgroup| cgroup.remove())
+            .and_then(|cgroup| {
+                if kill {
+                    cgroup.kill()?;
+                }
+                cgroup.remove()
+            })
             .map_err(|source| Error::Cgroup {
                 action: "remove",
                 source,

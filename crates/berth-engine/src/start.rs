@@ -172,7 +172,7 @@ impl Engine {
         }
         let request = TaskRequest {
             held: held.iter().map(AsRawFd::as_raw_fd).collect(),
-            ..self.task_request(config, rootfs, options)
+            ..self.task_request(config, rootfs, options)?
         };
         json::write(&task.join("task.json"), &request, Durability::Volatile)?;
         Ok(Prepared {
@@ -187,10 +187,11 @@ impl Engine {
         config: &ContainerConfig,
         rootfs: RootfsMount,
         options: &StartOptions,
-    ) -> TaskRequest {
+    ) -> Result<TaskRequest, Error> {
         let id = &config.id;
         let process = &config.process;
-        TaskRequest {
+        let attributes = crate::logs::attributes::of(config).map_err(crate::create::invalid)?;
+        Ok(TaskRequest {
             id: id.to_string(),
             bundle: self.layout.bundle(id),
             rootfs: Some(rootfs),
@@ -203,13 +204,14 @@ impl Engine {
                 path: self.layout.log(id),
                 max_bytes: config.log.max_bytes,
                 max_files: config.log.max_files,
+                attributes,
             }),
             exit_file: self.layout.exit(id),
             held: Vec::new(),
             reap: self.reap_line(id),
             monitor: self.options.monitor.clone(),
             durable: durability(config) == Durability::Durable,
-        }
+        })
     }
 
     /// What the monitor becomes at its end.

@@ -82,6 +82,9 @@ pub struct LogFile {
     pub max_bytes: u64,
     /// Number of files kept, the current one included.
     pub max_files: u32,
+    /// What each record says beside its text: an object of JSON, or nothing.
+    #[serde(default)]
+    pub attributes: String,
 }
 
 /// `pid.json`: the container's init as the host sees it.

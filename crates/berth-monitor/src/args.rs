@@ -12,6 +12,9 @@
 
 use core::ffi::CStr;
 
+/// The variable with the attributes of log records. They can be secrets, and everybody sees a command line.
+pub const ATTRIBUTES: &[u8] = b"BERTH_LOG_ATTRIBUTES=";
+
 /// What stands before the argv to become.
 pub const REAP: &CStr = c"--";
 
@@ -59,6 +62,8 @@ pub struct Log<'a> {
     pub max_bytes: u64,
     /// Number of files.
     pub max_files: u32,
+    /// What each record says beside its text, [`ATTRIBUTES`]: an object of JSON, or nothing.
+    pub attributes: &'a [u8],
 }
 
 /// What is wrong with a command line.
@@ -117,6 +122,7 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
             path,
             max_bytes: log_bytes,
             max_files: log_files,
+            attributes: b"",
         }),
         (Some(_), None) => return Err(Error::Missing("log-path")),
         (None, _) => None,
@@ -194,7 +200,8 @@ mod tests {
                 fd: 10,
                 path: c"/l",
                 max_bytes: 99,
-                max_files: 3
+                max_files: 3,
+                attributes: b""
             })
         );
         assert_eq!(args.reap.map(|at| line[at]), Some(c"/bin/x"));

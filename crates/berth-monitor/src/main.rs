@@ -33,7 +33,12 @@ const FAILED: i32 = 125;
 
 fn main(line: CommandLine) -> ! {
     match args::parse(line.arguments()) {
-        Ok(args) => monitor::run::run(&args, &line),
+        Ok(mut args) => {
+            if let Some(log) = &mut args.log {
+                log.attributes = line.variable(args::ATTRIBUTES);
+            }
+            monitor::run::run(&args, &line)
+        }
         Err(Error::Bad(argument)) => complain(b"cannot use argument `", argument.to_bytes(), b"`"),
         Err(Error::Missing(key)) => complain(b"missing argument `", key.as_bytes(), b"=`"),
     }

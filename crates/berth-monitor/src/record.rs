@@ -3,6 +3,7 @@
 //! ```text
 //! {"log":"text\n","stream":"stdout","time":"2026-11-24T21:40:50.000000005Z"}
 //! ```
+//! Attributes, where the container's log has them, come before the time: `"attrs":{"tag":"web"},`.
 //! A piece of a longer line has no `\n` at the end of `log`. When records could not be written (disk
 //! full), the next one that can be tells how many: `{"log":"","stream":"stderr","dropped":17,"time":…}`.
 
@@ -22,11 +23,23 @@ pub enum Stream {
 pub const OVERHEAD: usize =
     br#"{"log":"\n","stream":"stdout","time":""}"#.len() + TIME_LEN + "\n".len();
 
-/// Writes the record for `text`.
+/// What comes before the attributes of a record.
+const ATTRS: &[u8] = br#","attrs":"#;
+
+/// Bytes that attributes take in a record.
+pub const fn attributes_length(attributes: usize) -> usize {
+    match attributes {
+        0 => 0,
+        length => length + ATTRS.len(),
+    }
+}
+
+/// Writes the record for `text`. `attributes`: an object of JSON, or nothing.
 pub fn write(
     text: &[u8],
     whole: bool,
     stream: Stream,
+    attributes: &[u8],
     time: &[u8; TIME_LEN],
     sink: &mut impl Sink,
 ) {
@@ -36,18 +49,23 @@ pub fn write(
         sink.put(br"\n");
     }
     sink.put(match stream {
-        Stream::Stdout => br#"","stream":"stdout","time":""#,
-        Stream::Stderr => br#"","stream":"stderr","time":""#,
+        Stream::Stdout => br#"","stream":"stdout""#,
+        Stream::Stderr => br#"","stream":"stderr""#,
     });
+    if !attributes.is_empty() {
+        sink.put(ATTRS);
+        sink.put(attributes);
+    }
+    sink.put(br#","time":""#);
     sink.put(time);
     sink.put(b"\"}\n");
 }
 
 /// Length in bytes of what [`write`] makes of `text`.
-pub fn length(text: &[u8], whole: bool) -> usize {
+pub fn length(text: &[u8], whole: bool, attributes: &[u8]) -> usize {
     let mut count = Count::default();
     json::escape(text, &mut count);
-    count.0 + OVERHEAD - if whole { 0 } else { br"\n".len() }
+    count.0 + OVERHEAD + attributes_length(attributes.len()) - if whole { 0 } else { br"\n".len() }
 }
 
 /// Writes the record that confesses `dropped` lost ones.
@@ -101,12 +119,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_record_is_one_line_of_json(
-            text in proptest::collection::vec(any::<u8>(), 0..100), whole: bool, err: bool,
+            text in proptest::collection::vec(any::<u8>(), 0..100), whole: bool, err: bool, more: bool,
         ) {
             let stream = if err { Stream::Stderr } else { Stream::Stdout };
             let mut made = Text(Vec::new());
-            write(&text, whole, stream, &rfc3339(1, 2), &mut made);
-            prop_assert_eq!(made.0.len(), length(&text, whole));
+            let attributes: &[u8] = if more { br#"{"tag":"a"}"# } else { b"" };
+            write(&text, whole, stream, attributes, &rfc3339(1, 2), &mut made);
+            prop_assert_eq!(made.0.len(), length(&text, whole, attributes));
             prop_assert_eq!(made.0.iter().filter(|&&b| b == b'\n').count(), 1);
             prop_assert_eq!(made.0.last(), Some(&b'\n'));
             let value: serde_json::Value = serde_json::from_slice(&made.0).unwrap();
@@ -117,7 +136,8 @@ mod tests {
             prop_assert_eq!(&value["log"], &log);
             prop_assert_eq!(&value["stream"], if err { "stderr" } else { "stdout" });
             prop_assert_eq!(&value["time"], "1970-01-01T00:00:01.000000002Z");
-            prop_assert_eq!(value.as_object().unwrap().len(), 3);
+            prop_assert_eq!(value.get("attrs").map(|attrs| &attrs["tag"] == "a"), more.then_some(true));
+            prop_assert_eq!(value.as_object().unwrap().len(), 3 + usize::from(more));
         }
     }
 
@@ -125,7 +145,14 @@ mod tests {
     fn a_forged_record_stays_text() {
         let mut made = Text(Vec::new());
         let hostile = b"\x1b]0;x\x07\r{\"log\":\"fake\",\"stream\":\"stdout\"}";
-        write(hostile, true, Stream::Stdout, &rfc3339(0, 0), &mut made);
+        write(
+            hostile,
+            true,
+            Stream::Stdout,
+            b"",
+            &rfc3339(0, 0),
+            &mut made,
+        );
         let value: serde_json::Value = serde_json::from_slice(&made.0).unwrap();
         assert!(value["log"].as_str().unwrap().contains("\"fake\""));
     }

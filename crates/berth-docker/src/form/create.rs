@@ -443,37 +443,5 @@ fn log(asked: &host::LogConfig) -> Parsed<Option<LogConfig>> {
     if asked.r#type.is_empty() && asked.config.is_empty() {
         return Ok(None);
     }
-    let mut log = LogConfig {
-        options: asked.config.clone(),
-        ..LogConfig::default()
-    };
-    match asked.r#type.as_str() {
-        "" => {}
-        driver @ ("json-file" | "none") => driver.clone_into(&mut log.driver),
-        other => {
-            return Err(format!(
-                "error looking up logging plugin {other}: plugin \"{other}\" not found"
-            ));
-        }
-    }
-    for (name, value) in &asked.config {
-        let wrong = |_| format!("invalid value for log option '{name}': {value}");
-        match name.as_str() {
-            "max-size" if value == "-1" => log.max_bytes = u64::MAX,
-            "max-size" => log.max_bytes = berth_model::size::bytes(value).map_err(wrong)?,
-            "max-file" => {
-                log.max_files = value.parse().map_err(|_| wrong(String::new()))?;
-            }
-            _ => {
-                return Err(format!(
-                    "unknown log opt '{name}' for {} log driver",
-                    log.driver
-                ));
-            }
-        }
-    }
-    match log.max_bytes == 0 || log.max_files == 0 {
-        true => Err("max-size and max-file have to be above 0".to_owned()),
-        false => Ok(Some(log)),
-    }
+    LogConfig::new(&asked.r#type, asked.config.clone()).map(Some)
 }

@@ -58,15 +58,20 @@ impl Process {
             };
             let path = self.file(&link);
             let own = std::fs::read_link(&path).map_err(|source| io("read", path, source))?;
-            let whose = if own == host {
-                "shared with the host"
-            } else {
-                "its own"
+            let joined = (causes
+                .config
+                .causes
+                .get(if kind == "net" { "network" } else { kind }))
+            .is_some_and(|cause| cause.contains("container:"));
+            let whose = match (own == host, joined) {
+                (true, _) => "shared with the host",
+                (false, true) => "shared with another container",
+                (false, false) => "its own",
             };
             let cause = match kind {
                 "net" => causes.of("network", &network),
-                "user" => user.to_owned(),
-                _ => "default".to_owned(),
+                "user" => causes.of("userns", user),
+                kind => causes.of(kind, "default"),
             };
             let value = format!("{whose} ({})", inode(&own.to_string_lossy()));
             rows.push(self.row(kind, value, &link, cause));
@@ -147,7 +152,7 @@ impl Process {
             first("Gid"),
             if groups.is_empty() { "none" } else { &groups }
         );
-        let mut rows = vec![self.row("process", who, "status", causes.of("user", "default: root"))];
+        let mut rows = vec![self.row("process", who, "status", causes.user())];
         let why = if causes.rootless {
             "default: berth runs without root"
         } else {
@@ -162,7 +167,7 @@ impl Process {
             "oom-score-adj",
             adjust,
             "oom_score_adj",
-            INHERITED.to_owned(),
+            causes.of("oom_score_adj", INHERITED),
         ));
         Ok(Group {
             title: "identity".to_owned(),

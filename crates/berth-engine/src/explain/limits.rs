@@ -71,7 +71,8 @@ pub(super) fn rows(limits: &[Limit], causes: &Causes<'_>) -> Vec<Row> {
             let value = limit.value.map_or("no limit".to_owned(), bytes);
             let mut cause = causes.of(setting, "default");
             if name.ends_with("swap") {
-                cause = format!("default: as much swap as memory, {cause}");
+                let default = format!("default: as much swap as memory, {cause}");
+                cause = causes.of("memory_swap", &default);
             }
             let asked = limit.value.is_some_and(|n| n > 0);
             if asked || always {
@@ -89,13 +90,15 @@ pub(super) fn rows(limits: &[Limit], causes: &Causes<'_>) -> Vec<Row> {
             "cpus",
             limit,
             cpus(&limit.raw, period),
-            causes.of("cpus", "default"),
+            causes.of("cpus", &causes.of("cpu_quota", "default")),
         ));
     }
     for (name, setting) in [
         ("cpu-weight", "cpu_shares"),
         ("cpuset-cpus", "cpuset_cpus"),
-        ("io-weight", "blkio_weight"),
+        ("cpuset-mems", "cpuset_mems"),
+        ("swappiness", "memory_swappiness"),
+        ("io-weight", "io_weight"),
     ] {
         if let Some(limit) = find(name).filter(|limit| !limit.raw.is_empty()) {
             rows.push(row(
@@ -111,14 +114,25 @@ pub(super) fn rows(limits: &[Limit], causes: &Causes<'_>) -> Vec<Row> {
             "a *:* rwm" => "all".to_owned(),
             list => format!("none but {}", list.replace('\n', ", ")),
         };
-        rows.push(row(
-            "devices",
-            limit,
-            value,
-            causes.of_privilege("devices", "default"),
-        ));
+        rows.push(row("devices", limit, value, devices(causes)));
     }
     rows
+}
+
+fn devices(causes: &Causes<'_>) -> String {
+    let asked = ["devices", "device_rules"];
+    let asked = asked
+        .iter()
+        .filter_map(|name| causes.config.causes.get(*name));
+    let base = if causes.config.security.privileged {
+        "--privileged"
+    } else {
+        "default"
+    };
+    let all: Vec<&str> = std::iter::once(base)
+        .chain(asked.map(String::as_str))
+        .collect();
+    all.join(", ")
 }
 
 /// `50000 100000` (v2) or quota and period (v1), in CPUs.

@@ -136,8 +136,12 @@ fn one(wish: &MountConfig, inputs: &SpecInputs) -> Result<Mount, Error> {
     match wish.kind {
         MountKind::Bind => {
             // Writable is what it is where the host lets it; to demand it could fail in a user namespace.
-            let mut options = vec!["rbind", propagation(wish)?];
-            options.extend(wish.read_only.then_some("ro"));
+            let bind = if wish.non_recursive { "bind" } else { "rbind" };
+            let mut options = vec![bind, propagation(wish)?];
+            if wish.read_only {
+                let whole = wish.read_only_force_recursive;
+                options.push(if whole { "rro" } else { "ro" });
+            }
             Ok(mount(&wish.destination, "bind", &wish.source, &options))
         }
         MountKind::Volume => volume(wish, inputs),

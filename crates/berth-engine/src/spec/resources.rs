@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_model::ContainerConfig;
-use berth_model::config::{NetworkMode, ResourceConfig, ULIMITS};
+use berth_model::config::{NetworkMode, PidMode, ResourceConfig, ULIMITS};
 use berth_oci::spec::{BlockIo, Cpu, Memory, Pids, Resources, Rlimit};
 
 use super::{Error, SpecInputs};
@@ -111,7 +111,9 @@ pub(super) fn rlimits(config: &ContainerConfig, inputs: &SpecInputs) -> Result<V
 /// for.
 pub(super) fn sysctls(config: &ContainerConfig, inputs: &SpecInputs) -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
-    if matches!(config.network, NetworkMode::None | NetworkMode::Bridge) {
+    // They are written through a procfs, which only the owner of a process namespace may mount.
+    let writable = !inputs.rootless || config.namespaces.pid == PidMode::Private;
+    if writable && matches!(config.network, NetworkMode::None | NetworkMode::Bridge) {
         keys.insert(
             "net.ipv4.ip_unprivileged_port_start".to_owned(),
             "0".to_owned(),

@@ -323,6 +323,35 @@ fn each_namespace_mode_is_a_namespace_a_path_or_none() {
 }
 
 #[test]
+fn binds_take_what_is_below_or_not() {
+    type Change = fn(&mut MountConfig);
+    let table: [(Change, &[&str]); 4] = [
+        (|_| {}, &["rbind", "rprivate"]),
+        (|m| m.non_recursive = true, &["bind", "rprivate"]),
+        (|m| m.read_only = true, &["rbind", "rprivate", "ro"]),
+        (
+            |m| (m.read_only, m.read_only_force_recursive) = (true, true),
+            &["rbind", "rprivate", "rro"],
+        ),
+    ];
+    for (change, options) in table {
+        let mut mount = MountConfig {
+            kind: MountKind::Bind,
+            source: "/s".into(),
+            destination: "/d".into(),
+            ..MountConfig::default()
+        };
+        change(&mut mount);
+        let mut asked = config();
+        asked.mounts = vec![mount];
+        assert_eq!(
+            build(&asked, &inputs()).mounts.pop().unwrap().options,
+            options
+        );
+    }
+}
+
+#[test]
 fn paths_and_kernel_parameters_as_asked() {
     let mut asked = config();
     asked.security.masked_paths = Some(Vec::new());

@@ -20,8 +20,8 @@ pub struct LogConfig {
     pub options: BTreeMap<String, String>,
 }
 
-/// Options that take part in what each record says of the container.
-const ATTRIBUTES: [&str; 5] = ["labels", "labels-regex", "env", "env-regex", "tag"];
+/// Options that choose what each record says of the container.
+const ATTRIBUTES: [&str; 3] = ["labels", "env", "tag"];
 
 impl LogConfig {
     /// A driver (empty: the default) with its options.
@@ -72,9 +72,7 @@ impl LogConfig {
             "compress" => return Err("old files of a log are not compressed".to_owned()),
             "mode" if value == "blocking" => {}
             "mode" => return Err(bad("a mode of delivery (blocking)")),
-            _ if ATTRIBUTES.contains(&name) => {
-                return Err(format!("log option `{name}` is not there"));
-            }
+            _ if ATTRIBUTES.contains(&name) => {}
             _ => {
                 return Err(format!(
                     "the log driver `{}` has no option `{name}`",
@@ -93,6 +91,47 @@ impl Default for LogConfig {
             max_bytes: 10 << 20,
             max_files: 3,
             options: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(driver: &str, options: &[(&str, &str)]) -> Result<LogConfig, String> {
+        let options = options.iter();
+        let options = options.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        LogConfig::new(driver, options.collect())
+    }
+
+    #[test]
+    fn drivers_and_their_options() {
+        let made = |driver: &str, options: &[(&str, &str)]| {
+            let log = with(driver, options).unwrap();
+            (log.driver, log.max_bytes, log.max_files)
+        };
+        assert_eq!(made("", &[]), ("json-file".into(), 10 << 20, 3));
+        assert_eq!(made("local", &[]), ("local".into(), 20 << 20, 5));
+        let asked = [("max-size", "1m"), ("max-file", "2"), ("tag", "x")];
+        assert_eq!(made("json-file", &asked), ("json-file".into(), 1 << 20, 2));
+        assert_eq!(with("json-file", &asked).unwrap().options["tag"], "x");
+        assert_eq!(made("json-file", &[("max-size", "-1")]).1, u64::MAX);
+        assert_eq!(made("none", &[]).0, "none");
+        for (driver, name, value) in [
+            ("syslog", "tag", "x"),
+            ("none", "max-size", "1m"),
+            ("", "max-size", "0"),
+            ("", "max-size", "x"),
+            ("", "max-file", "0"),
+            ("", "compress", "true"),
+            ("", "mode", "sometimes"),
+            ("", "colour", "red"),
+        ] {
+            assert!(
+                with(driver, &[(name, value)]).is_err(),
+                "{driver} {name}={value}"
+            );
         }
     }
 }

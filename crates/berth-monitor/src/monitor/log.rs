@@ -22,6 +22,7 @@ pub struct Log {
     fd: Fd,
     path: &'static CStr,
     rotation: Rotation,
+    attributes: &'static [u8],
     /// Length of the file up to the last batch that was written whole.
     committed: u64,
     /// Bytes of records in the current batch, written or buffered.
@@ -43,7 +44,8 @@ impl Log {
         Log {
             fd,
             path: args.path,
-            rotation: Rotation::new(args.max_bytes, args.max_files),
+            rotation: Rotation::new(args.max_bytes, args.max_files, args.attributes.len()),
+            attributes: args.attributes,
             committed: sys::length(fd).unwrap_or(0),
             batch_bytes: 0,
             batch_records: 0,
@@ -72,9 +74,9 @@ impl Log {
             self.batch_bytes += written.bytes;
             self.confessed = self.dropped;
         }
-        let length = record::length(text, whole) as u64;
+        let length = record::length(text, whole, self.attributes) as u64;
         self.make_room(length);
-        record::write(text, whole, stream, time, self);
+        record::write(text, whole, stream, self.attributes, time, self);
         self.batch_bytes += length;
         self.batch_records += 1;
     }

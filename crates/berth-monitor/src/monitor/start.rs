@@ -51,6 +51,25 @@ impl CommandLine {
         unsafe { self.argv.add(index.min(self.argc)) }
     }
 
+    /// What follows `prefix`, which ends with `=`, in the environment; nothing, if it is not there.
+    pub fn variable(&self, prefix: &[u8]) -> &'static [u8] {
+        let mut entry = self.environment();
+        loop {
+            // SAFETY: the environment is an array of pointers to strings with NULL at its end; nobody writes them.
+            let text = unsafe {
+                if (*entry).is_null() {
+                    return b"";
+                }
+                CStr::from_ptr(*entry)
+            };
+            if let Some(value) = text.to_bytes().strip_prefix(prefix) {
+                return value;
+            }
+            // SAFETY: this entry is not the NULL at the end.
+            entry = unsafe { entry.add(1) };
+        }
+    }
+
     /// The environment, NULL at its end.
     pub fn environment(&self) -> *const *const c_char {
         // SAFETY: the environment follows the argument vector and its NULL.

@@ -96,7 +96,13 @@ pub fn become_it(inheritance: &Inheritance<'_>) -> Error {
     let environment = std::env::vars_os().filter_map(|(name, value)| {
         CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
     });
-    let environment = Strings::new(environment.collect());
+    let attributes = inheritance.request.log.iter().map(|log| &log.attributes);
+    let attributes = attributes
+        .filter(|text| !text.is_empty())
+        .filter_map(|text| {
+            CString::new([berth_monitor::args::ATTRIBUTES, text.as_bytes()].concat()).ok()
+        });
+    let environment = Strings::new(environment.chain(attributes).collect());
     fail(execve(
         inheritance.program,
         &Strings::new(line),
@@ -190,6 +196,7 @@ mod tests {
             path: dir.path().join("log"),
             max_bytes: 0,
             max_files: 1,
+            attributes: String::new(),
         };
         for (before, after) in [("", ""), ("{}\n", "{}\n"), ("{}\n{\"lo", "{}\n{\"lo\n")] {
             let file = std::fs::File::create(&log.path).unwrap();

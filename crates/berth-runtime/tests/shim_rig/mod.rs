@@ -84,6 +84,7 @@ impl Task {
                 path: dir.path().join("log/log.json"),
                 max_bytes: 10 << 20,
                 max_files: 3,
+                attributes: String::new(),
             }),
             exit_file: container.join("exit.json"),
             reap: vec![
