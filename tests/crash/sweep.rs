@@ -35,6 +35,14 @@ fn sweep(
         assert!(repaired.status.success(), "{place}: {repaired}");
         let clean = s.berth(&["fsck"]);
         assert!(clean.status.success(), "{place}: {clean}");
+        // N1: no address belongs to who does not run.
+        let running = s.berth(&["ps", "-q"]).ok().lines().count();
+        let reserved = fs::read_dir(s.run_dir().join("networks/bridge/addr"));
+        let reserved = reserved.map_or(0, Iterator::count);
+        assert!(
+            reserved <= running,
+            "{place}: {reserved} addresses of {running} containers"
+        );
         let killed = done.code() != 0;
         check(
             s,
@@ -117,8 +125,10 @@ fn start() {
     let s = Sandbox::root().with_busybox();
     let prepare = |s: &Sandbox| {
         remove_all(s);
-        s.berth(&["create", "--name", "cc", "busybox", "sleep", "1000"])
-            .ok();
+        s.berth(&[
+            "create", "--name", "cc", "-p", "80", "busybox", "sleep", "1000",
+        ])
+        .ok();
     };
     sweep(&s, &["start", "cc"], prepare, |s, end| {
         let list = containers(s);
@@ -138,8 +148,10 @@ fn rm() {
     let s = Sandbox::root().with_busybox();
     let prepare = |s: &Sandbox| {
         remove_all(s);
-        s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"])
-            .ok();
+        s.berth(&[
+            "run", "-d", "--name", "cc", "-p", "80", "busybox", "sleep", "1000",
+        ])
+        .ok();
     };
     sweep(&s, &["rm", "-f", "cc"], prepare, |s, end| {
         let list = containers(s);

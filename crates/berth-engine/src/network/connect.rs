@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use berth_fs::{Durability, ensure_dir};
+use berth_fs::{Durability, ensure_dir, failpoint};
 use berth_model::config::NetworkMode;
 use berth_model::{ContainerConfig, ContainerId};
 use berth_net::network::{self as net, Desired, Look};
@@ -86,6 +86,7 @@ impl Engine {
             .ok()
             .flatten();
         let address = self.reserve_address(id, bridge, last.map(|last| last.address))?;
+        failpoint!("engine.network.reserved");
         let mac = match &config.networking.mac {
             Some(text) => ports::mac(text)?,
             None => mac_of(address),
@@ -149,6 +150,7 @@ impl Engine {
         let fail = network("connect the container");
         let (kernel, network) = (&starting.kernel, connection.network());
         self.ensure_bridge(kernel, &network, Some((id, &connection)))?;
+        failpoint!("engine.network.bridge");
         let namespace = starting.namespace.wait().map_err(&fail)?;
         let endpoint = Endpoint {
             device: connection.device.clone(),
@@ -156,9 +158,11 @@ impl Engine {
             mac,
         };
         berth_net::plug(kernel, &network, &namespace, &endpoint).map_err(&fail)?;
+        failpoint!("engine.network.plugged");
         if !connection.ports.is_empty() {
             let _lock = self.lock_network()?;
             net::publish(kernel, &network, &connection.published()).map_err(&fail)?;
+            failpoint!("engine.network.published");
         }
         let file = namespace
             .as_fd()
@@ -220,11 +224,14 @@ impl Engine {
         if !published.is_empty() {
             let _lock = self.lock_network()?;
             net::withdraw(&kernel, &network, &published).map_err(&fail)?;
+            failpoint!("engine.network.withdrawn");
         }
         berth_net::cut(&kernel, &connection.device).map_err(&fail)?;
+        failpoint!("engine.network.cut");
         self.pool(connection.subnet)
             .free(connection.address, id.as_str())
             .map_err(&fail)?;
+        failpoint!("engine.network.freed");
         let last = self.layout.last_connection(id);
         berth_fs::rename(&path, &last, Durability::Volatile).map_err(files("end the connection"))
     }
