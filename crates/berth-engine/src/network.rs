@@ -74,11 +74,16 @@ impl Bridge {
         Network {
             bridge: self.name.clone(),
             subnet: self.subnet,
-            table: match self.name.as_str() {
-                BRIDGE => TABLE.to_owned(),
-                other => format!("{TABLE}-{other}"),
-            },
+            table: table_of(&self.name),
         }
+    }
+}
+
+/// The table of a bridge's rules.
+fn table_of(bridge: &str) -> String {
+    match bridge {
+        BRIDGE => TABLE.to_owned(),
+        other => format!("{TABLE}-{other}"),
     }
 }
 
@@ -227,12 +232,16 @@ impl Engine {
     /// # Errors
     /// [`Error::Network`].
     pub fn remove_bridge(&self) -> Result<(), Error> {
-        let Some(bridge) = json::read::<Bridge>(&self.layout.bridge_record())? else {
+        let record = json::read::<Bridge>(&self.layout.bridge_record())?;
+        // The record may be gone with its disk, and the bridge still be there.
+        let Some(name) = record
+            .map(|bridge| bridge.name)
+            .or_else(|| self.options.bridge.name.clone())
+        else {
             return Ok(());
         };
         let kernel = Kernel::open().map_err(network("remove the bridge"))?;
-        let network_ = bridge.network();
-        berth_net::network::remove(&kernel, &network_.bridge, &network_.table)
+        berth_net::network::remove(&kernel, &name, &table_of(&name))
             .map_err(network("remove the bridge"))
     }
 }
