@@ -98,7 +98,6 @@ fn what_is_asked_for_is_told_again() {
         }
         let spelled = |field: &str| match field {
             "CapAdd" => json!(["CAP_NET_ADMIN"]),
-            "Tmpfs" => json!({"/scratch": "noexec,size=1048576"}),
             "Dns" => json!([]),
             // By name.
             "Ulimits" => {
@@ -254,7 +253,7 @@ fn what_makes_no_sense_is_refused_in_dockers_words() {
         (
             of_host(json!({"LogConfig": {"Type": "x"}})),
             400,
-            "plugin \"x\" not found",
+            "there is no log driver `x`",
         ),
         (of_host(json!({"PidMode": "x"})), 400, "invalid PID mode: x"),
         (of_host(json!({"IpcMode": "x"})), 400, "invalid IPC mode: x"),

@@ -53,7 +53,7 @@ fn wrong_usage_is_125_with_one_error_and_nothing_on_stdout() {
         ),
         (
             &["run", "--network", "web", "img"],
-            "network `web` does not exist; available: none, host",
+            "network `web` does not exist; available: bridge, host, none, container:NAME",
         ),
         (
             &["run", "-e", "=x", "img"],

@@ -279,7 +279,8 @@ fn each_namespace_mode_is_a_namespace_a_path_or_none() {
         (|c| c.namespaces.uts = UtsMode::Host, Uts, None),
         (|c| c.namespaces.cgroup = CgroupMode::Host, Cgroup, None),
         (|c| c.network = NetworkMode::Host, Network, None),
-        (|c| c.network = NetworkMode::Bridge, Network, Some("new")),
+        // Made before, with its device in it, and joined.
+        (|c| c.network = NetworkMode::Bridge, Network, Some("/net")),
         (
             |c| c.network = NetworkMode::Container("x".into()),
             Network,
