@@ -393,7 +393,8 @@ fn the_list_is_narrowed_by_each_filter() {
         (&json!("running"), &json!("2"))
     );
     assert!(row["Status"].as_str().unwrap().starts_with("Up "), "{row}");
-    assert_eq!(row["Ports"], json!([{"PrivatePort": 80, "Type": "tcp"}]));
+    // What it exposes leads nowhere without a network.
+    assert_eq!(row["Ports"], json!([]));
     assert!(row["SizeRootFs"].as_u64() > Some(100_000), "{row}");
 }
 
@@ -785,4 +786,49 @@ fn files_go_in_and_out() {
         &[b'x'; 600],
     );
     assert!(matches!(nonsense.status, 400 | 500), "{}", nonsense.status);
+}
+
+#[test]
+fn the_predefined_networks_are_there() {
+    let api = Api::start();
+    let id = api.run("web", "sleep 100");
+    for version in ["/v1.41", ""] {
+        let all = api.get(&format!("{version}/networks")).expect(200).json();
+        let names = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["Name"].as_str().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), ["bridge", "host", "none"]);
+        let bridge = api
+            .get(&format!("{version}/networks/bridge"))
+            .expect(200)
+            .json();
+        let address = bridge["Containers"][&id]["IPv4Address"].as_str().unwrap();
+        let container = api
+            .get(&format!("{version}/containers/web/json"))
+            .expect(200)
+            .json();
+        let own = &container["NetworkSettings"]["Networks"]["bridge"];
+        assert_eq!(address.split('/').next(), own["IPAddress"].as_str());
+        assert_eq!(bridge["Id"], own["NetworkID"]);
+    }
+    let only = filters(&json!({"driver": ["null"]}));
+    assert_eq!(
+        api.get(&format!("/networks?{only}")).expect(200).json()[0]["Name"],
+        "none"
+    );
+    api.get(&format!("/networks?{}", filters(&json!({"x": ["1"]}))))
+        .expect(400);
+    assert_eq!(
+        api.get("/networks/nope").expect(404).message(),
+        "network nope not found"
+    );
+    api.delete("/networks/bridge").expect(403);
+    api.post_json("/networks/create", &json!({"Name": "a"}))
+        .expect(501);
+    assert_eq!(
+        api.post("/networks/prune").expect(200).json()["NetworksDeleted"],
+        Value::Null
+    );
 }

@@ -95,11 +95,15 @@ impl Definition {
             return self.value(only, value, at);
         }
         if let Some(parts) = schema["allOf"].as_array() {
+            let mut parts = parts.clone();
+            if schema["properties"].is_object() {
+                parts.push(serde_json::json!({"properties": schema["properties"]}));
+            }
             // One part alone may be of any type.
             if let [only] = parts.as_slice() {
                 return self.value(only, value, at);
             }
-            return self.object(&self.merged(parts), value, at);
+            return self.object(&self.merged(&parts), value, at);
         }
         if value.is_null() {
             return Vec::new();

@@ -7,5 +7,6 @@ pub(crate) mod containers;
 pub(crate) mod distribution;
 pub(crate) mod exec;
 pub(crate) mod images;
+pub(crate) mod networks;
 pub(crate) mod system;
 pub(crate) mod volumes;

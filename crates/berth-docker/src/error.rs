@@ -81,6 +81,7 @@ impl From<berth_engine::Error> for Failure {
         use berth_engine::Error;
         match &error {
             // Clients look for these words.
+            Error::NoNetwork { name } => Failure::absent(format!("network {name} not found")),
             Error::NoContainer { name } => Failure::absent(format!("No such container: {name}")),
             Error::NameTaken { name, id } => Failure::new(
                 StatusCode::CONFLICT,

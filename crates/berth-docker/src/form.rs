@@ -12,6 +12,7 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod limits;
 pub(crate) mod mount;
+pub(crate) mod network;
 pub(crate) mod ports;
 pub(crate) mod stats;
 pub(crate) mod status;

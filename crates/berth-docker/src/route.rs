@@ -9,7 +9,9 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
-use crate::api::{build, command, commit, containers, distribution, exec, images, system, volumes};
+use crate::api::{
+    build, command, commit, containers, distribution, exec, images, networks, system, volumes,
+};
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::query::Query;
@@ -121,6 +123,11 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ("GET", ["version"]) => system::version::answer(ask).await,
         (_, ["images", ..]) => on_images(ask, &method, &path[1..]).await,
         ("POST", ["auth"]) => system::auth::answer(ask).await,
+        ("GET", ["networks"]) => networks::list::answer(ask).await,
+        ("POST", ["networks", "prune"]) => networks::prune::answer(ask).await,
+        ("GET", ["networks", id]) => networks::inspect::answer(ask, id).await,
+        ("DELETE", ["networks", id]) => networks::remove::answer(ask, id).await,
+        ("POST", ["networks", ..]) => Err(Failure::not_here("making and joining networks")),
         ("GET", ["events"]) => system::events::answer(ask).await,
         ("GET", ["info"]) => system::info::answer(ask).await,
         ("GET", ["plugins"]) => Ok(Answer::json(&[(); 0])),

@@ -9,6 +9,7 @@
 //!
 //! States that end without leaving a trace in a file (starting, exiting, orphaned, lost, restarting) are never kept.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -23,6 +24,7 @@ use rustix::fs::{AtFlags, statat};
 use rustix::process::{PidfdFlags, Resource, getrlimit, pidfd_open};
 
 use crate::error::files;
+use crate::network::NetworkSettings;
 use crate::{Container, Engine, Error};
 
 /// The kernel's clock for files may be so late; with the slowest tick that kernels are built for.
@@ -66,9 +68,24 @@ struct Stamp {
     settled: bool,
 }
 
+/// A container that was looked at.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// As it is.
+    pub container: Arc<Container>,
+    /// Its network.
+    pub network: Arc<NetworkSettings>,
+}
+
+impl Borrow<Container> for Seen {
+    fn borrow(&self) -> &Container {
+        &self.container
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
-    container: Arc<Container>,
+    seen: Seen,
     stamps: [Stamp; 2],
     alive: Option<Alive>,
 }
@@ -86,18 +103,18 @@ impl Roster {
     ///
     /// # Errors
     /// As that.
-    pub fn list(&self, engine: &Engine) -> Result<Vec<Arc<Container>>, Error> {
+    pub fn list(&self, engine: &Engine) -> Result<Vec<Seen>, Error> {
         // What a panic left is checked like all else.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = kept.list(engine)?;
         drop(kept);
-        all.sort_by(|a, b| b.config.created.cmp(&a.config.created));
+        all.sort_by(|a, b| b.container.config.created.cmp(&a.container.config.created));
         Ok(all)
     }
 }
 
 impl Kept {
-    fn list(&mut self, engine: &Engine) -> Result<Vec<Arc<Container>>, Error> {
+    fn list(&mut self, engine: &Engine) -> Result<Vec<Seen>, Error> {
         self.refresh(engine)?;
         self.forget_ended();
         let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4 / DESCRIPTORS;
@@ -121,18 +138,22 @@ impl Kept {
             if let Some(entry) = entries.get(id)
                 && entry.holds(stamps, name)
             {
-                all.push(entry.container.clone());
+                all.push(entry.seen.clone());
                 continue;
             }
             entries.remove(id);
             let container = match engine.inspect(id) {
-                Ok(container) => Arc::new(container),
+                Ok(container) => container,
                 Err(Error::NoContainer { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            all.push(container.clone());
+            let seen = Seen {
+                network: Arc::new(engine.network_settings(&container)?),
+                container: Arc::new(container),
+            };
+            all.push(seen.clone());
             if (entries.len() as u64) < most
-                && let Some(entry) = Entry::of(engine, container, stamps)
+                && let Some(entry) = Entry::of(engine, seen, stamps)
             {
                 entries.insert(id.clone(), entry);
             }
@@ -237,7 +258,8 @@ impl Stamp {
 
 impl Entry {
     /// `None`: its state may change without a trace. The stamps are of before the look.
-    fn of(engine: &Engine, container: Arc<Container>, stamps: [Stamp; 2]) -> Option<Entry> {
+    fn of(engine: &Engine, seen: Seen, stamps: [Stamp; 2]) -> Option<Entry> {
+        let container = &seen.container;
         let alive = match &container.status {
             Status::Created | Status::Exited(_) => None,
             Status::Running | Status::Paused => {
@@ -247,7 +269,7 @@ impl Entry {
             _ => return None,
         };
         Some(Entry {
-            container,
+            seen,
             stamps,
             alive,
         })
@@ -262,8 +284,8 @@ impl Entry {
         let frozen = self.alive.as_ref().and_then(|alive| alive.frozen.as_ref());
         let is_frozen = frozen.is_some_and(FrozenFile::is_frozen);
         unchanged
-            && self.container.name == name
-            && is_frozen == (self.container.status == Status::Paused)
+            && self.seen.container.name == name
+            && is_frozen == (self.seen.container.status == Status::Paused)
     }
 }
 

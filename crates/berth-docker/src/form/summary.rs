@@ -12,6 +12,8 @@ use super::endpoint::Endpoint;
 use super::inspect::networks;
 use super::mount::MountPoint;
 use super::status;
+use crate::Version;
+use crate::select::containers::condition;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,6 +36,16 @@ pub(crate) struct Summary<'a> {
     host_config: HostConfig<'a>,
     network_settings: NetworkSettings,
     mounts: Vec<MountPoint<'a>>,
+    /// From 1.52 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: &'static str,
+    failing_streak: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +81,7 @@ impl<'a> Summary<'a> {
         container: &'a Container,
         layout: &Layout,
         now: Timestamp,
+        version: Version,
         sizes: Option<(u64, u64)>,
         network: &Network,
     ) -> Summary<'a> {
@@ -99,6 +112,13 @@ impl<'a> Summary<'a> {
                 .iter()
                 .filter_map(|mount| MountPoint::of(mount, layout))
                 .collect(),
+            health: (version >= Version(1, 52)).then(|| Health {
+                status: condition(container),
+                failing_streak: container
+                    .health
+                    .as_ref()
+                    .map_or(0, |health| health.failing_streak),
+            }),
         }
     }
 }

@@ -198,7 +198,7 @@ fn passes(filters: &Filters, one: &Container) -> bool {
         && filters.any("network", |value| network_fits(&config.network, value))
         && filters.any("expose", exposes)
         && filters.any("publish", publishes)
-        && filters.any("health", |value| value == "none")
+        && filters.any("health", |value| value == condition(one))
         && filters.any("is-task", |value| matches!(value, "false" | "0"))
 }
 
@@ -219,6 +219,12 @@ fn name_fits(name: &str, pattern: &str) -> bool {
         (false, true) => name.ends_with(pattern),
         (false, false) => name.contains(pattern),
     }
+}
+
+/// Docker's word for its health.
+pub(crate) fn condition(one: &Container) -> &'static str {
+    let health = one.health.as_ref();
+    health.map_or("none", |health| health.status.word())
 }
 
 fn network_fits(network: &NetworkMode, wanted: &str) -> bool {

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::Docker;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::filter::Filters;
 use crate::form::summary::Summary;
 use crate::select::containers::{self, CONTAINERS, wants_ended};
+use crate::{Docker, Version};
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let filters = Filters::checked(ask.query.filters()?, CONTAINERS).map_err(Failure::bad)?;
@@ -18,8 +18,8 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
         .filter(|limit| *limit > 0);
     let all = ask.query.is_on("all") || limit.is_some() || wants_ended(&filters);
     let sizes = ask.query.is_on("size");
-    let docker = ask.docker.clone();
-    ask.work(move |_| list(&docker, &filters, all, limit, sizes))
+    let (docker, version) = (ask.docker.clone(), ask.version);
+    ask.work(move |_| list(&docker, &filters, all, limit, sizes, version))
         .await
 }
 
@@ -29,16 +29,17 @@ fn list(
     all: bool,
     limit: Option<usize>,
     sizes: bool,
+    version: Version,
 ) -> Result<Answer, Failure> {
     let engine = &docker.engine;
     let mut rows = containers::containers(engine, filters, docker.roster.list(engine)?)?;
-    rows.retain(|one| all || one.status.is_up());
+    rows.retain(|one| all || one.container.status.is_up());
     rows.truncate(limit.unwrap_or(usize::MAX));
     let now = Timestamp::now();
     let rows = rows.iter().map(|one| {
-        let measured = sizes.then(|| super::sizes(engine, one));
-        let network = engine.network_settings(one)?;
-        Ok(Summary::of(one, engine.layout(), now, measured, &network))
+        let measured = sizes.then(|| super::sizes(engine, &one.container));
+        let (container, network) = (&one.container, &one.network);
+        Summary::of(container, engine.layout(), now, version, measured, network)
     });
-    Ok(Answer::json(&rows.collect::<Result<Vec<_>, Failure>>()?))
+    Ok(Answer::json(&rows.collect::<Vec<_>>()))
 }

@@ -116,7 +116,7 @@ fn lists<'a>(
     Lists {
         layers_size: wanted.some("image", || signed(usage.images_bytes)),
         images: wanted.some("image", || images(usage, version)),
-        containers: wanted.some("container", || containers(usage, layout)),
+        containers: wanted.some("container", || containers(usage, layout, version)),
         volumes: wanted.some("volume", || volumes),
         build_cache: wanted.some("build-cache", || []),
     }
@@ -149,7 +149,7 @@ fn sums<'a>(
                 reclaimable: signed(rest.map(|one| one.bytes).sum()),
                 total_size: signed(usage.containers.iter().map(|one| one.bytes).sum()),
                 items: match verbose {
-                    true => containers(usage, layout),
+                    true => containers(usage, layout, crate::MAX),
                     false => Vec::new(),
                 },
             }
@@ -196,11 +196,12 @@ fn images(usage: &Usage, version: Version) -> Vec<image::Summary> {
     usage.images.iter().map(document).collect()
 }
 
-fn containers<'a>(usage: &'a Usage, layout: &Layout) -> Vec<Summary<'a>> {
+fn containers<'a>(usage: &'a Usage, layout: &Layout, version: Version) -> Vec<Summary<'a>> {
     let now = Timestamp::now();
     let document = |one: &'a ContainerUsage| {
         let sizes = Some((one.bytes, 0));
-        Summary::of(&one.container, layout, now, sizes, &Default::default())
+        let network = Default::default();
+        Summary::of(&one.container, layout, now, version, sizes, &network)
     };
     usage.containers.iter().map(document).collect()
 }

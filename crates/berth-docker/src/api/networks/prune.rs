@@ -1,0 +1,22 @@
+//! `POST /networks/prune`: the predefined networks stay.
+
+use serde::Serialize;
+
+use crate::answer::Answer;
+use crate::ask::Ask;
+use crate::error::Failure;
+use crate::filter::Filters;
+use crate::select::containers::PRUNED;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    networks_deleted: Option<[String; 0]>,
+}
+
+pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
+    Filters::checked(ask.query.filters()?, PRUNED).map_err(Failure::bad)?;
+    Ok(Answer::json(&Document {
+        networks_deleted: None,
+    }))
+}
