@@ -35,9 +35,11 @@ const LATER: &[(&str, &str)] = &[
     ("completion", "berth's takes the shell's name alone"),
     ("help", "is `--help`"),
     ("volume update", "comes with the cluster"),
-    ("network", "comes with the networks"),
-    ("port", "comes with the networks"),
-    ("container port", "comes with the networks"),
+    ("network connect", "comes with the networks"),
+    ("network create", "comes with the networks"),
+    ("network disconnect", "comes with the networks"),
+    ("network prune", "comes with the networks"),
+    ("network rm", "comes with the networks"),
 ];
 
 /// Flags that berth does not have: of one verb, or of all with `*`.

@@ -67,7 +67,8 @@ impl Ask {
         &mut self,
     ) -> Result<T, Failure> {
         let bytes = self.document().await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
+        // Docker's command sends `null` to commit without changes.
+        if matches!(bytes.trim_ascii(), b"" | b"null") {
             return Ok(T::default());
         }
         self.check_content_type(&bytes)?;
