@@ -91,9 +91,6 @@ impl Definition {
             assert!(!target.is_null(), "no definition {name}");
             return self.value(target, value, at);
         }
-        if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
-            return self.value(only, value, at);
-        }
         if let Some(parts) = schema["allOf"].as_array() {
             let mut parts = parts.clone();
             if schema["properties"].is_object() {
