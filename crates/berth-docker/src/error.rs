@@ -155,6 +155,9 @@ impl From<crate::select::Error> for Failure {
     fn from(error: crate::select::Error) -> Failure {
         match error {
             crate::select::Error::Filter(text) => Failure::bad(text),
+            crate::select::Error::Absent(name) => {
+                Failure::absent(format!("No such container: {name}"))
+            }
             crate::select::Error::Image(error) => error.into(),
         }
     }
@@ -178,16 +181,6 @@ failures! {
     berth_engine::registry::Error,
     berth_engine::trust::Error,
     berth_engine::logs::Error,
-}
-
-impl From<crate::select::containers::Error> for Failure {
-    fn from(error: crate::select::containers::Error) -> Failure {
-        use crate::select::containers::Error;
-        match error {
-            Error::Filter(message) => Failure::bad(message),
-            Error::Absent(name) => Failure::absent(format!("No such container: {name}")),
-        }
-    }
 }
 
 impl From<tokio::task::JoinError> for Failure {

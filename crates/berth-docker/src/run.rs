@@ -12,7 +12,6 @@ use berth_engine::Engine;
 use berth_model::ErrorKind;
 use berth_serve::tls::{self, Tls};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Docker, Environment, Listener, Server};
 
@@ -123,7 +122,7 @@ pub fn run(
         .build()
         .map_err(Error::Start)?;
     runtime.block_on(async {
-        let stop = stop_signal().map_err(Error::Start)?;
+        let stop = berth_serve::stop_signal().map_err(Error::Start)?;
         let mut server = Server::new(Docker::new(engine, options.environment));
         let mut addresses = Vec::new();
         for address in &options.addresses {
@@ -206,17 +205,4 @@ fn group() -> Option<u32> {
         .lines()
         .find_map(|line| line.strip_prefix(GROUP)?.strip_prefix(':'))?;
     line.split(':').nth(1)?.parse().ok()
-}
-
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let (mut term, mut int) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-    })
 }

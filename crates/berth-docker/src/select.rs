@@ -26,6 +26,9 @@ pub enum Error {
     /// A filter's value cannot be.
     #[error("{0}")]
     Filter(String),
+    /// A container that others are to be older or younger than is not there.
+    #[error("no such container: {0}")]
+    Absent(String),
     /// Images.
     #[error(transparent)]
     Image(#[from] image::Error),

@@ -29,7 +29,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::error::shown;
+use crate::error::{apply as failed, shown};
 use crate::limits::{LARGE_BYTES, LARGE_PATHS_BYTES, REMEMBERED_BYTES};
 use crate::metadata::{self, Metadata};
 use crate::path::{self, Name};
@@ -196,7 +196,7 @@ impl Applier {
         if existed {
             clear_xattrs(&fd).map_err(|errno| failed("clear the attributes of", path, errno))?;
         }
-        let dropped = metadata::set_owner_xattrs_mode(fd.as_fd(), &wanted(entry))
+        let dropped = metadata::set_owner_xattrs_mode(fd.as_fd(), &Metadata::from(entry))
             .map_err(|(step, errno)| failed(step, path, errno))?;
         self.report.dropped_xattrs += dropped;
         self.remember(path)?;
@@ -247,7 +247,7 @@ impl Applier {
             data.consume(written);
             self.report.data_bytes += written as u64;
         }
-        let dropped = metadata::set(fd.as_fd(), &wanted(entry))
+        let dropped = metadata::set(fd.as_fd(), &Metadata::from(entry))
             .map_err(|(step, errno)| failed(step, path, errno))?;
         self.report.dropped_xattrs += dropped;
         if entry.size >= LARGE_BYTES
@@ -401,17 +401,6 @@ impl Applier {
     }
 }
 
-/// The metadata that an entry asks for.
-fn wanted(entry: &Entry) -> Metadata {
-    Metadata {
-        uid: entry.uid,
-        gid: entry.gid,
-        mode: entry.mode,
-        mtime: entry.mtime,
-        xattrs: entry.xattrs.clone(),
-    }
-}
-
 fn clear_xattrs(fd: &OwnedFd) -> Result<(), Errno> {
     for (name, _) in metadata::read_xattrs(fd.as_fd())? {
         rustix::fs::fremovexattr(fd, &lookup::c_name(&name)?)?;
@@ -432,18 +421,6 @@ fn refused(path: &[u8], reason: &str) -> Error {
     Error::Entry {
         path: shown(path),
         reason: reason.to_owned(),
-    }
-}
-
-fn failed(operation: &'static str, path: &[u8], source: Errno) -> Error {
-    Error::Apply {
-        operation,
-        path: if path.is_empty() {
-            "/".to_owned()
-        } else {
-            shown(path)
-        },
-        source,
     }
 }
 

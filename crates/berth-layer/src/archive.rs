@@ -33,7 +33,7 @@ use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::child::Failure;
+use crate::child;
 use crate::confine::{Rights, confine_inside};
 use crate::error::{shown, tree};
 use crate::put::{self, Owner, PutOptions};
@@ -85,18 +85,10 @@ pub struct Put {
 
 /// The process's main function; `args` come after `archive`. Call it before any thread is started.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Err(error) = run(args) else {
-        return ExitCode::SUCCESS;
-    };
-    // Standard error is the only place to complain to.
-    let _ = serde_json::to_writer(io::stderr(), &Failure::from(&error));
-    ExitCode::FAILURE
+    child::serve(args, run)
 }
 
-fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
-    let arg = args.into_iter().next().unwrap_or_default();
-    let request: Request = serde_json::from_slice(arg.as_encoded_bytes())
-        .map_err(|source| Error::Request { source })?;
+fn run(request: Request) -> Result<(), Error> {
     rustix::process::umask(Mode::empty());
     let root = request.place.enter()?;
     let rights = match request.action {

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use berth_model::ErrorKind;
 use berth_oci::digest::Digest;
 use rustix::fs::{Mode, OFlags};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{self, Form, Lowers, Options, Report};
@@ -119,10 +120,27 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(args: impl IntoIterator<Item = OsString>) -> Result<Unpacked, Error> {
+/// The request that a child of the engine's was given.
+fn request<R: DeserializeOwned>(args: impl IntoIterator<Item = OsString>) -> Result<R, Error> {
     let arg = args.into_iter().next().unwrap_or_default();
-    let request: Request = serde_json::from_slice(arg.as_encoded_bytes())
-        .map_err(|source| Error::Request { source })?;
+    serde_json::from_slice(arg.as_encoded_bytes()).map_err(|source| Error::Request { source })
+}
+
+/// The main function of a child that says nothing when it succeeds, and one line on standard error when not.
+pub(crate) fn serve<R: DeserializeOwned>(
+    args: impl IntoIterator<Item = OsString>,
+    run: impl FnOnce(R) -> Result<(), Error>,
+) -> ExitCode {
+    let Err(error) = request(args).and_then(run) else {
+        return ExitCode::SUCCESS;
+    };
+    // Standard error is the only place to complain to.
+    let _ = serde_json::to_writer(std::io::stderr(), &Failure::from(&error));
+    ExitCode::FAILURE
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<Unpacked, Error> {
+    let request: Request = request(args)?;
     if let Some(media_type) = &request.media_type {
         decompress::check_media_type(media_type)?;
     }
@@ -183,7 +201,8 @@ fn duplicate(stream: impl AsFd) -> Result<OwnedFd, Error> {
         .map_err(|source| Error::Read { source })
 }
 
-fn open_dir(path: &Path) -> Result<OwnedFd, Error> {
+/// Opens a directory of the request's; never through a link.
+pub(crate) fn open_dir(path: &Path) -> Result<OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty()).map_err(|source| Error::OpenDir {
         path: path.display().to_string(),

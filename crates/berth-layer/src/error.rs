@@ -224,6 +224,18 @@ pub(crate) fn tree(operation: &'static str, path: &[u8], source: Errno) -> Error
     }
 }
 
+/// `?` for a step on what an entry makes.
+pub(crate) fn apply(operation: &'static str, path: &[u8], source: Errno) -> Error {
+    Error::Apply {
+        operation,
+        path: match path {
+            b"" => "/".to_owned(),
+            path => shown(path),
+        },
+        source,
+    }
+}
+
 /// A path of an archive for people: control characters and bytes that are no UTF-8 are escaped, and a
 /// long one is cut.
 pub(crate) fn shown(path: &[u8]) -> String {

@@ -15,10 +15,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use crate::child::Failure;
+use crate::child;
 use crate::{Change, Error, WriteOptions, changes, write_layer, write_merged};
 
 /// Bytes written at once.
@@ -52,22 +51,14 @@ pub struct Request {
 
 /// The process's main function; `args` come after `export`.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Err(error) = run(args) else {
-        return ExitCode::SUCCESS;
-    };
-    // Standard error is the only place to complain to.
-    let _ = serde_json::to_writer(io::stderr(), &Failure::from(&error));
-    ExitCode::FAILURE
+    child::serve(args, run)
 }
 
-fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
-    let arg = args.into_iter().next().unwrap_or_default();
-    let request: Request = serde_json::from_slice(arg.as_encoded_bytes())
-        .map_err(|source| Error::Request { source })?;
+fn run(request: Request) -> Result<(), Error> {
     let mut layers = request
         .layers
         .iter()
-        .map(open)
+        .map(|layer| child::open_dir(layer))
         .collect::<Result<Vec<OwnedFd>, _>>()?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     let options = WriteOptions {
@@ -114,12 +105,4 @@ pub fn parse_changes(bytes: &[u8]) -> Vec<(Change, Vec<u8>)> {
         Some((change, path.to_vec()))
     });
     parsed.collect()
-}
-
-fn open(path: &PathBuf) -> Result<OwnedFd, Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).map_err(|source| Error::OpenDir {
-        path: path.display().to_string(),
-        source,
-    })
 }

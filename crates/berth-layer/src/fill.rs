@@ -15,10 +15,9 @@
 //! The caller holds the volume's lock.
 
 use std::ffi::OsString;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use berth_fs::{failpoint, remove_tree_at};
@@ -26,7 +25,7 @@ use rustix::fs::{Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::child::Failure;
+use crate::child;
 use crate::copy::transfer;
 use crate::error::tree;
 use crate::merged::resolve;
@@ -103,18 +102,10 @@ pub fn describe(from: &OwnedFd, to: &OwnedFd) -> Result<(), Error> {
 
 /// The process's main function; `args` come after `fill`.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Err(error) = run(args) else {
-        return ExitCode::SUCCESS;
-    };
-    // Standard error is the only place to complain to.
-    let _ = serde_json::to_writer(io::stderr(), &Failure::from(&error));
-    ExitCode::FAILURE
+    child::serve(args, run)
 }
 
-fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
-    let arg = args.into_iter().next().unwrap_or_default();
-    let request: Request = serde_json::from_slice(arg.as_encoded_bytes())
-        .map_err(|source| Error::Request { source })?;
+fn run(request: Request) -> Result<(), Error> {
     rustix::process::umask(Mode::empty());
     fill(&request)
 }
@@ -124,7 +115,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), Error> {
 /// # Errors
 /// The copy's; the volume is then as empty as it was.
 pub fn fill(request: &Request) -> Result<(), Error> {
-    let volume = open(&request.volume)?;
+    let volume = child::open_dir(&request.volume)?;
     let data = open_in(&volume, DATA)?;
     finish(&volume, &data)?;
     if !is_empty(&data)? {
@@ -229,15 +220,7 @@ fn open_in(volume: &OwnedFd, name: &str) -> Result<OwnedFd, Error> {
 }
 
 fn open_all(layers: &[PathBuf]) -> Result<Vec<OwnedFd>, Error> {
-    layers.iter().map(|path| open(path)).collect()
-}
-
-fn open(path: &Path) -> Result<OwnedFd, Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).map_err(|source| Error::OpenDir {
-        path: path.display().to_string(),
-        source,
-    })
+    layers.iter().map(|path| child::open_dir(path)).collect()
 }
 
 fn step<T>(operation: &'static str, name: &str, result: Result<T, Errno>) -> Result<T, Error> {

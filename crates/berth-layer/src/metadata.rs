@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid, 
 use rustix::io::Errno;
 
 use crate::limits::{XATTR_BYTES, XATTRS};
-use crate::tar::{Time, Xattrs};
+use crate::tar::{Entry, Time, Xattrs};
 
 /// Extended attributes that layers may carry: `user.*` without overlay's own, and file capabilities.
 /// A planted `trusted.overlay.redirect` would make overlay look elsewhere (row T11).
@@ -39,6 +39,19 @@ pub(crate) struct Metadata {
     pub mode: u32,
     pub mtime: Time,
     pub xattrs: Xattrs,
+}
+
+impl From<&Entry> for Metadata {
+    /// What an entry asks for.
+    fn from(entry: &Entry) -> Metadata {
+        Metadata {
+            uid: entry.uid,
+            gid: entry.gid,
+            mode: entry.mode,
+            mtime: entry.mtime,
+            xattrs: entry.xattrs.clone(),
+        }
+    }
 }
 
 impl Metadata {

@@ -15,7 +15,7 @@ use berth_model::ErrorKind;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use crate::error::shown;
+use crate::error::{apply as failed, shown};
 use crate::metadata::{self, Metadata};
 use crate::path::{clean, join, prefixes, split};
 use crate::tar::{Entry, Kind, Reader};
@@ -180,7 +180,7 @@ impl Putter {
         self.dirs.push(Made {
             fd,
             path: path.to_vec(),
-            metadata: wanted(entry),
+            metadata: Metadata::from(entry),
         });
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Putter {
             let written = written.map_err(|errno| failed("write", path, errno))?;
             data.consume(written);
         }
-        self.describe(&fd, path, &wanted(entry))
+        self.describe(&fd, path, &Metadata::from(entry))
     }
 
     fn hardlink(
@@ -326,7 +326,7 @@ impl Putter {
         path: &[u8],
         entry: &Entry,
     ) -> Result<(), Error> {
-        let mut wanted = wanted(entry);
+        let mut wanted = Metadata::from(entry);
         match self.options.owner {
             Owner::OfTheArchive => {}
             Owner::Fixed { uid, gid } => (wanted.uid, wanted.gid) = (uid, gid),
@@ -363,28 +363,6 @@ fn remove(parent: &OwnedFd, name: &CString, path: &[u8]) -> Result<(), Error> {
     let name = std::ffi::OsStr::from_bytes(name.as_bytes());
     berth_fs::remove_tree_at(parent.as_fd(), name)
         .map_err(|error| failed("replace", path, error.errno().unwrap_or(Errno::IO)))
-}
-
-fn wanted(entry: &Entry) -> Metadata {
-    Metadata {
-        uid: entry.uid,
-        gid: entry.gid,
-        mode: entry.mode,
-        mtime: entry.mtime,
-        xattrs: entry.xattrs.clone(),
-    }
-}
-
-fn failed(operation: &'static str, path: &[u8], source: Errno) -> Error {
-    Error::Apply {
-        operation,
-        path: if path.is_empty() {
-            "/".to_owned()
-        } else {
-            shown(path)
-        },
-        source,
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod health;
 pub mod id;
+pub mod path;
 pub mod restart;
 pub mod signal;
 pub mod size;

@@ -1,11 +1,8 @@
 //! The whole server, from its configuration to its end: storage, access, connections, and a collector beside them.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::access::Access;
 use crate::cache::Upstream;
@@ -45,7 +42,7 @@ pub fn run(
     let tls = config.handshake(warnings.clone())?;
     let cache = config.cache(&storage, env)?;
     runtime.block_on(async {
-        let stop = stop_signal().map_err(start)?;
+        let stop = berth_serve::stop_signal().map_err(start)?;
         let settings = config.settings.clone();
         let mut server = Server::bind(config.addr, storage.clone(), access, settings).await?;
         if let Some(cache) = cache {
@@ -105,19 +102,6 @@ fn open(root: &Path) -> Result<Storage, Error> {
     Storage::open(root).map_err(|source| Error::OpenStorage {
         root: root.to_owned(),
         source,
-    })
-}
-
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut term, mut int) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
     })
 }
 

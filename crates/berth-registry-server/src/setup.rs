@@ -24,13 +24,6 @@ pub enum Error {
         path: PathBuf,
         source: berth_fs::Error,
     },
-    #[error("cannot use {what} `{}`: {reason}", path.display())]
-    BadKey {
-        what: &'static str,
-        path: PathBuf,
-        reason: &'static str,
-        hint: &'static str,
-    },
     #[error(
         "cannot understand the configuration{}{}: {message}",
         named(path),
@@ -126,7 +119,6 @@ impl Error {
                 return Some(format!("did you mean `{near}`?"));
             }
             Error::BadUser { .. } => "`htpasswd -B FILE NAME` writes a line with a hash of bcrypt",
-            Error::BadKey { hint, .. } => hint,
             Error::File(source) => return source.hint(),
             Error::WriteFile { source, .. } => return source.hint(),
             Error::Client { source } => return source.hint(),

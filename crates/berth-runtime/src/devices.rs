@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use berth_model::path::clean;
 use berth_oci::spec::{Device, DeviceRule, Mount, Spec};
 use berth_sys::mount::{self as sys_mount, Change};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Result, invalid, step};
 use crate::mount_options::is_bind;
-use crate::mounts::{Mounted, attach, clean};
+use crate::mounts::{Mounted, attach};
 use crate::rootfs::{Root, make_file_in, split};
 use crate::walk;
 

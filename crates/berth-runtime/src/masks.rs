@@ -10,11 +10,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use berth_model::path::clean;
 use berth_sys::mount::{self as sys_mount, Change, attr};
 
 use crate::devices::open_null;
 use crate::error::{Error, Result};
-use crate::mounts::{Mounted, attach, clean, detached, is_dir};
+use crate::mounts::{Mounted, attach, detached, is_dir};
 use crate::rootfs::Root;
 
 /// Covers the paths that exist.

@@ -8,8 +8,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::Path;
 
+use berth_model::path::clean;
 use berth_oci::spec::{Linux, Mount, NamespaceKind};
 use berth_sys::mount::{self as sys_mount, Change, attr};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -378,36 +379,5 @@ pub(crate) fn describe(mount: &Mount, kind: &str) -> String {
     match (kind, &mount.source) {
         ("bind", Some(source)) => source.clone(),
         _ => kind.to_owned(),
-    }
-}
-
-/// The path with `.`, `..` and doubled slashes taken out, from `/`.
-pub(crate) fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for component in Path::new(path).components() {
-        match component {
-            Component::Normal(name) => parts.push(name.to_str().unwrap_or_default()),
-            Component::ParentDir => drop(parts.pop()),
-            _ => {}
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn destinations_are_cleaned() {
-        for (path, want) in [
-            ("/a/../proc", "/proc"),
-            ("proc/", "/proc"),
-            ("/..", "/"),
-            ("//x/./y", "/x/y"),
-            ("", "/"),
-        ] {
-            assert_eq!(clean(path), want, "{path}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_engine::spec::ALL_CAPABILITIES;
 use berth_model::config::{
     LogConfig, MountConfig, MountKind, NamespaceConfig, NetworkConfig, NetworkMode, Port,
-    RestartKind, RestartPolicy, SeccompChoice, SecurityConfig,
+    RestartKind, RestartPolicy, SecurityConfig,
 };
 use serde::Deserialize;
 
@@ -79,7 +79,7 @@ impl Document {
                 .volumes_from
                 .iter()
                 .flatten()
-                .map(|text| mount::volumes_from(text))
+                .map(|text| text.parse())
                 .collect::<Parsed<_>>()?,
             volume_driver: host.volume_driver.clone(),
             network,
@@ -349,7 +349,7 @@ fn security(host: &HostConfig) -> Parsed<SecurityConfig> {
         ..SecurityConfig::default()
     };
     for option in host.security_opt.iter().flatten() {
-        security_option(option, &mut security)?;
+        security.set_option(option, profile)?;
     }
     Ok(security)
 }
@@ -372,31 +372,11 @@ fn capabilities(field: &str, names: Option<&[String]>) -> Parsed<Vec<String>> {
     names.unwrap_or_default().iter().map(known).collect()
 }
 
-fn security_option(text: &str, into: &mut SecurityConfig) -> Parsed<()> {
-    let wrong = || format!("invalid --security-opt: \"{text}\"");
-    let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
-        Some((key, value)) => (key, Some(value)),
-        None => (text, None),
-    };
-    match (key, value) {
-        ("no-new-privileges", None | Some("true")) => into.no_new_privileges = true,
-        ("no-new-privileges", Some("false")) => into.no_new_privileges = false,
-        ("seccomp", Some("unconfined")) => into.seccomp = SeccompChoice::Unconfined,
-        ("seccomp", Some("builtin" | "default")) => into.seccomp = SeccompChoice::Default,
-        ("seccomp", Some(profile)) => {
-            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(profile)
-                .map_err(|error| format!("invalid seccomp profile: {error}"))?;
-            into.seccomp = SeccompChoice::Custom(profile.to_owned());
-        }
-        ("apparmor", Some(profile)) if !profile.is_empty() => {
-            // Nothing is asked for that is not so already.
-            into.apparmor = (profile != "unconfined").then(|| profile.to_owned());
-        }
-        ("label", Some("disable")) => {}
-        ("label", Some(label)) if !label.is_empty() => into.labels.push(label.to_owned()),
-        _ => return Err(wrong()),
-    }
-    Ok(())
+/// The text of a profile, which the client has read.
+fn profile(text: &str) -> Parsed<String> {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+        .map_err(|error| format!("invalid seccomp profile: {error}"))?;
+    Ok(text.to_owned())
 }
 
 fn restart(host: &HostConfig) -> Parsed<RestartPolicy> {

@@ -10,8 +10,8 @@ use super::is_empty;
 
 mod text;
 
-pub(crate) use text::{bind, bind_text, from_text, tmpfs, tmpfs_text, volumes_from};
-use text::{mode, tmpfs_option};
+use text::mode;
+pub(crate) use text::{bind, bind_text, from_text, tmpfs, tmpfs_text};
 
 /// A text that is none, in docker's words.
 pub(crate) type Parsed<T> = Result<T, String>;
@@ -255,7 +255,7 @@ impl TmpfsOptions {
             mount.tmpfs_mode = Some(self.mode & 0o7777);
         }
         for option in &self.options {
-            tmpfs_option(mount, &option.join("="))?;
+            mount.set_tmpfs_option(&option.join("="))?;
         }
         Ok(())
     }
@@ -330,17 +330,7 @@ pub(crate) fn clean(path: &str) -> Parsed<String> {
             "invalid mount path: '{path}' mount path must be absolute"
         ));
     }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            name => parts.push(name),
-        }
-    }
-    Ok(format!("/{}", parts.join("/")))
+    Ok(berth_model::path::clean(path))
 }
 
 fn volume_name(name: &str) -> Parsed<()> {

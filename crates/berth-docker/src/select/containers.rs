@@ -8,6 +8,7 @@ use berth_model::config::{MountKind, NetworkMode, Port};
 use berth_oci::Reference;
 use jiff::Timestamp;
 
+use super::Error;
 use crate::filter::Filters;
 use crate::form::status::exit_code;
 
@@ -43,16 +44,7 @@ const STATUSES: [&str; 7] = [
     "dead",
 ];
 
-/// Why nothing is selected.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A filter's value cannot be.
-    #[error("{0}")]
-    Filter(String),
-    /// A container that others are to be older or younger than is not there.
-    #[error("no such container: {0}")]
-    Absent(String),
-}
+const CONDITIONS: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
 
 /// Of all containers, the newest first, those that fit.
 ///
@@ -72,10 +64,7 @@ pub fn containers<C: Borrow<Container>>(
         let created = &one.config.created;
         before.as_ref().is_none_or(|moment| created < moment)
             && since.as_ref().is_none_or(|moment| created > moment)
-            && ancestors
-                .as_ref()
-                .is_none_or(|wanted| wanted.iter().any(|wanted| is_of(one, wanted)))
-            && passes(filters, one)
+            && passes(filters, one, &ancestors)
     };
     Ok(all.into_iter().filter(fits).collect())
 }
@@ -113,21 +102,28 @@ pub fn prunable(filters: &Filters, all: Vec<Container>) -> Result<Vec<Container>
     Ok(all.into_iter().filter(goes).collect())
 }
 
-fn check(filters: &Filters) -> Result<(), Error> {
+/// Refuses values that cannot be.
+///
+/// # Errors
+/// Which one.
+pub fn check(filters: &Filters) -> Result<(), Error> {
     for name in ["exited", "status", "health", "is-task", "expose", "publish"] {
         for value in filters.values(name) {
             let fits = match name {
                 "exited" => value.parse::<i32>().is_ok(),
                 "status" => STATUSES.contains(&value.as_str()),
-                "health" => matches!(
-                    value.as_str(),
-                    "none" | "starting" | "healthy" | "unhealthy"
-                ),
+                "health" => CONDITIONS.contains(&value.as_str()),
                 "is-task" => matches!(value.as_str(), "true" | "false" | "1" | "0"),
                 _ => Port::range(value).is_ok(),
             };
             if !fits {
-                return Err(Error::Filter(format!("invalid filter '{name}={value}'")));
+                let there_are = match name {
+                    "status" => format!(": there are {}", STATUSES.join(", ")),
+                    "health" => format!(": there are {}", CONDITIONS.join(", ")),
+                    _ => String::new(),
+                };
+                let message = format!("invalid filter '{name}={value}'{there_are}");
+                return Err(Error::Filter(message));
             }
         }
     }
@@ -151,22 +147,16 @@ fn bound<C: Borrow<Container>>(
     }
 }
 
-/// What containers are wanted to be made of: texts as given, and the ids that they name now.
-fn ancestors(engine: &Engine, filters: &Filters) -> Option<Vec<String>> {
-    if !filters.has("ancestor") {
-        return None;
-    }
-    let mut wanted = filters.values("ancestor").to_vec();
-    for text in filters.values("ancestor") {
-        // A name that nothing has fits no container.
-        if let Ok(found) = berth_engine::image::find(engine.store(), text) {
-            wanted.push(found.image.id().to_string());
-        }
-    }
-    Some(wanted)
+/// The ids that the wanted ancestors name now.
+fn ancestors(engine: &Engine, filters: &Filters) -> Vec<String> {
+    let wanted = filters.values("ancestor").iter();
+    // A name that nothing has fits no container.
+    let found = wanted.filter_map(|text| berth_engine::image::find(engine.store(), text).ok());
+    found.map(|found| found.image.id().to_string()).collect()
 }
 
-fn passes(filters: &Filters, one: &Container) -> bool {
+/// Whether a container fits, all but its age; `ancestors`: the ids that the wanted ones name besides.
+pub fn passes(filters: &Filters, one: &Container, ancestors: &[String]) -> bool {
     let config = &one.config;
     let id = config.id.as_str();
     let has_mount = |value: &str| {
@@ -188,7 +178,9 @@ fn passes(filters: &Filters, one: &Container) -> bool {
     };
     let ended_with =
         |value: &str| exit_code(&one.status).is_some_and(|code| value.parse() == Ok(code));
+    let mut made_of = filters.values("ancestor").iter().chain(ancestors);
     filters.any("id", |value| id.starts_with(value))
+        && (!filters.has("ancestor") || made_of.any(|wanted| is_of(one, wanted)))
         && filters.any("name", |value| name_fits(&one.name, value))
         && filters.labels(&config.labels)
         && filters.no_label(&config.labels)

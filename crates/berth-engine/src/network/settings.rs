@@ -72,11 +72,11 @@ impl Engine {
             false => None,
         };
         if runs {
-            let exposed = config.exposed_ports.iter().map(|port| (*port, None));
-            settings.ports = exposed.collect();
             endpoint.endpoint_id = stable_id("endpoint", &format!("{id} {}", endpoint.network_id));
         }
         if let Some(connection) = connection {
+            let exposed = config.exposed_ports.iter().map(|port| (*port, None));
+            settings.ports = exposed.collect();
             endpoint.endpoint_id = connection.endpoint_id;
             endpoint.gateway = connection.subnet.gateway().to_string();
             endpoint.address = connection.address.to_string();

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::{Applier, component, failed, refused, wanted};
+use super::{Applier, component, failed, refused};
 use crate::metadata::{self, Metadata};
 use crate::path::{self, Name};
 use crate::tar::{Entry, Kind};
@@ -20,7 +20,7 @@ impl Applier {
         self.make(path, |parent, name| {
             rustix::fs::symlinkat(&link, parent, name)
         })?;
-        self.set_nofollow(path, &wanted(entry))
+        self.set_nofollow(path, &Metadata::from(entry))
     }
 
     pub(super) fn special(&mut self, path: &[u8], entry: &Entry) -> Result<(), Error> {
@@ -45,7 +45,7 @@ impl Applier {
         self.make(path, |parent, name| {
             rustix::fs::mknodat(parent, name, file_type, mode, device)
         })?;
-        self.set_nofollow(path, &wanted(entry))
+        self.set_nofollow(path, &Metadata::from(entry))
     }
 
     /// Leaves a device out; it would have replaced what this layer and those below have here.

@@ -60,21 +60,13 @@ struct Asked {
 
 impl Asked {
     fn new(path: &str) -> Asked {
-        let mut parts: Vec<&str> = Vec::new();
-        for part in path.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    parts.pop();
-                }
-                name => parts.push(name),
-            }
-        }
+        let clean = berth_model::path::clean(path);
+        let is_root = clean == "/";
         let last = path.rsplit('/').next().unwrap_or("");
         Asked {
-            clean: format!("/{}", parts.join("/")),
-            follows: parts.is_empty() || matches!(last, "" | "."),
-            content: last == "." && !parts.is_empty(),
+            clean,
+            follows: is_root || matches!(last, "" | "."),
+            content: last == "." && !is_root,
         }
     }
 

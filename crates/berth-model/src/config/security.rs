@@ -40,6 +40,59 @@ pub struct SecurityConfig {
     pub sysctls: BTreeMap<String, String>,
 }
 
+impl SecurityConfig {
+    /// Takes one `--security-opt`, or an entry of `SecurityOpt`; the setting that it makes. A profile or label is
+    /// nothing to a host without the module that reads it: whether it is enforced is another's question. `profile`
+    /// makes the profile's text of what stands behind `seccomp=`: a path, or the text itself.
+    ///
+    /// # Errors
+    /// It is no option, or its profile is none, in words for the user.
+    pub fn set_option(
+        &mut self,
+        text: &str,
+        profile: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Result<&'static str, String> {
+        let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
+            Some((key, value)) => (key, Some(value)),
+            None => (text, None),
+        };
+        match (key, value) {
+            ("no-new-privileges", None | Some("true")) => self.no_new_privileges = true,
+            ("no-new-privileges", Some("false")) => self.no_new_privileges = false,
+            ("seccomp", Some("unconfined")) => self.seccomp = SeccompChoice::Unconfined,
+            ("seccomp", Some("builtin" | "default")) => self.seccomp = SeccompChoice::Default,
+            ("seccomp", Some(value)) if !value.is_empty() => {
+                self.seccomp = SeccompChoice::Custom(profile(value)?);
+            }
+            ("apparmor", Some(profile)) if !profile.is_empty() => {
+                self.apparmor = Some(profile.to_owned());
+            }
+            ("label", Some(label)) if is_label(label) => self.labels.push(label.to_owned()),
+            ("systempaths", Some("unconfined")) => {
+                self.masked_paths = Some(Vec::new());
+                self.readonly_paths = Some(Vec::new());
+            }
+            _ => return Err(format!("invalid --security-opt: \"{text}\"")),
+        }
+        Ok(match key {
+            "no-new-privileges" => "no_new_privileges",
+            "seccomp" => "seccomp",
+            "apparmor" => "apparmor",
+            "label" => "labels",
+            _ => "paths",
+        })
+    }
+}
+
+/// Source: opencontainers/selinux, the options of `InitLabels`.
+fn is_label(text: &str) -> bool {
+    let known = ["user", "role", "type", "level", "filetype"];
+    text == "disable"
+        || text
+            .split_once(':')
+            .is_some_and(|(key, value)| known.contains(&key) && !value.is_empty())
+}
+
 /// A seccomp profile.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -38,14 +38,14 @@ impl PublicKey {
     pub fn load(path: &Path) -> Result<PublicKey, Error> {
         let what = "the token issuer's public key";
         let bytes = files::read(path, what, MAX_BYTES)?;
-        let bad = || Error::BadKey {
+        let bad = || berth_serve::Error::BadKey {
             what,
             path: path.to_owned(),
             reason: "it is not a PEM file of a public key: ECDSA on P-256, RSA (2048 bits or more) or Ed25519",
             hint: "of a certificate, `openssl x509 -in CERT -noout -pubkey` prints it",
         };
         let der = SubjectPublicKeyInfoDer::from_pem_slice(&bytes).map_err(|_| bad())?;
-        PublicKey::from_der(&der).ok_or_else(bad)
+        Ok(PublicKey::from_der(&der).ok_or_else(bad)?)
     }
 
     /// Of a SubjectPublicKeyInfo.
@@ -101,7 +101,7 @@ impl OwnKey {
             make(root, &path)?;
         }
         let bytes = zeroize::Zeroizing::new(files::read(&path, what, MAX_BYTES)?);
-        let bad = |reason, hint| Error::BadKey {
+        let bad = |reason, hint| berth_serve::Error::BadKey {
             what,
             path: path.clone(),
             reason,
@@ -109,14 +109,12 @@ impl OwnKey {
         };
         let mode = std::fs::metadata(&path).map(|m| m.permissions().mode());
         if mode.is_ok_and(|mode| mode & 0o077 != 0) {
-            return Err(bad(
-                "others may read it",
-                "`chmod 600` it, or remove it: a new one is made",
-            ));
+            let hint = "`chmod 600` it, or remove it: a new one is made";
+            return Err(bad("others may read it", hint).into());
         }
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes)
-            .map(OwnKey)
-            .map_err(|_| bad("it is damaged", "remove it: a new one is made"))
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes);
+        let damaged = |_| bad("it is damaged", "remove it: a new one is made");
+        Ok(OwnKey(pair.map_err(damaged)?))
     }
 
     /// What signs.

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use berth_model::path::clean;
 use berth_oci::spec::{Linux, Mount, Namespace, NamespaceKind, Spec};
 use rustix::fs::{FileType, Mode, OFlags};
 
@@ -23,7 +24,6 @@ use super::opts::Opts;
 use crate::error::{Error, Result, step};
 use crate::mount_options::is_bind;
 use crate::mount_target::inside;
-use crate::mounts::clean;
 use crate::namespaces::{file_name, word};
 use crate::{cgroup_mount, devices};
 

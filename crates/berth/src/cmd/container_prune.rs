@@ -2,18 +2,15 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use berth_engine::Container;
-use berth_engine::logs::parse_moment;
+use berth_docker::Filters;
+use berth_docker::select::containers::{PRUNED, prunable};
 use berth_engine::prune::Pruned;
-use berth_model::Status;
-use jiff::Timestamp;
 
 use super::image_prune::told;
 use crate::context;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
-use berth_docker::Filters;
 
 /// Remove all containers that do not run
 #[derive(Debug, clap::Args)]
@@ -28,22 +25,12 @@ pub struct Prune {
 
 impl Verb for Prune {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, &["until", "label", "label!"]);
-        let filters = filters.map_err(Failure::usage)?;
-        let before = filters.values("until").last();
-        let before = before
-            .map(|text| parse_moment(text, Timestamp::now()))
-            .transpose()?;
+        let filters = Filters::parse(&self.filter, PRUNED).map_err(Failure::usage)?;
         if !self.force && !confirmed("WARNING! This will remove all stopped containers.")? {
             return Ok(1);
         }
         let engine = context::engine(globals)?;
-        let stopped = engine.list()?.into_iter().filter(|one| {
-            let ended = !one.status.is_up() && one.status != Status::Starting;
-            let old = before.is_none_or(|limit| made(one).is_none_or(|time| time < limit));
-            let labels = &one.config.labels;
-            ended && old && filters.labels(labels) && filters.no_label(labels)
-        });
+        let stopped = prunable(&filters, engine.list()?)?;
         let mut pruned = Pruned::default();
         let mut code = 0;
         for one in stopped {
@@ -64,10 +51,6 @@ impl Verb for Prune {
         super::print(&told(&pruned, "reclaimed"))?;
         Ok(code)
     }
-}
-
-fn made(one: &Container) -> Option<Timestamp> {
-    one.config.created.parse().ok()
 }
 
 /// Asks on the terminal; without one the answer is no.

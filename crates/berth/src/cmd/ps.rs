@@ -1,6 +1,7 @@
 //! `berth ps`.
 
-use berth_engine::Container;
+use berth_docker::Filters;
+use berth_docker::select::containers::{CONTAINERS, containers, wants_ended};
 use jiff::Timestamp;
 
 use crate::context;
@@ -9,7 +10,6 @@ use crate::ui::diagnostic::Failure;
 use crate::ui::rows::Listing;
 use crate::verbs::{Outcome, Verb};
 use crate::view::{container, network};
-use berth_docker::Filters;
 
 /// List containers
 #[derive(Debug, clap::Args)]
@@ -43,24 +43,11 @@ pub struct Ps {
 impl Verb for Ps {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let filters = Filters::parse(&self.filter, container::FILTERS).map_err(Failure::usage)?;
-        let all = engine.list()?;
-        let (before, since) = (
-            bound(&all, &filters, "before")?,
-            bound(&all, &filters, "since")?,
-        );
+        let filters = Filters::parse(&self.filter, CONTAINERS).map_err(Failure::usage)?;
         let last = if self.latest { Some(1) } else { self.last };
-        let show_all = self.all || last.is_some() || filters.has("status") || filters.has("exited");
-        let mut shown = Vec::new();
-        for one in &all {
-            let created = &one.config.created;
-            let inside = before.as_ref().is_none_or(|time| created < time)
-                && since.as_ref().is_none_or(|time| created > time);
-            let wanted = container::passes(one, &filters).map_err(Failure::usage)?;
-            if inside && wanted && (show_all || one.status.is_up()) {
-                shown.push(one);
-            }
-        }
+        let show_all = self.all || last.is_some() || wants_ended(&filters);
+        let mut shown = containers(&engine, &filters, engine.list()?)?;
+        shown.retain(|one| show_all || one.status.is_up());
         shown.truncate(last.unwrap_or(usize::MAX));
         let now = Timestamp::now();
         // Measuring reads whole directories.
@@ -92,19 +79,5 @@ impl Verb for Ps {
         };
         super::print(&listing.print(self.format.as_deref(), self.quiet, &rows)?)?;
         Ok(0)
-    }
-}
-
-/// The time of the container that `before` or `since` names.
-fn bound(all: &[Container], filters: &Filters, key: &str) -> Result<Option<String>, Failure> {
-    let Some(name) = filters.values(key).last() else {
-        return Ok(None);
-    };
-    let found = all
-        .iter()
-        .find(|one| one.name == *name || one.config.id.as_str().starts_with(name.as_str()));
-    match found {
-        Some(one) => Ok(Some(one.config.created.clone())),
-        None => Err(Failure::new(format!("no such container: {name}"))),
     }
 }

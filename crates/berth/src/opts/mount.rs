@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use berth_model::config::{MountConfig, MountKind, MountSyntax, VolumesFrom};
+use berth_model::config::{MountConfig, MountKind, MountSyntax};
 
 use super::{Parsed, number, truth};
 
@@ -41,27 +41,6 @@ pub fn volume(text: &str, cwd: &Path) -> Parsed<MountConfig> {
         }
     }
     Ok(mount)
-}
-
-/// `CONTAINER[:ro|rw]`; labels of SELinux are passed over.
-pub fn from(text: &str) -> Parsed<VolumesFrom> {
-    let (container, mode) = text.split_once(':').unwrap_or((text, ""));
-    if container.is_empty() {
-        return Err(format!("`{text}` names no container"));
-    }
-    let mut read_only = None;
-    for word in mode.split(',').filter(|word| !word.is_empty()) {
-        match word {
-            "ro" => read_only = Some(true),
-            "rw" => read_only = Some(false),
-            "z" | "Z" | "nocopy" => {}
-            _ => return Err(format!("`{text}`: `{word}` is neither ro nor rw")),
-        }
-    }
-    Ok(VolumesFrom {
-        container: container.to_owned(),
-        read_only,
-    })
 }
 
 /// `type=bind,src=…,dst=…[,readonly]…`, a line of comma-separated values.
@@ -189,35 +168,9 @@ fn relative(text: &str) -> Parsed<String> {
 pub fn tmpfs(text: &str) -> Parsed<MountConfig> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     let mut mount = new(MountKind::Tmpfs, String::new(), target)?;
-    mount.syntax = MountSyntax::Tmpfs;
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("size", value)) => mount.tmpfs_size_bytes = Some(number::bytes(value)?),
-            Some(("mode", value)) => mount.tmpfs_mode = Some(mode(value)?),
-            Some(("uid" | "gid" | "nr_inodes", value)) if value.parse::<u32>().is_ok() => {
-                mount.options.push(option.to_owned());
-            }
-            None if matches!(option, "ro" | "rw") => mount.read_only = option == "ro",
-            None if TMPFS_FLAGS.contains(&option) => mount.options.push(option.to_owned()),
-            _ => return Err(format!("tmpfs option `{option}` is not known")),
-        }
-    }
+    mount.set_tmpfs(options)?;
     Ok(mount)
 }
-
-const TMPFS_FLAGS: &[&str] = &[
-    "exec",
-    "noexec",
-    "suid",
-    "nosuid",
-    "dev",
-    "nodev",
-    "sync",
-    "async",
-    "noatime",
-    "relatime",
-    "nodiratime",
-];
 
 fn new(kind: MountKind, source: String, target: &str) -> Parsed<MountConfig> {
     let destination = clean(target)?;
@@ -239,17 +192,7 @@ pub fn clean(path: &str) -> Parsed<String> {
     if !path.starts_with('/') || path.contains('\0') {
         return Err(format!("`{path}` is not an absolute path"));
     }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            name => parts.push(name),
-        }
-    }
-    Ok(format!("/{}", parts.join("/")))
+    Ok(berth_model::path::clean(path))
 }
 
 /// `-v` with a relative source in full, for who has another working directory.

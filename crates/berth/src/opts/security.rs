@@ -2,52 +2,14 @@
 
 use std::path::Path;
 
-use berth_model::config::{LogConfig, SeccompChoice, SecurityConfig};
+use berth_model::config::{LogConfig, SecurityConfig};
 use berth_oci::Platform;
 
 use super::Parsed;
 
-/// Applies one `--security-opt`, and returns the setting that it makes. What the engine cannot enforce is refused;
-/// a profile or label is nothing to a host without the module that reads it, as in Docker.
+/// Applies one `--security-opt`, and returns the setting that it makes.
 pub fn security(text: &str, into: &mut SecurityConfig) -> Parsed<&'static str> {
-    let (key, value) = match text.split_once('=').or_else(|| text.split_once(':')) {
-        Some((key, value)) => (key, Some(value)),
-        None => (text, None),
-    };
-    match (key, value) {
-        ("no-new-privileges", None | Some("true")) => into.no_new_privileges = true,
-        ("no-new-privileges", Some("false")) => into.no_new_privileges = false,
-        ("seccomp", Some("unconfined")) => into.seccomp = SeccompChoice::Unconfined,
-        ("seccomp", Some("builtin" | "default")) => into.seccomp = SeccompChoice::Default,
-        ("seccomp", Some(path)) if !path.is_empty() => {
-            into.seccomp = SeccompChoice::Custom(profile(Path::new(path))?)
-        }
-        ("apparmor", Some(profile)) if !profile.is_empty() => {
-            into.apparmor = Some(profile.to_owned());
-        }
-        ("label", Some(label)) if is_label(label) => into.labels.push(label.to_owned()),
-        ("systempaths", Some("unconfined")) => {
-            into.masked_paths = Some(Vec::new());
-            into.readonly_paths = Some(Vec::new());
-        }
-        _ => return Err(format!("security option `{text}` is not known")),
-    }
-    Ok(match key {
-        "no-new-privileges" => "no_new_privileges",
-        "seccomp" => "seccomp",
-        "apparmor" => "apparmor",
-        "label" => "labels",
-        _ => "paths",
-    })
-}
-
-/// Source: opencontainers/selinux, the options of `InitLabels`.
-fn is_label(text: &str) -> bool {
-    let known = ["user", "role", "type", "level", "filetype"];
-    text == "disable"
-        || text
-            .split_once(':')
-            .is_some_and(|(key, value)| known.contains(&key) && !value.is_empty())
+    into.set_option(text, |path| profile(Path::new(path)))
 }
 
 fn profile(path: &Path) -> Parsed<String> {
@@ -90,6 +52,8 @@ pub fn hostname(text: &str) -> Parsed<String> {
 
 #[cfg(test)]
 mod tests {
+    use berth_model::config::SeccompChoice;
+
     use super::*;
 
     #[test]

@@ -147,6 +147,18 @@ impl Contexts {
         name == DEFAULT || self.meta(name).join("meta.json").is_file()
     }
 
+    /// Whether a context of this name can be made.
+    ///
+    /// # Errors
+    /// It is no name, or there is one.
+    pub fn check_new(&self, name: &str) -> Result<(), Failure> {
+        check_name(name)?;
+        match self.has(name) {
+            true => Err(Failure::new(format!("context `{name}` already exists"))),
+            false => Ok(()),
+        }
+    }
+
     /// Keeps a context, with these files of TLS if any are given.
     ///
     /// # Errors

@@ -67,52 +67,15 @@ pub(super) fn mode(mount: &MountConfig) -> String {
     words.join(",")
 }
 
-/// The options of a `Tmpfs` entry: `size=1m,mode=1777,noexec`.
+/// A `Tmpfs` entry.
 pub(crate) fn tmpfs(target: &str, options: &str) -> Parsed<MountConfig> {
     let mut mount = MountConfig {
         kind: MountKind::Tmpfs,
         destination: destination(target)?,
-        syntax: MountSyntax::Tmpfs,
-        written: options.to_owned(),
         ..MountConfig::default()
     };
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        tmpfs_option(&mut mount, option)?;
-    }
+    mount.set_tmpfs(options)?;
     Ok(mount)
-}
-
-pub(super) fn tmpfs_option(mount: &mut MountConfig, option: &str) -> Parsed<()> {
-    const FLAGS: [&str; 11] = [
-        "exec",
-        "noexec",
-        "suid",
-        "nosuid",
-        "dev",
-        "nodev",
-        "sync",
-        "async",
-        "noatime",
-        "relatime",
-        "nodiratime",
-    ];
-    let wrong = || format!("invalid tmpfs option [\"{option}\"]");
-    match option.split_once('=') {
-        Some(("size", value)) => {
-            mount.tmpfs_size_bytes = Some(berth_model::size::bytes(value).map_err(|_| wrong())?)
-        }
-        Some(("mode", value)) => {
-            let mode = u32::from_str_radix(value, 8).ok();
-            mount.tmpfs_mode = Some(mode.filter(|mode| *mode <= 0o7777).ok_or_else(wrong)?);
-        }
-        Some(("uid" | "gid" | "nr_inodes", value)) if value.parse::<u32>().is_ok() => {
-            mount.options.push(option.to_owned());
-        }
-        None if matches!(option, "ro" | "rw") => mount.read_only = option == "ro",
-        None if FLAGS.contains(&option) => mount.options.push(option.to_owned()),
-        _ => return Err(wrong()),
-    }
-    Ok(())
 }
 
 /// The same text again.
@@ -125,27 +88,6 @@ pub(crate) fn tmpfs_text(mount: &MountConfig) -> String {
     words.extend(mount.tmpfs_size_bytes.map(|bytes| format!("size={bytes}")));
     words.extend(mount.tmpfs_mode.map(|mode| format!("mode={mode:o}")));
     words.join(",")
-}
-
-/// `CONTAINER[:ro|:rw]`.
-pub(crate) fn volumes_from(text: &str) -> Parsed<VolumesFrom> {
-    let (container, mode) = text.split_once(':').unwrap_or((text, ""));
-    if container.is_empty() {
-        return Err(format!("malformed volumes-from specification: \"{text}\""));
-    }
-    let mut read_only = None;
-    for word in mode.split(',').filter(|word| !word.is_empty()) {
-        match word {
-            "ro" => read_only = Some(true),
-            "rw" => read_only = Some(false),
-            "z" | "Z" => {}
-            _ => return Err(format!("invalid mode for volumes-from: \"{mode}\"")),
-        }
-    }
-    Ok(VolumesFrom {
-        container: container.to_owned(),
-        read_only,
-    })
 }
 
 /// The same text again.

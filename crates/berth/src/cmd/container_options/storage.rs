@@ -22,7 +22,7 @@ pub(super) struct StorageOptions {
     #[arg(long, value_name = "DESTINATION[:OPTIONS]", action = Append)]
     tmpfs: Vec<String>,
     /// Mount what another container mounts
-    #[arg(long, value_name = "CONTAINER[:ro|rw]", value_parser = asked(mount::from), action = Append)]
+    #[arg(long, value_name = "CONTAINER[:ro|rw]", value_parser = asked(str::parse::<VolumesFrom>), action = Append)]
     volumes_from: Vec<Asked<VolumesFrom>>,
     /// Driver of the volumes that --volume makes
     #[arg(long, value_name = "DRIVER")]

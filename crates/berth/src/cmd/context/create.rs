@@ -2,7 +2,7 @@
 
 use super::Given;
 use crate::globals::Globals;
-use crate::remote::contexts::{Contexts, check_name};
+use crate::remote::contexts::Contexts;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
@@ -28,14 +28,8 @@ pub struct Create {
 
 impl Verb for Create {
     fn run(self, _: &Globals) -> Outcome {
-        check_name(&self.name)?;
         let contexts = Contexts::open()?;
-        if contexts.has(&self.name) {
-            return Err(Failure::new(format!(
-                "context `{}` already exists",
-                self.name
-            )));
-        }
+        contexts.check_new(&self.name)?;
         let (mut context, files) = match &self.from {
             Some(from) => (super::look(&contexts, from)?, super::of(&contexts, from)?.1),
             None => {

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::Files;
 use crate::globals::Globals;
-use crate::remote::contexts::{Context, Contexts, TLS_FILES, check_name};
+use crate::remote::contexts::{Context, Contexts, TLS_FILES};
 use crate::remote::host::Host;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
@@ -29,14 +29,8 @@ pub struct Import {
 
 impl Verb for Import {
     fn run(self, _: &Globals) -> Outcome {
-        check_name(&self.name)?;
         let contexts = Contexts::open()?;
-        if contexts.has(&self.name) {
-            return Err(Failure::new(format!(
-                "context `{}` already exists",
-                self.name
-            )));
-        }
+        contexts.check_new(&self.name)?;
         let input: Box<dyn Read> =
             match self.file.as_str() {
                 "-" => Box::new(std::io::stdin().lock()),

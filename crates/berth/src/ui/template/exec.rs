@@ -111,7 +111,7 @@ impl Exec {
             Value::Int(n) => (0..n.clamp(0, RANGE_MAX))
                 .map(|i| (Value::Int(i), Value::Int(i)))
                 .collect(),
-            Value::Nil | Value::Missing => Vec::new(),
+            Value::Nil | Value::Missing | Value::Omitted => Vec::new(),
             other => {
                 return Err(format!(
                     "range can't iterate over {other} (a {})",
@@ -305,7 +305,9 @@ fn field(value: Value, name: &str) -> Result<Value, String> {
                 )),
             }
         }
-        Value::Nil | Value::Missing => Err(format!("can't take field `.{name}` of nothing")),
+        Value::Nil | Value::Missing | Value::Omitted => {
+            Err(format!("can't take field `.{name}` of nothing"))
+        }
         other => Err(format!(
             "can't take field `.{name}` of {other} (a {})",
             other.kind()

@@ -61,7 +61,9 @@ fn text_function(name: &str, args: &[Value]) -> Result<Value, String> {
             .collect::<Vec<_>>()
             .join(by)
             .into()),
-        ("join", [Value::Nil | Value::Missing, Value::Str(_)]) => Ok(Value::Str(String::new())),
+        ("join", [Value::Nil | Value::Missing | Value::Omitted, Value::Str(_)]) => {
+            Ok(Value::Str(String::new()))
+        }
         ("pad", [Value::Str(text), Value::Int(_), Value::Int(_)]) if text.is_empty() => {
             Ok(Value::Str(String::new()))
         }
@@ -152,8 +154,14 @@ fn order(name: &str, a: &Value, b: &Value) -> Result<Option<Ordering>, String> {
         (Value::Int(a), Value::Float(b)) => Ok((*a as f64).partial_cmp(b)),
         (Value::Float(a), Value::Int(b)) => Ok(a.partial_cmp(&(*b as f64))),
         (Value::Bool(a), Value::Bool(b)) if equality => equal(a == b),
-        (Value::Nil | Value::Missing, other) | (other, Value::Nil | Value::Missing) if equality => {
-            equal(matches!(other, Value::Nil | Value::Missing))
+        (Value::Nil | Value::Missing | Value::Omitted, other)
+        | (other, Value::Nil | Value::Missing | Value::Omitted)
+            if equality =>
+        {
+            equal(matches!(
+                other,
+                Value::Nil | Value::Missing | Value::Omitted
+            ))
         }
         _ => Err(format!(
             "{name}: cannot compare {} with {}",
@@ -206,7 +214,9 @@ fn index(args: &[Value]) -> Result<Value, String> {
                 };
                 map.remove(key).unwrap_or(zero)
             }
-            (Value::Nil | Value::Missing, _) => return Err("index of nothing".into()),
+            (Value::Nil | Value::Missing | Value::Omitted, _) => {
+                return Err("index of nothing".into());
+            }
             (other, key) => {
                 return Err(format!(
                     "cannot index a {} with a {}",

@@ -258,7 +258,7 @@ impl SerializeStruct for Fields {
 
     /// A template may ask for it all the same.
     fn skip_field(&mut self, name: &'static str) -> Result<(), Error> {
-        self.0.push((name.to_owned(), Value::Missing));
+        self.0.push((name.to_owned(), Value::Omitted));
         Ok(())
     }
 
@@ -296,7 +296,7 @@ mod tests {
         let value = Value::of(&document);
         assert_eq!(
             format!("{value:?}"),
-            "struct({7 [-1 0.5] [a <nil>] map[k:true] <no value>})"
+            "struct({7 [-1 0.5] [a <nil>] map[k:true] })"
         );
         assert_eq!(
             serde_json::to_string(&value).unwrap(),

@@ -14,8 +14,10 @@ pub type Method = Rc<dyn Fn(&[Value]) -> Result<Value, String>>;
 pub enum Value {
     /// `nil`.
     Nil,
-    /// A key that a map lacks, a field that a struct leaves out: prints `<no value>`.
+    /// A key that a map lacks: prints `<no value>`.
     Missing,
+    /// A field that a struct has and its document leaves out: prints nothing, as Go's empty text.
+    Omitted,
     /// A truth value.
     Bool(bool),
     /// Any integer.
@@ -48,7 +50,7 @@ impl Value {
     /// Whether `if` takes it as true.
     pub fn is_true(&self) -> bool {
         match self {
-            Value::Nil | Value::Missing => false,
+            Value::Nil | Value::Missing | Value::Omitted => false,
             Value::Bool(value) => *value,
             Value::Int(value) => *value != 0,
             Value::Float(value) => *value != 0.0,
@@ -62,7 +64,7 @@ impl Value {
     /// Go's name of its kind, for error messages.
     pub fn kind(&self) -> &'static str {
         match self {
-            Value::Nil | Value::Missing => "nil",
+            Value::Nil | Value::Missing | Value::Omitted => "nil",
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
             Value::Float(_) => "float64",
@@ -105,6 +107,7 @@ impl fmt::Display for Value {
         match self {
             Value::Nil => f.write_str("<nil>"),
             Value::Missing => f.write_str("<no value>"),
+            Value::Omitted => Ok(()),
             Value::Bool(value) => write!(f, "{value}"),
             Value::Int(value) => write!(f, "{value}"),
             Value::Float(value) => write!(f, "{value}"),
@@ -134,7 +137,7 @@ impl fmt::Debug for Value {
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Value::Nil | Value::Missing => serializer.serialize_unit(),
+            Value::Nil | Value::Missing | Value::Omitted => serializer.serialize_unit(),
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::Int(value) => match i64::try_from(*value) {
                 Ok(small) => serializer.serialize_i64(small),
@@ -148,7 +151,7 @@ impl Serialize for Value {
                 let mut map = serializer.serialize_map(None)?;
                 for (name, value) in fields {
                     match value {
-                        Value::Missing => {}
+                        Value::Omitted => {}
                         Value::Method(call) => {
                             if let Ok(value) = call(&[]) {
                                 map.serialize_entry(name, &value)?;

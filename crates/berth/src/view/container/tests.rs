@@ -1,5 +1,7 @@
 //! Rows of `ps`, states in words, filters.
 
+use berth_docker::Filters;
+use berth_docker::select::containers::{self, CONTAINERS};
 use berth_model::ContainerId;
 use berth_model::config::{ContainerConfig, ImageUsed, ProcessConfig};
 use berth_model::status::Exit;
@@ -112,7 +114,9 @@ fn each_status_in_words() {
 fn filters_narrow_the_list() {
     let check = |texts: &[&str]| {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        Filters::parse(&texts, FILTERS).and_then(|filters| passes(&sample(exited(3)), &filters))
+        let filters = Filters::parse(&texts, CONTAINERS)?;
+        containers::check(&filters).map_err(|error| error.to_string())?;
+        Ok::<_, String>(containers::passes(&filters, &sample(exited(3)), &[]))
     };
     for (texts, want) in [
         (&["name=we"][..], true),

@@ -33,7 +33,7 @@ fn what_dockers_users_ask_for() {
         ),
         (
             "{{index .Config.Labels \"a\"}} {{.Config.StopSignal}} {{.Config.Image}}",
-            "1 <no value> busybox",
+            "1  busybox",
         ),
         (
             "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
