@@ -18,7 +18,7 @@ pub(crate) struct Answer(Response<Body>);
 impl Answer {
     /// Without a body.
     pub(crate) fn empty(status: StatusCode) -> Answer {
-        let mut response = Response::new(Body::Empty);
+        let mut response = Response::new(Body::default());
         *response.status_mut() = status;
         Answer(response)
     }
@@ -48,7 +48,7 @@ impl Answer {
 
     /// 200 with these bytes.
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Answer {
-        Answer(Response::new(Body::Whole(bytes.into())))
+        Answer(Response::new(Body::whole(bytes.into())))
     }
 
     /// 200 with what `work` writes, in a thread of its own. The head is sent at once.
@@ -72,10 +72,10 @@ impl Answer {
         let (sink, mut pieces) = sink::raw_channel();
         let working = tokio::task::spawn_blocking(move || work(sink));
         let body = match pieces.recv().await {
-            Some(first) => Body::Begun(first?, pieces),
+            Some(first) => Body::pieces(Some(first?), pieces),
             None => {
                 working.await??;
-                Body::Empty
+                Body::default()
             }
         };
         let content_type = HeaderValue::from_static(content_type);

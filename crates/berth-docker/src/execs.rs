@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use berth_engine::Engine;
 use berth_engine::attach::DetachKeys;
+use berth_engine::events::ExecStep;
 use berth_engine::exec::ExecRequest;
 use berth_model::ContainerId;
 
 use crate::error::Failure;
 
-/// How long one that has ended can still be asked about.
+/// How long one that has ended, or was never started, can still be asked about.
 const KEPT: Duration = Duration::from_secs(300);
 
 /// An instance.
@@ -26,6 +27,7 @@ pub(crate) struct Exec {
     pub(crate) wants_stdout: bool,
     pub(crate) wants_stderr: bool,
     pub(crate) detach_keys: DetachKeys,
+    made: Instant,
     state: Mutex<State>,
 }
 
@@ -52,7 +54,17 @@ impl Exec {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It ended, or could not be started.
+    /// It ended.
+    pub(crate) fn died(&self, engine: &Arc<Engine>, code: i32) {
+        self.end(code);
+        let (engine, container, id) = (engine.clone(), self.container.clone(), self.id.clone());
+        // An event is a line in a file: nobody waits for the disk here.
+        tokio::task::spawn_blocking(move || {
+            engine.record_exec(&container, &id, ExecStep::Die(code));
+        });
+    }
+
+    /// It will not run any more.
     pub(crate) fn end(&self, code: i32) {
         let mut state = self.state();
         state.running = false;
@@ -90,13 +102,13 @@ impl Execs {
             wants_stdout: new.wants_stdout,
             wants_stderr: new.wants_stderr,
             detach_keys: new.detach_keys,
+            made: Instant::now(),
             state: Mutex::default(),
         };
         let mut all = self.lock();
         all.retain(|_, exec| {
-            exec.state()
-                .ended
-                .is_none_or(|ended| ended.elapsed() < KEPT)
+            let state = exec.state();
+            state.running || state.ended.unwrap_or(exec.made).elapsed() < KEPT
         });
         all.insert(id.clone(), Arc::new(exec));
         Ok(id)
@@ -114,11 +126,6 @@ impl Execs {
             .values()
             .filter(|exec| exec.container == *container && exec.state().running);
         running.map(|exec| exec.id.clone()).collect()
-    }
-
-    /// Forgets what was made for a container that is gone.
-    pub(crate) fn forget(&self, container: &ContainerId) {
-        self.lock().retain(|_, exec| exec.container != *container);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Exec>>> {

@@ -18,6 +18,7 @@ mod error;
 mod execs;
 mod filter;
 pub mod form;
+mod listen;
 mod messages;
 mod pending;
 mod query;

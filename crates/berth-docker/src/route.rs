@@ -28,6 +28,7 @@ pub(crate) async fn answer(
     peer: Arc<OwnedFd>,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    let connection = peer.clone();
     let answer = match ask(docker, peer, request) {
         Ok((ask, path)) => dispatch(ask, &path).await.unwrap_or_else(Answer::from),
         Err(failure) => Answer::from(failure),
@@ -51,6 +52,7 @@ pub(crate) async fn answer(
             text(&format!("Berth/{} (linux)", env!("CARGO_PKG_VERSION"))),
         )
         .into_response()
+        .map(|body| body.watched(&connection))
 }
 
 /// The request, and the parts of its path behind the version.

@@ -3,24 +3,24 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_engine::Engine;
 use berth_model::ErrorKind;
 use berth_serve::tls::{self, Tls};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 
+use crate::listen::{self, Name};
 use crate::{Docker, Environment, Listener, Server};
 
 /// Threads that wait for the engine, at most: each follower of a log or of events takes one.
 const BLOCKING_THREADS: usize = 4096;
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// The group whose members may use the engine, if it exists. They are root by it.
-const GROUP: &str = "berth";
+/// How often is looked for containers whose monitor or reaper was killed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +105,11 @@ pub struct Options {
     pub tls: Option<tls::Files>,
     /// Is told what is wrong with certificates that have changed.
     pub warn: Arc<dyn Fn(berth_serve::Error) + Send + Sync>,
+    /// Is told what could not be done for no client in particular.
+    pub failed: Failed,
 }
+
+type Failed = Arc<dyn Fn(&str, &berth_engine::Error) + Send + Sync>;
 
 /// Serves until SIGTERM or SIGINT. `listening` is told the addresses once clients may come.
 ///
@@ -123,21 +127,20 @@ pub fn run(
         .map_err(Error::Start)?;
     runtime.block_on(async {
         let stop = berth_serve::stop_signal().map_err(Error::Start)?;
-        let mut server = Server::new(Docker::new(engine, options.environment));
+        let mut server = Server::new(Docker::new(engine.clone(), options.environment));
         let mut addresses = Vec::new();
+        let mut names = Vec::new();
         for address in &options.addresses {
-            let (listener, address) = listen(address, options).await?;
+            let (listener, address, name) = listen(address, options).await?;
             server = server.listen(listener);
             addresses.push(address);
+            names.extend(name);
         }
+        tokio::spawn(reside(engine, options.failed.clone()));
         listening(&addresses);
         server.run(stop).await;
-        for address in &addresses {
-            if let Address::Unix(path) = address {
-                // Nobody listens there any more; the next one replaces it all the same.
-                _ = std::fs::remove_file(path);
-            }
-        }
+        // Of the sockets that are still ours.
+        drop(names);
         Ok::<_, Error>(())
     })?;
     // What still waits for a container's end has no client any more.
@@ -145,15 +148,42 @@ pub fn run(
     Ok(())
 }
 
-async fn listen(address: &Address, options: &Options) -> Result<(Listener, Address), Error> {
+/// What a resident does beside serving: takes up what others left, starts what is to run with a daemon, and takes notice
+/// of ends that nobody else sees.
+async fn reside(engine: Arc<Engine>, failed: Failed) {
+    let (start, tell) = (engine.clone(), failed.clone());
+    let begun = tokio::task::spawn_blocking(move || {
+        for (what, error) in start.begin_daemon() {
+            tell(&what, &error);
+        }
+    });
+    // One that panicked has told so itself.
+    _ = begun.await;
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looks.tick().await;
+        let (engine, failed) = (engine.clone(), failed.clone());
+        let look = move || {
+            if let Err(error) = engine.reconcile_ends() {
+                failed("cannot see to containers that have ended", &error);
+            }
+        };
+        _ = tokio::task::spawn_blocking(look).await;
+    }
+}
+
+async fn listen(
+    address: &Address,
+    options: &Options,
+) -> Result<(Listener, Address, Option<Name>), Error> {
     let failed = |source| Error::Listen {
         address: address.clone(),
         source,
     };
     match address {
         Address::Unix(path) => {
-            let listener = listen_unix(path).map_err(failed)?;
-            Ok((Listener::Unix(listener), address.clone()))
+            let (listener, name) = listen::unix(path).map_err(failed)?;
+            Ok((Listener::Unix(listener), address.clone(), Some(name)))
         }
         Address::Tcp(tcp) => {
             let files = options
@@ -167,42 +197,8 @@ async fn listen(address: &Address, options: &Options) -> Result<(Listener, Addre
             let tls = Tls::load(files, HANDSHAKE, move |error| warn(error))?;
             let listener = TcpListener::bind(tcp).await.map_err(failed)?;
             let bound = listener.local_addr().map_err(failed)?;
-            Ok((Listener::Tls(listener, Arc::new(tls)), Address::Tcp(bound)))
+            let listener = Listener::Tls(listener, Arc::new(tls));
+            Ok((listener, Address::Tcp(bound), None))
         }
     }
-}
-
-/// A socket that never had other rights than it is to have: it is made where nobody else gets, then moved
-/// (security: D15). What lies at `path` is replaced.
-fn listen_unix(path: &Path) -> io::Result<UnixListener> {
-    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let private = directory.join(format!(".listen-{}", std::process::id()));
-    std::fs::DirBuilder::new().mode(0o700).create(&private)?;
-    let made = private.join("s");
-    let listener = place(&made, path);
-    std::fs::remove_dir(&private)?;
-    listener
-}
-
-fn place(made: &Path, path: &Path) -> io::Result<UnixListener> {
-    let listener = UnixListener::bind(made)?;
-    if let Some(group) = group() {
-        let group = rustix::fs::Gid::from_raw(group);
-        let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::chownat(rustix::fs::CWD, made, None, Some(group), flags)?;
-    }
-    // Nobody else gets into the directory: what has this name is the socket.
-    let mode = rustix::fs::Mode::from_raw_mode(0o660);
-    rustix::fs::chmodat(rustix::fs::CWD, made, mode, rustix::fs::AtFlags::empty())?;
-    std::fs::rename(made, path)?;
-    Ok(listener)
-}
-
-/// The group's number.
-fn group() -> Option<u32> {
-    let text = std::fs::read_to_string("/etc/group").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(GROUP)?.strip_prefix(':'))?;
-    line.split(':').nth(1)?.parse().ok()
 }

@@ -96,16 +96,34 @@ impl Engine {
         Ok(findings.problems)
     }
 
+    /// What a daemon does at its start: takes up what others left, then starts what its policy starts with a daemon,
+    /// one after the other. What fails is told, and does not keep the rest.
+    pub fn begin_daemon(&self) -> Vec<(String, Error)> {
+        let mut failed = Vec::new();
+        let mut note = |what: String, result: Result<(), Error>| {
+            failed.extend(result.err().map(|error| (what, error)));
+        };
+        let what = "cannot finish what was left".to_owned();
+        note(what, self.reconcile().map(drop));
+        match self.ids() {
+            Ok(ids) => {
+                for id in ids {
+                    let what = format!("cannot start the container {} again", id.short());
+                    note(what, self.start_by_policy(&id).map(drop));
+                }
+            }
+            Err(error) => note("cannot list the containers".to_owned(), Err(error)),
+        }
+        failed
+    }
+
     /// What a daemon does at its start: all that was left of making, running and removing containers is finished or
     /// undone. Containers that run are not touched.
     ///
     /// # Errors
     /// When a repair fails.
     pub fn reconcile(&self) -> Result<Vec<Problem>, Error> {
-        let mut findings = Findings {
-            problems: Vec::new(),
-            repair: true,
-        };
+        let mut findings = Findings::repairing();
         self.check_staged(&mut findings)?;
         self.check_containers(&mut findings)?;
         self.check_names(&mut findings)?;
@@ -121,10 +139,7 @@ impl Engine {
     /// When a repair fails.
     pub fn reconcile_ends(&self) -> Result<(), Error> {
         self.collect_children();
-        let mut findings = Findings {
-            problems: Vec::new(),
-            repair: true,
-        };
+        let mut findings = Findings::repairing();
         for name in read_names(self.layout.tasks())? {
             let Ok(id) = ContainerId::parse(&name) else {
                 continue;

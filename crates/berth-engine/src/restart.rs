@@ -99,6 +99,7 @@ impl Engine {
             return Ok(());
         }
         self.start_locked(id, StartOptions::default(), By::Policy)
+            .map(drop)
     }
 
     /// Whether it waits and nobody does the waiting.
@@ -181,8 +182,7 @@ impl Engine {
         {
             return Ok(false);
         }
-        self.start_locked(id, StartOptions::default(), By::User)?;
-        Ok(true)
+        self.start_locked(id, StartOptions::default(), By::User)
     }
 }
 

@@ -51,12 +51,12 @@ struct Prepared {
 }
 
 impl Engine {
-    /// Starts a container. That it runs already is fine.
+    /// Starts a container; `false`: it runs already, and `options` were not used.
     ///
     /// # Errors
     /// [`Error::Start`] with the runtime's report (its `exit_code` is Docker's: 125, 126, 127); then nothing
     /// runs, and `exit.json` says why. [`Error::WrongState`] when it is paused.
-    pub fn start(&self, id: &ContainerId, options: StartOptions) -> Result<(), Error> {
+    pub fn start(&self, id: &ContainerId, options: StartOptions) -> Result<bool, Error> {
         let _lock = self.lock(id)?;
         self.start_locked(id, options, By::User)
     }
@@ -67,14 +67,14 @@ impl Engine {
         id: &ContainerId,
         options: StartOptions,
         by: By,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut status = self.status(id)?;
         if status == Status::Exiting {
             self.settle(id);
             status = self.status(id)?;
         }
         match status {
-            Status::Running | Status::Starting | Status::Exiting => return Ok(()),
+            Status::Running | Status::Starting | Status::Exiting => return Ok(false),
             Status::Paused => {
                 return Err(Error::WrongState {
                     action: "start",
@@ -121,7 +121,7 @@ impl Engine {
         // Last: who is killed before this leaves a start that is still due.
         berth_fs::remove_file(&self.layout.backoff(id), Durability::Volatile)
             .map_err(files("clear the task"))?;
-        started.map(|_| ())
+        started.map(|_| true)
     }
 
     fn prepare_task(

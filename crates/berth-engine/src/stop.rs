@@ -56,6 +56,20 @@ impl Engine {
         }
     }
 
+    /// Kills the container, and returns when it has ended and what it held is free.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it does not run; [`Error::KillPending`] when even this does not end it.
+    pub fn kill_and_wait(&self, id: &ContainerId) -> Result<(), Error> {
+        if self.call_restart_off(&self.config(id)?)? {
+            return Ok(());
+        }
+        let pid = self.running(id, "kill")?;
+        self.record_kill(id, SIGKILL);
+        self.kill_all(id, &pid)?;
+        self.reap(id)
+    }
+
     /// Asks the container to end, and after `timeout` kills it. That it does not run is fine.
     ///
     /// # Errors
@@ -67,7 +81,9 @@ impl Engine {
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
         let config = self.config(id)?;
-        let timeout = timeout.unwrap_or_else(|| stop_timeout(&config));
+        let timeout = timeout
+            .unwrap_or_else(|| stop_timeout(&config))
+            .min(FOR_EVER);
         let waited = self.call_restart_off(&config)?;
         let Ok(pid) = self.running(id, "stop") else {
             self.settle(id);

@@ -20,7 +20,7 @@ pub(crate) struct Sink(mpsc::Sender<io::Result<Bytes>>);
 /// A sink, and the body that it fills.
 pub(crate) fn channel() -> (Sink, Body) {
     let (sink, pieces) = raw_channel();
-    (sink, Body::Pieces(pieces))
+    (sink, Body::pieces(None, pieces))
 }
 
 /// A sink, and what is written to it.

@@ -55,6 +55,10 @@ impl Verb for Daemon {
                 let failure = Failure::hinted(&error, error.hint());
                 note(&format!("warning: {failure}"));
             }),
+            failed: Arc::new(|what, error| {
+                let failure = Failure::hinted(error, error.hint()).within(what);
+                note(&format!("warning: {failure}"));
+            }),
         };
         berth_docker::run(engine, &options, |addresses| {
             for address in addresses {

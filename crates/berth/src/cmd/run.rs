@@ -45,7 +45,7 @@ impl Verb for Run {
             engine
                 .start(&id, StartOptions::default())
                 .map_err(Into::into)
-                .and_then(|()| {
+                .and_then(|_| {
                     super::print(&format!("{id}\n"))?;
                     Ok(0)
                 })

@@ -31,7 +31,7 @@ impl Verb for Start {
         let engine = context::engine(globals)?;
         if !self.attach && !self.interactive {
             return super::each(&engine, &self.containers, |id| {
-                Ok(engine.start(id, StartOptions::default())?)
+                Ok(engine.start(id, StartOptions::default()).map(drop)?)
             });
         }
         let [name] = &self.containers[..] else {

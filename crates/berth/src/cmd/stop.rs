@@ -38,13 +38,8 @@ pub struct Patience {
 impl Patience {
     /// How long to wait; `None`: as the container says.
     pub fn timeout(&self) -> Option<Duration> {
-        /// A hundred years: for ever, without overflow when it is added to now.
-        const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86400);
-        self.time.map(|seconds| {
-            u64::try_from(seconds)
-                .map_or(FOR_EVER, Duration::from_secs)
-                .min(FOR_EVER)
-        })
+        self.time
+            .map(|seconds| u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs))
     }
 }
 

@@ -13,8 +13,9 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -33,13 +34,23 @@ const PIECE_BYTES: usize = 32 << 10;
 
 /// To the client, from several threads.
 #[derive(Clone)]
-struct Client(Arc<Mutex<UnixStream>>);
+struct Client {
+    stream: Arc<Mutex<UnixStream>>,
+    /// How many are at it: a client that reads slowly keeps them.
+    sending: Arc<AtomicUsize>,
+}
 
 impl Client {
     fn send(&self, down: &Down) -> io::Result<()> {
+        self.sending.fetch_add(1, Ordering::Relaxed);
         // What is written is whole frames, whoever panics.
-        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stream.write_all(&down.frame())
+        let sent = self.lock().write_all(&down.frame());
+        self.sending.fetch_sub(1, Ordering::Relaxed);
+        sent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UnixStream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -49,14 +60,16 @@ pub(super) fn run(stream: UnixStream, launch: &Launch) {
     let Ok(reader) = stream.try_clone() else {
         return;
     };
-    let client = Client(Arc::new(Mutex::new(stream)));
+    let client = Client {
+        stream: Arc::new(Mutex::new(stream)),
+        sending: Arc::default(),
+    };
     let last = match first(&reader).and_then(|start| serve(reader, &client, launch, &start)) {
         Ok(code) => Down::Exit(code),
         Err(error) => Down::Failed(format!("the daemon could not run it: {error}")),
     };
     _ = client.send(&last);
-    let stream = client.0.lock().unwrap_or_else(PoisonError::into_inner);
-    _ = stream.shutdown(Shutdown::Both);
+    _ = client.lock().shutdown(Shutdown::Both);
 }
 
 fn first(mut stream: &UnixStream) -> io::Result<Start> {
@@ -117,8 +130,12 @@ fn serve(stream: UnixStream, client: &Client, launch: &Launch, start: &Start) ->
     }
     let status = started.child.wait()?;
     drop(started._held);
-    let end = Instant::now() + REST_PATIENCE;
+    let mut end = Instant::now() + REST_PATIENCE;
     while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < end {
+        if client.sending.load(Ordering::Relaxed) > 0 {
+            // Not somebody else's output: the client's own pace.
+            end = Instant::now() + REST_PATIENCE;
+        }
         thread::sleep(Duration::from_millis(1));
     }
     Ok(match (status.code(), status.signal()) {

@@ -17,7 +17,7 @@ use crate::ask::Ask;
 use crate::error::Failure;
 use crate::pending::Attached;
 use crate::serve::sink;
-use crate::serve::stream::{Back, Input};
+use crate::serve::stream::{self, Back, Input};
 use crate::{Docker, Version};
 
 /// How often is looked whether somebody else has started or removed a container that a client waits for.
@@ -68,12 +68,17 @@ impl Prepared {
         let (with_logs, with_stream) = (ask.query.is_on("logs"), ask.query.is_on("stream"));
         let keys = detach_keys(ask)?;
         let name = name.to_owned();
-        let (config, status) = ask.work(move |engine| look(engine, &name)).await?;
-        // Now, not once the answer is out: the client starts the container as soon as it has it.
-        let stream = match with_stream {
-            true => Some(connect(&ask.docker, &config.id, &status, wants)?),
-            false => None,
-        };
+        let docker = ask.docker.clone();
+        let found = ask.work(move |engine| {
+            let (config, status) = look(engine, &name)?;
+            // Now, not once the answer is out: the client starts the container as soon as it has it.
+            let stream = match with_stream {
+                true => Some(connect(&docker, &config.id, &status, wants)?),
+                false => None,
+            };
+            Ok::<_, Failure>((config, stream))
+        });
+        let (config, stream) = found.await?;
         Ok(Prepared {
             docker: ask.docker.clone(),
             config,
@@ -101,7 +106,7 @@ impl Prepared {
             return;
         }
         let attached = match self.stream {
-            Some(stream) => stream.wait(&docker, &config.id, wants).await,
+            Some(stream) => stream.wait(&docker, &config.id, wants, &self.peer).await,
             None => None,
         };
         let Some(attached) = attached else {
@@ -153,15 +158,20 @@ fn connect(
     wants: Wants,
 ) -> Result<Streams, Failure> {
     if *status == Status::Running {
-        let task = docker.engine.layout().task(id);
-        return Ok(Streams::Now(AttachStream::connect(&task, wants)?));
+        return Ok(Streams::Now(docker.engine.attach(id, wants)?));
     }
     Ok(Streams::Later(docker.waiting.add(id, wants)))
 }
 
 impl Streams {
-    /// Until the container runs; `None`: it will not.
-    async fn wait(self, docker: &Docker, id: &ContainerId, wants: Wants) -> Option<Attached> {
+    /// Until the container runs; `None`: it will not, or the client has gone.
+    async fn wait(
+        self,
+        docker: &Docker,
+        id: &ContainerId,
+        wants: Wants,
+        peer: &OwnedFd,
+    ) -> Option<Attached> {
         let mut given = match self {
             Streams::Now(stream) => {
                 return Some(Attached {
@@ -174,13 +184,12 @@ impl Streams {
         loop {
             match tokio::time::timeout(LOOK_EVERY, &mut given).await {
                 Ok(given) => return given.ok(),
+                Err(_) if stream::is_gone(peer) => return None,
                 // Not a start of ours, perhaps the command's.
                 Err(_) => {
                     let (engine, id) = (docker.engine.clone(), id.clone());
                     let look = move || match engine.status(&id) {
-                        Ok(Status::Running) => {
-                            Some(AttachStream::connect(&engine.layout().task(&id), wants).ok())
-                        }
+                        Ok(Status::Running) => Some(engine.attach(&id, wants).ok()),
                         Ok(_) => None,
                         Err(_) => Some(None),
                     };

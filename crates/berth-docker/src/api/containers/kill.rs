@@ -1,7 +1,5 @@
 //! `POST /containers/{id}/kill`.
 
-use std::time::Duration;
-
 use http::StatusCode;
 
 use super::signal;
@@ -19,9 +17,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
         let id = engine.find(&name)?;
         let killed = match signal {
             // Docker answers when it has ended.
-            SIGKILL => engine
-                .running(&id, "kill")
-                .and_then(|_| engine.stop(&id, Some(signal), Some(Duration::ZERO))),
+            SIGKILL => engine.kill_and_wait(&id),
             signal => engine.kill(&id, signal),
         };
         match killed {

@@ -15,7 +15,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let removed = ask.work(move |engine| {
         let id = engine.find(&name)?;
         match engine.remove(&id, force, volumes) {
-            Ok(()) => Ok(id),
+            Ok(()) => Ok(()),
             // Clients look for these words.
             Err(error @ berth_engine::Error::WrongState { .. }) => Err(Failure::new(
                 StatusCode::CONFLICT,
@@ -24,6 +24,6 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
             Err(error) => Err(error.into()),
         }
     });
-    ask.docker.execs.forget(&removed.await?);
+    removed.await?;
     Ok(Answer::done())
 }

@@ -8,8 +8,8 @@ use berth_engine::Engine;
 use berth_engine::attach::{AttachStream, DetachKeys, Event};
 use berth_model::ContainerId;
 use bytes::{Buf, Bytes};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, Ready};
 
 use crate::serve::ready::register;
 use crate::serve::stream::{self, Back, Input, Output, frame};
@@ -35,7 +35,9 @@ pub(crate) struct Session {
 enum End {
     /// The container ended.
     Exit,
-    /// The client left, or typed the keys; or the monitor died.
+    /// The client typed the keys.
+    Detached,
+    /// The client left; or the monitor died.
     Left,
 }
 
@@ -58,11 +60,14 @@ impl Session {
             owes_end: false,
         };
         let end = client.pass(&mut wire).await;
-        if end == End::Exit && foreground {
-            let (engine, id) = (engine.clone(), id.clone());
-            let stream = wire.into_inner();
-            _ = tokio::task::spawn_blocking(move || engine.take_over(stream, &id)).await;
-        }
+        let (engine, id) = (engine.clone(), id.clone());
+        let stream = wire.into_inner();
+        let last = move || match end {
+            End::Exit if foreground => engine.take_over(stream, &id),
+            End::Detached => engine.record_of(&id, "detach"),
+            End::Exit | End::Left => {}
+        };
+        _ = tokio::task::spawn_blocking(last).await;
         client.back.end().await;
     }
 }
@@ -94,9 +99,18 @@ impl Client {
             tokio::select! {
                 ready = wire.ready_mut(interest) => {
                     let Ok(mut ready) = ready else { return End::Left };
+                    // First, so that a client that reads slowly can still end what it cannot read.
+                    if owes && ready.ready().is_writable() {
+                        match self.pass_input(ready.get_inner()) {
+                            Ok(true) => {}
+                            Ok(false) => ready.clear_ready_matching(Ready::WRITABLE),
+                            // The monitor is gone, or about to tell the end: reading says which.
+                            Err(()) => (self.typed, self.owes_end) = (Bytes::new(), false),
+                        }
+                    }
                     if ready.ready().is_readable() {
                         match receive(ready.get_inner_mut()) {
-                            Received::Nothing => ready.clear_ready_matching(tokio::io::Ready::READABLE),
+                            Received::Nothing => ready.clear_ready_matching(Ready::READABLE),
                             Received::Output(output, bytes) => {
                                 if self.give(output, bytes).await.is_err() {
                                     return End::Left;
@@ -105,20 +119,13 @@ impl Client {
                             Received::Exit => return End::Exit,
                             Received::End => return End::Left,
                         }
-                    } else if ready.ready().is_writable() {
-                        match self.pass_input(ready.get_inner()) {
-                            Ok(true) => {}
-                            Ok(false) => ready.clear_ready_matching(tokio::io::Ready::WRITABLE),
-                            // The monitor is gone, or about to tell the end: reading says which.
-                            Err(()) => (self.typed, self.owes_end) = (Bytes::new(), false),
-                        }
                     }
                 }
                 piece = self.input.next(), if !self.ended && self.typed.is_empty() => match piece {
                     Some(piece) => {
                         let mut typed = Vec::with_capacity(piece.len());
                         if self.keys.filter(&piece, &mut typed) {
-                            return End::Left;
+                            return End::Detached;
                         }
                         self.typed = typed.into();
                     }

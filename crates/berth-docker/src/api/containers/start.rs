@@ -2,7 +2,6 @@
 
 use berth_engine::attach::AttachStream;
 use berth_engine::start::StartOptions;
-use berth_model::Status;
 
 use crate::answer::Answer;
 use crate::ask::Ask;
@@ -14,36 +13,29 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let docker = ask.docker.clone();
     let started = ask.work(move |engine| {
         let id = engine.find(&name)?;
-        if matches!(engine.status(&id)?, Status::Running) {
-            return Ok(false);
-        }
+        let waiting = docker.waiting.take(&id);
         // The first of those who wait is there from the first byte; the monitor takes one such client.
-        let mut waiting = docker.waiting.take(&id).into_iter();
-        let first = waiting.next();
         let mut options = StartOptions::default();
         let mut stream = None;
-        if let Some(first) = &first {
+        if let Some(first) = waiting.first() {
             let (ours, shims) = AttachStream::foreground(first.wants)?;
             options.client = Some(shims);
             stream = Some(ours);
         }
-        engine.start(&id, options)?;
-        if let (Some(first), Some(stream)) = (first, stream) {
-            first.give(Attached {
-                stream,
-                foreground: true,
-            });
-        }
-        for other in waiting {
-            // One that has ended already has no monitor any more: its client sees the end.
-            if let Ok(stream) = AttachStream::connect(&engine.layout().task(&id), other.wants) {
-                other.give(Attached {
+        let started = engine.start(&id, options)?;
+        for one in waiting {
+            let foreground = stream.take().filter(|_| started);
+            let is_foreground = foreground.is_some();
+            let stream = foreground.map_or_else(|| engine.attach(&id, one.wants), Ok);
+            // A container that has ended already has no monitor any more: its client sees the end.
+            if let Ok(stream) = stream {
+                one.give(Attached {
                     stream,
-                    foreground: false,
+                    foreground: is_foreground,
                 });
             }
         }
-        Ok::<_, Failure>(true)
+        Ok::<_, Failure>(started)
     });
     match started.await? {
         true => Ok(Answer::done()),

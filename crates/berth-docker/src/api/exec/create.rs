@@ -1,7 +1,9 @@
 //! `POST /containers/{id}/exec`.
 
 use berth_engine::attach::DetachKeys;
+use berth_engine::events::ExecStep;
 use berth_engine::exec::ExecRequest;
+use berth_model::ContainerId;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -55,31 +57,36 @@ pub(crate) async fn answer(mut ask: Ask, name: &str) -> Result<Answer, Failure> 
         _ => DetachKeys::default(),
     };
     let name = name.to_owned();
-    let container = ask.work(move |engine| {
-        let id = engine.find(&name)?;
-        match engine.may_exec(&id) {
-            Ok(()) => Ok(id),
-            // Clients look for these words.
-            Err(berth_engine::Error::WrongState {
-                state: "paused", ..
-            }) => Err(Failure::new(
-                StatusCode::CONFLICT,
-                format!("Container {name} is paused, unpause the container before exec"),
-            )),
-            Err(berth_engine::Error::WrongState { .. }) => Err(Failure::new(
-                StatusCode::CONFLICT,
-                format!("Container {id} is not running"),
-            )),
-            Err(error) => Err(error.into()),
-        }
+    let docker = ask.docker.clone();
+    let made = ask.work(move |engine| {
+        let container = engine.find(&name)?;
+        engine
+            .may_exec(&container)
+            .map_err(|error| refusal(error, &name, &container))?;
+        let command = request.command.clone();
+        let id = docker.execs.add(NewExec {
+            container: container.clone(),
+            wants_stdin: request.stdin,
+            wants_stdout: asked.attach_stdout.unwrap_or(false),
+            wants_stderr: asked.attach_stderr.unwrap_or(false),
+            request,
+            detach_keys,
+        })?;
+        engine.record_exec(&container, &id, ExecStep::Create(&command));
+        Ok::<_, Failure>(id)
     });
-    let id = ask.docker.execs.add(NewExec {
-        container: container.await?,
-        wants_stdin: request.stdin,
-        wants_stdout: asked.attach_stdout.unwrap_or(false),
-        wants_stderr: asked.attach_stderr.unwrap_or(false),
-        request,
-        detach_keys,
-    })?;
+    let id = made.await?;
     Ok(Answer::created(&Made { id }))
+}
+
+/// In the words that clients look for.
+fn refusal(error: berth_engine::Error, name: &str, id: &ContainerId) -> Failure {
+    let message = match &error {
+        berth_engine::Error::WrongState {
+            state: "paused", ..
+        } => format!("Container {name} is paused, unpause the container before exec"),
+        berth_engine::Error::WrongState { .. } => format!("Container {id} is not running"),
+        _ => return error.into(),
+    };
+    Failure::new(StatusCode::CONFLICT, message)
 }

@@ -1,9 +1,11 @@
 //! The client of a process: its input, and what comes back. A client that leaves does not end the process.
 
 use std::os::fd::OwnedFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_engine::Engine;
 use berth_engine::attach::DetachKeys;
 use bytes::{Buf, Bytes};
 
@@ -17,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Until the process ends.
 pub(crate) async fn run(
     mut process: Process,
+    engine: &Arc<Engine>,
     exec: &Exec,
     framed: bool,
     input: Input,
@@ -26,7 +29,7 @@ pub(crate) async fn run(
     let Ok(streams) = process.streams() else {
         let code = process.wait().await;
         back.end().await;
-        return exec.end(code);
+        return exec.died(engine, code);
     };
     let tty = exec.request.tty;
     let mut client = Client {
@@ -45,16 +48,15 @@ pub(crate) async fn run(
         typed: Bytes::new(),
     };
     let code = {
-        let mut end = std::pin::pin!(process.wait());
+        let mut end = pin!(process.wait());
         loop {
-            tokio::select! {
-                code = &mut end => break code,
-                () = client.pass() => {}
+            if let Some(code) = client.pass(end.as_mut()).await {
+                break code;
             }
         }
     };
     // Before the client sees the end: it asks for the code then.
-    exec.end(code);
+    exec.died(engine, code);
     client.drain().await;
     if let Some(back) = client.back {
         back.end().await;
@@ -77,10 +79,11 @@ struct Client {
 }
 
 impl Client {
-    /// One step.
-    async fn pass(&mut self) {
+    /// One step; the exit code, if the process has ended. What was read is given before that is looked at.
+    async fn pass(&mut self, end: Pin<&mut impl Future<Output = i32>>) -> Option<i32> {
         let Client { streams, .. } = self;
         tokio::select! {
+            code = end => return Some(code),
             piece = next(&streams.stdout) => match piece {
                 Some(bytes) => self.give(Output::Stdout, bytes).await,
                 None => self.streams.stdout = None,
@@ -104,6 +107,7 @@ impl Client {
                 }
             }
         }
+        None
     }
 
     /// Takes input; whether it has the keys that detach.

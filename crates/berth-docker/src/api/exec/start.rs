@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use berth_engine::Engine;
+use berth_engine::events::ExecStep;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -59,10 +60,11 @@ pub(crate) async fn answer(mut ask: Ask, id: &str) -> Result<Answer, Failure> {
             return Err(failure);
         }
     };
+    let engine = ask.docker.engine.clone();
     if detached {
         tokio::spawn(async move {
             let code = process.wait().await;
-            exec.end(code);
+            exec.died(&engine, code);
         });
         return Ok(Answer::empty(StatusCode::OK));
     }
@@ -75,14 +77,14 @@ pub(crate) async fn answer(mut ask: Ask, id: &str) -> Result<Answer, Failure> {
         let Some((input, back)) = directions.await else {
             // The process runs on without its client, as a detached one.
             let code = process.wait().await;
-            return exec.end(code);
+            return exec.died(&engine, code);
         };
         let input = if exec.wants_stdin {
             input
         } else {
             Input::Ended
         };
-        session::run(process, &exec, framed, input, back, peer).await;
+        session::run(process, &engine, &exec, framed, input, back, peer).await;
     });
     Ok(answer)
 }
@@ -130,6 +132,8 @@ fn launch(
         }
         process.terminal = terminal.map(Arc::new);
     }
+    let command = ExecStep::Start(&exec.request.command);
+    engine.record_exec(&exec.container, &exec.id, command);
     let mut state = exec.state();
     state.running = true;
     state.terminal = process.terminal.clone();
