@@ -51,6 +51,15 @@ impl Engine {
         make_sources(&make)?;
         // From the first thing that is made on; until the commit nothing names it.
         let _at_work = self.at_work()?;
+        // Asked again at the commit; here so that a refusal makes nothing.
+        if let Some(holder) = self.named(&config.name)?
+            && self.holds_name(&holder)
+        {
+            return Err(Error::NameTaken {
+                name: config.name,
+                id: holder.short().to_owned(),
+            });
+        }
         let volumes = self.prepare_volumes(&mut config, &chain)?;
         let durability = durability(&config);
         let staged = self.layout.staged(&id);
@@ -63,11 +72,17 @@ impl Engine {
             let _ = self.trash.discard(&staged, Durability::Volatile);
             let _ = self.free_name(&config.name, Some(&id));
         }
-        if committed.is_ok() {
-            self.record(self.container_event(&config, "create"));
-        }
         drop((lock, volumes));
-        committed.map(|()| id)
+        match committed {
+            Ok(()) => {
+                self.record(self.container_event(&config, "create"));
+                Ok(id)
+            }
+            Err(error) => {
+                let _ = self.remove_own_volumes(&config, Durability::Volatile);
+                Err(error)
+            }
+        }
     }
 
     fn commit(
@@ -153,6 +168,8 @@ fn configure(
     }
     let stop_signal = stop_signal(request.stop_signal, run)?;
     let health = health(request.health, run, &mut causes);
+    // Nobody runs the image's check yet: a container that is "starting" for ever would help nobody.
+    let health = health.filter(|health| !health.is_on());
     let name = match request.name {
         Some(name) => name.strip_prefix('/').map(str::to_owned).unwrap_or(name),
         None => crate::moniker::make(id),

@@ -145,7 +145,7 @@ impl Engine {
                 continue;
             };
             let unseen = self.has_untold_end(&id) && !self.monitor_alive(&id);
-            if unseen || self.is_forgotten(&id) {
+            if unseen || self.is_restarting(&id) {
                 self.check_container(&id, &mut findings)?;
             }
         }
@@ -240,7 +240,14 @@ impl Engine {
                 }
                 drop(lock);
                 self.reap(id)?;
-                if self.is_forgotten(id) {
+                let forgotten = match self.lock(id) {
+                    Err(Error::NoContainer { .. }) => false,
+                    lock => {
+                        let _lock = lock?;
+                        self.is_forgotten(id)
+                    }
+                };
+                if forgotten {
                     self.start_reaper(id)?;
                 }
                 Ok(())

@@ -75,7 +75,15 @@ impl Engine {
     /// As [`Engine::start`].
     pub fn restart_when_due(&self, id: &ContainerId) -> Result<(), Error> {
         let path = self.layout.backoff(id);
-        let Some(claim) = claim(&path)? else {
+        // Under its lock: so does whoever looks only whether somebody waits.
+        let claimed = match self.lock(id) {
+            Err(Error::NoContainer { .. }) => return Ok(()),
+            lock => {
+                let _lock = lock?;
+                claim(&path)?
+            }
+        };
+        let Some(claim) = claimed else {
             return Ok(());
         };
         let Some(backoff) = json::read::<Backoff>(&path)? else {
@@ -102,7 +110,7 @@ impl Engine {
             .map(drop)
     }
 
-    /// Whether it waits and nobody does the waiting.
+    /// Whether it waits and nobody does the waiting. Its lock is the caller's.
     pub(crate) fn is_forgotten(&self, id: &ContainerId) -> bool {
         matches!(claim(&self.layout.backoff(id)), Ok(Some(_)))
     }

@@ -173,9 +173,16 @@ impl Putter {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(parent, name, flags, Mode::empty())
             .map_err(|errno| failed("open", path, errno))?;
+        // Of several entries for one directory the last one counts.
+        self.dirs.retain(|made| made.path != path);
         if self.dirs.len() >= WAITING {
-            let oldest = self.dirs.remove(0);
-            self.settle(&oldest)?;
+            // One that is not above what comes, if there is one: that is still being filled.
+            let above = |made: &Made| {
+                path.starts_with(&made.path) && path.get(made.path.len()) == Some(&b'/')
+            };
+            let at = self.dirs.iter().position(|made| !above(made));
+            let done = self.dirs.remove(at.unwrap_or(0));
+            self.settle(&done)?;
         }
         self.dirs.push(Made {
             fd,

@@ -66,14 +66,15 @@ impl Engine {
         let fail = network("check the bridge");
         let network = bridge.network();
         let kernel = Kernel::open().map_err(&fail)?;
-        let connections = self.connections()?;
-        let known: BTreeSet<&String> = connections.iter().map(|(_, one)| &one.device).collect();
+        // First: whoever starts a container names its device before it is there.
         let plugged = match berth_net::plugged(&kernel, &network) {
             Ok(plugged) => plugged,
             // Whoever may not look has not made any.
             Err(error) if error.kind() == berth_model::ErrorKind::Denied => return Ok(()),
             Err(error) => return Err(fail(error)),
         };
+        let connections = self.connections()?;
+        let known: BTreeSet<&String> = connections.iter().map(|(_, one)| &one.device).collect();
         for device in plugged
             .iter()
             .filter(|name| name.starts_with("bv") && !known.contains(name))
@@ -128,7 +129,8 @@ impl Engine {
         }
     }
 
-    fn try_lock(&self, id: &ContainerId) -> Option<Option<Lock>> {
+    /// The lock of a container, or that it is not there; `None`: somebody is at work with it.
+    pub(super) fn try_lock(&self, id: &ContainerId) -> Option<Option<Lock>> {
         let dir = self.layout.container(id);
         match dir.exists() {
             true => Lock::try_dir(&dir, LockMode::Exclusive).ok()?.map(Some),

@@ -149,7 +149,7 @@ impl Engine {
         } = place;
         let fail = network("connect the container");
         let (kernel, network) = (&starting.kernel, connection.network());
-        self.ensure_bridge(kernel, &network, Some((id, &connection)))?;
+        self.ensure_bridge(kernel, &network)?;
         failpoint!("engine.network.bridge");
         let namespace = starting.namespace.wait().map_err(&fail)?;
         let endpoint = Endpoint {
@@ -176,12 +176,7 @@ impl Engine {
     }
 
     /// Makes the bridge and its rules what they have to be. Most times they are.
-    pub(crate) fn ensure_bridge(
-        &self,
-        kernel: &Kernel,
-        network: &Network,
-        starting: Option<(&ContainerId, &Connection)>,
-    ) -> Result<(), Error> {
+    pub(crate) fn ensure_bridge(&self, kernel: &Kernel, network: &Network) -> Result<(), Error> {
         let fail = super::network("make the bridge");
         let plan = |published: &[_]| {
             let desired = Desired { network, published };
@@ -194,9 +189,6 @@ impl Engine {
         let _lock = self.lock_network()?;
         // The rules are made anew with all that is published, or containers that run would lose their ports.
         let mut published = self.published(network)?;
-        if let Some((_, connection)) = starting {
-            published.extend(connection.published());
-        }
         ports::without_doubles(&mut published);
         let steps = plan(&published).map_err(&fail)?;
         let desired = Desired {
@@ -221,11 +213,16 @@ impl Engine {
         let kernel = Kernel::open().map_err(&fail)?;
         let network = connection.network();
         let published = connection.published();
-        if !published.is_empty() {
-            let _lock = self.lock_network()?;
-            net::withdraw(&kernel, &network, &published).map_err(&fail)?;
-            failpoint!("engine.network.withdrawn");
-        }
+        // Held to the end of the record: whoever makes the rules anew does not bring back what is withdrawn.
+        let _lock = match published.is_empty() {
+            true => None,
+            false => {
+                let lock = self.lock_network()?;
+                net::withdraw(&kernel, &network, &published).map_err(&fail)?;
+                failpoint!("engine.network.withdrawn");
+                Some(lock)
+            }
+        };
         berth_net::cut(&kernel, &connection.device).map_err(&fail)?;
         failpoint!("engine.network.cut");
         self.pool(connection.subnet)

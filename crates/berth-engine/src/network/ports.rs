@@ -169,12 +169,12 @@ pub(super) fn mac(text: &str) -> Result<[u8; 6], Error> {
 }
 
 impl Engine {
-    /// What containers that run have published in a network.
+    /// What containers that run, or that somebody is starting, have published in a network.
     pub(super) fn published(&self, network: &berth_net::Network) -> Result<Vec<Published>, Error> {
         let mut all = Vec::new();
         for (id, connection) in self.connections()? {
-            if connection.table == network.table && !connection.ports.is_empty() && self.is_up(&id)
-            {
+            let counts = || self.try_lock(&id).is_none() || self.is_up(&id);
+            if connection.table == network.table && !connection.ports.is_empty() && counts() {
                 all.extend(connection.published());
             }
         }

@@ -57,8 +57,7 @@ impl Engine {
             Err(error) if !force => return Err(error),
             _ => {}
         }
-        self.throw(&self.volume_dir(name))?;
-        self.record_volume("destroy", name, &record.driver);
+        self.drop_volume(name, &record.driver, Durability::Durable)?;
         drop(lock);
         self.empty_trash()
     }
@@ -111,8 +110,11 @@ impl Engine {
         if !same || self.volume_users()?.contains_key(&seen.name) {
             return Ok(false);
         }
-        self.throw(&self.volume_dir(&seen.name))?;
-        self.record_volume("destroy", &seen.name, &seen.driver);
+        // One that its plugin does not let go of stays, to be removed by name.
+        if self.remove_by_plugin(&seen.name, &seen.driver).is_err() {
+            return Ok(false);
+        }
+        self.drop_volume(&seen.name, &seen.driver, Durability::Durable)?;
         Ok(true)
     }
 
@@ -125,13 +127,15 @@ impl Engine {
     ) -> Result<(), Error> {
         let mounts = config.mounts.iter();
         let own = mounts.filter(|mount| mount.kind == MountKind::Volume && mount.anonymous);
-        let mut names: Vec<&str> = own.map(|mount| mount.source.as_str()).collect();
-        // One order for all who take several locks.
-        names.sort_unstable();
         let mut locked = Vec::new();
-        for name in names {
-            if let Some(lock) = self.lock_volume(name)? {
-                locked.push((name, lock));
+        for mount in own {
+            let (name, dir) = (mount.source.as_str(), self.volume_dir(&mount.source));
+            // Not waited for: whoever makes a container with it keeps it, and may wait for another one of ours.
+            match Lock::try_dir(&dir, LockMode::Exclusive) {
+                Ok(Some(lock)) if lock.still_at(&dir) => locked.push((name, lock)),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(files("lock the volume")(error)),
             }
         }
         if locked.is_empty() {
@@ -145,10 +149,7 @@ impl Engine {
                 if self.remove_by_plugin(name, driver_of(&record)).is_err() {
                     continue;
                 }
-                self.trash
-                    .throw(&self.volume_dir(name), durable)
-                    .map_err(files("remove an anonymous volume"))?;
-                self.record_volume("destroy", name, driver_of(&record));
+                self.drop_volume(name, driver_of(&record), durable)?;
             }
         }
         Ok(())
@@ -166,6 +167,15 @@ impl Engine {
                 self.write_record(&record, Durability::Durable)?;
             }
         }
+        Ok(())
+    }
+
+    /// What is here of a volume that its plugin, if it has one, has let go of.
+    fn drop_volume(&self, name: &str, driver: &str, durable: Durability) -> Result<(), Error> {
+        self.trash
+            .throw(&self.volume_dir(name), durable)
+            .map_err(files("remove the volume"))?;
+        self.record_volume("destroy", name, driver);
         Ok(())
     }
 
