@@ -26,7 +26,7 @@ fn the_package_is_installed_upgraded_removed_and_purged() {
     let (one, two) = (package(&s, "1"), package(&s, "2"));
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/package.sh");
     let mut life = s.command("unshare");
-    life.args(["--mount", "--propagation", "private", "sh", script]);
+    life.args(["--mount", "--net", "--propagation", "private", "sh", script]);
     life.arg(s.folder("copy")).args([&one, &two]);
     life.arg(format!("/{}", s.cgroup_parent()));
     let ended = Finished::run(&mut life, b"", PATIENCE);

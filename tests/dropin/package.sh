@@ -30,13 +30,13 @@ pid() { berth inspect --format '{{.State.Pid}}' "$1"; }
 say install
 dpkg -i /tmp/1.deb
 inside getent group berth >&2
-for file in lib/systemd/system/berth.service lib/systemd/system/berth.socket usr/share/man/man1/berth-run.1.gz \
+for file in lib/systemd/system/berth.service usr/share/man/man1/berth-run.1.gz \
     usr/share/bash-completion/completions/berth usr/share/zsh/vendor-completions/_berth; do
     test -s "$file"
 done
 grep -q '^ExecStart=/usr/bin/berth daemon$' lib/systemd/system/berth.service
 inside bash -c '. /usr/share/bash-completion/completions/berth && complete -p berth' >&2
-inside test -L /etc/systemd/system/sockets.target.wants/berth.socket
+inside test -L /etc/systemd/system/multi-user.target.wants/berth.service
 berth image bootstrap busybox >&2
 berth run -d --network none --stop-timeout 1 --name web busybox sh -c 'while :; do echo tick; sleep 0.1; done' >&2
 before=$(pid web)

@@ -144,7 +144,7 @@ END
 fn by_ssh_to_the_daemon_of_a_machine() {
     let s = Sandbox::root().with_busybox();
     ssh(&s);
-    let default = format!("unix://{}", s.run_dir().join("berth.sock").display());
+    let default = format!("unix://{}", s.run_dir().with_extension("sock").display());
     let daemon = Daemon::start(&s, &["-H", &default]);
     assert_eq!(
         berth(&s, &["--host", "ssh://root@machine", "images", "-q"])

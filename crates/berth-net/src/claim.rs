@@ -31,18 +31,19 @@ pub fn claim(protocol: Protocol, host: Ipv4Addr, first: u16, last: u16) -> Resul
             Ok(held) => return Ok(held),
             Err(source) => {
                 let used = source.kind() == io::ErrorKind::AddrInUse;
-                failed = Some(source);
+                failed = Some((port, source));
                 if !used {
                     break;
                 }
             }
         }
     }
+    let (port, source) = failed.unwrap_or((first, io::ErrorKind::InvalidInput.into()));
     Err(Error::Port {
         protocol,
         host,
-        port: if first == last { first } else { last },
-        source: failed.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()),
+        port,
+        source,
     })
 }
 

@@ -143,11 +143,16 @@ pub(crate) fn make_veth(
     let request = Request::new(libc::RTM_NEWLINK, CREATE, &ifinfo(0, 0));
     socket.ask(request.attributes(&make))?;
     // Not at once: a device that is being made has no IPv6 yet that could be told.
-    let join = named()
-        .number(libc::IFLA_MASTER, bridge as u32)
-        .nest(libc::IFLA_AF_SPEC, &no_link_local());
-    let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, libc::IFF_UP));
-    socket.ask(request.attributes(&join))?;
+    let join = || named().number(libc::IFLA_MASTER, bridge as u32);
+    let ask = |attributes: &Attributes| {
+        let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, libc::IFF_UP));
+        socket.ask(request.attributes(attributes))
+    };
+    match ask(&join().nest(libc::IFLA_AF_SPEC, &no_link_local())) {
+        // A kernel without IPv6 cannot be told of it.
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => ask(&join())?,
+        other => other?,
+    };
     // A container reaches a port of its own by the host's address: where the rules are asked for bridged packets too,
     // what it sends has to leave by where it came from.
     let port = Attributes::new().with(PORT_HAIRPIN, &[1]);

@@ -62,10 +62,19 @@ impl Pool {
     /// # Errors
     /// [`Error::Reservation`].
     pub fn free(&self, address: Ipv4Addr, owner: &str) -> Result<()> {
+        let path = self.path(address);
+        // Only who frees removes links: under this lock, what is read here is what is removed.
+        let _lock = match self.lock() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            lock => lock.map_err(|source| Error::Reservation {
+                action: "free the address",
+                path: path.clone(),
+                source,
+            })?,
+        };
         if self.owner(address)?.as_deref() != Some(owner) {
             return Ok(());
         }
-        let path = self.path(address);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Reservation {
                 action: "free the address",
@@ -133,6 +142,12 @@ impl Pool {
                 source,
             }),
         }
+    }
+
+    fn lock(&self) -> io::Result<std::fs::File> {
+        let dir = std::fs::File::open(self.dir.join("addr"))?;
+        rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(dir)
     }
 
     fn is_for_containers(&self, address: Ipv4Addr) -> bool {

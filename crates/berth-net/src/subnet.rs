@@ -58,15 +58,19 @@ impl Subnet {
         self.first <= other.last() && other.first <= self.last()
     }
 
-    /// Whether it has room for a gateway and a container.
+    /// Whether it has room for a gateway and a container, and leaves others their addresses.
     pub fn is_usable(self) -> bool {
-        self.prefix <= 30
+        let first = self.address();
+        (8..=30).contains(&self.prefix)
+            && !first.is_loopback()
+            && !first.is_link_local()
+            && !first.is_multicast()
     }
 
     /// All addresses for containers, beginning after `last` and going round.
     pub fn hosts_after(self, last: Ipv4Addr) -> impl Iterator<Item = Ipv4Addr> {
         // Without the network's, the gateway's and the broadcast address.
-        let count = u64::from(self.last() - self.first + 1).saturating_sub(3);
+        let count = (u64::from(self.last()) - u64::from(self.first) + 1).saturating_sub(3);
         let low = u64::from(self.first) + 2;
         let start = u64::from(last.to_bits())
             .checked_sub(low)
@@ -147,6 +151,18 @@ mod tests {
         ] {
             assert_eq!(net.overlaps(subnet(other)), meets, "{other}");
             assert_eq!(subnet(other).overlaps(net), meets, "{other}");
+        }
+        for usable in ["10.0.0.0/8", "192.0.2.4/30"] {
+            assert!(subnet(usable).is_usable(), "{usable}");
+        }
+        for bad in [
+            "0.0.0.0/0",
+            "10.0.0.0/31",
+            "127.1.0.0/16",
+            "169.254.0.0/16",
+            "224.0.0.0/8",
+        ] {
+            assert!(!subnet(bad).is_usable(), "{bad}");
         }
     }
 

@@ -198,6 +198,8 @@ impl Socket {
                 return None;
             }
             match answer.kind {
+                // With what broke it off, if something did.
+                DONE if answer.body.len() >= 4 => Some(outcome(answer.body)),
                 DONE => Some(Ok(())),
                 ERROR => Some(outcome(answer.body)),
                 _ => {
@@ -221,6 +223,10 @@ impl Socket {
         end: Request,
     ) -> Result<(), (usize, io::Error)> {
         let count = requests.len();
+        if count == 0 {
+            // Nothing would be answered.
+            return Ok(());
+        }
         let all = |error: io::Error| (count, error);
         let first = self.next();
         let (mut begin, mut end) = (begin, end);

@@ -1,7 +1,7 @@
 //! Options before the verb: where the state is, and what else holds for every verb.
 //! Only here is the environment read for them; the engine is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use berth_engine::network::Subnet;
@@ -146,6 +146,20 @@ impl Globals {
     /// `--run-dir`, or its default.
     pub fn run_directory(&self) -> PathBuf {
         self.run_dir.clone().unwrap_or_else(default_run_directory)
+    }
+
+    /// Where the daemon listens, if nobody says anything.
+    pub fn socket(&self) -> PathBuf {
+        socket_of(&self.run_directory())
+    }
+}
+
+/// The daemon's socket: an ordinary user's in the directory of what runs now, where only he gets; root's beside it
+/// (`/run/berth.sock`), so that members of its group get there.
+pub fn socket_of(run_dir: &Path) -> PathBuf {
+    match rootless() {
+        true => run_dir.join("berth.sock"),
+        false => run_dir.with_extension("sock"),
     }
 }
 

@@ -133,7 +133,7 @@ pub fn default_host() -> String {
     match host_variable().and_then(variable) {
         Some(address) => address,
         None => {
-            let socket = crate::globals::default_run_directory().join("berth.sock");
+            let socket = crate::globals::socket_of(&crate::globals::default_run_directory());
             format!("unix://{}", socket.display())
         }
     }

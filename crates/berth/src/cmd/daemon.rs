@@ -19,7 +19,7 @@ use crate::verbs::{Outcome, Verb};
 /// own verbs see what its clients do. Serves until SIGTERM or SIGINT.
 #[derive(Debug, clap::Args)]
 pub struct Daemon {
-    /// Where to listen: unix:///PATH, or tcp://HOST:PORT with TLS; by default berth.sock in the directory of what runs now
+    /// Where to listen: unix:///PATH, or tcp://HOST:PORT with TLS; by default /run/berth.sock, an ordinary user's in his directory of what runs now
     #[arg(short = 'H', long, value_name = "ADDRESS", action = clap::ArgAction::Append)]
     host: Vec<String>,
     /// TLS, which TCP needs: the daemon's certificate, PEM
@@ -74,9 +74,7 @@ impl Verb for Daemon {
 impl Daemon {
     fn addresses(&self, globals: &Globals) -> Result<Vec<Address>, Failure> {
         if self.host.is_empty() {
-            return Ok(vec![Address::Unix(
-                globals.run_directory().join("berth.sock"),
-            )]);
+            return Ok(vec![Address::Unix(globals.socket())]);
         }
         self.host.iter().map(|host| address(host)).collect()
     }

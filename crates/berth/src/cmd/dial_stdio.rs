@@ -8,14 +8,14 @@ use crate::verbs::{Outcome, Verb};
 /// Be the way to this machine's daemon, by standard input and output
 ///
 /// What ssh runs for `berth --host ssh://…`, and docker's command likewise. `--host unix://PATH` before the verb names
-/// another socket than berth.sock in the directory of what runs now.
+/// another socket than the one that `berth daemon` takes by itself.
 #[derive(Debug, clap::Args)]
 pub struct DialStdio {}
 
 impl Verb for DialStdio {
     fn run(self, globals: &Globals) -> Outcome {
         let path = match globals.host.as_deref().map(Host::parse).transpose()? {
-            None => globals.run_directory().join("berth.sock"),
+            None => globals.socket(),
             Some(Host::Unix(path)) => path,
             Some(_) => return Err(Failure::usage("only a socket of this machine is dialled")),
         };

@@ -2,7 +2,7 @@
 //!
 //! | text | means |
 //! |---|---|
-//! | `unix:///run/berth/berth.sock` | a socket of this machine |
+//! | `unix:///run/berth.sock` | a socket of this machine |
 //! | `tcp://HOST[:2376]` | TLS, both sides with certificates |
 //! | `ssh://[USER@]HOST[:PORT][/SOCKET]` | the daemon, or the engine, of a machine that ssh leads to |
 
