@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The daemon beside dockerd and podman's service, all with their default bridge, in one network namespace of this
 # script: docker's own command against each, requests over one kept connection, the first answer, memory.
-if [ -z "${BERTH_BENCH_NETNS:-}" ]; then
+if [ "$(id -u)" = 0 ] && [ -z "${BERTH_BENCH_NETNS:-}" ]; then
     exec unshare --net env BERTH_BENCH_NETNS=1 bash "$0" "$@"
 fi
 source "$(dirname "$0")/lib.sh"
@@ -13,7 +13,6 @@ make_rootfs
 docker_network=(--iptables=true)
 start_docker
 start_podman
-export BERTH_BRIDGE=bb$$
 socket() { case $1 in berth) echo "$work/berth.sock" ;; docker) echo "$work/docker.sock" ;; podman) echo "$work/podman.sock" ;; esac; }
 start_berth() {
     "$berth" daemon -H "unix://$work/berth.sock" >"$work/berthd.log" 2>&1 &
@@ -90,7 +89,7 @@ table "$containers containers, one after the other, by the engine's own command"
 python3 bench/requests.py "${sockets[@]:0:2}" "/containers/json?all=1" 300 >>"$work/samples"
 table "GET /containers/json?all=1 with $containers containers" ms
 monitors=$(jq -r .shim_pid "$work"/run/tasks/*/pid.json)
-grown=$(($(memory $monitors) - 0 + $(memory "$berth_daemon") - idle))
+grown=$(($(memory $monitors) + $(memory "$berth_daemon") - idle))
 sample berth $((grown / containers))
 table "memory for each idle container, the daemon's growth included" KiB
 once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$own"

@@ -86,9 +86,11 @@ find_runtimes() {
 # The command that runs what follows where this contender works: nothing, or nsenter.
 place_of() { case $1 in @*) echo "$without_unified $namespace" ;; esac; }
 
+# A benchmark of networks replaces it.
+docker_network=(--iptables=false --bridge=none)
 start_docker() {
     dockerd --host "unix://$work/docker.sock" --data-root "$work/docker" --exec-root "$work/docker-run" \
-        --pidfile "$work/docker.pid" --insecure-registry 127.0.0.0/8 --iptables=false --bridge=none \
+        --pidfile "$work/docker.pid" --insecure-registry 127.0.0.0/8 "${docker_network[@]}" \
         >"$work/dockerd.log" 2>&1 &
     started+=($!)
     local try

@@ -118,13 +118,14 @@ fn a_detached_one_runs_alone_and_a_client_that_leaves_ends_none() {
     api.run("web", "sleep 100");
     let id = make(
         &api,
-        json!({"Cmd": ["sh", "-c", "sleep 0.3; touch /detached"]}),
+        json!({"Cmd": ["sh", "-c", "while [ ! -e /go ]; do sleep 0.05; done; touch /detached"]}),
     );
     api.post_json(&format!("/exec/{id}/start"), &json!({"Detach": true}))
         .expect(200);
     let state = api.get(&format!("/exec/{id}/json")).json();
     assert_eq!(state["Running"], true);
     assert!(state["Pid"].as_i64().unwrap() > 0, "{state}");
+    api.berth(&["exec", "web", "touch", "/go"]).ok();
     eventually("it has ended", || {
         (api.get(&format!("/exec/{id}/json")).json()["ExitCode"] == 0).then_some(())
     });

@@ -355,7 +355,7 @@ fn d6_d27_nothing_of_the_containers_is_run_or_followed() {
             .then_some(())
     });
     s.file("in", "x");
-    s.shell("tar -czf in.tgz in; tar -cf - in | zstd -q >in.zst || cp in.tgz in.zst")
+    s.shell("tar -czf in.tgz in; tar -cf - in | zstd -q >in.zst")
         .ok();
     for state in ["running", "stopped"] {
         for archive in ["in.tgz", "in.zst"] {

@@ -80,6 +80,11 @@ both! {
         s.berth(&["create", "--name", "cc", "busybox", "true"]).ok();
         s.berth(&["update", "--cpu-shares", "300", "--restart", "unless-stopped", "cc"]).ok();
         s.berth(&["update", "--memory-reservation", "16m", "cc"]).ok();
-        s.berth(&["update", "--cpu-shares", "0", "--memory-reservation", "0", "--restart", "no", "cc"]);
+        s.berth(&["update", "--cpu-shares", "0", "--memory-reservation", "0", "--restart", "no", "cc"]).ok();
+        if !s.is_rootless() {
+            s.berth(&["start", "-a", "cc"]).ok();
+        }
+        let kept = "{{.HostConfig.CpuShares}} {{.HostConfig.MemoryReservation}} {{.HostConfig.RestartPolicy.Name}}";
+        assert_eq!(s.berth(&["inspect", "-f", kept, "cc"]).ok(), "300 16777216 no");
     }
 }

@@ -78,7 +78,6 @@ impl Selector {
 
 /// Whether a repository's name is `prefix`, or below it: as whole parts, `team` is for `team/app` and not for `teams`.
 pub(crate) fn is_below(prefix: &str, name: &str) -> bool {
-    let prefix = prefix.trim_end_matches('/');
     prefix.is_empty()
         || name
             .strip_prefix(prefix)

@@ -66,7 +66,7 @@ pub fn private_kib(pid: u32) -> u64 {
     private.map(|line| kib(line).expect("a number")).sum()
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let repository = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target"));
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(repository, PathBuf::from)
 }

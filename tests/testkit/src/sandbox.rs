@@ -9,14 +9,13 @@
 //! └── tmp/                 TMPDIR
 //! ```
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{Gid, Uid, chown};
+use rustix::fs::{FlockOperation, Gid, Uid, chown, flock};
 
 use crate::finished::Finished;
 use crate::ledger::{self, Ledger, Mark};
@@ -25,11 +24,16 @@ use crate::pty::Session;
 use crate::user::TestUser;
 use crate::wait::PATIENCE;
 
+/// Sandboxes that there may be at once.
+const NUMBERS: u32 = 256;
+
 /// A place for one test. Dropping it removes all containers and fails the test if anything stays.
 pub struct Sandbox {
     directory: tempfile::TempDir,
     /// Of the subnet.
     number: u32,
+    /// What makes it ours.
+    _number_held: File,
     namespace: Option<PathBuf>,
     user: Option<TestUser>,
     mark: Mark,
@@ -82,8 +86,10 @@ impl Sandbox {
             bridge,
         };
         let before = Ledger::take(&mark);
+        let (number, number_held) = number();
         Sandbox {
-            number: number(),
+            number,
+            _number_held: number_held,
             namespace: None,
             directory,
             user,
@@ -147,7 +153,7 @@ impl Sandbox {
 
     /// The bridge's subnet: another one in each sandbox that is there at the time.
     pub fn subnet(&self) -> String {
-        format!("10.{}.{}.0/24", 128 + self.number / 256, self.number % 256)
+        format!("10.200.{}.0/24", self.number)
     }
 
     /// A file in [`Sandbox::home`] that belongs to berth's user.
@@ -416,11 +422,20 @@ impl Drop for Sandbox {
     }
 }
 
-/// Tests run as processes side by side, and one may have several sandboxes.
-fn number() -> u32 {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    (std::process::id().wrapping_mul(8) + count) % (128 * 256)
+/// A number that no other sandbox has while this one's file is open: tests run as processes side by side, and one may
+/// have several.
+fn number() -> (u32, File) {
+    let directory = programs::target().join("test-numbers");
+    fs::create_dir_all(&directory).expect("a directory");
+    let first = std::process::id() % NUMBERS;
+    for step in 0..NUMBERS {
+        let number = (first + step) % NUMBERS;
+        let file = File::create(directory.join(number.to_string())).expect("our own directory");
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return (number, file);
+        }
+    }
+    panic!("{NUMBERS} sandboxes are there at once");
 }
 
 /// An ordinary user may not be able to reach the build directory: it gets copies.

@@ -40,6 +40,7 @@ impl Document {
         if config == Config::default() {
             return Err("Config cannot be empty in order to create a container".to_owned());
         }
+        limits::together(&host.resources)?;
         let mut resources = limits::meaning(&host.resources, cpus)?;
         resources.shm_bytes = match host.shm_size {
             0 => None,

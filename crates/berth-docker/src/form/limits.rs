@@ -80,6 +80,17 @@ fn positive(value: i64) -> Option<u64> {
     u64::try_from(value).ok().filter(|value| *value > 0)
 }
 
+/// What only a new container needs together: of one that is changed, the rest is there.
+pub(crate) fn together(asked: &Resources) -> Parsed<()> {
+    match asked.memory == 0 && asked.memory_swap > 0 {
+        true => Err(
+            "You should always set the Memory limit when using Memoryswap limit, see usage"
+                .to_owned(),
+        ),
+        false => Ok(()),
+    }
+}
+
 fn memory(asked: &Resources) -> Parsed<()> {
     let (memory, swap, reservation) = (asked.memory, asked.memory_swap, asked.memory_reservation);
     if memory != 0 && memory < MEMORY_MIN {
@@ -88,12 +99,6 @@ fn memory(asked: &Resources) -> Parsed<()> {
     if memory > 0 && swap > 0 && swap < memory {
         return Err(
             "Minimum memoryswap limit should be larger than memory limit, see usage".to_owned(),
-        );
-    }
-    if memory == 0 && swap > 0 {
-        return Err(
-            "You should always set the Memory limit when using Memoryswap limit, see usage"
-                .to_owned(),
         );
     }
     if let Some(value) = asked.memory_swappiness

@@ -103,13 +103,16 @@ pub(crate) fn resources(asked: &ResourceConfig) -> Result<(), Error> {
     blkio(&asked.blkio)
 }
 
+const CPUS_ONLINE: &str = "/sys/devices/system/cpu/online";
+const NODES_ONLINE: &str = "/sys/devices/system/node/online";
+
 fn cpu(nanos: Option<u64>, asked: &CpuConfig) -> Result<(), Error> {
     when(
         nanos.is_some() && (asked.quota_us.is_some() || asked.period_us.is_some()),
         "a number of CPUs and a quota or period say the same twice",
     )?;
-    let online = list("/sys/devices/system/cpu/online");
-    if let (Some(nanos), Some(online)) = (nanos, &online)
+    if let Some(nanos) = nanos
+        && let Some(online) = list(CPUS_ONLINE)
         && nanos > online.len() as u64 * 1_000_000_000
     {
         return Err(Error::Invalid {
@@ -125,10 +128,9 @@ fn cpu(nanos: Option<u64>, asked: &CpuConfig) -> Result<(), Error> {
         (asked.quota_us).is_some_and(|us| (1..1_000).contains(&us) || us < -1),
         "the least CPU quota is 1000 microseconds",
     )?;
-    let nodes = list("/sys/devices/system/node/online");
-    for (text, there, what) in [
-        (&asked.cpus, online, "CPUs"),
-        (&asked.mems, nodes, "memory nodes"),
+    for (text, online, what) in [
+        (&asked.cpus, CPUS_ONLINE, "CPUs"),
+        (&asked.mems, NODES_ONLINE, "memory nodes"),
     ] {
         if text.is_empty() {
             continue;
@@ -136,7 +138,7 @@ fn cpu(nanos: Option<u64>, asked: &CpuConfig) -> Result<(), Error> {
         let Some(wanted) = parse_list(text) else {
             return refuse(&format!("`{text}` is not a list of {what}, such as 0-3,5"));
         };
-        let there = there.unwrap_or_else(|| vec![0]);
+        let there = list(online).unwrap_or_else(|| vec![0]);
         if wanted.iter().any(|number| !there.contains(number)) {
             return refuse(&format!("the {what} `{text}` are not all there"));
         }
