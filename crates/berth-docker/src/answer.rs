@@ -1,5 +1,10 @@
 //! An answer to a client: a status, headers, and a document or a stream.
 
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::thread;
+
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
@@ -9,6 +14,8 @@ use crate::error::Failure;
 use crate::serve::body::Body;
 use crate::serve::sink::{self, Sink};
 
+/// Bytes of a pipe that are sent at once.
+const PIECE_BYTES: usize = 64 << 10;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer that is being made.
@@ -80,6 +87,45 @@ impl Answer {
         };
         let content_type = HeaderValue::from_static(content_type);
         Ok(Answer(Response::new(body)).header(CONTENT_TYPE, content_type))
+    }
+
+    /// 200 with what `work` has others write into a pipe, once something came through it.
+    ///
+    /// # Errors
+    /// Its failure, if nothing came.
+    pub(crate) async fn piped(
+        content_type: &'static str,
+        work: impl FnOnce(File) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        let pass = move |mut sink: Sink| {
+            let (mut reader, writer) = io::pipe()?;
+            let working = thread::spawn(move || work(File::from(OwnedFd::from(writer))));
+            let (mut begun, mut piece) = (false, vec![0; PIECE_BYTES]);
+            let copied = loop {
+                match reader.read(&mut piece) {
+                    Ok(0) => break Ok(()),
+                    Ok(length) => {
+                        begun = true;
+                        if let Err(error) = sink.write_all(&piece[..length]) {
+                            break Err(error);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => break Err(error),
+                }
+            };
+            // A client that left ends the work: nobody reads its pipe any more.
+            drop(reader);
+            let worked = working.join().unwrap_or_else(|_| Err(Failure::panicked()));
+            match worked.and(copied.map_err(Failure::from)) {
+                Err(failure) if begun => {
+                    sink.fail(io::Error::other(failure.message));
+                    Ok(())
+                }
+                done => done,
+            }
+        };
+        Answer::once_begun(content_type, pass).await
     }
 
     /// 200 with a body that async code fills.

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::error::Failure;
+use crate::filter::Filters;
 use crate::query::Query;
 use crate::serve::sink::Source;
 use crate::serve::stream::{self, Back, Input};
@@ -53,6 +54,11 @@ impl Ask {
     {
         let engine = self.docker.engine.clone();
         Ok(tokio::task::spawn_blocking(move || work(&engine)).await??)
+    }
+
+    /// The filters of the request, of those that there are.
+    pub(crate) fn filters(&self, known: &[&str]) -> Result<Filters, Failure> {
+        Filters::checked(self.query.filters()?, known).map_err(Failure::bad)
     }
 
     /// The document that the client sends.

@@ -48,6 +48,14 @@ impl Failure {
         }
     }
 
+    /// A thread of ours is gone.
+    pub(crate) fn panicked() -> Failure {
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the work for this request panicked: that is a bug in berth",
+        )
+    }
+
     /// One line of an error, its causes and what to do.
     pub(crate) fn of(
         error: &(dyn StdError + 'static),
@@ -185,10 +193,7 @@ failures! {
 
 impl From<tokio::task::JoinError> for Failure {
     fn from(_: tokio::task::JoinError) -> Failure {
-        Failure::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the work for this request panicked: that is a bug in berth",
-        )
+        Failure::panicked()
     }
 }
 

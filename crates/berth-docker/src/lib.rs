@@ -32,6 +32,7 @@ mod version;
 pub use filter::{Filters, glob};
 pub use form::info::info;
 pub use form::inspect::{Extra, inspect};
+pub use form::network::network;
 pub use run::{Address, Error, Options, run};
 pub use serve::{Listener, Server};
 pub use version::{MAX, MIN, Version};

@@ -4,6 +4,7 @@ pub mod containers;
 
 use berth_engine::Engine;
 use berth_engine::image::{self, Entry, Listed};
+use berth_engine::network::NetworkInfo;
 use berth_oci::Reference;
 use jiff::Timestamp;
 
@@ -19,6 +20,9 @@ pub const IMAGES: &[&str] = &[
     "since",
     "until",
 ];
+
+/// The filters of networks.
+pub const NETWORKS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
 
 /// Why nothing is selected.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,33 @@ pub fn images(engine: &Engine, filters: &Filters) -> Result<Vec<Listed>, Error> 
         passes && !entries.is_empty()
     });
     Ok(all)
+}
+
+/// The networks that pass.
+///
+/// # Errors
+/// A value that cannot be.
+pub fn networks<'a>(
+    all: &'a [NetworkInfo],
+    filters: &Filters,
+) -> Result<Vec<&'a NetworkInfo>, Error> {
+    for kind in filters.values("type") {
+        if !matches!(kind.as_str(), "builtin" | "custom") {
+            return Err(Error::Filter(format!("invalid filter: 'type'='{kind}'")));
+        }
+    }
+    let dangling = filters.boolean("dangling").map_err(Error::Filter)?;
+    let fits = |network: &&NetworkInfo| {
+        // None of them can be removed, so none is in anybody's way; none has a label.
+        dangling != Some(true)
+            && !filters.has("label")
+            && filters.any("driver", |driver| network.driver == driver)
+            && filters.any("id", |id| network.id.starts_with(id))
+            && filters.any("name", |name| network.name.contains(name))
+            && filters.any("scope", |scope| scope == "local")
+            && filters.any("type", |kind| kind == "builtin")
+    };
+    Ok(all.iter().filter(fits).collect())
 }
 
 fn moment(text: &str) -> Result<Timestamp, Error> {

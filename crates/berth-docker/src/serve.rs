@@ -27,7 +27,8 @@ use crate::Docker;
 
 /// How long no connection is taken when the system has no room for one (security: N11).
 const NO_ROOM: Duration = Duration::from_millis(100);
-/// How long requests may go on once the server is to stop.
+/// How long requests may go on once the server is to stop, and how long until nothing is waited for.
+const REST: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Where clients come to.
@@ -77,13 +78,14 @@ impl Server {
 /// Takes connections until the server is to stop, then waits for theirs.
 async fn accept(listener: Listener, docker: Arc<Docker>, mut stopped: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let theirs = stopped.clone();
     let mut stop = pin!(async move {
         // An error is the sender's end, which is a stop, too.
         _ = stopped.wait_for(|stopped| *stopped).await;
     });
     loop {
         tokio::select! {
-            taken = listener.take(docker.clone()) => match taken {
+            taken = listener.take(&docker, &theirs) => match taken {
                 Ok(connection) => _ = connections.spawn(connection),
                 Err(error) if is_the_connections(&error) => {}
                 Err(_) => sleep(NO_ROOM).await,
@@ -95,7 +97,7 @@ async fn accept(listener: Listener, docker: Arc<Docker>, mut stopped: watch::Rec
     drop(listener);
     // What follows a log or an event stream would never end by itself.
     let ended = async { while connections.join_next().await.is_some() {} };
-    _ = timeout(Duration::from_secs(2), ended).await;
+    _ = timeout(REST, ended).await;
     connections.abort_all();
 }
 
@@ -113,12 +115,17 @@ type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Listener {
     /// The next connection, to be served.
-    async fn take(&self, docker: Arc<Docker>) -> io::Result<Connection> {
+    async fn take(
+        &self,
+        docker: &Arc<Docker>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<Connection> {
+        let (docker, stopped) = (docker.clone(), stopped.clone());
         match self {
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let peer = stream.as_fd().try_clone_to_owned()?;
-                Ok(Box::pin(connection::serve(docker, peer, stream)))
+                Ok(Box::pin(connection::serve(docker, peer, stream, stopped)))
             }
             Listener::Tls(listener, tls) => {
                 let (stream, _) = listener.accept().await?;
@@ -129,7 +136,7 @@ impl Listener {
                 Ok(Box::pin(async move {
                     // Who has no certificate does not get in; he is told so by TLS.
                     if let Ok(stream) = tls.accept(stream).await {
-                        connection::serve(docker, peer, stream).await;
+                        connection::serve(docker, peer, stream, stopped).await;
                     }
                 }))
             }

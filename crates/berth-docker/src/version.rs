@@ -15,6 +15,9 @@ pub const MIN: Version = Version(1, 40);
 /// The newest, which a path without a version means.
 pub const MAX: Version = Version(1, 53);
 
+/// Whose documents the command prints: the last that has all of Docker's fields.
+pub(crate) const COMMAND: Version = Version(1, 51);
+
 impl Version {
     /// `v1.41`, as the first part of a path; `None` if it is no version.
     pub(crate) fn parse(part: &str) -> Option<Version> {

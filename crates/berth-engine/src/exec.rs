@@ -113,13 +113,13 @@ impl Engine {
     fn describe(&self, id: &ContainerId, request: &ExecRequest) -> Result<Described, Error> {
         let bundle = self.layout.bundle(id).join("config.json");
         let spec: Option<Spec> = json::read(&bundle)?;
-        let config = self.config(id)?;
         let mut process = spec
             .and_then(|spec| spec.process)
             .ok_or_else(|| Error::NoContainer {
                 name: id.short().to_owned(),
             })?;
         if let Some(asked) = &request.user {
+            let config = self.config(id)?;
             let rootfs = self
                 .snapshots
                 .container_mount(&crate::start::chain(&config)?, &self.layout.container(id))

@@ -42,8 +42,7 @@ impl Engine {
             masked_paths: thermal_paths(),
             seccomp: crate::profile::resolve(&config.security, &given)?,
             nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
-            swap_accounting: config.resources.memory_bytes.is_some()
-                && berth_cgroup::Layout::detect().is_ok_and(|layout| layout.swap_accounting()),
+            swap_accounting: counts_swap(config),
             devices: devices::asked(&config.resources.devices)?,
             block: devices::block_io(&config.resources.blkio)?,
             apparmor: config.security.apparmor.is_some() && runs_apparmor(),
@@ -125,6 +124,12 @@ fn thermal_paths() -> Vec<String> {
         .take_while(|path| Path::new(path).parent().is_some_and(Path::exists))
         .filter(|path| Path::new(path).exists())
         .collect()
+}
+
+/// Whether the kernel counts swap; asked only where it matters.
+pub(crate) fn counts_swap(config: &ContainerConfig) -> bool {
+    config.resources.memory_bytes.is_some()
+        && berth_cgroup::Layout::detect().is_ok_and(|layout| layout.swap_accounting())
 }
 
 /// Refuses a profile or label that nothing on this host enforces: whoever names one relies on it. The names that docker's

@@ -27,8 +27,8 @@ use berth_model::ContainerId;
 use berth_model::config::Protocol;
 use berth_net::network::subnets_in_use;
 use berth_net::{Kernel, Network, Pool, Published, free_subnet};
+use berth_oci::Digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::files;
 use crate::{Engine, Error, json};
@@ -263,8 +263,9 @@ fn choose() -> Result<Subnet, Error> {
 
 /// An id that is always the same for the same thing.
 pub(crate) fn stable_id(what: &str, of: &str) -> String {
-    let digest = Sha256::digest(format!("{what} {of}").as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    Digest::of(format!("{what} {of}").as_bytes())
+        .hex()
+        .to_owned()
 }
 
 /// A subnet in a file.

@@ -268,7 +268,11 @@ impl Engine {
     /// # Errors
     /// [`Error::WrongState`] when it does not.
     pub fn running(&self, id: &ContainerId, action: &'static str) -> Result<Pid, Error> {
-        self.config(id)?;
+        if !self.layout.config(id).exists() {
+            return Err(Error::NoContainer {
+                name: id.short().to_owned(),
+            });
+        }
         match self.pid(id)? {
             Some(pid) if observe::is_alive(&pid) => Ok(pid),
             _ if self.is_restarting(id) => Err(Error::WrongState {

@@ -11,7 +11,7 @@ use berth_oci::spec::{Cpu, Memory, Resources};
 use serde::{Deserialize, Serialize};
 
 use crate::create::durability;
-use crate::spec::Joined;
+use crate::spec::SpecInputs;
 use crate::{Engine, Error, json};
 
 /// `update.json`.
@@ -119,8 +119,13 @@ impl Engine {
     }
 
     fn limits(&self, config: &ContainerConfig) -> Result<Resources, Error> {
-        let inputs =
-            self.spec_inputs(config, crate::user::Account::default(), Joined::default())?;
+        // Devices are left out of what changes, and nothing else is looked at for limits.
+        let inputs = SpecInputs {
+            rootless: self.options.rootless,
+            swap_accounting: crate::host::counts_swap(config),
+            block: crate::devices::block_io(&config.resources.blkio)?,
+            ..SpecInputs::default()
+        };
         crate::spec::limits(config, &inputs).map_err(|source| Error::Spec {
             id: config.id.short().to_owned(),
             source,

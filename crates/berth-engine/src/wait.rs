@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use berth_model::event::Subject;
@@ -100,30 +100,6 @@ impl Engine {
             }
         }
         Ok(wait)
-    }
-
-    /// Waits, until `deadline` at the latest: then `None`.
-    ///
-    /// # Errors
-    /// As [`Engine::when`].
-    pub fn wait_until_ended(
-        &self,
-        id: &ContainerId,
-        until: Until,
-        deadline: Option<Instant>,
-    ) -> Result<Option<i32>, Error> {
-        let (told, heard) = mpsc::channel();
-        let tell = move |code| {
-            // Nobody listens once the deadline has passed.
-            let _ = told.send(code);
-        };
-        let _wait = self.when(id, until, Box::new(tell))?;
-        Ok(match deadline {
-            None => heard.recv().ok(),
-            Some(deadline) => heard
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                .ok(),
-        })
     }
 
     /// The status, after who is starting it is done.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::host::RUNTIME;
 use super::inspect::DRIVER;
 use crate::Version;
+use crate::version::COMMAND;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -137,7 +138,7 @@ struct Commit {
 
 /// What the engine works with, as the command's `info` prints it.
 pub fn info<'a>(info: &'a Info, engine: &Engine) -> impl Serialize + use<'a> {
-    Document::of(info, engine, Version(1, 51))
+    Document::of(info, engine, COMMAND)
 }
 
 impl<'a> Document<'a> {

@@ -16,6 +16,7 @@ use super::null_if_empty;
 use super::ports::PortMap;
 use super::status::State;
 use crate::Version;
+use crate::version::COMMAND;
 
 /// Docker's name of the storage driver.
 pub(crate) const DRIVER: &str = "overlay2";
@@ -119,7 +120,7 @@ pub fn inspect<'a>(
     layout: &Layout,
     extra: Extra,
 ) -> impl Serialize + use<'a> {
-    Document::of(container, layout, extra, Version(1, 51))
+    Document::of(container, layout, extra, COMMAND)
 }
 
 /// The version from which the default bridge's endpoint is told once.

@@ -1,4 +1,4 @@
-//! Networks.
+//! How the API and `network inspect` tell of networks.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use berth_engine::network::NetworkInfo;
 use serde::Serialize;
 
 use crate::Version;
+use crate::version::COMMAND;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -64,6 +65,11 @@ struct Member<'a> {
     ipv4_address: &'a str,
     #[serde(rename = "IPv6Address")]
     ipv6_address: &'static str,
+}
+
+/// What `inspect` tells of a network.
+pub fn network(network: &NetworkInfo) -> impl Serialize {
+    Document::of(network, true, COMMAND)
 }
 
 impl<'a> Document<'a> {

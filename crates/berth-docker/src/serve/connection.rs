@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 
 use super::body::Body;
 use crate::{Docker, route};
@@ -21,9 +23,13 @@ const HEAD_BYTES: usize = 64 << 10;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves it until it ends, for whatever reason: that is the client's matter. `peer` is the connection's descriptor, below
-/// TLS.
-pub(crate) async fn serve<S>(docker: Arc<Docker>, peer: OwnedFd, stream: S)
-where
+/// TLS. Once `stopped` becomes true it ends with the request that is under way.
+pub(crate) async fn serve<S>(
+    docker: Arc<Docker>,
+    peer: OwnedFd,
+    stream: S,
+    mut stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let peer = Arc::new(peer);
@@ -34,7 +40,14 @@ where
         .max_buf_size(HEAD_BYTES)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    _ = connection.with_upgrades().await;
+    let mut connection = pin!(connection.with_upgrades());
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        // An error is the sender's end, which is a stop, too.
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    _ = connection.await;
 }
 
 async fn respond(

@@ -246,12 +246,15 @@ impl Engine {
         let hosts = match host && asked.extra_hosts.is_empty() {
             true => read("/etc/hosts"),
             false => {
-                let gateway = || {
-                    json::read::<Bridge>(&self.layout.bridge_record())
-                        .ok()
-                        .flatten()
+                let gateway = match place {
+                    Some(place) => Some(place.starting.bridge.subnet.gateway()),
+                    None if asked.extra_hosts.is_empty() => None,
+                    None => {
+                        let bridge = json::read::<Bridge>(&self.layout.bridge_record());
+                        let bridge = bridge.ok().flatten();
+                        bridge.map(|bridge| bridge.subnet.gateway())
+                    }
                 };
-                let gateway = gateway().map(|bridge| bridge.subnet.gateway());
                 net_files::hosts(config, place.map(|place| place.connection.address), gateway)
             }
         };

@@ -143,10 +143,10 @@ impl Engine {
 
     /// The id of a predefined network.
     pub(super) fn network_id(&self, name: &str) -> Result<String, Error> {
-        let bridge = self.bridge()?;
         Ok(match name {
-            BRIDGE_NETWORK => bridge.id,
-            other => super::stable_id(other, &bridge.id),
+            BRIDGE_NETWORK => self.bridge()?.id,
+            // Without a bridge: where there are only such containers none is made for a list of them.
+            other => super::stable_id(other, &self.layout.root().display().to_string()),
         })
     }
 }

@@ -49,7 +49,7 @@ pub struct Update {
     #[arg(long, value_name = "SIZE", value_parser = number::bytes)]
     memory_reservation: Option<u64>,
     /// Memory and swap together (-1: no limit of swap)
-    #[arg(long, value_name = "SIZE", value_parser = swap, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE", value_parser = number::swap, allow_hyphen_values = true)]
     memory_swap: Option<i64>,
     /// Limit of processes and threads (-1: none)
     #[arg(long, value_name = "NUMBER", value_parser = number::pids, allow_hyphen_values = true)]
@@ -93,13 +93,4 @@ impl Verb for Update {
             Ok(engine.update(id, &request)?)
         })
     }
-}
-
-/// Bytes, or -1.
-fn swap(text: &str) -> Result<i64, String> {
-    if text == "-1" {
-        return Ok(-1);
-    }
-    let bytes = number::bytes(text)?;
-    i64::try_from(bytes).map_err(|_| format!("`{text}` is too much"))
 }

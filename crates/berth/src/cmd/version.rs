@@ -6,9 +6,6 @@ use crate::globals::Globals;
 use crate::ui::template::{Template, Value};
 use crate::verbs::{Outcome, Verb};
 
-/// The Docker API whose shapes the output follows.
-const API_VERSION: &str = "1.41";
-
 /// Show the versions of berth and its parts
 #[derive(Debug, clap::Args)]
 pub struct Version {
@@ -37,7 +34,7 @@ fn report() -> Value {
         .into_owned();
     let part = Value::fields([
         ("Version", env!("CARGO_PKG_VERSION").into()),
-        ("ApiVersion", API_VERSION.into()),
+        ("ApiVersion", berth_docker::MAX.to_string().into()),
         ("Os", host.os.into()),
         ("Arch", host.architecture.into()),
         ("KernelVersion", kernel.into()),

@@ -1,16 +1,10 @@
 //! Networks, as rows of `network ls` and as `network inspect` prints them.
 
-use std::collections::BTreeMap;
-
-use berth_docker::Filters;
 use berth_engine::network::{HostPort, NetworkInfo, NetworkSettings};
 use berth_model::config::Port;
 
 use crate::ui::rows::Listing;
 use crate::ui::template::Value;
-
-/// The filters of `network ls`.
-pub const FILTERS: &[&str] = &["id", "name", "driver", "type", "scope", "label", "dangling"];
 
 /// As docker prints it.
 pub const LISTING: Listing<'_> = Listing {
@@ -47,64 +41,6 @@ pub fn row(network: &NetworkInfo, truncate: bool) -> Value {
             "CreatedAt",
             crate::ui::human::timestamp(&network.created).into(),
         ),
-    ])
-}
-
-/// Whether a network passes the filters.
-pub fn passes(network: &NetworkInfo, filters: &Filters) -> bool {
-    filters.any("id", |value| network.id.starts_with(value))
-        && filters.any("name", |value| network.name.contains(value))
-        && filters.any("driver", |value| network.driver == value)
-        && filters.any("type", |value| value == "builtin")
-        && filters.any("scope", |value| value == "local")
-        && filters.any("label", |_| false)
-        && filters.any("dangling", |value| !matches!(value, "true" | "1"))
-}
-
-/// What `inspect` prints.
-pub fn inspect(network: &NetworkInfo) -> Value {
-    let subnet = |(subnet, gateway): &(String, String)| {
-        Value::fields([
-            ("Subnet", subnet.as_str().into()),
-            ("Gateway", gateway.as_str().into()),
-        ])
-    };
-    let ipam = Value::fields([
-        ("Driver", "default".into()),
-        ("Options", Value::Nil),
-        (
-            "Config",
-            Value::List(network.subnets.iter().map(subnet).collect()),
-        ),
-    ]);
-    let containers = network.containers.iter().map(|(id, one)| {
-        let shown = Value::fields([
-            ("Name", one.name.as_str().into()),
-            ("EndpointID", one.endpoint_id.as_str().into()),
-            ("MacAddress", one.mac.as_str().into()),
-            ("IPv4Address", one.address.as_str().into()),
-            ("IPv6Address", "".into()),
-        ]);
-        (id.to_string(), shown)
-    });
-    let options = network.options.iter();
-    let options = options.map(|(name, value)| (name.clone(), Value::from(value.as_str())));
-    Value::fields([
-        ("Name", network.name.as_str().into()),
-        ("Id", network.id.as_str().into()),
-        ("Created", network.created.as_str().into()),
-        ("Scope", "local".into()),
-        ("Driver", network.driver.into()),
-        ("EnableIPv6", false.into()),
-        ("IPAM", ipam),
-        ("Internal", false.into()),
-        ("Attachable", false.into()),
-        ("Ingress", false.into()),
-        ("ConfigFrom", Value::fields([("Network", "".into())])),
-        ("ConfigOnly", false.into()),
-        ("Containers", Value::Map(containers.collect())),
-        ("Options", Value::Map(options.collect())),
-        ("Labels", Value::Map(BTreeMap::new())),
     ])
 }
 

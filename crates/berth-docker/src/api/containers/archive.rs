@@ -1,5 +1,7 @@
 //! `GET`, `HEAD`, `PUT /containers/{id}/archive`.
 
+use std::io;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use berth_engine::archive::{PathStat, PutOptions, go_mode};
@@ -33,7 +35,7 @@ pub(crate) async fn get(ask: Ask, name: &str) -> Result<Answer, Failure> {
         .await?;
     let stat = header(&archive.stat);
     let answer = Answer::stream(TAR, move |mut sink| {
-        if let Err(error) = super::export::copy(&mut archive, &mut sink)
+        if let Err(error) = io::copy(&mut archive, &mut sink)
             && !sink.is_closed()
         {
             sink.fail(error);

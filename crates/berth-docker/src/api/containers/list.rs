@@ -11,7 +11,7 @@ use crate::select::containers::{self, CONTAINERS, wants_ended};
 use crate::{Docker, Version};
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
-    let filters = Filters::checked(ask.query.filters()?, CONTAINERS).map_err(Failure::bad)?;
+    let filters = ask.filters(CONTAINERS)?;
     let limit: Option<i64> = ask.query.number("limit")?;
     let limit = limit
         .and_then(|limit| usize::try_from(limit).ok())

@@ -19,7 +19,7 @@ struct Document {
 }
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
-    let filters = Filters::checked(ask.query.filters()?, PRUNED).map_err(Failure::bad)?;
+    let filters = ask.filters(PRUNED)?;
     ask.work(move |engine| prune(engine, &filters)).await
 }
 

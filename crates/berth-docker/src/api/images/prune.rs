@@ -9,7 +9,6 @@ use super::remove::{Step, steps};
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
-use crate::filter::Filters;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -20,7 +19,7 @@ struct Document {
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let known = ["dangling", "until", "label", "label!"];
-    let filters = Filters::checked(ask.query.filters()?, &known).map_err(Failure::bad)?;
+    let filters = ask.filters(&known)?;
     let dangling = filters.boolean("dangling").map_err(Failure::bad)?;
     let until = filters.values("until").last();
     let until = until

@@ -5,7 +5,6 @@ use berth_engine::registry;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
-use crate::filter::Filters;
 use crate::{auth, search};
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
@@ -15,7 +14,7 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
             "the parameter `term`, what to look for, is not given",
         ));
     }
-    let filters = Filters::checked(ask.query.filters()?, search::FILTERS).map_err(Failure::bad)?;
+    let filters = ask.filters(search::FILTERS)?;
     let limit = ask.query.number("limit")?.unwrap_or(search::LIMIT);
     if !(1..=search::LIMIT_MAX).contains(&limit) {
         return Err(Failure::bad(format!(

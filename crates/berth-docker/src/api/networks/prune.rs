@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
-use crate::filter::Filters;
 use crate::select::containers::PRUNED;
 
 #[derive(Serialize)]
@@ -15,7 +14,7 @@ struct Document {
 }
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
-    Filters::checked(ask.query.filters()?, PRUNED).map_err(Failure::bad)?;
+    ask.filters(PRUNED)?;
     Ok(Answer::json(&Document {
         networks_deleted: None,
     }))

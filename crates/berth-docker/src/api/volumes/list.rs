@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
-use crate::filter::Filters;
 use crate::form::volume::{Volume, volume};
 
 #[derive(Serialize)]
@@ -18,7 +17,7 @@ struct Document {
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let known = ["dangling", "driver", "label", "name"];
-    let filters = Filters::checked(ask.query.filters()?, &known).map_err(Failure::bad)?;
+    let filters = ask.filters(&known)?;
     let filter = VolumeFilter {
         dangling: filters.boolean("dangling").map_err(Failure::bad)?,
         names: filters.values("name").to_vec(),

@@ -7,7 +7,6 @@ use crate::Version;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
-use crate::filter::Filters;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -18,7 +17,7 @@ struct Document {
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let known = ["all", "label", "label!"];
-    let filters = Filters::checked(ask.query.filters()?, &known).map_err(Failure::bad)?;
+    let filters = ask.filters(&known)?;
     // Before 1.42 there was no other way than all.
     let all = filters.boolean("all").map_err(Failure::bad)?;
     let all = all.unwrap_or(false) || ask.version < Version(1, 42);

@@ -3,8 +3,8 @@
 use crate::cmd::inspect::print_all;
 use crate::context;
 use crate::globals::Globals;
+use crate::ui::template::Value;
 use crate::verbs::{Outcome, Verb};
-use crate::view::network;
 
 /// Show all that is known of networks
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ impl Verb for Inspect {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         print_all(&self.names, self.format.as_deref(), |name| {
-            Ok(network::inspect(&engine.network(name)?))
+            Ok(Value::of(&berth_docker::network(&engine.network(name)?)))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! `berth network ls`.
 
-use berth_docker::Filters;
+use berth_docker::{Filters, select};
 
 use crate::context;
 use crate::globals::Globals;
@@ -27,9 +27,9 @@ pub struct Ls {
 
 impl Verb for Ls {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, network::FILTERS).map_err(Failure::usage)?;
+        let filters = Filters::parse(&self.filter, select::NETWORKS).map_err(Failure::usage)?;
         let all = context::engine(globals)?.networks(false)?;
-        let shown = all.iter().filter(|one| network::passes(one, &filters));
+        let shown = select::networks(&all, &filters)?.into_iter();
         let rows: Vec<_> = shown.map(|one| network::row(one, !self.no_trunc)).collect();
         crate::cmd::print(&network::LISTING.print(self.format.as_deref(), self.quiet, &rows)?)?;
         Ok(0)
