@@ -1,11 +1,13 @@
 //! berth-runtime in the place of runc, under its real callers from Debian's packages: dockerd, containerd with
 //! its shim, podman and buildah, the last two as root and as an ordinary user. Each runs, enters, limits, pauses,
-//! updates, kills and removes containers. And berth's registry in the place of Debian's, under the same clients. Daemons are the test's own: started, and ended by their pids.
+//! updates, kills and removes containers. And berth's registry in the place of Debian's, under the same clients; and
+//! `berth daemon` in the place of dockerd, under Docker's. Daemons are the test's own: started, and ended by their pids.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod browser;
 mod buildah;
 mod cgroup;
+mod clients;
 mod containerd;
 mod containers;
 mod context;
