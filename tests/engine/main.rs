@@ -42,6 +42,7 @@ mod images;
 mod isolation;
 mod lifecycle;
 mod limits;
+mod log_drivers;
 mod login;
 mod logs;
 mod manifest;

@@ -48,6 +48,7 @@ impl Engine {
         self.take_volumes_from(&mut request)?;
         let mut config = configure(&id, request, image)?;
         crate::logs::attributes::of(&config).map_err(invalid)?;
+        crate::logs::receiver::check(&config)?;
         make_sources(&make)?;
         // From the first thing that is made on; until the commit nothing names it.
         let _at_work = self.at_work()?;

@@ -9,6 +9,7 @@ pub mod follow;
 pub mod moment;
 pub mod print;
 pub mod reader;
+pub(crate) mod receiver;
 pub mod record;
 
 pub use follow::Follow;
@@ -67,7 +68,9 @@ impl Error {
     /// What the user can do, when known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Error::NoLog => Some("it was created with --log-driver none".to_owned()),
+            Error::NoLog => Some(
+                "it was created with --log-driver none or --log-opt cache-disabled=true".to_owned(),
+            ),
             Error::Moment(_) => Some(
                 "give 2026-01-31T12:00:00Z, 2026-01-31 (UTC), seconds since 1970, or a time ago \
                  such as 10m or 1h30m"

@@ -200,12 +200,13 @@ impl Engine {
             console_size: options.console_size,
             stdin: process.stdin,
             stdin_once: process.stdin_once,
-            log: (config.log.driver != "none").then(|| LogFile {
+            log: config.log.is_kept().then(|| LogFile {
                 path: self.layout.log(id),
                 max_bytes: config.log.max_bytes,
                 max_files: config.log.max_files,
                 attributes,
             }),
+            receiver: crate::logs::receiver::of(config)?,
             exit_file: self.layout.exit(id),
             held: Vec::new(),
             reap: self.reap_line(id),

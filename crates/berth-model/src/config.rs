@@ -19,7 +19,7 @@ mod restart;
 mod security;
 
 pub use health::HealthConfig;
-pub use log::LogConfig;
+pub use log::{DRIVERS as LOG_DRIVERS, Delivery, LogConfig, SyslogAddress};
 pub use mount::{MountConfig, MountKind, MountSyntax, VolumesFrom};
 pub use namespaces::{CgroupMode, IpcMode, NamespaceConfig, PidMode, UserMode, UtsMode};
 pub use network::{NetworkConfig, NetworkMode, Port, PortBinding, Protocol};

@@ -59,6 +59,9 @@ pub struct TaskRequest {
     pub stdin_once: bool,
     /// The log file (Docker's json-file form); `None`: no log.
     pub log: Option<LogFile>,
+    /// Who is told each record besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<LogReceiver>,
     /// Descriptors, by number, that the monitor keeps open as long as the container runs: sockets that hold ports of the
     /// host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,6 +88,21 @@ pub struct LogFile {
     /// What each record says beside its text: an object of JSON, or nothing.
     #[serde(default)]
     pub attributes: String,
+}
+
+/// Somebody who is told each record of the log: syslog, journald.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogReceiver {
+    /// Its `struct sockaddr`, in hexadecimal digits.
+    pub address: String,
+    /// It takes a stream; else a packet for each record.
+    pub stream: bool,
+    /// What it is told: a template of the monitor's.
+    pub template: String,
+    /// Bytes of records that may wait for it.
+    pub buffer_bytes: u64,
+    /// One that does not keep up holds the container back; else records are dropped.
+    pub blocking: bool,
 }
 
 /// `pid.json`: the container's init as the host sees it.

@@ -5,10 +5,12 @@
 //! berth-monitor init=4242 listen=5 lock=6 exit=/…/exit.json [durable=1]
 //!               [stdout=7 stderr=8 | tty=7] [stdin=9] [stdin-once=1] [client=4]
 //!               [log=10 log-path=/… log-bytes=10485760 log-files=3] [oom=/sys/fs/cgroup/…]
+//!               [to=HEX to-stream=1 to-bytes=65536 to-blocking=1]
 //!               [-- /usr/bin/berth internal reap ID]
 //! ```
 //! `init` is a pid that is the monitor's child; other numbers are open file descriptors. Streams of
 //! the container are non-blocking at the monitor's end. The program at [`REAP`] is run by path.
+//! `to` is the address (a `struct sockaddr`) of who is told each record besides, as a [`crate::template`] says.
 
 use core::ffi::CStr;
 
@@ -41,6 +43,8 @@ pub struct Args<'a> {
     pub client: Option<i32>,
     /// The log.
     pub log: Option<Log<'a>>,
+    /// Who is told each record.
+    pub receiver: Option<Receiver<'a>>,
     /// Where the exit is recorded.
     pub exit: &'a CStr,
     /// fsync the record.
@@ -66,6 +70,21 @@ pub struct Log<'a> {
     pub attributes: &'a [u8],
 }
 
+/// Somebody who is told each record of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receiver<'a> {
+    /// Its `struct sockaddr` in hexadecimal digits.
+    pub address: &'a CStr,
+    /// It takes a stream; else a packet for each record.
+    pub stream: bool,
+    /// Bytes of records that wait for it, at most.
+    pub queue_bytes: u64,
+    /// While it takes none, and none can wait any more, the container waits; else what comes is dropped.
+    pub blocking: bool,
+    /// What it is told, [`crate::template`].
+    pub template: &'a [u8],
+}
+
 /// What is wrong with a command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error<'a> {
@@ -85,6 +104,7 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
     let (mut client, mut exit, mut oom, mut reap) = (None, None, None, None);
     let (mut log, mut log_path, mut log_bytes, mut log_files) = (None, None, 0, 1);
     let (mut stdin_once, mut durable) = (false, false);
+    let (mut to, mut to_stream, mut to_bytes, mut to_blocking) = (None, false, 0, false);
     for (index, argument) in line.enumerate().skip(1) {
         if argument == REAP {
             reap = Some(index + 1);
@@ -112,6 +132,10 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
             b"log" => log = Some(fd()?),
             b"log-path" => log_path = Some(value),
             b"log-bytes" => log_bytes = number()?,
+            b"to" => to = Some(value),
+            b"to-stream" => to_stream = number()? != 0,
+            b"to-bytes" => to_bytes = number()?,
+            b"to-blocking" => to_blocking = number()? != 0,
             b"log-files" => log_files = u32::try_from(number()?).map_err(|_| bad)?,
             _ => return Err(bad),
         }
@@ -138,11 +162,29 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
         stdin_once,
         client,
         log,
+        receiver: to.map(|address| Receiver {
+            address,
+            stream: to_stream,
+            queue_bytes: to_bytes,
+            blocking: to_blocking,
+            template: b"",
+        }),
         exit: exit.ok_or(Error::Missing("exit"))?,
         durable,
         oom,
         reap,
     })
+}
+
+/// Writes the bytes that pairs of hexadecimal digits mean to the begin of `place`; how many. `None`: they are no such
+/// pairs, or too many.
+pub fn bytes(digits: &[u8], place: &mut [u8]) -> Option<usize> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    for (at, pair) in digits.chunks(2).enumerate() {
+        let [high, low] = pair else { return None };
+        *place.get_mut(at)? = (digit(*high)? << 4 | digit(*low)?) as u8;
+    }
+    Some(digits.len() / 2)
 }
 
 fn number(text: &CStr) -> Option<u64> {
@@ -179,6 +221,10 @@ mod tests {
             c"log-bytes=99",
             c"log-files=3",
             c"oom=/o",
+            c"to=0100",
+            c"to-stream=1",
+            c"to-bytes=9",
+            c"to-blocking=1",
             c"--",
             c"/bin/x",
             c"init=nonsense",
@@ -204,6 +250,9 @@ mod tests {
                 attributes: b""
             })
         );
+        let receiver = args.receiver.unwrap();
+        assert_eq!((receiver.address, receiver.queue_bytes), (c"0100", 9));
+        assert!(receiver.stream && receiver.blocking);
         assert_eq!(args.reap.map(|at| line[at]), Some(c"/bin/x"));
     }
 
@@ -233,5 +282,16 @@ mod tests {
             parse(&[c"init=1", c"listen=2", c"lock=3", c"exit=/e", c"log=1"]),
             Error::Missing("log-path")
         );
+    }
+
+    #[test]
+    fn digits_are_bytes() {
+        let mut place = [0; 3];
+        assert_eq!(bytes(b"01fFa0", &mut place), Some(3));
+        assert_eq!(place, [1, 255, 160]);
+        assert_eq!(bytes(b"", &mut place), Some(0));
+        for bad in [&b"0"[..], b"0g", b"01020304", b"\xE9"] {
+            assert_eq!(bytes(bad, &mut place), None);
+        }
     }
 }

@@ -11,5 +11,7 @@ pub mod json;
 pub mod lines;
 pub mod oom;
 pub mod packet;
+pub mod queue;
 pub mod record;
 pub mod rotation;
+pub mod template;

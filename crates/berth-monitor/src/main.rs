@@ -15,7 +15,9 @@ mod monitor {
     pub mod clients;
     pub mod finish;
     pub mod log;
+    pub mod logs;
     pub mod memory;
+    pub mod receiver;
     pub mod run;
     pub mod signals;
     pub mod start;
@@ -36,6 +38,9 @@ fn main(line: CommandLine) -> ! {
         Ok(mut args) => {
             if let Some(log) = &mut args.log {
                 log.attributes = line.variable(args::ATTRIBUTES);
+            }
+            if let Some(receiver) = &mut args.receiver {
+                receiver.template = line.variable(berth_monitor::template::TEMPLATE);
             }
             monitor::run::run(&args, &line)
         }

@@ -162,7 +162,7 @@ impl<'a> Document<'a> {
                 volume: ["local"],
                 network: ["bridge", "host", "null"],
                 authorization: None,
-                log: &["json-file", "none"],
+                log: &berth_model::config::LOG_DRIVERS,
             },
             memory_limit: has("memory"),
             swap_limit: info.cgroups.swap,

@@ -14,28 +14,8 @@ const MAX_BYTES: usize = 8 << 10;
 /// # Errors
 /// A sentence: they are too long, or the tag has a field that is none.
 pub(crate) fn of(config: &ContainerConfig) -> Result<String, String> {
-    let option = |name: &str| config.log.options.get(name).map_or("", String::as_str);
-    let words = |name: &str| {
-        let words = option(name).split(',').map(str::trim);
-        words.filter(|word| !word.is_empty()).collect::<Vec<_>>()
-    };
-    let mut all: BTreeMap<&str, String> = BTreeMap::new();
-    for name in words("labels") {
-        if let Some(value) = config.labels.get(name) {
-            all.insert(name, value.clone());
-        }
-    }
-    for name in words("env") {
-        let variables = config
-            .process
-            .env
-            .iter()
-            .filter_map(|entry| entry.split_once('='));
-        if let Some((_, value)) = variables.into_iter().find(|(key, _)| *key == name) {
-            all.insert(name, value.to_owned());
-        }
-    }
-    let tag = self::tag(option("tag"), config)?;
+    let mut all = chosen(config);
+    let tag = self::tag(config.log.option("tag").unwrap_or_default(), config)?;
     if !tag.is_empty() {
         all.insert("tag", tag);
     }
@@ -51,8 +31,30 @@ pub(crate) fn of(config: &ContainerConfig) -> Result<String, String> {
     Ok(text)
 }
 
+/// The labels and variables that the options name.
+pub(super) fn chosen(config: &ContainerConfig) -> BTreeMap<&str, String> {
+    let words = |name: &str| {
+        let words = config.log.option(name).unwrap_or_default().split(',');
+        words.map(str::trim).filter(|word| !word.is_empty())
+    };
+    let mut all: BTreeMap<&str, String> = BTreeMap::new();
+    for name in words("labels") {
+        if let Some(value) = config.labels.get(name) {
+            all.insert(name, value.clone());
+        }
+    }
+    let variables = || config.process.env.iter();
+    for name in words("env") {
+        let mut pairs = variables().filter_map(|entry| entry.split_once('='));
+        if let Some((_, value)) = pairs.find(|(key, _)| *key == name) {
+            all.insert(name, value.to_owned());
+        }
+    }
+    all
+}
+
 /// Source: Docker's documentation, "Customize log driver output".
-fn tag(template: &str, config: &ContainerConfig) -> Result<String, String> {
+pub(super) fn tag(template: &str, config: &ContainerConfig) -> Result<String, String> {
     let mut made = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {

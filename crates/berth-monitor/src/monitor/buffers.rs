@@ -34,3 +34,11 @@ pub fn map() -> Result<Buffers, Errno> {
         log,
     })
 }
+
+/// Maps room for records that wait for a receiver. To be called once for each.
+pub fn map_queue(bytes: u64) -> Result<&'static mut [u8], Errno> {
+    let bytes = usize::try_from(bytes).map_err(|_| Errno::INVAL)?;
+    let at = sys::map(bytes)?;
+    // SAFETY: so many fresh zeroed bytes that nobody else knows of and that stay mapped.
+    Ok(unsafe { core::slice::from_raw_parts_mut(at, bytes) })
+}

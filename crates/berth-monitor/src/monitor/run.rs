@@ -10,7 +10,7 @@ use berth_monitor::packet::{self, FromClient};
 use super::buffers::{self, Buffers};
 use super::clients::{self, Clients};
 use super::finish::{self, Exit};
-use super::log::Log;
+use super::logs::Logs;
 use super::signals;
 use super::start::CommandLine;
 use super::stdin::Stdin;
@@ -30,7 +30,8 @@ const SIGNAL: usize = 0;
 const LISTEN: usize = 1;
 const STDIN: usize = 2;
 const STREAMS: usize = 3;
-const CLIENTS: usize = 5;
+const LOGS: usize = 5;
+const CLIENTS: usize = 6;
 const POLLED: usize = CLIENTS + clients::MAX;
 
 struct Monitor<'a> {
@@ -42,7 +43,7 @@ struct Monitor<'a> {
     drained: [bool; 2],
     stdin: Stdin,
     clients: Clients,
-    log: Option<Log>,
+    logs: Logs,
     exit: Option<Exit>,
     recorded: bool,
     /// The foreground client cleans up.
@@ -94,7 +95,7 @@ impl<'a> Monitor<'a> {
             drained: [false; 2],
             stdin: Stdin::new(args, buffers.stdin),
             clients: Clients::new(args.client),
-            log: args.log.as_ref().map(|log| Log::new(log, buffers.log)),
+            logs: Logs::new(args, buffers.log),
             exit: None,
             recorded: false,
             taken_over: false,
@@ -106,11 +107,7 @@ impl<'a> Monitor<'a> {
 
     /// One wait and what came of it.
     fn turn(&mut self) {
-        let mut fds = [PollFd {
-            fd: Fd::NONE,
-            events: 0,
-            revents: 0,
-        }; POLLED];
+        let mut fds = [PollFd::NOTHING; POLLED];
         self.ask(&mut fds);
         match sys::poll(&mut fds, self.timeout()) {
             Ok(0) => self.idle(),
@@ -118,13 +115,21 @@ impl<'a> Monitor<'a> {
             // Interrupted, or short of kernel memory: again.
             Err(_) => {}
         }
+        self.logs.serve(fds[LOGS]);
+        for stream in &mut self.streams {
+            stream.resume(&mut self.logs);
+        }
         if self.exit.is_some() {
             self.approach_end();
         }
     }
 
     fn timeout(&self) -> Option<u32> {
-        (self.exit.is_some() || self.used).then_some(IDLE_MS)
+        let idle = (self.exit.is_some() || self.used).then_some(IDLE_MS);
+        match self.logs.due_ms() {
+            Some(due) => Some(idle.map_or(due, |idle| idle.min(due))),
+            None => idle,
+        }
     }
 
     /// Fills in what to wait for.
@@ -138,6 +143,7 @@ impl<'a> Monitor<'a> {
         if self.clients.has_room() && self.exit.is_none() {
             fds[LISTEN] = entry(Fd(self.args.listen), POLLIN);
         }
+        fds[LOGS] = self.logs.poll();
         fds[STDIN] = entry(self.stdin.poll_fd(), POLLOUT);
         for (index, stream) in self.streams.iter().enumerate() {
             if !self.drained[index] {
@@ -184,9 +190,9 @@ impl<'a> Monitor<'a> {
             }
         }
         for index in 0..self.streams.len() {
-            if ready(STREAMS + index) && !self.streams[index].owes_any() {
+            if ready(STREAMS + index) && !self.streams[index].is_busy() {
                 self.used = true;
-                if self.streams[index].fill(&mut self.log, &mut self.clients) == Filled::Ended {
+                if self.streams[index].fill(&mut self.logs, &mut self.clients) == Filled::Ended {
                     self.drained[index] = true;
                 }
             }
@@ -259,9 +265,7 @@ impl<'a> Monitor<'a> {
                 stream.give_back();
             }
             self.stdin.give_back();
-            if let Some(log) = &mut self.log {
-                log.give_back();
-            }
+            self.logs.give_back();
         }
     }
 
@@ -281,18 +285,18 @@ impl<'a> Monitor<'a> {
     }
 
     fn is_drained(&self) -> bool {
-        self.drained == [true; 2] && !self.streams.iter().any(Stream::owes_any)
+        self.drained == [true; 2] && !self.streams.iter().any(Stream::is_busy)
     }
 
     /// Init is dead: reads what is left, and records and tells the exit when all is handed on.
     fn approach_end(&mut self) {
         for index in 0..self.streams.len() {
-            while !self.drained[index] && !self.streams[index].owes_any() {
+            while !self.drained[index] && !self.streams[index].is_busy() {
                 self.progress_ms = sys::monotonic_ms();
-                match self.streams[index].fill(&mut self.log, &mut self.clients) {
+                match self.streams[index].fill(&mut self.logs, &mut self.clients) {
                     Filled::Some => {}
                     Filled::Nothing => {
-                        self.streams[index].log(&mut self.log, true);
+                        self.streams[index].log(&mut self.logs, true);
                         self.drained[index] = true;
                     }
                     Filled::Ended => self.drained[index] = true,
@@ -331,7 +335,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// Whether nothing is left to do.
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
         if self.exit.is_none() {
             return false;
         }
@@ -339,6 +343,12 @@ impl<'a> Monitor<'a> {
             client.wants.is_some() && !client.deaf && (!client.told || client.foreground)
         };
         let told = self.recorded && self.is_drained() && !self.clients.slots.iter().any(waiting);
-        told || self.taken_over || self.hurry
+        let over = told || self.taken_over || self.hurry;
+        // What waits for a receiver of the log is lost with us: also when a client cleans up.
+        let asked = over || self.streams.iter().any(Stream::is_stalled);
+        if asked && !self.hurry && !self.logs.is_done() {
+            return false;
+        }
+        over
     }
 }

@@ -1,16 +1,16 @@
 //! One output stream of the container: read once, to the log and to each attached client.
 //!
 //! Nothing more is read while a client has not taken the last chunk: a slow client slows the
-//! container, loses nothing and costs no memory.
+//! container, loses nothing and costs no memory. So does a receiver of the log, where it was asked to.
 
 use berth_monitor::args::Args;
 use berth_monitor::clock;
-use berth_monitor::lines::{self, MAX_PIECE};
+use berth_monitor::lines;
 use berth_monitor::packet;
 use berth_monitor::record;
 
 use super::clients::Clients;
-use super::log::Log;
+use super::logs::Logs;
 use super::sys::{self, Errno, Fd};
 
 /// An output stream. Its buffer: `text from an unfinished line | chunk read last`.
@@ -28,6 +28,10 @@ pub struct Stream {
     chunk: usize,
     /// Clients, by bit, that have not yet taken the chunk.
     owed: u32,
+    /// There are records that the log does not take now.
+    stalled: bool,
+    /// Nothing comes after what is in the buffer.
+    ending: bool,
 }
 
 /// What a [`Stream::fill`] found.
@@ -65,12 +69,14 @@ impl Stream {
             seen: 0,
             chunk: 0,
             owed: 0,
+            stalled: false,
+            ending: false,
         }
     }
 
     /// What to poll for reading.
     pub fn poll_fd(&self) -> Fd {
-        if self.owed == 0 { self.fd } else { Fd::NONE }
+        if self.is_busy() { Fd::NONE } else { self.fd }
     }
 
     /// Whether client `index` has yet to take the last chunk.
@@ -78,9 +84,14 @@ impl Stream {
         self.owed & 1 << index != 0
     }
 
-    /// Whether any client has.
-    pub fn owes_any(&self) -> bool {
-        self.owed != 0
+    /// Whether any client has, or the log.
+    pub fn is_busy(&self) -> bool {
+        self.owed != 0 || self.stalled
+    }
+
+    /// Whether the log takes no more now.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
     }
 
     /// Client `index` is gone.
@@ -88,8 +99,8 @@ impl Stream {
         self.owed &= !(1 << index);
     }
 
-    /// Reads once and hands on. Only when nothing is owed.
-    pub fn fill(&mut self, log: &mut Option<Log>, clients: &mut Clients) -> Filled {
+    /// Reads once and hands on. Only when it is not busy.
+    pub fn fill(&mut self, logs: &mut Logs, clients: &mut Clients) -> Filled {
         if self.fd == Fd::NONE {
             return Filled::Ended;
         }
@@ -98,7 +109,7 @@ impl Stream {
             Ok(count) if count > 0 => {
                 self.chunk = self.end;
                 self.end += count;
-                self.log(log, false);
+                self.log(logs, false);
                 self.owed = clients.takers(self.kind);
                 self.deliver(clients);
                 Filled::Some
@@ -107,7 +118,7 @@ impl Stream {
             // End of a pipe; of a terminal it is EIO.
             _ => {
                 self.chunk = self.end;
-                self.log(log, true);
+                self.log(logs, true);
                 sys::close(self.fd);
                 self.fd = Fd::NONE;
                 Filled::Ended
@@ -123,32 +134,47 @@ impl Stream {
     }
 
     /// Writes what is complete to the log, and at the `last` also what is not.
-    pub fn log(&mut self, log: &mut Option<Log>, last: bool) {
-        let Some(log) = log else {
+    pub fn log(&mut self, logs: &mut Logs, last: bool) {
+        self.ending |= last;
+        self.stalled = false;
+        if logs.is_none() {
             self.unlogged = self.end;
             return;
-        };
+        }
         let (seconds, nanoseconds) = sys::now();
         let time = clock::rfc3339(seconds, nanoseconds);
-        let limit = log.max_piece().min(MAX_PIECE);
-        while let Some(piece) = lines::next(&self.buffer[self.unlogged..self.end], self.seen, limit)
-        {
-            let text = &self.buffer[self.unlogged..self.unlogged + piece.text];
-            log.add(text, piece.whole, self.kind, &time);
-            self.unlogged += piece.used;
+        let limit = logs.max_piece();
+        while let Some((text, used, whole, last)) = self.next_record(limit) {
+            let text = &self.buffer[self.unlogged..self.unlogged + text];
             self.seen = 0;
+            if !logs.takes(text, self.kind, &time) {
+                self.stalled = true;
+                break;
+            }
+            logs.add(text, (whole, last), self.kind, &time);
+            self.unlogged += used;
         }
-        if last && self.unlogged < self.end {
-            log.add(
-                &self.buffer[self.unlogged..self.end],
-                false,
-                self.kind,
-                &time,
-            );
-            self.unlogged = self.end;
+        if !self.stalled {
+            self.seen = self.end - self.unlogged;
         }
-        self.seen = self.end - self.unlogged;
-        log.commit();
+        logs.commit();
+    }
+
+    /// Of the next record: bytes of text, bytes that it takes, whether its line ends, whether nothing comes after it.
+    fn next_record(&self, limit: usize) -> Option<(usize, usize, bool, bool)> {
+        let data = &self.buffer[self.unlogged..self.end];
+        match lines::next(data, self.seen, limit) {
+            Some(piece) => Some((piece.text, piece.used, piece.whole, false)),
+            None if self.ending && !data.is_empty() => Some((data.len(), data.len(), false, true)),
+            None => None,
+        }
+    }
+
+    /// Goes on where the log took no more.
+    pub fn resume(&mut self, logs: &mut Logs) {
+        if self.stalled {
+            self.log(logs, false);
+        }
     }
 
     /// Sends the chunk to those who have yet to take it.
@@ -164,9 +190,9 @@ impl Stream {
         }
     }
 
-    /// Gives memory back that holds nothing; only when nothing is owed.
+    /// Gives memory back that holds nothing.
     pub fn give_back(&mut self) {
-        if self.owed == 0 {
+        if !self.is_busy() {
             self.make_room();
             self.chunk = self.end;
             sys::give_back(&mut self.buffer[self.end..]);

@@ -30,6 +30,9 @@ impl Errno {
     pub const NOENT: Errno = Errno(2);
     pub const INTR: Errno = Errno(4);
     pub const AGAIN: Errno = Errno(11);
+    pub const INVAL: Errno = Errno(22);
+    pub const MSGSIZE: Errno = Errno(90);
+    pub const INPROGRESS: Errno = Errno(115);
 }
 
 type Result<T> = core::result::Result<T, Errno>;
@@ -204,8 +207,21 @@ pub struct PollFd {
     pub revents: i16,
 }
 
+impl PollFd {
+    /// Skipped by the kernel.
+    pub const NOTHING: PollFd = PollFd {
+        fd: Fd::NONE,
+        events: 0,
+        revents: 0,
+    };
+}
+
 pub const POLLIN: i16 = 1;
 pub const POLLOUT: i16 = 4;
+pub const POLLERR: i16 = 8;
+pub const POLLHUP: i16 = 16;
+/// The peer of a stream sends nothing more.
+pub const POLLRDHUP: i16 = 0x2000;
 
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -261,6 +277,11 @@ pub fn own_uid() -> u32 {
     plain(number::GETEUID, [0; 6]).map_or(u32::MAX, |uid| uid as u32)
 }
 
+/// The process's own id.
+pub fn own_pid() -> u32 {
+    plain(number::GETPID, [0; 6]).map_or(0, |pid| pid as u32)
+}
+
 /// Sets a terminal's size; its foreground processes get SIGWINCH.
 pub fn resize(terminal: Fd, rows: u16, cols: u16) {
     const TIOCSWINSZ: usize = 0x5414;
@@ -297,10 +318,10 @@ pub fn open_peer(terminal: Fd) -> Result<Fd> {
     plain(number::IOCTL, a).map(|fd| Fd(fd as i32))
 }
 
-/// Fresh pages, all zero.
+/// Fresh pages, all zero; they count once touched.
 pub fn map(length: usize) -> Result<*mut u8> {
     const READ_WRITE: usize = 3;
-    const PRIVATE_ANONYMOUS: usize = 0x22;
+    const PRIVATE_ANONYMOUS: usize = 0x22 | 0x4000; // MAP_NORESERVE
     let a = [
         0,
         length,

@@ -26,12 +26,24 @@ pub struct Options {
     pub durable: bool,
     /// Bytes and number of log files.
     pub rotation: Option<(u64, u32)>,
+    /// Who is told each record besides.
+    pub receiver: Option<Receiver>,
     /// Where the log goes; else the rig's directory.
     pub log_dir: Option<PathBuf>,
     pub oom: Option<PathBuf>,
     /// The monitor becomes `touch DIR/reaped`.
     pub reap: bool,
     pub uid: Option<u32>,
+}
+
+/// Somebody who is told.
+pub struct Receiver {
+    /// A `struct sockaddr`.
+    pub address: Vec<u8>,
+    pub stream: bool,
+    pub bytes: u64,
+    pub blocking: bool,
+    pub template: &'static str,
 }
 
 /// A running monitor.
@@ -124,6 +136,15 @@ impl Rig {
             line.extend([
                 format!("log-bytes={bytes}").into(),
                 format!("log-files={files}").into(),
+            ]);
+        }
+        if let Some(to) = &options.receiver {
+            let digits = to.address.iter().map(|byte| format!("{byte:02x}"));
+            line.extend([
+                format!("to={}", digits.collect::<String>()).into(),
+                format!("to-stream={}", u8::from(to.stream)).into(),
+                format!("to-bytes={}", to.bytes).into(),
+                format!("to-blocking={}", u8::from(to.blocking)).into(),
             ]);
         }
         if options.stdin_once {
@@ -244,6 +265,9 @@ fn spawn(script: &str, options: &Options, fds: &[(OwnedFd, RawFd)], line: Vec<Os
     ]);
     command.arg(monitor()).args(line);
     command.stdin(Stdio::null());
+    if let Some(to) = &options.receiver {
+        command.env("BERTH_LOG_TEMPLATE", to.template);
+    }
     if let Some(uid) = options.uid {
         command.uid(uid);
     }

@@ -96,13 +96,17 @@ pub fn become_it(inheritance: &Inheritance<'_>) -> Error {
     let environment = std::env::vars_os().filter_map(|(name, value)| {
         CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
     });
-    let attributes = inheritance.request.log.iter().map(|log| &log.attributes);
-    let attributes = attributes
-        .filter(|text| !text.is_empty())
-        .filter_map(|text| {
-            CString::new([berth_monitor::args::ATTRIBUTES, text.as_bytes()].concat()).ok()
-        });
-    let environment = Strings::new(environment.chain(attributes).collect());
+    let request = inheritance.request;
+    let attributes = request.log.iter().map(|log| &log.attributes);
+    let attributes = attributes.map(|text| (berth_monitor::args::ATTRIBUTES, text));
+    let templates = request.receiver.iter().map(|to| &to.template);
+    let templates = templates.map(|text| (berth_monitor::template::TEMPLATE, text));
+    // Not in the command line, which everybody sees.
+    let secret = attributes
+        .chain(templates)
+        .filter(|(_, text)| !text.is_empty())
+        .filter_map(|(name, text)| CString::new([name, text.as_bytes()].concat()).ok());
+    let environment = Strings::new(environment.chain(secret).collect());
     fail(execve(
         inheritance.program,
         &Strings::new(line),
@@ -127,6 +131,11 @@ fn command_line(inheritance: &Inheritance<'_>) -> io::Result<Vec<CString>> {
         number("log-bytes", log.max_bytes);
         number("log-files", log.max_files.into());
     }
+    if let Some(receiver) = &request.receiver {
+        number("to-stream", receiver.stream.into());
+        number("to-bytes", receiver.buffer_bytes);
+        number("to-blocking", receiver.blocking.into());
+    }
     let stdin = match &streams.terminal {
         Some(terminal) if request.stdin => Some(terminal),
         _ => streams.stdin.as_ref(),
@@ -148,6 +157,9 @@ fn command_line(inheritance: &Inheritance<'_>) -> io::Result<Vec<CString>> {
     }
     for held in &request.held {
         berth_sys::process::stay_open(*held)?;
+    }
+    if let Some(receiver) = &request.receiver {
+        line.push(argument("to", receiver.address.as_bytes()));
     }
     let oom = oom_file(inheritance.cgroups);
     let mut path = |key: &str, path: &Path| line.push(argument(key, path.as_os_str().as_bytes()));

@@ -86,6 +86,7 @@ impl Task {
                 max_files: 3,
                 attributes: String::new(),
             }),
+            receiver: None,
             exit_file: container.join("exit.json"),
             reap: vec![
                 "/bin/touch".into(),

@@ -47,7 +47,7 @@ impl Verb for Logs {
         let engine = context::engine(globals)?;
         let id = engine.find(&self.container)?;
         let config = engine.config(&id)?;
-        if config.log.driver == "none" {
+        if !config.log.is_kept() {
             return Err(logs::Error::NoLog.into());
         }
         let path = engine.layout().log(&id);

@@ -26,7 +26,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let found = ask.work(move |engine| {
         let id = engine.find(&name)?;
         let config = engine.config(&id)?;
-        if config.log.driver == "none" {
+        if !config.log.is_kept() {
             return Err(Failure::new(
                 http::StatusCode::NOT_IMPLEMENTED,
                 "configured logging driver does not support reading",

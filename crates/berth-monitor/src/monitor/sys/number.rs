@@ -6,6 +6,9 @@ pub use x86_64::*;
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
+    pub const SOCKET: usize = 41;
+    pub const CONNECT: usize = 42;
+    pub const GETPID: usize = 39;
     pub const READ: usize = 0;
     pub const WRITE: usize = 1;
     pub const CLOSE: usize = 3;
@@ -42,6 +45,9 @@ pub use aarch64::*;
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64 {
+    pub const SOCKET: usize = 198;
+    pub const CONNECT: usize = 203;
+    pub const GETPID: usize = 172;
     pub const CLOSE_RANGE: usize = 436;
     pub const IOCTL: usize = 29;
     pub const UNLINKAT: usize = 35;

@@ -1,6 +1,6 @@
 //! Packets over the attach socket.
 
-use super::{Fd, O_CLOEXEC, Result, number, plain, syscall};
+use super::{Errno, Fd, O_CLOEXEC, Result, number, plain, syscall};
 
 /// `struct iovec`.
 #[repr(C)]
@@ -37,18 +37,17 @@ const MSG_DONTWAIT: usize = 0x40;
 
 /// Sends one packet: `sort`, then `body`.
 pub fn send(fd: Fd, sort: u8, body: &[u8]) -> Result<()> {
+    send_parts(fd, &[sort], body).map(drop)
+}
+
+/// Sends both parts as one packet, or as much as a stream takes of them; the number of bytes.
+pub fn send_parts(fd: Fd, one: &[u8], two: &[u8]) -> Result<usize> {
     const MSG_NOSIGNAL: usize = 0x4000;
-    let mut sort = sort;
-    let mut pieces = [
-        Piece {
-            base: &raw mut sort,
-            length: 1,
-        },
-        Piece {
-            base: body.as_ptr().cast_mut(),
-            length: body.len(),
-        },
-    ];
+    let piece = |bytes: &[u8]| Piece {
+        base: bytes.as_ptr().cast_mut(),
+        length: bytes.len(),
+    };
+    let mut pieces = [piece(one), piece(two)];
     let message = message(&mut pieces);
     let a = [
         fd.0 as usize,
@@ -59,7 +58,49 @@ pub fn send(fd: Fd, sort: u8, body: &[u8]) -> Result<()> {
         0,
     ];
     // SAFETY: the message and its pieces live through the call; sending only reads them.
-    unsafe { syscall(number::SENDMSG, a) }.map(drop)
+    unsafe { syscall(number::SENDMSG, a) }
+}
+
+/// A socket of the address's family, non-blocking, on its way to be connected to it: packets or a `stream`.
+pub fn connect(address: &[u8], stream: bool) -> Result<Fd> {
+    const NONBLOCK: usize = 0o4000;
+    let [low, high, ..] = address else {
+        return Err(Errno::INVAL);
+    };
+    let family = usize::from(u16::from_ne_bytes([*low, *high]));
+    let sort = if stream { 1 } else { 2 } | NONBLOCK | O_CLOEXEC;
+    let fd = plain(number::SOCKET, [family, sort, 0, 0, 0, 0])?;
+    let a = [fd, address.as_ptr() as usize, address.len(), 0, 0, 0];
+    // SAFETY: the kernel reads within `address`.
+    match unsafe { syscall(number::CONNECT, a) } {
+        Ok(_) | Err(Errno::INPROGRESS) => Ok(Fd(fd as i32)),
+        Err(error) => {
+            super::close(Fd(fd as i32));
+            Err(error)
+        }
+    }
+}
+
+/// How connecting went, or what else went wrong since it was last asked.
+pub fn socket_error(fd: Fd) -> Result<()> {
+    const SOL_SOCKET: usize = 1;
+    const SO_ERROR: usize = 4;
+    let (mut error, mut length) = (0i32, 4u32);
+    let a = [
+        fd.0 as usize,
+        SOL_SOCKET,
+        SO_ERROR,
+        &raw mut error as usize,
+        &raw mut length as usize,
+        0,
+    ];
+    // SAFETY: the kernel fills 4 bytes and the length.
+    unsafe { syscall(number::GETSOCKOPT, a) }?;
+    if error == 0 {
+        Ok(())
+    } else {
+        Err(Errno(error))
+    }
 }
 
 /// What [`receive`] got.

@@ -49,10 +49,12 @@ pub(super) struct LifeOptions {
     #[arg(long)]
     no_healthcheck: bool,
 
-    /// Log driver: json-file, local or none
+    /// Log driver: json-file (the default), local, journald, syslog or none
     #[arg(long, value_name = "DRIVER")]
     log_driver: Option<String>,
-    /// Log option: max-size=SIZE, max-file=NUMBER, labels=…, env=…, tag=…
+    /// Log option: max-size=SIZE, max-file=NUMBER, labels=…, env=…, tag=…, mode=non-blocking, max-buffer-size=SIZE,
+    /// syslog-address=unixgram://PATH|udp://HOST:PORT|tcp://HOST:PORT, syslog-facility=…, syslog-format=rfc5424, …;
+    /// of what goes elsewhere `logs` reads a copy: cache-max-size=SIZE, cache-max-file=NUMBER, cache-disabled=true
     #[arg(long, value_name = "KEY=VALUE", action = Append)]
     log_opt: Vec<String>,
 }
@@ -73,8 +75,12 @@ impl LifeOptions {
         let runtime = causes.option("runtime", "--runtime", &self.runtime);
         request.runtime = runtime.unwrap_or_default();
         request.health = self.health(causes)?;
-        request.log = security::log(self.log_driver.as_deref(), &self.log_opt)
-            .map_err(|e| bad("--log-opt", &self.log_opt.join(" "), e))?;
+        request.log = security::log(self.log_driver.as_deref(), &self.log_opt).map_err(|e| {
+            match &self.log_driver {
+                Some(driver) if self.log_opt.is_empty() => bad("--log-driver", driver, e),
+                _ => bad("--log-opt", &self.log_opt.join(" "), e),
+            }
+        })?;
         if request.log.is_some() {
             causes.add("log", "--log-driver, --log-opt".into());
         }
