@@ -13,6 +13,7 @@ mod containers;
 mod context;
 mod daemon;
 mod docker;
+mod events;
 mod help;
 mod package;
 mod podman;

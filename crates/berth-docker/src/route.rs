@@ -154,7 +154,7 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ("GET", ["distribution", name @ .., "json"]) => {
             distribution::answer(ask, &name.join("/")).await
         }
-        ("POST", ["build", "prune"]) => Ok(build::prune()),
+        ("POST", ["build", "prune"]) => build::prune(ask).await,
         ("POST", ["build", ..]) => Err(Failure::not_here("building images")),
         _ => Err(Failure::absent("page not found")),
     }

@@ -76,6 +76,7 @@ impl Engine {
         }
         let die = self.container_event(config, "die");
         self.record(die.with("exitCode", exit.code.to_string()));
+        self.record_given_back(config);
     }
 
     /// Whether the last of the container's starts and ends in the log is an end.

@@ -10,6 +10,7 @@
 mod append;
 mod filter;
 mod read;
+mod resources;
 mod watch;
 
 use berth_model::event::Subject;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use berth_model::config::MountKind;
+use berth_model::event::Subject;
 use berth_model::{ContainerId, Status};
 use berth_oci::Digest;
 use berth_store::{Entry, GcReport, Reach};
@@ -62,6 +63,8 @@ pub struct Pruned {
 
 /// A plan of [`Engine::plan_prune`].
 pub struct Plan {
+    /// Which sorts it is about.
+    sorts: Vec<Subject>,
     containers: Vec<ContainerId>,
     volumes: Vec<Volume>,
     images: Vec<(Found, Option<SystemTime>)>,
@@ -105,7 +108,17 @@ impl Engine {
             snapshots: garbage.snapshots,
             bytes,
         };
+        let sorts = [
+            (request.containers, Subject::Container),
+            (request.volumes, Subject::Volume),
+            (request.images != Images::None, Subject::Image),
+        ];
         Ok(Plan {
+            sorts: sorts
+                .into_iter()
+                .filter(|sort| sort.0)
+                .map(|sort| sort.1)
+                .collect(),
             containers,
             volumes,
             images,
@@ -119,6 +132,12 @@ impl Engine {
     /// [`Error::Store`], [`Error::Containers`]; what was removed before stays so.
     pub fn prune(&self, plan: Plan) -> Result<Pruned, Error> {
         let mut pruned = Pruned::default();
+        let sorts = plan.sorts;
+        let told = |subject, bytes| {
+            if sorts.contains(&subject) {
+                self.record_prune(subject, bytes);
+            }
+        };
         for id in plan.containers {
             let bytes = self.container_bytes(&id);
             match self.remove(&id, false, false) {
@@ -131,6 +150,8 @@ impl Engine {
                 Err(error) => return Err(of_containers(error)),
             }
         }
+        let of_containers_alone = pruned.bytes;
+        told(Subject::Container, of_containers_alone);
         for volume in plan.volumes {
             let bytes = self.volume_bytes(&volume.name);
             if self.remove_unused(&volume).map_err(of_containers)? {
@@ -138,6 +159,7 @@ impl Engine {
                 pruned.volumes.push(volume.name);
             }
         }
+        told(Subject::Volume, pruned.bytes - of_containers_alone);
         for (found, used) in plan.images {
             if self.forget_unused(&found, used)? {
                 let steps = steps(&found);
@@ -148,6 +170,7 @@ impl Engine {
         let report: GcReport = self.collect_garbage(false).map_err(of_containers)?;
         pruned.bytes += report.bytes;
         (pruned.blobs, pruned.snapshots) = (report.blobs, report.snapshots);
+        told(Subject::Image, report.bytes);
         Ok(pruned)
     }
 

@@ -115,7 +115,10 @@ impl Engine {
             .and_then(|task| self.run_shim(id, &task, options.client));
         match &started {
             // Under our lock, so before its end is told.
-            Ok(_) => self.record(self.container_event(&config, "start")),
+            Ok(_) => {
+                self.record_taken(&config);
+                self.record(self.container_event(&config, "start"));
+            }
             Err(error) => self.record_failure(id, error, durable),
         }
         // Last: who is killed before this leaves a start that is still due.

@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// The id of a predefined network.
-    pub(super) fn network_id(&self, name: &str) -> Result<String, Error> {
+    pub(crate) fn network_id(&self, name: &str) -> Result<String, Error> {
         Ok(match name {
             BRIDGE_NETWORK => self.bridge()?.id,
             // Without a bridge: where there are only such containers none is made for a list of them.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::MountKind;
-use berth_model::event::{Event, Subject};
+use berth_model::event::Subject;
 use berth_model::{ContainerConfig, ErrorKind};
 
 use super::Volume;
@@ -76,8 +76,7 @@ impl Engine {
             }
         }
         self.empty_trash()?;
-        let event = Event::new(Subject::Volume, "prune", "");
-        self.record(event.with("reclaimed", pruned.bytes.to_string()));
+        self.record_prune(Subject::Volume, pruned.bytes);
         Ok(pruned)
     }
 

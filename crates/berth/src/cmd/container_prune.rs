@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use berth_docker::Filters;
 use berth_docker::select::containers::{PRUNED, prunable};
 use berth_engine::prune::Pruned;
+use berth_model::event::Subject;
 
 use super::image_prune::told;
 use crate::context;
@@ -48,6 +49,7 @@ impl Verb for Prune {
                 }
             }
         }
+        engine.record_prune(Subject::Container, pruned.bytes);
         super::print(&told(&pruned, "reclaimed"))?;
         Ok(code)
     }

@@ -2,6 +2,7 @@
 
 use berth_engine::{Engine, Error};
 use berth_model::ContainerId;
+use berth_model::event::Subject;
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -38,6 +39,7 @@ fn prune(engine: &Engine, filters: &Filters) -> Result<Answer, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
+    engine.record_prune(Subject::Container, space_reclaimed);
     Ok(Answer::json(&Document {
         containers_deleted: null_if_empty(removed),
         space_reclaimed,

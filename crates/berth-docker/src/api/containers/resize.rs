@@ -29,6 +29,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
         }
         let stream = AttachStream::connect(&engine.layout().task(&id), Wants::default())?;
         stream.try_resize(rows, columns)?;
+        engine.record_resize(&engine.config(&id)?, rows, columns);
         Ok(())
     });
     resized.await?;

@@ -1,5 +1,6 @@
 //! `POST /networks/prune`: the predefined networks stay.
 
+use berth_model::event::Subject;
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -15,6 +16,11 @@ struct Document {
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     ask.filters(PRUNED)?;
+    ask.work(|engine| -> Result<(), Failure> {
+        engine.record_prune(Subject::Network, 0);
+        Ok(())
+    })
+    .await?;
     Ok(Answer::json(&Document {
         networks_deleted: None,
     }))

@@ -1,0 +1,73 @@
+//! What a run takes and gives back, as Docker tells it: its network and its volumes; and what a prune has freed.
+
+use berth_model::config::{MountKind, NetworkMode};
+use berth_model::event::Subject;
+use berth_model::{ContainerConfig, Event};
+
+use crate::Engine;
+use crate::volumes::LOCAL;
+
+impl Engine {
+    /// Tells of the network and the volumes that a run takes: before its `start`.
+    pub(crate) fn record_taken(&self, config: &ContainerConfig) {
+        self.record_network(config, "connect");
+        for (mount, event) in self.volume_events(config, "mount") {
+            let event = event.with("destination", &mount.destination);
+            let event = event.with("propagation", mount.propagation.as_deref().unwrap_or(""));
+            self.record(event.with("read/write", (!mount.read_only).to_string()));
+        }
+    }
+
+    /// Tells that they are given back: after its `die`.
+    pub(crate) fn record_given_back(&self, config: &ContainerConfig) {
+        self.record_network(config, "disconnect");
+        for (_, event) in self.volume_events(config, "unmount") {
+            self.record(event);
+        }
+    }
+
+    /// Tells what a prune of such things has freed.
+    pub fn record_prune(&self, subject: Subject, bytes: u64) {
+        let event = Event::new(subject, "prune", "");
+        self.record(event.with("reclaimed", bytes.to_string()));
+    }
+
+    /// Tells that a container's terminal has another size.
+    pub fn record_resize(&self, config: &ContainerConfig, rows: u16, columns: u16) {
+        let event = self.container_event(config, "resize");
+        let event = event.with("height", rows.to_string());
+        self.record(event.with("width", columns.to_string()));
+    }
+
+    fn record_network(&self, config: &ContainerConfig, action: &str) {
+        let (name, driver) = match &config.network {
+            NetworkMode::Bridge => ("bridge", "bridge"),
+            NetworkMode::Host => ("host", "host"),
+            NetworkMode::None => ("none", "null"),
+            // Another container's.
+            NetworkMode::Container(_) => return,
+        };
+        if let Ok(id) = self.network_id(name) {
+            let event = Event::new(Subject::Network, action, id);
+            let event = event.with("container", config.id.as_str());
+            self.record(event.with("name", name).with("type", driver));
+        }
+    }
+
+    fn volume_events<'a>(
+        &'a self,
+        config: &'a ContainerConfig,
+        action: &'a str,
+    ) -> impl Iterator<Item = (&'a berth_model::config::MountConfig, Event)> {
+        let mounts = config.mounts.iter();
+        let mounts = mounts.filter(|mount| mount.kind == MountKind::Volume);
+        mounts.map(move |mount| {
+            let record = self.volume_record(&mount.source).ok().flatten();
+            let driver = record.map(|record| record.driver).unwrap_or_default();
+            let driver = if driver.is_empty() { LOCAL } else { &driver };
+            let event = Event::new(Subject::Volume, action, &mount.source);
+            let event = event.with("container", config.id.as_str());
+            (mount, event.with("driver", driver))
+        })
+    }
+}
