@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod config;
+pub mod duration;
 pub mod elapsed;
 pub mod error;
 pub mod event;

@@ -2,9 +2,12 @@
 //!
 //! Source: Docker's reference of `docker import`; Dockerfile reference for each instruction.
 
-use berth_oci::image::{Empty, RunConfig};
+use berth_oci::image::{Empty, Healthcheck, RunConfig};
 
 use super::Error;
+
+/// The least time of a health check but none: Docker's.
+const LEAST_NANOS: u64 = 1_000_000;
 
 /// Applies one instruction.
 ///
@@ -54,9 +57,51 @@ pub(crate) fn apply(config: &mut RunConfig, text: &str) -> Result<(), Error> {
         "WORKDIR" if rest.starts_with('/') => config.working_dir = rest.to_owned(),
         "WORKDIR" => return Err(bad("the directory must be absolute")),
         "STOPSIGNAL" => config.stop_signal = rest.to_owned(),
+        "HEALTHCHECK" => config.healthcheck = Some(healthcheck(rest).map_err(bad)?),
         _ => return Err(bad("the instruction is not one of those allowed here")),
     }
     Ok(())
+}
+
+/// `NONE`, or options and `CMD` with a JSON list or a line for the shell.
+fn healthcheck(text: &str) -> Result<Healthcheck, &'static str> {
+    const KINDS: &str = "a health check is NONE or CMD and a command";
+    let mut check = Healthcheck::default();
+    let mut rest = text;
+    while let Some(option) = rest.strip_prefix("--") {
+        let (option, after) = option.split_once(char::is_whitespace).ok_or(KINDS)?;
+        let (name, value) = option.split_once('=').ok_or("an option is --name=value")?;
+        if name == "retries" {
+            let retries = value.parse::<u32>();
+            check.retries = retries.map_err(|_| "retries are a number")?.into();
+        } else {
+            let time = match name {
+                "interval" => &mut check.interval,
+                "timeout" => &mut check.timeout,
+                "start-period" => &mut check.start_period,
+                "start-interval" => &mut check.start_interval,
+                _ => return Err("a health check has no such option"),
+            };
+            let nanos = berth_model::duration::nanoseconds(value);
+            let nanos = nanos.map_err(|_| "a time is written as 1m30s")?;
+            if nanos != 0 && nanos < LEAST_NANOS {
+                return Err("the least time of a health check is 1ms");
+            }
+            *time = i64::try_from(nanos).unwrap_or(i64::MAX);
+        }
+        rest = after.trim_start();
+    }
+    let (kind, command) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let command = command.trim();
+    check.test = match kind.to_ascii_uppercase().as_str() {
+        "NONE" if command.is_empty() && rest == text => vec!["NONE".to_owned()],
+        "CMD" if !command.is_empty() => match json_list(command) {
+            Some(words) => [vec!["CMD".to_owned()], words].concat(),
+            None => vec!["CMD-SHELL".to_owned(), command.to_owned()],
+        },
+        _ => return Err(KINDS),
+    };
+    Ok(check)
 }
 
 /// A JSON list, or a line for the shell.
@@ -147,11 +192,15 @@ mod tests {
             "USER 1000:1000",
             "WORKDIR /w",
             "STOPSIGNAL SIGINT",
+            "HEALTHCHECK --interval=2s --retries=4 CMD [\"true\"]",
         ] {
             apply(&mut config, text).unwrap();
         }
-        assert_eq!(config.cmd.unwrap(), ["sh", "-c", "x"]);
-        assert_eq!(config.entrypoint.unwrap(), ["/bin/sh", "-c", "echo hi"]);
+        assert_eq!(config.cmd.clone().unwrap(), ["sh", "-c", "x"]);
+        assert_eq!(
+            config.entrypoint.clone().unwrap(),
+            ["/bin/sh", "-c", "echo hi"]
+        );
         assert_eq!(config.env, ["B=two words", "C=x y", "A=2 and more"]);
         assert_eq!(config.labels["other"], "\"q");
         let ports: Vec<_> = config.exposed_ports.keys().collect();
@@ -159,10 +208,27 @@ mod tests {
         let volumes: Vec<_> = config.volumes.keys().collect();
         assert_eq!(volumes, ["/a", "/b", "/c d"]);
         assert_eq!(
-            (config.user, config.working_dir, config.stop_signal),
-            ("1000:1000".into(), "/w".into(), "SIGINT".into())
+            [&*config.user, &config.working_dir, &config.stop_signal],
+            ["1000:1000", "/w", "SIGINT"]
         );
+        let check = config.healthcheck.clone().unwrap();
+        assert_eq!(check.test, ["CMD", "true"]);
+        assert_eq!((check.interval, check.retries), (2_000_000_000, 4));
+        apply(&mut config, "HEALTHCHECK CMD test -e /x").unwrap();
+        assert_eq!(
+            config.healthcheck.as_ref().unwrap().test,
+            ["CMD-SHELL", "test -e /x"]
+        );
+        apply(&mut config, "healthcheck none").unwrap();
+        assert_eq!(config.healthcheck.as_ref().unwrap().test, ["NONE"]);
         for bad in [
+            "HEALTHCHECK CMD",
+            "HEALTHCHECK x",
+            "HEALTHCHECK --interval=1 CMD x",
+            "HEALTHCHECK --timeout=1us CMD x",
+            "HEALTHCHECK --x=1s CMD x",
+            "HEALTHCHECK --interval=1s NONE",
+            "HEALTHCHECK --interval=1s",
             "RUN x",
             "CMD",
             "",
