@@ -20,6 +20,7 @@ mod filter;
 pub mod form;
 mod listen;
 mod messages;
+mod metrics;
 mod pending;
 mod query;
 mod route;
@@ -33,14 +34,16 @@ pub use filter::{Filters, glob};
 pub use form::info::info;
 pub use form::inspect::{Extra, inspect};
 pub use form::network::network;
-pub use run::{Address, Error, Options, run};
+pub use metrics::Metrics;
+pub use run::{Address, Error, Options, Step, run};
 pub use serve::{Listener, Server};
 pub use version::{MAX, MIN, Version};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_engine::Engine;
 use berth_engine::roster::Roster;
+use berth_model::config::LogConfig;
 
 use changes::Watched;
 use execs::Execs;
@@ -50,6 +53,34 @@ use pending::Waiting;
 /// Both are read anew by each request.
 pub type Environment = fn(&str) -> Option<String>;
 
+/// What a daemon is told about the containers that clients make, and itself. It may change while it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Where output goes when the client does not say; `None`: the engine's default.
+    pub log: Option<LogConfig>,
+    /// What `info` tells.
+    pub labels: Vec<String>,
+}
+
+/// The settings that hold now.
+#[derive(Debug, Clone, Default)]
+pub struct SharedSettings(Arc<Mutex<Arc<Settings>>>);
+
+impl SharedSettings {
+    /// From now on.
+    pub fn set(&self, settings: Settings) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Those of now.
+    pub fn get(&self) -> Arc<Settings> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
 /// What all requests share.
 pub struct Docker {
     pub(crate) engine: Arc<Engine>,
@@ -58,11 +89,12 @@ pub struct Docker {
     pub(crate) environment: Environment,
     pub(crate) roster: Roster,
     pub(crate) changes: Watched,
+    pub(crate) settings: SharedSettings,
 }
 
 impl Docker {
     /// Over this engine, the same that the command uses.
-    pub fn new(engine: Arc<Engine>, environment: Environment) -> Docker {
+    pub fn new(engine: Arc<Engine>, environment: Environment, settings: SharedSettings) -> Docker {
         Docker {
             engine,
             waiting: Waiting::default(),
@@ -70,6 +102,7 @@ impl Docker {
             environment,
             roster: Roster::default(),
             changes: Watched::default(),
+            settings,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A unix socket to listen at.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,18 @@ pub(crate) fn unix(path: &Path) -> io::Result<(UnixListener, Name)> {
         identity: (found.dev(), found.ino()),
     };
     Ok((listener, name))
+}
+
+/// A unix socket that listens already; its name and rights are its opener's.
+pub(crate) fn given(socket: &OwnedFd) -> io::Result<UnixListener> {
+    let listener = std::os::unix::net::UnixListener::from(socket.try_clone()?);
+    // What it is not is found here, not at the first client.
+    listener.local_addr()?;
+    if !rustix::net::sockopt::socket_acceptconn(socket)? {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
 }
 
 fn place(made: &Path, path: &Path) -> io::Result<UnixListener> {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +13,16 @@ use berth_engine::Engine;
 use berth_model::ErrorKind;
 use berth_serve::tls::{self, Tls};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::listen::{self, Name};
-use crate::{Docker, Environment, Listener, Server};
+use crate::metrics::{self, Metrics};
+use crate::{Docker, Environment, Listener, Server, SharedSettings};
 
 /// Threads that wait for the engine, at most: each follower of a log or of events takes one.
 const BLOCKING_THREADS: usize = 4096;
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How often is looked for containers whose monitor or reaper was killed.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Start(_) => None,
+            Error::Listen { address: Address::Given, .. } => Some(
+                "with `fd://` a service manager opens the sockets: unix sockets that listen".to_owned(),
+            ),
             Error::Listen { address: Address::Unix(_), .. } => {
                 Some("its directory has to be there, and yours".to_owned())
             }
@@ -84,6 +89,8 @@ pub enum Address {
     Unix(PathBuf),
     /// An address of this host.
     Tcp(SocketAddr),
+    /// Unix sockets that a service manager has opened, and keeps.
+    Given,
 }
 
 impl fmt::Display for Address {
@@ -91,6 +98,7 @@ impl fmt::Display for Address {
         match self {
             Address::Unix(path) => write!(f, "unix://{}", path.display()),
             Address::Tcp(address) => write!(f, "tcp://{address}"),
+            Address::Given => f.write_str("fd://"),
         }
     }
 }
@@ -99,26 +107,39 @@ impl fmt::Display for Address {
 pub struct Options {
     /// Where; all of them.
     pub addresses: Vec<Address>,
+    /// Those that listen already.
+    pub given: Vec<OwnedFd>,
     /// The program's.
     pub environment: Environment,
+    /// What holds for clients that do not say.
+    pub settings: SharedSettings,
+    /// Where and what Prometheus is told.
+    pub metrics: Option<(SocketAddr, Metrics)>,
     /// Of TCP; its clients need a certificate of `client_ca`.
     pub tls: Option<tls::Files>,
     /// Is told what is wrong with certificates that have changed.
     pub warn: Arc<dyn Fn(berth_serve::Error) + Send + Sync>,
-    /// Is told what could not be done for no client in particular.
-    pub failed: Failed,
 }
 
-type Failed = Arc<dyn Fn(&str, &berth_engine::Error) + Send + Sync>;
+/// Where the server is in its life.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// Clients may come, to these addresses.
+    Listening(&'a [Address]),
+    /// SIGHUP: settings are to be read again.
+    Reload,
+    /// SIGTERM or SIGINT: nobody is taken any more.
+    Stopping,
+}
 
-/// Serves until SIGTERM or SIGINT. `listening` is told the addresses once clients may come.
+/// Serves until SIGTERM or SIGINT. `tell` hears of each step.
 ///
 /// # Errors
 /// An address cannot be had; TCP without TLS; a certificate or key is not what it should be.
 pub fn run(
     engine: Arc<Engine>,
     options: &Options,
-    listening: impl FnOnce(&[Address]),
+    mut tell: impl FnMut(Step<'_>),
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -127,18 +148,47 @@ pub fn run(
         .map_err(Error::Start)?;
     runtime.block_on(async {
         let stop = berth_serve::stop_signal().map_err(Error::Start)?;
-        let mut server = Server::new(Docker::new(engine.clone(), options.environment));
+        let mut reload = signal(SignalKind::hangup()).map_err(Error::Start)?;
+        let mut server = Server::new(Docker::new(
+            engine,
+            options.environment,
+            options.settings.clone(),
+        ));
         let mut addresses = Vec::new();
         let mut names = Vec::new();
         for address in &options.addresses {
+            if *address == Address::Given {
+                for listener in given(&options.given)? {
+                    server = server.listen(listener);
+                }
+                addresses.push(Address::Given);
+                continue;
+            }
             let (listener, address, name) = listen(address, options).await?;
             server = server.listen(listener);
             addresses.push(address);
             names.extend(name);
         }
-        tokio::spawn(reside(engine, options.failed.clone()));
-        listening(&addresses);
-        server.run(stop).await;
+        if let Some((address, metrics)) = &options.metrics {
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.map_err(|source| Error::Listen {
+                address: Address::Tcp(*address),
+                source,
+            })?;
+            tokio::spawn(metrics::serve(listener, metrics.clone()));
+        }
+        tell(Step::Listening(&addresses));
+        server
+            .run(async {
+                let mut stop = pin!(stop);
+                loop {
+                    tokio::select! {
+                        () = &mut stop => break tell(Step::Stopping),
+                        _ = reload.recv() => tell(Step::Reload),
+                    }
+                }
+            })
+            .await;
         // Of the sockets that are still ours.
         drop(names);
         Ok::<_, Error>(())
@@ -148,28 +198,18 @@ pub fn run(
     Ok(())
 }
 
-/// What a resident does beside serving: takes up what others left, starts what is to run with a daemon, and takes notice
-/// of ends that nobody else sees.
-async fn reside(engine: Arc<Engine>, failed: Failed) {
-    let (start, tell) = (engine.clone(), failed.clone());
-    let begun = tokio::task::spawn_blocking(move || {
-        for (what, error) in start.begin_daemon() {
-            tell(&what, &error);
-        }
-    });
-    // One that panicked has told so itself.
-    _ = begun.await;
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    loop {
-        looks.tick().await;
-        let (engine, failed) = (engine.clone(), failed.clone());
-        let look = move || {
-            if let Err(error) = engine.reconcile_ends() {
-                failed("cannot see to containers that have ended", &error);
-            }
-        };
-        _ = tokio::task::spawn_blocking(look).await;
+/// Servers on the sockets that listen already; none of them is a failure.
+fn given(sockets: &[OwnedFd]) -> Result<Vec<Listener>, Error> {
+    let failed = |source| Error::Listen {
+        address: Address::Given,
+        source,
+    };
+    if sockets.is_empty() {
+        return Err(failed(io::ErrorKind::NotFound.into()));
     }
+    let listeners = sockets.iter().map(listen::given);
+    let listeners = listeners.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+    Ok(listeners.into_iter().map(Listener::Unix).collect())
 }
 
 async fn listen(
@@ -181,6 +221,7 @@ async fn listen(
         source,
     };
     match address {
+        Address::Given => Err(failed(io::ErrorKind::InvalidInput.into())),
         Address::Unix(path) => {
             let (listener, name) = listen::unix(path).map_err(failed)?;
             Ok((Listener::Unix(listener), address.clone(), Some(name)))

@@ -24,6 +24,8 @@ pub(crate) use check::resources as check_resources;
 /// SIGTERM.
 pub(crate) const STOP_SIGNAL: i32 = 15;
 const PIDS: i64 = 4096;
+/// What the names of labels begin with that tell the engine something.
+const OWN_LABELS: &str = "berth.";
 pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
@@ -161,6 +163,8 @@ fn configure(
     let run = &image.config.config;
     let process = process(&request, run, &mut causes)?;
     let mut labels = run.labels.clone();
+    // Those tell the engine something, and that is not for an image to say (security: D25).
+    labels.retain(|key, _| !key.starts_with(OWN_LABELS));
     labels.extend(request.labels.clone());
     let mut resources = request.resources.clone();
     if resources.pids.is_none() {
@@ -169,8 +173,6 @@ fn configure(
     }
     let stop_signal = stop_signal(request.stop_signal, run)?;
     let health = health(request.health, run, &mut causes);
-    // Nobody runs the image's check yet: a container that is "starting" for ever would help nobody.
-    let health = health.filter(|health| !health.is_on());
     let name = match request.name {
         Some(name) => name.strip_prefix('/').map(str::to_owned).unwrap_or(name),
         None => crate::moniker::make(id),

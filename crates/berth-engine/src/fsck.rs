@@ -96,27 +96,6 @@ impl Engine {
         Ok(findings.problems)
     }
 
-    /// What a daemon does at its start: takes up what others left, then starts what its policy starts with a daemon,
-    /// one after the other. What fails is told, and does not keep the rest.
-    pub fn begin_daemon(&self) -> Vec<(String, Error)> {
-        let mut failed = Vec::new();
-        let mut note = |what: String, result: Result<(), Error>| {
-            failed.extend(result.err().map(|error| (what, error)));
-        };
-        let what = "cannot finish what was left".to_owned();
-        note(what, self.reconcile().map(drop));
-        match self.ids() {
-            Ok(ids) => {
-                for id in ids {
-                    let what = format!("cannot start the container {} again", id.short());
-                    note(what, self.start_by_policy(&id).map(drop));
-                }
-            }
-            Err(error) => note("cannot list the containers".to_owned(), Err(error)),
-        }
-        failed
-    }
-
     /// What a daemon does at its start: all that was left of making, running and removing containers is finished or
     /// undone. Containers that run are not touched.
     ///
@@ -132,24 +111,32 @@ impl Engine {
         Ok(findings.problems)
     }
 
-    /// Finishes what nobody finishes any more: containers whose monitor or reaper was killed. Cheap where there is
-    /// nothing to do.
+    /// Finishes what nobody finishes any more of a container whose monitor or reaper is gone. Whether it runs, or will
+    /// again: then somebody is to look after it.
     ///
     /// # Errors
     /// When a repair fails.
-    pub fn reconcile_ends(&self) -> Result<(), Error> {
+    pub fn reconcile_end(&self, id: &ContainerId) -> Result<bool, Error> {
         self.collect_children();
-        let mut findings = Findings::repairing();
-        for name in read_names(self.layout.tasks())? {
-            let Ok(id) = ContainerId::parse(&name) else {
-                continue;
-            };
-            let unseen = self.has_untold_end(&id) && !self.monitor_alive(&id);
-            if unseen || self.is_restarting(&id) {
-                self.check_container(&id, &mut findings)?;
-            }
+        let is_unseen = || self.has_untold_end(id) && !self.monitor_alive(id);
+        if is_unseen() || self.is_restarting(id) {
+            self.check_container(id, &mut Findings::repairing())?;
         }
-        Ok(())
+        Ok(self.has_untold_end(id) || self.is_restarting(id))
+    }
+
+    /// The containers that run or will again, and those whose end nobody has seen to: whom a resident looks after.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn unfinished(&self) -> Result<Vec<ContainerId>, Error> {
+        let names = read_names(self.layout.tasks())?;
+        let mut ids: Vec<ContainerId> = names
+            .iter()
+            .filter_map(|name| ContainerId::parse(name).ok())
+            .collect();
+        ids.retain(|id| self.has_untold_end(id) || self.is_restarting(id));
+        Ok(ids)
     }
 
     /// What is in a directory and stays there when those who were making or removing something are done: what

@@ -23,6 +23,8 @@ use crate::{Engine, Error, json};
 
 /// What is kept of a probe's output, in bytes.
 const OUTPUT: usize = 4096;
+/// How often more output than is kept is read.
+const FLOOD: Duration = Duration::from_millis(50);
 /// More processes than a probe has; a fork bomb's ends with the container's limit.
 const PROCESSES: usize = 4096;
 
@@ -74,9 +76,10 @@ impl Engine {
         Ok(RunningProbe {
             child,
             ended,
-            output: reader.into(),
+            output: Some(reader.into()),
             text: Vec::new(),
             began: Timestamp::now(),
+            age: crate::clock::age(run),
             deadline: Instant::now() + health.timeout(),
             timeout: health.timeout(),
             pid_file,
@@ -93,36 +96,42 @@ impl Engine {
         &self,
         config: &ContainerConfig,
         probe: Probe,
-        run: u64,
-    ) -> Result<Option<(Health, bool)>, Error> {
+        run: Run,
+    ) -> Result<Option<Health>, Error> {
         let id = &config.id;
         let _lock = self.lock(id)?;
         let (Some(pid), Some(health)) = (self.pid(id)?, &config.health) else {
             return Ok(None);
         };
-        if pid.start_time != run {
+        if pid.start_time != run.start_time {
             return Ok(None);
         }
         let mut known: Health = json::read(&self.layout.health(id))?.unwrap_or_default();
-        let age = age(&pid.started_at, probe.start.parse().ok());
-        let changed = known.take(health, probe, age);
+        let changed = known.take(health, probe, run.age);
         json::write(&self.layout.health(id), &known, Durability::Volatile)?;
         if changed {
             let action = format!("health_status: {}", known.status.word());
             self.record(self.container_event(config, action));
         }
-        Ok(Some((known, changed)))
+        Ok(Some(known))
     }
 }
 
-/// How long after `started` a moment is (`None`: now).
-pub fn age(started: &str, moment: Option<Timestamp>) -> Duration {
-    let moment = moment.unwrap_or_else(Timestamp::now);
-    started
-        .parse::<Timestamp>()
-        .map_or(Duration::ZERO, |started| {
-            Duration::try_from(moment.duration_since(started)).unwrap_or_default()
-        })
+/// Which run of a container a probe looks at, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The start time of its init, which no other run has.
+    pub start_time: u64,
+    /// Its age when the probe began.
+    pub age: Duration,
+}
+
+/// How long ago the probe ended, by the wall clock; one that was set back since counts as none.
+pub fn time_since(probe: &Probe) -> Duration {
+    let ended = probe.end.parse::<Timestamp>();
+    ended.map_or(Duration::ZERO, |ended| {
+        Duration::try_from(Timestamp::now().duration_since(ended)).unwrap_or_default()
+    })
 }
 
 fn command(config: &ContainerConfig, health: &HealthConfig) -> Result<Vec<String>, Error> {
@@ -148,30 +157,45 @@ fn command(config: &ContainerConfig, health: &HealthConfig) -> Result<Vec<String
 pub struct RunningProbe {
     child: Child,
     ended: OwnedFd,
-    output: File,
+    /// `None`: it was closed.
+    output: Option<File>,
     text: Vec<u8>,
     began: Timestamp,
     deadline: Instant,
     timeout: Duration,
     pid_file: PathBuf,
     run: u64,
+    age: Duration,
     _prepared: PreparedExec,
 }
 
 impl RunningProbe {
     /// Ready when there is something to look at: its end, its output.
-    pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
-        [self.ended.as_fd(), self.output.as_fd()]
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let output = self.output.as_ref().filter(|_| !self.is_flooding());
+        let output = output.map(|output| output.as_fd());
+        std::iter::once(self.ended.as_fd()).chain(output)
     }
 
     /// When it is to be looked at, at the latest.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        match self.is_flooding() {
+            true => self.deadline.min(Instant::now() + FLOOD),
+            false => self.deadline,
+        }
+    }
+
+    /// It has written more than is kept: what else it writes is taken off its hands now and then.
+    fn is_flooding(&self) -> bool {
+        self.text.len() > OUTPUT && self.output.is_some()
     }
 
     /// Which run of the container it looks at.
-    pub fn run(&self) -> u64 {
-        self.run
+    pub fn run(&self) -> Run {
+        Run {
+            start_time: self.run,
+            age: self.age,
+        }
     }
 
     /// Takes its output; the result, once it has ended or its time is up. Never waits.
@@ -214,13 +238,17 @@ impl RunningProbe {
         let mut piece = [0; OUTPUT];
         // Bounded: what never stops to write is read again later, and its time is up some time.
         for _ in 0..16 {
-            match self.output.read(&mut piece) {
-                Ok(length) if length > 0 => {
+            let Some(output) = &mut self.output else {
+                return;
+            };
+            match output.read(&mut piece) {
+                Ok(0) => self.output = None,
+                Ok(length) => {
                     let room = (OUTPUT + 1).saturating_sub(self.text.len());
                     self.text.extend_from_slice(&piece[..length.min(room)]);
                 }
-                // Empty, or at its end.
-                _ => return,
+                // Nothing at the moment.
+                Err(_) => return,
             }
         }
     }
@@ -230,7 +258,7 @@ impl RunningProbe {
         if let Ok(None) = self.child.try_wait() {
             // While the runtime waits for it, its number is nobody else's.
             if let Some(pid) = pid_in(&self.pid_file) {
-                for process in with_descendants(pid) {
+                for process in stopped_with_descendants(pid).into_iter().rev() {
                     let _ = kill_process(process, Signal::KILL);
                 }
             }
@@ -252,11 +280,13 @@ fn pid_in(path: &Path) -> Option<Pid> {
     Pid::from_raw(text.trim().parse().ok().filter(|pid| *pid > 1)?)
 }
 
-/// A process and those that it and they have started, parents first.
-fn with_descendants(first: Pid) -> Vec<Pid> {
+/// A process and those that it and they have started, parents first; all are stopped. One that is stopped starts no other,
+/// and sees to no child's end: so no number becomes another process's while the children are killed before their parents.
+fn stopped_with_descendants(first: Pid) -> Vec<Pid> {
     let mut found = vec![first];
     let mut at = 0;
     while at < found.len() && found.len() < PROCESSES {
+        let _ = kill_process(found[at], Signal::STOP);
         let pid = found[at].as_raw_pid();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let children = children.unwrap_or_default();
@@ -281,7 +311,7 @@ fn in_words(time: Duration) -> String {
     }
 }
 
-/// Whether a container asks to be restarted when it is unhealthy.
+/// The label with which a container asks to be restarted when it is unhealthy (`true`), or never to be (`false`).
 pub const RESTART_LABEL: &str = "berth.restart-unhealthy";
 
 impl Engine {

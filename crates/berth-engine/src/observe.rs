@@ -1,8 +1,10 @@
 //! Looks at one container: files and kernel → [`Facts`] → status.
 
+use std::os::fd::OwnedFd;
+
 use berth_fs::{Lock, LockMode};
 use berth_model::config::RestartKind;
-use berth_model::health::Health;
+use berth_model::health::{Condition, Health};
 use berth_model::restart::Restarts;
 use berth_model::status::{self, Facts};
 use berth_model::task::Pid;
@@ -47,10 +49,14 @@ impl Engine {
             RestartKind::No => Restarts::default(),
             _ => self.restarts(id)?,
         };
-        let health = match pid {
+        let mut health = match pid {
             Some(_) => self.health(&config)?,
             None => None,
         };
+        if let (Some(health), false) = (&mut health, status.is_alive()) {
+            // As docker has it of one that has ended.
+            health.status = Condition::Unhealthy;
+        }
         Ok(Container {
             health,
             config,
@@ -105,6 +111,27 @@ impl Engine {
         let pid = self.pid(id)?;
         let status = status::derive(&self.facts(id, pid.as_ref())?);
         Ok((pid, status))
+    }
+
+    /// The monitor of the container's last start; it becomes the reaper, so its end is when nobody sees to the container
+    /// any more. `None`: it has ended.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`]: no descriptors are left, for example.
+    pub fn monitor(&self, id: &ContainerId) -> Result<Option<OwnedFd>, Error> {
+        let Some(pid) = self.pid(id)? else {
+            return Ok(None);
+        };
+        // Which began before init: nobody else with this number did.
+        let began = berth_sys::pid::start_time(pid.shim_pid).ok();
+        let Some(began) = began.filter(|began| *began <= pid.start_time) else {
+            return Ok(None);
+        };
+        berth_sys::pid::open(pid.shim_pid, began).map_err(|source| Error::Io {
+            action: "watch",
+            path: format!("/proc/{}", pid.shim_pid).into(),
+            source: source.into(),
+        })
     }
 
     pub(crate) fn pid(&self, id: &ContainerId) -> Result<Option<Pid>, Error> {

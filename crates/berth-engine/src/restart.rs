@@ -19,9 +19,9 @@ use berth_model::status::Exit;
 use berth_model::{ContainerConfig, ContainerId, Status};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::attach::AttachStream;
+use crate::clock::since_boot_ms;
 use crate::create::durability;
 use crate::error::files;
 use crate::start::{By, StartOptions};
@@ -50,11 +50,8 @@ impl Engine {
         if config.restart.kind == RestartKind::No || config.auto_remove {
             return Ok(());
         }
-        let ran = self.pid(id)?.map_or(Duration::ZERO, |pid| {
-            let ticks = rustix::param::clock_ticks_per_second();
-            let began_ms = pid.start_time.saturating_mul(1000) / ticks;
-            Duration::from_millis(since_boot_ms().saturating_sub(began_ms))
-        });
+        let ran = self.pid(id)?.map(|pid| crate::clock::age(pid.start_time));
+        let ran = ran.unwrap_or_default();
         let Some(next) = self.restarts(id)?.after(config.restart, exit.code, ran) else {
             return berth_fs::remove_file(&self.layout.backoff(id), Durability::Volatile)
                 .map_err(files("call a restart off"));
@@ -209,9 +206,4 @@ fn claim(path: &Path) -> Result<Option<Lock>, Error> {
         }
     };
     Lock::try_take(file, path, LockMode::Exclusive).map_err(files("wait for a restart"))
-}
-
-fn since_boot_ms() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }

@@ -15,6 +15,7 @@ pub struct Daemon {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    killed: bool,
 }
 
 impl Daemon {
@@ -23,7 +24,11 @@ impl Daemon {
     /// # Panics
     /// When it does not listen; with what it said.
     pub fn start(sandbox: &Sandbox, options: &[&str]) -> Daemon {
-        let socket = sandbox.path().join("d.sock");
+        let place = match sandbox.is_rootless() {
+            true => sandbox.home(),
+            false => sandbox.path().to_owned(),
+        };
+        let socket = place.join("d.sock");
         let log = sandbox.home().join("daemon.log");
         let address = format!("unix://{}", socket.display());
         let mut command = sandbox.berth_command(&[&["daemon", "-H", &address], options].concat());
@@ -41,7 +46,12 @@ impl Daemon {
             .expect("its output");
         let said = || std::fs::read_to_string(&log).unwrap_or_default();
         assert_eq!(line, "ready\n", "the daemon said: {}", said());
-        Daemon { child, socket, log }
+        Daemon {
+            child,
+            socket,
+            log,
+            killed: false,
+        }
     }
 
     /// Where it listens.
@@ -66,9 +76,16 @@ impl Daemon {
 
     /// Kills it, as a crash would.
     pub fn kill(&mut self) {
+        self.killed = true;
         // It may have ended by itself.
         _ = self.child.kill();
         _ = self.child.wait();
+    }
+
+    /// Asks it to read its settings again.
+    pub fn reload(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::HUP).expect("it is ours");
     }
 
     /// Asks it to end; whether it did with success.
@@ -103,7 +120,11 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             eprintln!("the daemon said: {}", self.said());
         } else {
-            assert!(stopped, "the daemon ended badly: {}", self.said());
+            assert!(
+                stopped || self.killed,
+                "the daemon ended badly: {}",
+                self.said()
+            );
         }
     }
 }

@@ -102,8 +102,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "berth-daemon",
+        &["berth-engine", "berth-fs", "berth-sys", "berth-model"],
+    ),
+    (
         "berth",
         &[
+            "berth-daemon",
             "berth-docker",
             "berth-engine",
             "berth-registry-server",
@@ -134,6 +139,7 @@ const MAY_AWAIT: &[&str] = &[
     "berth-registry-server",
     "berth-registry-server-fuzz",
     "berth-engine",
+    "berth-daemon",
     "berth-docker",
     "berth",
 ];

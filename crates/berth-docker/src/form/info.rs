@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::host::RUNTIME;
 use super::inspect::DRIVER;
-use crate::Version;
 use crate::version::COMMAND;
+use crate::{Settings, Version};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -40,7 +40,7 @@ pub(crate) struct Document<'a> {
     oom_kill_disable: bool,
     n_goroutines: usize,
     system_time: String,
-    logging_driver: &'static str,
+    logging_driver: &'a str,
     cgroup_driver: &'static str,
     cgroup_version: String,
     n_events_listener: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Document<'a> {
     https_proxy: &'static str,
     no_proxy: &'static str,
     name: &'a str,
-    labels: [&'static str; 0],
+    labels: &'a [String],
     experimental_build: bool,
     server_version: &'static str,
     runtimes: BTreeMap<&'static str, Runtime>,
@@ -196,7 +196,7 @@ impl<'a> Document<'a> {
             https_proxy: "",
             no_proxy: "",
             name: &info.name,
-            labels: [],
+            labels: &[],
             experimental_build: false,
             server_version: env!("CARGO_PKG_VERSION"),
             runtimes: BTreeMap::from([(
@@ -225,6 +225,17 @@ impl<'a> Document<'a> {
             cdi_spec_dirs: (version >= Version(1, 44)).then_some([]),
             warnings: None,
         }
+    }
+}
+
+impl<'a> Document<'a> {
+    /// With what the daemon was told.
+    pub(crate) fn with(mut self, settings: &'a Settings) -> Document<'a> {
+        self.labels = &settings.labels;
+        if let Some(log) = &settings.log {
+            self.logging_driver = &log.driver;
+        }
+        self
     }
 }
 

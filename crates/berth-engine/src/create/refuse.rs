@@ -18,14 +18,6 @@ pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
                 || !request.networking.aliases.is_empty(),
             "an address or alias of one's own choice",
         ),
-        (
-            request
-                .health
-                .as_ref()
-                .and_then(|health| health.test.first())
-                .is_some_and(|kind| kind != "NONE"),
-            "a health check, which nobody runs yet,",
-        ),
     ];
     match wishes.into_iter().find(|(asked, _)| *asked) {
         None => Ok(()),

@@ -158,6 +158,7 @@ macro_rules! hinted {
 }
 
 hinted!(
+    berth_daemon::Error,
     berth_docker::Error,
     berth_engine::artifact::Error,
     berth_engine::attach::Error,

@@ -26,6 +26,9 @@ pub(crate) async fn answer(mut ask: Ask) -> Result<Answer, Failure> {
     let mut request = document.meaning(cpus).map_err(Failure::bad)?;
     request.name = ask.query.get("name").map(name).transpose()?;
     request.platform = ask.query.get("platform").map(platform).transpose()?;
+    if request.log.is_none() {
+        request.log = ask.docker.settings.get().log.clone();
+    }
     let warnings = warnings(&request);
     let id = ask.work(move |engine| create(engine, request)).await?;
     Ok(Answer::created(&Made { id, warnings }))
