@@ -107,7 +107,7 @@ both! {
         eventually("it waits again", || (shown(s, "{{.State.Status}}") == "restarting").then_some(()));
         assert_eq!(shown(s, "{{.RestartCount}}"), "1");
         s.berth(&["kill", "cc"]).ok();
-        assert_eq!(shown(s, "{{.State.Status}}"), "exited");
+        eventually("it ended", || (shown(s, "{{.State.Status}}") == "exited").then_some(()));
     }
 }
 
