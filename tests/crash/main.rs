@@ -4,5 +4,6 @@
 //! berth-fs counts the steps: `BERTH_FP=#N` kills at the Nth, `BERTH_FP_LOG` names them.
 #![allow(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
+mod daemon;
 mod kill;
 mod sweep;
