@@ -10,6 +10,7 @@
 mod definition;
 mod rig;
 
+mod clients;
 mod containers;
 mod exec;
 mod http;

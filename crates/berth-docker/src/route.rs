@@ -225,6 +225,7 @@ async fn on_containers(ask: Ask, method: &Method, path: &[&str]) -> Result<Answe
         ("HEAD", [id, "archive"]) => c::archive::stat(ask, id).await,
         ("PUT", [id, "archive"]) => c::archive::put(ask, id).await,
         ("DELETE", [id]) => c::remove::answer(ask, id).await,
+        ("DELETE", [id, alias]) => c::remove::answer(ask, &format!("{id}/{alias}")).await,
         _ => Err(Failure::absent("page not found")),
     }
 }

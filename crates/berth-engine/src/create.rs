@@ -47,6 +47,7 @@ impl Engine {
         refuse::unknown(&request)?;
         request.network = request.network.or_else(|| Some(self.default_network()));
         self.resolve_joined(&mut request)?;
+        self.resolve_links(&mut request)?;
         self.take_volumes_from(&mut request)?;
         let mut config = configure(&id, request, image)?;
         crate::logs::attributes::of(&config).map_err(invalid)?;

@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// The container whose network, and its files, this one has.
-    fn network_donor(&self, id: &ContainerId) -> Result<ContainerId, Error> {
+    pub(crate) fn network_donor(&self, id: &ContainerId) -> Result<ContainerId, Error> {
         let mut donor = id.clone();
         for _ in 0..DONORS {
             match self.config(&donor)?.network {

@@ -15,6 +15,7 @@
 mod check;
 mod connect;
 mod files;
+mod links;
 mod list;
 mod ports;
 mod settings;
@@ -35,6 +36,7 @@ use crate::{Engine, Error, json};
 
 pub use berth_net::Subnet;
 pub(crate) use connect::{Place, Starting};
+pub(crate) use links::Linked;
 pub use list::{Attached, NetworkInfo};
 pub use settings::{EndpointSettings, NetworkSettings};
 

@@ -79,6 +79,8 @@ pub struct Joined {
     pub ipc: Option<PathBuf>,
     /// What is mounted at `/dev/shm`, which belongs to it.
     pub shm: Option<PathBuf>,
+    /// Variables that tell of those that it is linked to.
+    pub variables: Vec<String>,
     /// The process namespace.
     pub pid: Option<PathBuf>,
     /// The network namespace.
@@ -247,6 +249,10 @@ fn process(
         if !value.is_empty() {
             env::set_default(&mut env, name, value);
         }
+    }
+    for (name, value) in (inputs.joined.variables.iter()).filter_map(|entry| entry.split_once('='))
+    {
+        env::set_default(&mut env, name, value);
     }
     env::settle(&mut env);
     Ok(Process {

@@ -17,7 +17,7 @@ use crate::create::durability;
 use crate::error::{Chain, files};
 use crate::join::FIRST_FD;
 use crate::join::shim_path;
-use crate::network::{Place, Starting};
+use crate::network::{Linked, Place, Starting};
 use crate::spec;
 use crate::{Engine, Error, json};
 
@@ -150,13 +150,15 @@ impl Engine {
         let account = self.account_of(config, &rootfs)?;
         let mut joins = self.join(config)?;
         self.make_shm(config)?;
+        let linked = self.linked(config)?;
         let place = network
             .map(|starting| self.reserve_place(config, starting))
             .transpose()?;
         if place.is_some() {
             joins.joined.network = Some(shim_path(joins.files.len()));
         }
-        self.write_host_files(config, &task, place.as_ref())?;
+        self.write_host_files(config, &task, place.as_ref(), &linked)?;
+        joins.joined.variables = linked.into_iter().flat_map(|link| link.variables).collect();
         let inputs = self.spec_inputs(config, account, joins.joined)?;
         let spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
             id: id.short().to_owned(),
@@ -334,8 +336,9 @@ impl Engine {
         config: &ContainerConfig,
         task: &Path,
         place: Option<&Place>,
+        linked: &[Linked],
     ) -> Result<(), Error> {
-        let (hosts, resolv) = self.name_files(config, place);
+        let (hosts, resolv) = self.name_files(config, place, linked);
         let hostname = format!("{}\n", config.hostname);
         for (name, content) in [
             ("hosts", hosts),

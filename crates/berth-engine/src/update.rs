@@ -20,6 +20,9 @@ pub(crate) struct Updated {
     schema: u32,
     resources: ResourceConfig,
     restart: RestartPolicy,
+    /// `None`: as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    links: Option<Vec<String>>,
 }
 
 /// What is to be different; `None`: as it is.
@@ -72,13 +75,7 @@ impl Engine {
         if running && before.resources != after.resources {
             self.apply(id, &before, &after)?;
         }
-        let record = Updated {
-            schema: 1,
-            resources: after.resources.clone(),
-            restart: after.restart,
-        };
-        let path = self.layout.updated(id);
-        let written = json::write(&path, &record, durability(&before));
+        let written = self.write_updated(&after);
         if written.is_err() && running {
             // The first error is the one to report.
             let _ = self.apply(id, &after, &before);
@@ -86,6 +83,18 @@ impl Engine {
         written?;
         self.record(self.container_event(&after, "update"));
         Ok(())
+    }
+
+    /// Keeps what may change and what counts now. The lock is ours.
+    pub(crate) fn write_updated(&self, config: &ContainerConfig) -> Result<(), Error> {
+        let record = Updated {
+            schema: 1,
+            resources: config.resources.clone(),
+            restart: config.restart,
+            links: Some(config.networking.links.clone()),
+        };
+        let path = self.layout.updated(&config.id);
+        json::write(&path, &record, durability(config))
     }
 
     fn apply(
@@ -141,6 +150,9 @@ pub(crate) fn lay_over(config: &mut ContainerConfig, updated: Updated) {
     }
     config.resources = updated.resources;
     config.restart = updated.restart;
+    if let Some(links) = updated.links {
+        config.networking.links = links;
+    }
 }
 
 /// The parts that differ, whole: memory and swap, quota and period count together. Devices are not touched: others may

@@ -45,6 +45,9 @@ fn docker_compose_brings_services_up_and_down() {
     compose("stop -t 1 writer").ok();
     compose("start writer").ok();
     hits("6");
+    // A container for one command is linked to its service's own.
+    let once = compose("run -T --rm --no-deps redis redis-cli -h redis get hits");
+    assert_eq!(once.ok(), "6");
     compose("kill web").ok();
     assert!(compose("ps").ok().contains("Exit 137"));
 

@@ -206,7 +206,7 @@ impl HostConfig {
             group_add: null_if_empty(security.group_add.clone()),
             ipc_mode: config.namespaces.ipc.to_string(),
             cgroup: String::new(),
-            links: null_if_empty(networking.links.clone()),
+            links: None,
             oom_score_adj: config.resources.oom_score_adj.unwrap_or(0).into(),
             pid_mode: config.namespaces.pid.to_string(),
             privileged: security.privileged,

@@ -164,7 +164,10 @@ impl<'a> Document<'a> {
             process_label: "",
             app_armor_profile: config.security.apparmor.as_deref().unwrap_or(""),
             exec_ids: null_if_empty(extra.execs),
-            host_config: HostConfig::of(config),
+            host_config: HostConfig {
+                links: null_if_empty(extra.network.links.clone()),
+                ..HostConfig::of(config)
+            },
             graph_driver: graph_driver(container, layout),
             size_rw: extra.sizes.map(|(own, _)| own),
             size_root_fs: extra.sizes.map(|(own, image)| own.saturating_add(image)),

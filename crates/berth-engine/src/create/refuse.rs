@@ -9,10 +9,6 @@ use crate::request::CreateRequest;
 pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
     let wishes = [
         (
-            !request.networking.links.is_empty(),
-            "a link to another container",
-        ),
-        (
             !request.networking.addresses.is_empty()
                 || !request.networking.link_local.is_empty()
                 || !request.networking.aliases.is_empty(),
@@ -50,6 +46,7 @@ pub(super) fn conflicts(request: &CreateRequest) -> Result<(), Error> {
             "custom host-to-IP mapping",
         ),
         (asked.mac.is_some(), "mac-address"),
+        (!asked.links.is_empty(), "links"),
     ];
     match wishes.into_iter().find(|(asked, _)| *asked) {
         None => Ok(()),

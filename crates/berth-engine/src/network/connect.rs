@@ -10,7 +10,7 @@ use berth_net::network::{self as net, Desired, Look};
 use berth_net::{Endpoint, Held, Kernel, Namespace, Network, Pending, mac_of};
 
 use super::files as net_files;
-use super::{Bridge, Connection, network, ports, stable_id};
+use super::{Bridge, Connection, Linked, network, ports, stable_id};
 use crate::error::files;
 use crate::{Engine, Error, json};
 
@@ -238,6 +238,7 @@ impl Engine {
         &self,
         config: &ContainerConfig,
         place: Option<&Place>,
+        linked: &[Linked],
     ) -> (String, String) {
         let read = |path: &str| std::fs::read(path).unwrap_or_default();
         let read = |path: &str| String::from_utf8_lossy(&read(path)).into_owned();
@@ -255,7 +256,8 @@ impl Engine {
                         bridge.map(|bridge| bridge.subnet.gateway())
                     }
                 };
-                net_files::hosts(config, place.map(|place| place.connection.address), gateway)
+                let address = place.map(|place| place.connection.address);
+                net_files::hosts(config, address, gateway, linked)
             }
         };
         let mut resolv = read(net_files::RESOLV);

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use berth_model::ContainerConfig;
 
+use super::Linked;
+
 /// Where the host says which name servers it asks.
 pub(crate) const RESOLV: &str = "/etc/resolv.conf";
 /// Where systemd-resolved says which ones it asks itself.
@@ -26,6 +28,7 @@ pub(crate) fn hosts(
     config: &ContainerConfig,
     address: Option<Ipv4Addr>,
     gateway: Option<Ipv4Addr>,
+    linked: &[Linked],
 ) -> String {
     let mut text = HOSTS.to_owned();
     for extra in &config.networking.extra_hosts {
@@ -40,6 +43,9 @@ pub(crate) fn hosts(
                 .to_owned(),
         };
         let _ = writeln!(text, "{target}\t{name}");
+    }
+    for link in linked {
+        let _ = writeln!(text, "{}\t{}", link.address, link.names.join(" "));
     }
     if let Some(address) = address {
         let name = &config.hostname;
@@ -138,9 +144,10 @@ mod tests {
     fn names_of_hosts() {
         let mut config = config();
         let (address, gateway) = (Some([10, 9, 0, 2].into()), Some([10, 9, 0, 1].into()));
-        let own = |config: &ContainerConfig| hosts(config, address, gateway).split_off(HOSTS.len());
+        let own =
+            |config: &ContainerConfig| hosts(config, address, gateway, &[]).split_off(HOSTS.len());
         assert_eq!(own(&config), "10.9.0.2\tweb\n");
-        assert_eq!(hosts(&config, None, gateway), HOSTS);
+        assert_eq!(hosts(&config, None, gateway, &[]), HOSTS);
         config.networking.extra_hosts = ["a:1.2.3.4", "gw:host-gateway", "six:[fd00::1]"]
             .map(str::to_owned)
             .to_vec();

@@ -19,6 +19,8 @@ pub struct NetworkSettings {
     pub ports: BTreeMap<Port, Option<Vec<HostPort>>>,
     /// By the network's name.
     pub networks: BTreeMap<String, EndpointSettings>,
+    /// Its links: `/other:/own/alias`.
+    pub links: Vec<String>,
 }
 
 /// A container's place in a network.
@@ -50,6 +52,7 @@ impl Engine {
         let key = container.pid.as_ref().filter(|_| runs);
         let mut settings = NetworkSettings {
             sandbox_id: stable_id("sandbox", id.as_str()),
+            links: self.told_links(config)?,
             sandbox_key: key.map(|pid| format!("/proc/{}/ns/net", pid.pid).into()),
             ..NetworkSettings::default()
         };

@@ -238,6 +238,7 @@ fn each_limit_has_its_place() {
 fn each_namespace_mode_is_a_namespace_a_path_or_none() {
     let joined = SpecInputs {
         joined: Joined {
+            variables: Vec::new(),
             ipc: Some("/ipc".into()),
             shm: Some("/their/shm".into()),
             pid: Some("/pid".into()),

@@ -8,7 +8,9 @@ use crate::error::Failure;
 
 pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     if ask.query.is_on("link") {
-        return Err(Failure::not_here("removing a link"));
+        let link = name.to_owned();
+        ask.work(move |engine| engine.remove_link(&link)).await?;
+        return Ok(Answer::done());
     }
     let (force, volumes) = (ask.query.is_on("force"), ask.query.is_on("v"));
     let name = name.to_owned();
