@@ -77,3 +77,53 @@ fn a_linked_container_is_known_by_its_alias() {
     }
 }
 
+/// Who waits for the end of a container with a restart policy cannot remove it by being quick.
+#[test]
+fn what_is_to_be_started_again_is_not_removed() {
+    let api = Api::start();
+    for n in 0..4 {
+        let name = format!("again{n}");
+        let asked = json!({
+            "Image": "busybox", "Cmd": ["sleep", "0.1"],
+            "HostConfig": {"RestartPolicy": {"Name": "always"}, "NetworkMode": "none"},
+        });
+        create(&api, &name, &asked);
+        api.post(&format!("/containers/{name}/start")).expect(204);
+        api.post(&format!("/containers/{name}/wait")).expect(200);
+        let refused = api.delete(&format!("/containers/{name}")).expect(409);
+        let message = refused.message();
+        assert!(message.contains("Stop the container before"), "{message}");
+        api.delete(&format!("/containers/{name}?force=1"))
+            .expect(204);
+    }
+}
+
+/// A container may end at any moment of its commit.
+#[test]
+fn what_is_just_ending_can_be_committed() {
+    let api = Api::start();
+    let base = api.get("/v1.41/images/busybox/json").expect(200).json();
+    assert_eq!(base["Parent"], "");
+    for n in 0..6 {
+        let name = format!("short{n}");
+        let line = format!("echo {n} >/f; sleep 0.0{n}");
+        api.run(&name, &line);
+        let made = api.post(&format!("/commit?container={name}")).expect(201);
+        let id = made.json()["Id"].as_str().unwrap().to_owned();
+        let image = api.get(&format!("/v1.41/images/{id}/json")).expect(200);
+        assert_eq!(image.json()["Parent"], base["Id"]);
+    }
+}
+
+#[test]
+fn the_isolation_is_told_as_it_was_asked_for() {
+    let api = Api::start();
+    for asked in ["", "default"] {
+        let document =
+            json!({"Image": "busybox", "Cmd": ["true"], "HostConfig": {"Isolation": asked}});
+        let name = format!("kept{}", asked.len());
+        create(&api, &name, &document);
+        let inspected = api.get(&format!("/containers/{name}/json")).expect(200);
+        assert_eq!(inspected.json()["HostConfig"]["Isolation"], asked);
+    }
+}

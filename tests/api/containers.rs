@@ -253,7 +253,7 @@ fn what_makes_no_sense_is_refused_in_dockers_words() {
         (
             of_host(json!({"LogConfig": {"Type": "x"}})),
             400,
-            "there is no log driver `x`",
+            "logger: no log driver named 'x' is registered",
         ),
         (of_host(json!({"PidMode": "x"})), 400, "invalid PID mode: x"),
         (of_host(json!({"IpcMode": "x"})), 400, "invalid IPC mode: x"),

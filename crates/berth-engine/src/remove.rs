@@ -18,7 +18,17 @@ impl Engine {
     /// [`Error::WrongState`] when it runs and `force` is not given; [`Error::KillPending`]; [`Error::Files`].
     pub fn remove(&self, id: &ContainerId, force: bool, volumes: bool) -> Result<(), Error> {
         let _lock = self.lock(id)?;
-        let status = self.status(id)?;
+        let mut status = self.status(id)?;
+        if !force
+            && let Status::Exited(_) = status
+            && self.has_untold_end(id)
+            && let Ok(config) = self.config(id)
+        {
+            // Who waited for its end may be quicker than who plans its next start.
+            self.settle(id);
+            self.tell_end(&config, |exit| self.plan_restart(&config, exit))?;
+            status = self.status(id)?;
+        }
         if status.is_alive() || status == Status::Starting {
             if !force {
                 return Err(Error::WrongState {

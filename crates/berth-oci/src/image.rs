@@ -36,6 +36,8 @@ pub mod annotation {
     pub const ORIGIN_DIGEST: &str = "io.berth.origin.digest";
     /// When the image was made, RFC 3339.
     pub const CREATED: &str = "org.opencontainers.image.created";
+    /// The manifest of the image that this one was made from.
+    pub const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 }
 
 /// Content by digest.

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use berth_engine::request::{CreateRequest, PullPolicy};
 use berth_engine::spec::ALL_CAPABILITIES;
 use berth_model::config::{
-    LogConfig, MountConfig, MountKind, NamespaceConfig, NetworkConfig, NetworkMode, Port,
-    RestartKind, RestartPolicy, SecurityConfig,
+    LOG_DRIVERS, LogConfig, MountConfig, MountKind, NamespaceConfig, NetworkConfig, NetworkMode,
+    Port, RestartKind, RestartPolicy, SecurityConfig,
 };
 use serde::Deserialize;
 
@@ -315,6 +315,7 @@ fn namespaces(host: &HostConfig) -> Parsed<NamespaceConfig> {
         ));
     }
     Ok(NamespaceConfig {
+        isolation: host.isolation.clone(),
         ipc: host
             .ipc_mode
             .parse()
@@ -423,6 +424,13 @@ fn runtime(host: &HostConfig) -> String {
 fn log(asked: &host::LogConfig) -> Parsed<Option<LogConfig>> {
     if asked.r#type.is_empty() && asked.config.is_empty() {
         return Ok(None);
+    }
+    if !asked.r#type.is_empty() && !LOG_DRIVERS.contains(&asked.r#type.as_str()) {
+        // Clients look for these words.
+        return Err(format!(
+            "logger: no log driver named '{}' is registered",
+            asked.r#type
+        ));
     }
     LogConfig::new(&asked.r#type, asked.config.clone()).map(Some)
 }

@@ -225,7 +225,7 @@ impl HostConfig {
                 "" => RUNTIME.to_owned(),
                 other => other.to_owned(),
             },
-            isolation: String::new(),
+            isolation: config.namespaces.isolation.clone(),
             resources: Resources::of(config),
             mounts: written(MountSyntax::Mount).map(Mount::of).collect(),
             masked_paths: security

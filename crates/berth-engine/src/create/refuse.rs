@@ -7,14 +7,12 @@ use crate::request::CreateRequest;
 
 /// Fails with the first such wish.
 pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
-    let wishes = [
-        (
-            !request.networking.addresses.is_empty()
-                || !request.networking.link_local.is_empty()
-                || !request.networking.aliases.is_empty(),
-            "an address or alias of one's own choice",
-        ),
-    ];
+    let wishes = [(
+        !request.networking.addresses.is_empty()
+            || !request.networking.link_local.is_empty()
+            || !request.networking.aliases.is_empty(),
+        "an address or alias of one's own choice",
+    )];
     match wishes.into_iter().find(|(asked, _)| *asked) {
         None => Ok(()),
         Some((_, what)) => Err(Error::Invalid {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use berth_fs::Lock;
 use berth_model::{ContainerConfig, ContainerId, Status, signal};
-use berth_oci::image::{self, History, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, RunConfig};
+use berth_oci::image::{
+    self, History, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, RunConfig, annotation,
+};
 use berth_oci::{Descriptor, Digest, Document, ImageConfig, Manifest, media};
 use berth_store::Lease;
 
@@ -101,7 +103,11 @@ impl Engine {
         });
         config.created = Some(created);
         config.author = Some(options.author.clone()).filter(|author| !author.is_empty());
-        let descriptor = put_image(&lease, config, layers)?;
+        let base = (
+            annotation::BASE_DIGEST.to_owned(),
+            container.image.manifest.clone(),
+        );
+        let descriptor = put_image(&lease, config, layers, [base].into())?;
         let name = names
             .as_ref()
             .map(|name| name.familiar())
@@ -146,9 +152,12 @@ impl Engine {
                 not_frozen: Some(source.to_string()),
                 ..Still::default()
             }),
-            // It has just ended.
+            // It has just ended, or is about to: nothing of it writes any more.
             Err(crate::Error::WrongState { .. })
-                if !self.status(id).map_err(container_error)?.is_alive() =>
+                if matches!(
+                    self.status(id).map_err(container_error)?,
+                    Status::Exiting | Status::Exited(_) | Status::Restarting(_)
+                ) =>
             {
                 Ok(Still::default())
             }

@@ -1,6 +1,7 @@
 //! `image inspect` and `history`: all that is known of an image, as data; the faces shape it.
 
-use berth_oci::{Descriptor, Digest, Platform, Reference};
+use berth_oci::image::{MAX_MANIFEST_BYTES, annotation, parse_document};
+use berth_oci::{Descriptor, Digest, Document, Platform, Reference};
 use berth_snapshot::Snapshots;
 use berth_store::{Entry, Image, Store};
 
@@ -21,6 +22,8 @@ pub struct Details {
     pub layer_sizes: Vec<u64>,
     /// Chain ids, lowest first.
     pub chain: Vec<Digest>,
+    /// The image that it was committed over, while that is here.
+    pub parent: Option<Digest>,
 }
 
 impl Engine {
@@ -53,8 +56,21 @@ impl Engine {
             digests: found.pins(),
             layer_sizes: layer_sizes(&self.snapshots, &found.image),
             chain: found.image.chain_ids(),
+            parent: parent(&self.store, &found.image),
             image: found.image,
         })
+    }
+}
+
+/// The id of the image that this one says it was made from; `None`: it says none, or that one is not here.
+pub(super) fn parent(store: &Store, image: &Image) -> Option<Digest> {
+    let base = image.manifest.annotations.get(annotation::BASE_DIGEST)?;
+    let bytes = store
+        .read_blob(&Digest::parse(base).ok()?, MAX_MANIFEST_BYTES)
+        .ok()?;
+    match parse_document(&bytes, None).ok()? {
+        Document::Manifest(manifest) => Some(manifest.config.digest),
+        Document::Index(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! compressor is the same; the image's id does not depend on it, because the configuration names
 //! the layer by its uncompressed digest.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use berth_oci::{Descriptor, Digest, ImageConfig, Manifest, media};
@@ -85,7 +86,7 @@ pub(crate) fn one_layer_image(
     mut config: ImageConfig,
 ) -> Result<Descriptor, Error> {
     config.rootfs.diff_ids = vec![layer.diff_id];
-    put_image(lease, config, vec![layer.descriptor])
+    put_image(lease, config, vec![layer.descriptor], BTreeMap::new())
 }
 
 /// Puts the documents of an image into the store.
@@ -93,6 +94,7 @@ pub(crate) fn put_image(
     lease: &Lease,
     config: ImageConfig,
     layers: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
 ) -> Result<Descriptor, Error> {
     let put = |media_type: &str, bytes: Result<Vec<u8>, serde_json::Error>| {
         let bytes = bytes.map_err(|source| Error::Encode { source })?;
@@ -101,6 +103,9 @@ pub(crate) fn put_image(
             .map_err(store("keep the image's documents"))
     };
     let config = put(media::CONFIG, serde_json::to_vec(&config))?;
-    let manifest = Manifest::new(config, layers);
+    let manifest = Manifest {
+        annotations,
+        ..Manifest::new(config, layers)
+    };
     put(media::MANIFEST, serde_json::to_vec(&manifest))
 }

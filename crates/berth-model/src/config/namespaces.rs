@@ -27,6 +27,9 @@ pub struct NamespaceConfig {
     /// Cgroups.
     #[serde(skip_serializing_if = "is_default")]
     pub cgroup: CgroupMode,
+    /// How far it is kept apart: `default`, or nothing, which is the same.
+    #[serde(skip_serializing_if = "is_default")]
+    pub isolation: String,
 }
 
 /// System V IPC, message queues and `/dev/shm`.

@@ -24,7 +24,7 @@ pub struct Inspect {
     pub repo_tags: Vec<String>,
     pub repo_digests: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent: Option<&'static str>,
+    pub parent: Option<String>,
     pub comment: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
@@ -129,13 +129,14 @@ pub fn inspect(details: &Details, version: Version) -> Inspect {
     let before = |minor| version < Version(1, minor);
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let texts = |digests: &[berth_oci::Digest]| digests.iter().map(ToString::to_string).collect();
+    let parent = details.parent.as_ref().map(ToString::to_string);
     let chain: Vec<String> = texts(&details.chain);
     let size = signed(details.layer_sizes.iter().sum());
     Inspect {
         id: details.image.id().to_string(),
         repo_tags: details.tags.clone(),
         repo_digests: details.digests.clone(),
-        parent: before(52).then_some(""),
+        parent: before(52).then(|| parent.unwrap_or_default()),
         comment: config
             .history
             .last()
