@@ -13,6 +13,7 @@ mod rig;
 mod clients;
 mod containers;
 mod exec;
+mod health;
 mod http;
 mod images;
 mod lifecycle;

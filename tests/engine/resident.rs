@@ -204,7 +204,12 @@ fn the_unhealthy_is_restarted_where_it_asks_for_it() {
     eventually("it is restarted", || {
         events(&s, "event=restart").first().map(drop)
     });
-    assert!(daemon.said().contains("restarting the unhealthy container"));
+    eventually("it is told", || {
+        daemon
+            .said()
+            .contains("restarted the unhealthy container")
+            .then_some(())
+    });
     // Once, and not again at once.
     until(&s, STATUS, "unhealthy");
     std::thread::sleep(Duration::from_secs(1));
@@ -229,6 +234,38 @@ fn the_unhealthy_is_restarted_where_it_asks_for_it() {
     until(&s, STATUS, "unhealthy");
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(events(&s, "event=restart").len(), 2);
+}
+
+/// A daemon that is killed while it restarts a container leaves none that does not run, whatever the policy.
+#[test]
+fn a_restart_of_the_unhealthy_outlives_the_daemon() {
+    let s = Sandbox::root().with_busybox();
+    let mut daemon = Daemon::start(&s, &["--restart-unhealthy"]);
+    let line = ["run", "-d", "--name", "cc", "--network", "none"];
+    let check = [
+        "--health-cmd",
+        "false",
+        "--health-interval",
+        "100ms",
+        "--health-retries",
+        "1",
+    ];
+    let slow = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done";
+    s.berth(&[&line[..], &check, &["busybox", "sh", "-c", slow]].concat())
+        .ok();
+    let before = shown(&s, "{{.State.Pid}}");
+    eventually("it is to end", || {
+        events(&s, "event=kill").first().map(drop)
+    });
+    daemon.kill();
+    eventually("it is started again", || {
+        let now = shown(&s, "{{.State.Status}} {{.State.Pid}}");
+        (now.starts_with("running") && !now.ends_with(&format!(" {before}"))).then_some(())
+    });
+    // A stop is the last word.
+    s.berth(&["stop", "-t", "3", "cc"]).ok();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(shown(&s, "{{.State.Status}}"), "exited");
 }
 
 /// Whoever stops an unhealthy container is not overruled.

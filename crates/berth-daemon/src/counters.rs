@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use berth_engine::{Container, Status};
+use berth_engine::Status;
 
 /// Counts since the daemon's start.
 #[derive(Debug, Default)]
@@ -17,13 +17,8 @@ impl Counters {
     /// The text of the exposition format, with the states of these containers.
     ///
     /// Source: Prometheus, exposition formats, version 0.0.4; Docker's names where it has them.
-    pub fn text(&self, containers: &[Container]) -> String {
-        let of = |wanted: fn(&Status) -> bool| {
-            containers
-                .iter()
-                .filter(|container| wanted(&container.status))
-                .count()
-        };
+    pub fn text(&self, containers: &[Status]) -> String {
+        let of = |wanted: fn(&Status) -> bool| containers.iter().filter(|one| wanted(one)).count();
         let paused = of(|status| *status == Status::Paused);
         let running = of(Status::is_up) - paused;
         let stopped = containers.len() - running - paused;

@@ -124,14 +124,21 @@ impl Doer {
 
     /// Containers with a policy that do not run; the last is to be started first. The oldest are: others may need them.
     fn to_start(&self) -> Vec<ContainerId> {
-        let all = self.engine.list().unwrap_or_else(|error| {
+        let ids = self.engine.ids().unwrap_or_else(|error| {
             (self.note)(Told::Failed("cannot list the containers", &error));
             Vec::new()
         });
-        all.into_iter()
-            .filter(|one| one.config.restart.kind != RestartKind::No && !one.status.is_up())
-            .map(|one| one.config.id)
-            .collect()
+        let mut waiting: Vec<(String, ContainerId)> = ids
+            .into_iter()
+            .filter_map(|id| {
+                let config = self.engine.config(&id).ok()?;
+                let status = self.engine.status(&id).ok()?;
+                let due = config.restart.kind != RestartKind::No && !status.is_up();
+                due.then_some((config.created, id))
+            })
+            .collect();
+        waiting.sort_unstable_by(|a, b| b.cmp(a));
+        waiting.into_iter().map(|(_, id)| id).collect()
     }
 
     fn act(&mut self, deed: Deed) {
@@ -169,15 +176,15 @@ impl Doer {
         let (counters, restarting) = (self.counters.clone(), self.restarting.clone());
         restarting.fetch_add(1, Ordering::Relaxed);
         let spawned = spawn("restart", move || {
-            // Another run is another's affair.
-            let running = engine.running(&id, "restart");
-            if running.is_ok_and(|pid| pid.start_time == run) {
-                count(&counters.unhealthy_restarts);
-                let short = id.short();
-                note(Told::Info(&format!(
-                    "restarting the unhealthy container {short}"
-                )));
-                if let Err(error) = engine.restart(&id, None, None) {
+            let short = id.short();
+            match engine.restart_unhealthy(&id, run) {
+                Ok(true) => {
+                    count(&counters.unhealthy_restarts);
+                    let text = format!("restarted the unhealthy container {short}");
+                    note(Told::Info(&text));
+                }
+                Ok(false) => {}
+                Err(error) => {
                     let what = format!("cannot restart the unhealthy container {short}");
                     note(Told::Failed(&what, &error));
                 }

@@ -190,7 +190,9 @@ impl Probes {
         };
         let asked = checked.config.labels.get(RESTART_LABEL);
         let all = self.restart_all.load(Ordering::Relaxed);
-        let wanted = asked.map_or(all, |word| word == "true") && !checked.ending;
+        let wanted = asked.map_or(all, |word| word == "true");
+        // One that is removed at its end, too.
+        let wanted = wanted && !checked.ending && !checked.config.auto_remove;
         if !wanted || checked.health.status != Condition::Unhealthy {
             return false;
         }

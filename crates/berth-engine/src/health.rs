@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use berth_fs::Durability;
+use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::HealthConfig;
 use berth_model::health::{Health, Probe};
 use berth_model::{ContainerConfig, ContainerId};
@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use crate::error::files;
 use crate::exec::{ExecRequest, PreparedExec};
 use crate::{Engine, Error, json};
 
@@ -88,7 +89,7 @@ impl Engine {
         })
     }
 
-    /// Keeps a result, unless the run that it is of has ended: what is known then. Tells a change.
+    /// Keeps a result, unless the run that it is of has ended: what is known then. Tells a change. Never waits.
     ///
     /// # Errors
     /// [`Error::NoContainer`], [`Error::Files`].
@@ -99,7 +100,12 @@ impl Engine {
         run: Run,
     ) -> Result<Option<Health>, Error> {
         let id = &config.id;
-        let _lock = self.lock(id)?;
+        // Who holds it ends, starts or removes it: then this does not matter any more, and others wait for us.
+        let dir = self.layout.container(id);
+        let lock = Lock::try_dir(&dir, LockMode::Exclusive).map_err(files("lock the container"))?;
+        let Some(_lock) = lock else {
+            return Ok(None);
+        };
         let (Some(pid), Some(health)) = (self.pid(id)?, &config.health) else {
             return Ok(None);
         };

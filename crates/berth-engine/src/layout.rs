@@ -5,7 +5,7 @@
 //! ├── oci-layout index.json blobs/ ingest/    └── tasks/<id>/
 //! │   leases/          (berth-store)              ├── bundle/config.json   the OCI spec
 //! ├── snapshots/       (berth-snapshot)           ├── hosts hostname resolv.conf
-//! ├── volumes/<name>/_data                        ├── task.json pid.json backoff.json health.json
+//! ├── volumes/<name>/_data                        ├── task.json pid.json backoff.json health.json unhealthy.json
 //! ├── names/<name>  →  <id>                       └── shim.lock shim.sock
 //! ├── trash/
 //! ├── events/{log, log.1}
@@ -154,6 +154,11 @@ impl Layout {
     /// Present while it waits for its next start.
     pub fn backoff(&self, id: &ContainerId) -> PathBuf {
         self.task(id).join("backoff.json")
+    }
+
+    /// Present while it is ended to be started again, whatever its policy.
+    pub fn unhealthy(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("unhealthy.json")
     }
 
     /// Init as the host sees it.

@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// All committed containers.
-    pub(crate) fn ids(&self) -> Result<Vec<ContainerId>, Error> {
+    pub fn ids(&self) -> Result<Vec<ContainerId>, Error> {
         Ok(read_names(self.layout.containers())?
             .iter()
             .filter(|name| !name.starts_with(STAGED_PREFIX))

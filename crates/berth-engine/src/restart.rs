@@ -5,6 +5,7 @@
 //! ```text
 //! containers/<id>/restart.json   how often and with which wait (berth-model, `restart`)
 //! tasks/<id>/backoff.json        it waits; locked by who does. To take the note away is to call the start off
+//! tasks/<id>/unhealthy.json      it is ended to be started again at once, whatever its policy
 //! ```
 
 use std::os::unix::process::CommandExt as _;
@@ -47,12 +48,18 @@ impl Engine {
     /// After an end: notes when it is to be started again, if it is. The lock is ours.
     pub(crate) fn plan_restart(&self, config: &ContainerConfig, exit: &Exit) -> Result<(), Error> {
         let id = &config.id;
-        if config.restart.kind == RestartKind::No || config.auto_remove {
+        let unhealthy = self.layout.unhealthy(id).exists();
+        if config.auto_remove || (config.restart.kind == RestartKind::No && !unhealthy) {
             return Ok(());
         }
         let ran = self.pid(id)?.map(|pid| crate::clock::age(pid.start_time));
         let ran = ran.unwrap_or_default();
-        let Some(next) = self.restarts(id)?.after(config.restart, exit.code, ran) else {
+        let known = self.restarts(id)?;
+        let next = match unhealthy {
+            true => Some(known.again()),
+            false => known.after(config.restart, exit.code, ran),
+        };
+        let Some(next) = next else {
             return berth_fs::remove_file(&self.layout.backoff(id), Durability::Volatile)
                 .map_err(files("call a restart off"));
         };
@@ -62,7 +69,13 @@ impl Engine {
             &self.layout.backoff(id),
             &Backoff { due_ms },
             Durability::Volatile,
-        )
+        )?;
+        self.forget_unhealthy(id)
+    }
+
+    fn forget_unhealthy(&self, id: &ContainerId) -> Result<(), Error> {
+        berth_fs::remove_file(&self.layout.unhealthy(id), Durability::Volatile)
+            .map_err(files("call a restart off"))
     }
 
     /// Waits until the container is due, and starts it, unless somebody else waits for it or the start is called off.
@@ -117,6 +130,7 @@ impl Engine {
     pub(crate) fn call_restart_off(&self, config: &ContainerConfig) -> Result<bool, Error> {
         let id = &config.id;
         let waited = self.is_restarting(id);
+        self.forget_unhealthy(id)?;
         if config.restart.kind == RestartKind::No && !waited {
             return Ok(false);
         }

@@ -140,7 +140,11 @@ impl Engine {
         }
         self.mount_plugin_volumes(config)?;
         self.check_sources(config)?;
-        for last in [self.layout.pid(id), self.layout.health(id)] {
+        for last in [
+            self.layout.pid(id),
+            self.layout.health(id),
+            self.layout.unhealthy(id),
+        ] {
             berth_fs::remove_file(&last, Durability::Volatile).map_err(files("clear the task"))?;
         }
         let rootfs = self

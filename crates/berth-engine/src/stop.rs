@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use berth_cgroup::Cgroup;
+use berth_fs::Durability;
 use berth_model::status::Exit;
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
 
 use crate::start::StartOptions;
-use crate::{Engine, Error, exit, observe};
+use crate::{Engine, Error, exit, json, observe};
 
 pub(crate) const SIGKILL: i32 = 9;
 
@@ -126,6 +127,36 @@ impl Engine {
         self.start(id, StartOptions::default())?;
         self.record_of(id, "restart");
         Ok(())
+    }
+
+    /// Ends a run of a container that is unhealthy; it is started again at once, whatever its policy, also if we are
+    /// killed meanwhile. `false`: that run, whose init began at `run`, has ended, or the container is removed at its end.
+    ///
+    /// # Errors
+    /// As [`Engine::stop`] and [`Engine::start`].
+    pub fn restart_unhealthy(&self, id: &ContainerId, run: u64) -> Result<bool, Error> {
+        let config = self.config(id)?;
+        let pid = {
+            let _lock = self.lock(id)?;
+            let pid = self.pid(id)?.filter(|pid| pid.start_time == run);
+            let Some(pid) = pid.filter(|pid| observe::is_alive(pid) && !config.auto_remove) else {
+                return Ok(false);
+            };
+            let note = serde_json::json!({});
+            json::write(&self.layout.unhealthy(id), &note, Durability::Volatile)?;
+            pid
+        };
+        self.record_kill(id, config.stop_signal);
+        let _ = observe::signal(&pid, config.stop_signal);
+        let deadline = Instant::now() + stop_timeout(&config);
+        if self.wait_until(id, deadline)?.is_none() {
+            self.kill_all(id, &pid)?;
+        }
+        // Or the reaper does both.
+        self.reap(id)?;
+        self.restart_when_due(id)?;
+        self.record_of(id, "restart");
+        Ok(true)
     }
 
     /// Tells that the container is sent a signal: before it is, so that this comes before its end.

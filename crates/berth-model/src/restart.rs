@@ -53,6 +53,15 @@ impl Restarts {
         })
     }
 
+    /// What to remember of a start at once, whatever the policy and the end.
+    pub fn again(&self) -> Restarts {
+        Restarts {
+            count: self.count.saturating_add(1),
+            delay_ms: 0,
+            stopped: false,
+        }
+    }
+
     fn next_delay(&self, ran: Duration) -> Duration {
         if self.delay_ms == 0 || ran >= LONG_ENOUGH {
             FIRST

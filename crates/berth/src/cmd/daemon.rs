@@ -242,8 +242,10 @@ impl Daemon {
         };
         let (engine, counters) = (engine.clone(), supervisor.counters().clone());
         let metrics: berth_docker::Metrics = Arc::new(move || {
-            let containers = engine.list().unwrap_or_default();
-            counters.text(&containers)
+            let ids = engine.ids().unwrap_or_default();
+            // One that was just removed has none.
+            let states = ids.iter().filter_map(|id| engine.status(id).ok());
+            counters.text(&states.collect::<Vec<_>>())
         });
         let log = log.clone();
         Ok(Options {
