@@ -1,3 +1,5 @@
+//! daemon.toml: what is understood, what is refused, and what a reload names.
+
 use super::*;
 
 #[test]
