@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_serve::tls::Tls;
-use tokio::net::{TcpListener, UnixListener};
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,6 +28,8 @@ use crate::Docker;
 
 /// How long no connection is taken when the system has no room for one (security: N11).
 const NO_ROOM: Duration = Duration::from_millis(100);
+/// After how much silence a peer over TCP is asked whether it is there; after as much again it is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long requests may go on once the server is to stop, and how long until nothing is waited for.
 const REST: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(5);
@@ -111,6 +114,17 @@ fn is_the_connections(error: &io::Error) -> bool {
     )
 }
 
+/// A peer that vanishes without a word is noticed though nothing is sent to it: some follow what never speaks.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEP_ALIVE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEP_ALIVE / 3)?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    // Also when something was sent that nobody acknowledges.
+    sockopt::set_tcp_user_timeout(stream, (KEEP_ALIVE * 2).as_millis() as u32)?;
+    Ok(())
+}
+
 type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Listener {
@@ -131,6 +145,7 @@ impl Listener {
                 let (stream, _) = listener.accept().await?;
                 // What is typed in a terminal is sent by the key.
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 let peer = stream.as_fd().try_clone_to_owned()?;
                 let tls = tls.clone();
                 Ok(Box::pin(async move {

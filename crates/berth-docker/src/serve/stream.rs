@@ -131,7 +131,7 @@ async fn until_heard(peer: &OwnedFd) {
 }
 
 /// Whether nobody reads any more at the other end. A client that has only ended its own direction is still there; a
-/// peer over TCP is known to be gone only when it is written to.
+/// peer over TCP that vanished is known to be gone when it is written to, or asked in vain whether it is there.
 pub(crate) fn is_gone(peer: &OwnedFd) -> bool {
     let mut look = [PollFd::new(peer, PollFlags::empty())];
     let now = Timespec {

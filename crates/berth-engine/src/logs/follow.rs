@@ -1,10 +1,12 @@
 //! Waiting for more of a log, and noticing the container's end.
 
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
 use super::Error;
@@ -13,17 +15,19 @@ use super::Error;
 pub struct Follow<'a> {
     /// The directory in which `exit.json` appears.
     pub exit_dir: &'a Path,
-    /// Whether the container still runs; asked after each event, and once a second.
+    /// Whether the container still runs; asked when anything but more text comes, and once a second.
     pub is_running: &'a mut dyn FnMut() -> bool,
 }
 
-/// Longest wait in milliseconds: a monitor that was killed leaves no event.
-const WAIT_MS: i64 = 1000;
+/// Longest wait: a monitor that was killed leaves no event.
+const WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Watch<'a> {
     follow: Follow<'a>,
     notify: OwnedFd,
     log: PathBuf,
+    /// When it was last seen to run; `None`: to be asked.
+    seen: Option<Instant>,
 }
 
 impl<'a> Watch<'a> {
@@ -42,34 +46,43 @@ impl<'a> Watch<'a> {
             follow,
             notify,
             log: log.to_owned(),
+            seen: None,
         })
     }
 
     pub(super) fn is_running(&mut self) -> bool {
-        (self.follow.is_running)()
+        // A look at each line would cost more than the line.
+        if self.seen.is_some_and(|seen| seen.elapsed() < WAIT) {
+            return true;
+        }
+        let running = (self.follow.is_running)();
+        self.seen = running.then(Instant::now);
+        running
     }
 
     /// Waits for an event, or for a while.
-    pub(super) fn wait(&self) -> Result<(), Error> {
+    pub(super) fn wait(&mut self) -> Result<(), Error> {
         let error = |source: Errno| Error::Watch {
             path: self.log.clone(),
             source: source.into(),
         };
         let timeout = Timespec {
-            tv_sec: WAIT_MS / 1000,
-            tv_nsec: WAIT_MS % 1000 * 1_000_000,
+            tv_sec: WAIT.as_secs() as i64,
+            tv_nsec: WAIT.subsec_nanos().into(),
         };
         let mut fds = [PollFd::new(&self.notify, PollFlags::IN)];
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(source) => return Err(error(source)),
         }
-        // What happened does not matter: everything is looked at again.
-        let mut events = [0; 4096];
+        let mut place = [MaybeUninit::uninit(); 4096];
+        let mut events = Reader::new(&self.notify, &mut place);
         loop {
-            match rustix::io::read(&self.notify, &mut events) {
-                Ok(length) if length > 0 => {}
-                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            match events.next() {
+                Ok(event) if event.events() == ReadFlags::MODIFY => {}
+                // A file came or went: the log's next, or the record of the end.
+                Ok(_) => self.seen = None,
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                 Err(source) => return Err(error(source)),
             }
         }
