@@ -91,6 +91,12 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A newer version has written this.
+    #[error("`{}` is of a newer version of berth", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A step on files.
     #[error("cannot {action}")]
     Files {
@@ -342,6 +348,7 @@ impl Error {
             Error::NoPlugin { .. } => ErrorKind::NotFound,
             Error::Plugin { .. } => ErrorKind::Unavailable,
             Error::Damaged { .. } => ErrorKind::Corrupt,
+            Error::Newer { .. } => ErrorKind::Unsupported,
             Error::Files { source, .. } => source.kind(),
             Error::Store { source, .. } => source.kind(),
             Error::Snapshot(source) => source.kind(),
@@ -389,6 +396,7 @@ impl Error {
             Error::WrongState { hint, .. } => Some((*hint).to_owned()),
             Error::Invalid { hint, .. } => hint.clone(),
             Error::Damaged { .. } => Some("`berth fsck` says what is wrong, `--repair` mends it".to_owned()),
+            Error::Newer { .. } => Some("take that version, or a later one: this one leaves it alone".to_owned()),
             Error::Files { source, .. } => source.hint(),
             Error::Store { source, .. } => source.hint(),
             Error::Snapshot(source) => source.hint(),

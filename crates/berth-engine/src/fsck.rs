@@ -192,6 +192,7 @@ impl Engine {
                 )?;
                 return Ok(());
             }
+            Err(Error::Newer { .. }) => return Ok(()),
             Err(other) => return Err(other),
         };
         let status = self.status(id)?;

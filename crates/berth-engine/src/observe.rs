@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use berth_fs::{Lock, LockMode};
-use berth_model::config::RestartKind;
+use berth_model::config::{RestartKind, SCHEMA};
 use berth_model::health::{Condition, Health};
 use berth_model::restart::Restarts;
 use berth_model::status::{self, Facts};
@@ -70,13 +70,13 @@ impl Engine {
     /// All containers, the newest first.
     ///
     /// # Errors
-    /// As [`Engine::inspect`]; containers that are removed meanwhile are left out.
+    /// As [`Engine::inspect`]; containers that are removed meanwhile are left out, and a newer version's.
     pub fn list(&self) -> Result<Vec<Container>, Error> {
         let mut all = Vec::new();
         for id in self.ids()? {
             match self.inspect(&id) {
                 Ok(container) => all.push(container),
-                Err(Error::NoContainer { .. }) => {}
+                Err(Error::NoContainer { .. } | Error::Newer { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -87,12 +87,16 @@ impl Engine {
     /// What was asked of a container, at first or by an update since.
     ///
     /// # Errors
-    /// [`Error::NoContainer`], [`Error::Damaged`].
+    /// [`Error::NoContainer`], [`Error::Damaged`], [`Error::Newer`].
     pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig, Error> {
         let config = json::read(&self.layout.config(id))?;
         let mut config: ContainerConfig = config.ok_or_else(|| Error::NoContainer {
             name: id.short().to_owned(),
         })?;
+        if config.schema > SCHEMA {
+            let path = self.layout.config(id);
+            return Err(Error::Newer { path });
+        }
         if let Some(updated) = json::read(&self.layout.updated(id))? {
             crate::update::lay_over(&mut config, updated);
         }

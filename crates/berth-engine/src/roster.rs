@@ -144,7 +144,7 @@ impl Kept {
             entries.remove(id);
             let container = match engine.inspect(id) {
                 Ok(container) => container,
-                Err(Error::NoContainer { .. }) => continue,
+                Err(Error::NoContainer { .. } | Error::Newer { .. }) => continue,
                 Err(error) => return Err(error),
             };
             let seen = Seen {

@@ -109,6 +109,9 @@ impl Engine {
         }
         let dir = self.volume_dir(name);
         match json::read(&dir.join("volume.json"))? {
+            Some(Record { schema, .. }) if schema > SCHEMA => Err(Error::Newer {
+                path: dir.join("volume.json"),
+            }),
             Some(record) => Ok(Some(record)),
             None if dir.is_dir() => Ok(Some(Record {
                 schema: SCHEMA,

@@ -74,13 +74,20 @@ impl Engine {
     /// The containers, each with the id of its image.
     pub(crate) fn images_in_use(&self) -> Result<Vec<(ContainerId, Digest)>, Error> {
         let ids = self.ids().map_err(of_containers)?;
-        // One that is being removed, or damaged, uses nothing.
-        let of = |id: ContainerId| {
-            let config = self.config(&id).ok()?;
-            let image = Digest::parse(&config.image.config).ok()?;
-            Some((id, image))
-        };
-        Ok(ids.into_iter().filter_map(of).collect())
+        let mut used = Vec::new();
+        for id in ids {
+            match self.config(&id) {
+                Ok(config) => {
+                    let image = Digest::parse(&config.image.config).ok();
+                    used.extend(image.map(|image| (id, image)));
+                }
+                // Nobody here knows what it uses.
+                Err(error @ crate::Error::Newer { .. }) => return Err(of_containers(error)),
+                // One that is being removed, or damaged, uses nothing.
+                Err(_) => {}
+            }
+        }
+        Ok(used)
     }
 
     fn entry_named(&self, text: &str) -> Result<Option<(Reference, Entry)>, Error> {
