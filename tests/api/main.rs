@@ -14,6 +14,7 @@ mod clients;
 mod containers;
 mod exec;
 mod health;
+mod faults;
 mod http;
 mod images;
 mod lifecycle;
