@@ -3,6 +3,7 @@
 mod apparmor;
 mod cgroups;
 mod criu;
+mod journald;
 mod limits;
 mod resources;
 mod rootless;
@@ -20,6 +21,7 @@ use testkit::harness::Test;
 /// Files with tests.
 const ALL: &[&[Test]] = &[
     limits::TESTS,
+    journald::TESTS,
     apparmor::TESTS,
     resources::TESTS,
     cgroups::TESTS,
