@@ -178,12 +178,19 @@ fn d32_grants_are_told() {
     ] {
         client(&s, &daemon, &[&["create"], options, &["busybox"]].concat()).ok();
     }
+    let line = ["run", "-d", "--name", "plain-too", "--network", "none"];
+    s.berth(&[&line[..], &["busybox", "sleep", "100"]].concat())
+        .ok();
+    for options in [&["exec"][..], &["exec", "--privileged"]] {
+        let line = [options, &["plain-too", "true"]].concat();
+        client(&s, &daemon, &line).ok();
+    }
     let audits = || -> Vec<serde_json::Value> {
         let said = daemon.said();
         let lines = said.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.collect()
     };
-    eventually("all are told", || (audits().len() >= 4).then_some(()));
+    eventually("all are told", || (audits().len() >= 5).then_some(()));
     let audits = audits();
     let grants: Vec<String> = audits
         .iter()
@@ -198,9 +205,10 @@ fn d32_grants_are_told() {
         ]
     );
     assert!(
-        grants.len() == 4 && grants[3].contains("d.sock of the host"),
+        grants.len() == 5 && grants[3].contains("d.sock of the host"),
         "{grants:?}"
     );
+    assert_eq!(grants[4], r#"["all capabilities for `true`"]"#);
     assert_eq!(audits[0]["level"], "audit");
     assert_eq!(audits[0]["image"], "busybox");
 }

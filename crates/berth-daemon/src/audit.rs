@@ -1,13 +1,13 @@
-//! What of the host a container is granted beyond the usual: one line of the log for each container that is made so, by
-//! whomever.
+//! What of the host a container is granted beyond the usual: one line of the log for each container that is made so, and
+//! for each further process with all capabilities, by whomever.
 
 use std::fmt;
 use std::path::Path;
 
-use berth_model::ContainerConfig;
 use berth_model::config::{
     CgroupMode, IpcMode, MountKind, NetworkMode, PidMode, SeccompChoice, UtsMode,
 };
+use berth_model::{ContainerConfig, Event};
 use serde::Serialize;
 
 /// Whoever has these of the host, or what they are in, has more than a container.
@@ -46,6 +46,21 @@ impl fmt::Display for Audit {
 }
 
 impl Audit {
+    /// Of a further process in a container; `None`: it has no more than the container, or this is another event.
+    pub fn of_exec(event: &Event) -> Option<Audit> {
+        let command = event.action.strip_prefix("exec_create: ")?;
+        event
+            .attribute("privileged")
+            .filter(|word| *word == "true")?;
+        let text = |key| event.attribute(key).unwrap_or_default().to_owned();
+        Some(Audit {
+            container: event.actor.id.clone(),
+            name: text("name"),
+            image: text("image"),
+            grants: vec![format!("all capabilities for `{}`", command.trim_end())],
+        })
+    }
+
     /// `None`: it is granted nothing special.
     pub fn of(config: &ContainerConfig, run_dir: &Path) -> Option<Audit> {
         let grants = grants(config, run_dir);

@@ -177,7 +177,11 @@ impl Watcher {
             }
             "pause" | "die" => self.probes.end(&id),
             "destroy" => self.probes.forget(&id),
-            _ => {}
+            _ => {
+                if let Some(audit) = Audit::of_exec(event) {
+                    (self.note)(Told::Audit(&audit));
+                }
+            }
         }
     }
 

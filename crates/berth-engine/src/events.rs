@@ -27,8 +27,8 @@ pub use watch::EventWatch;
 /// A step in the life of a further process in a container.
 #[derive(Debug, Clone, Copy)]
 pub enum ExecStep<'a> {
-    /// It is to be started some time: its program and arguments.
-    Create(&'a [String]),
+    /// It is to be started some time: its program and arguments; with all capabilities.
+    Create(&'a [String], bool),
     /// It is started.
     Start(&'a [String]),
     /// It ended with this code.
@@ -83,13 +83,17 @@ impl Engine {
             None => String::new(),
         };
         let (action, code) = match step {
-            ExecStep::Create(command) => (format!("exec_create: {}", line(command)), None),
+            ExecStep::Create(command, _) => (format!("exec_create: {}", line(command)), None),
             ExecStep::Start(command) => (format!("exec_start: {}", line(command)), None),
             ExecStep::Die(code) => ("exec_die".to_owned(), Some(code)),
         };
         let mut event = self.container_event(&config, action);
         if let Some(code) = code {
             event = event.with("exitCode", code.to_string());
+        }
+        if let ExecStep::Create(_, true) = step {
+            // Docker has no word for it; who watches what is granted needs one.
+            event = event.with("privileged", "true");
         }
         self.record(event.with("execID", exec_id));
     }

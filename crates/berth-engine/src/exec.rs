@@ -47,7 +47,7 @@ impl Engine {
         command.args(request.detach.then_some("-d"));
         let exec_id = crate::create::random_id()?;
         let told = |step| self.record_exec(id, exec_id.as_str(), step);
-        told(ExecStep::Create(&request.command));
+        told(ExecStep::Create(&request.command, request.privileged));
         told(ExecStep::Start(&request.command));
         let code = run(command, request).map_err(|source| Error::Helper {
             program: self.options.runtime.clone(),

@@ -63,7 +63,7 @@ pub(crate) async fn answer(mut ask: Ask, name: &str) -> Result<Answer, Failure> 
         engine
             .may_exec(&container)
             .map_err(|error| refusal(error, &name, &container))?;
-        let command = request.command.clone();
+        let (command, privileged) = (request.command.clone(), request.privileged);
         let id = docker.execs.add(NewExec {
             container: container.clone(),
             wants_stdin: request.stdin,
@@ -72,7 +72,7 @@ pub(crate) async fn answer(mut ask: Ask, name: &str) -> Result<Answer, Failure> 
             request,
             detach_keys,
         })?;
-        engine.record_exec(&container, &id, ExecStep::Create(&command));
+        engine.record_exec(&container, &id, ExecStep::Create(&command, privileged));
         Ok::<_, Failure>(id)
     });
     let id = made.await?;
