@@ -154,8 +154,7 @@ fn one_that_is_paused_stays_so() {
 
 /// A running container with a layer that takes a while to compress.
 fn large(s: &Sandbox) {
-    let line =
-        "dd if=/dev/urandom of=/large bs=1M count=200 2>/dev/null; echo > /ready; sleep 1000";
+    let line = "dd if=/dev/urandom of=/large bs=1M count=64 2>/dev/null; echo > /ready; sleep 1000";
     s.berth(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", line])
         .ok();
     eventually("the file", || {

@@ -43,6 +43,33 @@ both! {
 }
 
 both! {
+    fn several_are_stopped_and_removed_at_once_and_told_in_their_order(s) {
+        let names: Vec<String> = (0..6).map(|number| format!("c{number}")).collect();
+        for name in &names {
+            // Asked to end, each waits until all others have been asked, too.
+            let script = "trap 'touch /all/$HOSTNAME; until [ $(ls /all | wc -l) = 6 ]; do sleep 0.05; done; exit 7' TERM; \
+                echo ready; while :; do sleep 0.05; done";
+            s.berth(&["run", "-d", "--name", name, "-v", "all:/all", "busybox", "sh", "-c", script]).ok();
+            eventually("its trap is set", || (s.berth(&["logs", name]).ok() == "ready").then_some(()));
+        }
+        let mut line = vec!["stop", "-t", "40"];
+        line.extend(names.iter().map(String::as_str));
+        assert_eq!(s.berth(&line).ok().lines().collect::<Vec<_>>(), names);
+        for name in &names {
+            assert_eq!(s.berth(&["inspect", "-f", "{{.State.ExitCode}}", name]).ok(), "7");
+        }
+        let done = s.berth(&["rm", "c0", "c1", "nobody", "c2", "c1", "c3", "c4", "c5"]);
+        assert_eq!(done.code(), 1, "{done}");
+        let mut told: Vec<_> = done.stdout.lines().collect();
+        // One of the two that remove it wins.
+        told.dedup();
+        assert_eq!(told, names, "{done}");
+        assert!(done.stderr.contains("nobody"), "{done}");
+        assert_eq!(s.berth(&["ps", "-aq"]).ok(), "");
+    }
+}
+
+both! {
     fn stop_asks_then_kills(s) {
         s.berth(&["run", "-d", "--name", "polite", "busybox", "sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"]).ok();
         std::thread::sleep(Duration::from_millis(300));

@@ -20,7 +20,7 @@ pub struct Kill {
 impl Verb for Kill {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        super::each(&engine, &self.containers, |id| {
+        super::each::at_once(&engine, &self.containers, |id| {
             Ok(engine.kill(id, self.signal)?)
         })
     }

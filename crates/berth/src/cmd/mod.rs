@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod df;
 pub mod dial_stdio;
 pub mod diff;
+pub mod each;
 pub mod events;
 pub mod exec;
 pub mod explain;
@@ -66,11 +67,7 @@ pub mod wait;
 
 use std::io::Write;
 
-use berth_engine::Engine;
-use berth_model::ContainerId;
-
 use crate::ui::diagnostic::{self, Failure};
-use crate::verbs::Outcome;
 
 /// Writes to standard output. A reader that has gone away (`| head`) ends the command quietly.
 ///
@@ -103,28 +100,4 @@ pub fn note(text: &str) {
 /// As [`note`], for what another process said.
 pub fn note_bytes(bytes: &[u8]) {
     let _ = std::io::stderr().write_all(bytes);
-}
-
-/// Does something to each container named and prints each name that it was done to, as docker does:
-/// a failure is told and the others are still tried.
-pub fn each(
-    engine: &Engine,
-    names: &[String],
-    act: impl Fn(&ContainerId) -> Result<(), Failure>,
-) -> Outcome {
-    let mut code = 0;
-    for name in names {
-        match engine
-            .find(name)
-            .map_err(Failure::from)
-            .and_then(|id| act(&id))
-        {
-            Ok(()) => print(&format!("{name}\n"))?,
-            Err(failure) => {
-                note(&failure.to_string());
-                code = failure.code.unwrap_or(diagnostic::FAILED);
-            }
-        }
-    }
-    Ok(code)
 }

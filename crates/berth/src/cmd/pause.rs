@@ -15,6 +15,6 @@ pub struct Pause {
 impl Verb for Pause {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        super::each(&engine, &self.containers, |id| Ok(engine.pause(id)?))
+        super::each::at_once(&engine, &self.containers, |id| Ok(engine.pause(id)?))
     }
 }

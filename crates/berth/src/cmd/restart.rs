@@ -19,7 +19,7 @@ impl Verb for Restart {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         let (signal, timeout) = (self.patience.signal, self.patience.timeout());
-        super::each(&engine, &self.containers, |id| {
+        super::each::in_turn(&engine, &self.containers, |id| {
             Ok(engine.restart(id, signal, timeout)?)
         })
     }

@@ -34,7 +34,7 @@ impl Verb for Rm {
         } else {
             self.containers
         };
-        super::each(&engine, &names, |id| {
+        super::each::at_once(&engine, &names, |id| {
             Ok(engine.remove(id, self.force, self.volumes)?)
         })
     }

@@ -30,7 +30,7 @@ impl Verb for Start {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         if !self.attach && !self.interactive {
-            return super::each(&engine, &self.containers, |id| {
+            return super::each::in_turn(&engine, &self.containers, |id| {
                 Ok(engine.start(id, StartOptions::default()).map(drop)?)
             });
         }

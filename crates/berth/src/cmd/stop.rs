@@ -47,7 +47,7 @@ impl Verb for Stop {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         let (signal, timeout) = (self.patience.signal, self.patience.timeout());
-        super::each(&engine, &self.containers, |id| {
+        super::each::at_once(&engine, &self.containers, |id| {
             Ok(engine.stop(id, signal, timeout)?)
         })
     }

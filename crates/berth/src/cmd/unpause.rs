@@ -15,6 +15,6 @@ pub struct Unpause {
 impl Verb for Unpause {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        super::each(&engine, &self.containers, |id| Ok(engine.unpause(id)?))
+        super::each::at_once(&engine, &self.containers, |id| Ok(engine.unpause(id)?))
     }
 }

@@ -89,7 +89,7 @@ impl Verb for Update {
             super::note("warning: --kernel-memory has no effect: use --memory\n");
         }
         let engine = context::engine(globals)?;
-        super::each(&engine, &self.containers, |id| {
+        super::each::in_turn(&engine, &self.containers, |id| {
             Ok(engine.update(id, &request)?)
         })
     }
