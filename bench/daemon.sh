@@ -7,6 +7,7 @@ if [ "$(id -u)" = 0 ] && [ -z "${BERTH_BENCH_NETNS:-}" ]; then
 fi
 source "$(dirname "$0")/lib.sh"
 containers=${CONTAINERS:-100}
+most=${MOST:-1000}
 ip link set lo up
 # Podman wants a way out, if only to nowhere.
 ip link add nowhere type veth peer name nobody && ip addr add 192.0.2.1/24 dev nowhere && ip link set nobody up && ip link set nowhere up && ip route add default via 192.0.2.2
@@ -95,3 +96,23 @@ table "memory for each idle container, the daemon's growth included" KiB
 once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$own"
 once docker sh -c "$docker rm -f \$($docker ps -q) >/dev/null"
 table "all removed by one command" ms
+
+# As many as nobody starts with docker here, without a peer: by the engine's own command, then a daemon that finds them.
+kill "$berth_daemon" && wait "$berth_daemon" || true
+containers=$most
+once berth many "$own"
+table "$most containers, one after the other, by the engine's own command" ms
+begin=$(date +%s%N)
+start_berth
+sample berth $((($(date +%s%N) - begin) / 1000))e-3
+table "start to first answer with $most containers" ms
+for path in "/containers/json?all=1" /_ping; do
+    python3 bench/requests.py "berth=$(socket berth)" "$path" 100 >>"$work/samples"
+    table "GET $path with $most containers" ms
+done
+once berth "$own" ps -aq
+table "ps -aq of $most containers by the engine's own command" ms
+sample berth "$(memory "$berth_daemon")"
+table "memory of the daemon with $most containers" KiB
+once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$own"
+table "all $most removed by one command" ms
