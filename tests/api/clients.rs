@@ -60,9 +60,16 @@ fn a_linked_container_is_known_by_its_alias() {
     assert_eq!(links("web"), Value::Null);
     create(&api, "second", &client("cache"));
     assert_eq!(links("second"), json!(["/cache:/second/cache"]));
-    api.delete("/containers/cache?force=1").expect(204);
+    api.berth(&["rm", "--link", "second/other"]).fails(1);
+    assert_eq!(
+        api.berth(&["rm", "-l", "second/cache"]).ok(),
+        "second/cache"
+    );
     assert_eq!(links("second"), Value::Null);
-    api.post("/containers/second/start").expect(204);
+    create(&api, "third", &client("cache"));
+    api.delete("/containers/cache?force=1").expect(204);
+    assert_eq!(links("third"), Value::Null);
+    api.post("/containers/third/start").expect(204);
     for (asked, why) in [
         (client("nobody"), "could not get container for nobody"),
         (client("web:a b"), "bad format for links: web:a b"),

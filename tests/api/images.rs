@@ -290,6 +290,14 @@ fn archives_of_nonsense_are_refused() {
         Some(_) => 1 << 30,
         None => 16 << 20,
     };
+    // As Docker tells it; docker-py looks there.
+    let refused = |archive: &[u8]| {
+        let answer = api.raw("POST", "/images/load", &[], archive).expect(200);
+        let told = answer.lines();
+        told.len() == 1
+            && told[0]["errorDetail"]["message"] == told[0]["error"]
+            && told[0]["error"].is_string()
+    };
     let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
     let config = r#"{"architecture":null,"os":null,"config":null,"rootfs":null,"history":null}"#;
     for (name, files) in [
@@ -326,16 +334,9 @@ fn archives_of_nonsense_are_refused() {
             )],
         ),
     ] {
-        let answer = api.raw("POST", "/images/load", &[], &tar(&files));
-        assert!(
-            (400..500).contains(&answer.status),
-            "{name}: {} {}",
-            answer.status,
-            answer.text()
-        );
+        assert!(refused(&tar(&files)), "{name}");
     }
-    let answer = api.raw("POST", "/images/load", &[], b"no archive");
-    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(refused(b"no archive"));
     assert_eq!(
         api.get("/images/json")
             .expect(200)

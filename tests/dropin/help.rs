@@ -67,11 +67,6 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "a process that `exec` has left would have nobody to come back to; `run` and `attach` have it",
     ),
     (
-        "rm",
-        "--link",
-        "links are entries of hosts that a container is made with; none is taken away from it",
-    ),
-    (
         "rmi",
         "--platform",
         "an index keeps what it names: `rmi` removes an image whole",

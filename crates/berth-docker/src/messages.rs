@@ -139,7 +139,8 @@ impl Messages {
         self.sink.write_all(line)
     }
 
-    fn fail(&mut self, text: &str) {
+    /// The last message: what went wrong.
+    pub(crate) fn fail(&mut self, text: &str) {
         self.send(Message {
             error_detail: Some(ErrorDetail { message: text }),
             error: Some(text),

@@ -1,5 +1,7 @@
 //! `berth rm`.
 
+use berth_engine::Engine;
+
 use crate::context;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
@@ -14,6 +16,9 @@ pub struct Rm {
     /// Remove their anonymous volumes too
     #[arg(short, long)]
     volumes: bool,
+    /// Remove links (`CONTAINER/ALIAS`) in place of containers; one that runs has it until its next start
+    #[arg(short, long, conflicts_with_all = ["force", "volumes"])]
+    link: bool,
     /// Containers, by name or id
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -22,6 +27,9 @@ pub struct Rm {
 impl Verb for Rm {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
+        if self.link {
+            return remove_links(&engine, &self.containers);
+        }
         let names: Vec<String> = if self.force {
             let exists = |name: &&String| match engine.find(name) {
                 Err(error @ berth_engine::Error::NoContainer { .. }) => {
@@ -38,4 +46,18 @@ impl Verb for Rm {
             Ok(engine.remove(id, self.force, self.volumes)?)
         })
     }
+}
+
+fn remove_links(engine: &Engine, links: &[String]) -> Outcome {
+    let mut code = 0;
+    for link in links {
+        match engine.remove_link(link) {
+            Ok(()) => super::print(&format!("{link}\n"))?,
+            Err(error) => {
+                super::note(&Failure::from(error).to_string());
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
 }

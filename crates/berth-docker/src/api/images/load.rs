@@ -13,8 +13,16 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let source = ask.into_source();
     messages::answer(peer, move |messages| {
         let loaded = engine.load_images(LoadFrom::archive(source), platform.as_ref());
-        // With `quiet` or without: nothing is told before all of it is here.
-        for image in loaded.map_err(Failure::of_content)? {
+        // With `quiet` or without: nothing is told before all of it is here. An archive that is none is told by a
+        // message, too: clients look there.
+        let loaded = match loaded.map_err(Failure::of_content) {
+            Err(failure) if failure.status.is_client_error() => {
+                messages.fail(&failure.message);
+                return Ok(());
+            }
+            loaded => loaded?,
+        };
+        for image in loaded {
             for line in lines(&image) {
                 messages.send(Message {
                     stream: Some(&line),
