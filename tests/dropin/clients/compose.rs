@@ -28,6 +28,7 @@ fn docker_compose_brings_services_up_and_down() {
         });
     };
     hits("3");
+    assert!(compose("ps redis").ok().contains("Up (healthy)"));
     let address = compose("port web 80").ok().to_owned();
     let mut curl = berth.sandbox.command("curl");
     let url = format!("http://{address}/");
