@@ -109,7 +109,10 @@ both! {
     /// Nobody saw the end: who comes next tells it, and only that one.
     fn a_loss_is_told_once(s) {
         let id = s.berth(&["run", "-d", "--name", "cc", "busybox", "sleep", "100"]).ok().to_owned();
-        s.shell(&format!("kill -9 {}", s.monitor(&id))).ok();
+        let monitor = s.monitor(&id);
+        s.shell(&format!("kill -9 {monitor}")).ok();
+        let program = format!("/proc/{monitor}/exe");
+        eventually("it is dead", || std::fs::read_link(&program).is_err().then_some(()));
         s.berth(&["fsck", "--repair"]).ok();
         s.berth(&["fsck"]).ok();
         s.berth(&["start", "cc"]).ok();

@@ -24,6 +24,8 @@ pub(crate) use check::resources as check_resources;
 /// SIGTERM.
 pub(crate) const STOP_SIGNAL: i32 = 15;
 const PIDS: i64 = 4096;
+/// The least time of a health check but none: Docker's.
+pub(crate) const LEAST_HEALTH_NANOS: u64 = 1_000_000;
 /// What the names of labels begin with that tell the engine something.
 const OWN_LABELS: &str = "berth.";
 pub(crate) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -251,7 +253,8 @@ fn health(
     causes: &mut BTreeMap<String, String>,
 ) -> Option<HealthConfig> {
     let image = run.healthcheck.as_ref().map(|check| {
-        let nanos = |value: i64| u64::try_from(value).unwrap_or(0);
+        let least = |nanos: &u64| *nanos >= LEAST_HEALTH_NANOS;
+        let nanos = |value: i64| u64::try_from(value).ok().filter(least).unwrap_or(0);
         HealthConfig {
             test: check.test.clone(),
             interval_ns: nanos(check.interval),

@@ -179,7 +179,6 @@ fn blkio(asked: &BlkioConfig) -> Result<(), Error> {
 
 /// Source: Docker Engine API 1.55, HealthConfig.
 fn health(asked: &HealthConfig) -> Result<(), Error> {
-    const LEAST_NS: u64 = 1_000_000;
     let times = [
         asked.interval_ns,
         asked.timeout_ns,
@@ -187,7 +186,9 @@ fn health(asked: &HealthConfig) -> Result<(), Error> {
         asked.start_interval_ns,
     ];
     when(
-        times.iter().any(|ns| (1..LEAST_NS).contains(ns)),
+        times
+            .iter()
+            .any(|ns| (1..super::LEAST_HEALTH_NANOS).contains(ns)),
         "the least time of a health check is 1 ms",
     )?;
     match asked.test.first().map(String::as_str) {

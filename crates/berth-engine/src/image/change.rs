@@ -5,9 +5,7 @@
 use berth_oci::image::{Empty, Healthcheck, RunConfig};
 
 use super::Error;
-
-/// The least time of a health check but none: Docker's.
-const LEAST_NANOS: u64 = 1_000_000;
+use crate::create::LEAST_HEALTH_NANOS;
 
 /// Applies one instruction.
 ///
@@ -84,7 +82,7 @@ fn healthcheck(text: &str) -> Result<Healthcheck, &'static str> {
             };
             let nanos = berth_model::duration::nanoseconds(value);
             let nanos = nanos.map_err(|_| "a time is written as 1m30s")?;
-            if nanos != 0 && nanos < LEAST_NANOS {
+            if nanos != 0 && nanos < LEAST_HEALTH_NANOS {
                 return Err("the least time of a health check is 1ms");
             }
             *time = i64::try_from(nanos).unwrap_or(i64::MAX);

@@ -247,9 +247,14 @@ impl Daemon {
             let states = ids.iter().filter_map(|id| engine.status(id).ok());
             counters.text(&states.collect::<Vec<_>>())
         });
+        let addresses = self.addresses(globals, settings, &given)?;
+        if !given.is_empty() && !addresses.contains(&Address::Given) {
+            let unused = Failure::new("the service manager's sockets are not used");
+            log.warn(&unused.hint("add fd:// to the hosts"));
+        }
         let log = log.clone();
         Ok(Options {
-            addresses: self.addresses(globals, settings, &given)?,
+            addresses,
             given,
             environment: |name| {
                 let value = std::env::var_os(name)?;
