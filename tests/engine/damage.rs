@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use testkit::daemon::Daemon;
 use testkit::registry::Options;
-use testkit::{Finished, Registry, Sandbox};
+use testkit::{Finished, Registry, Sandbox, eventually};
 
 /// Changes one byte and leaves the times as they are.
 fn flip(path: &Path) {
@@ -245,4 +246,53 @@ fn n10_a_disk_without_inodes_is_told_and_can_be_cleared() {
     assert_eq!((s.count("blobs/sha256"), s.count("snapshots")), (0, 0));
     fs::remove_dir_all(state.join("filler")).unwrap();
     assert_eq!(s.berth(&["fsck", "--repair"]).code(), 0);
+}
+
+/// N10, of the daemon: on a full disk it answers, what runs is not held up by its log, and removing makes room.
+#[test]
+fn n10_a_daemon_on_a_full_disk_goes_on() {
+    let source = Sandbox::root().with_busybox();
+    let archive = source.home().join("a.tar");
+    source.export(&format!("docker-archive:{}:b:1", archive.display()));
+    let small = Small::new(24 << 10, 4096);
+    let s = &small.s;
+    s.berth(&["load", "-q", "-i", archive.to_str().unwrap()])
+        .ok();
+    let mut daemon = Daemon::start(s, &[]);
+    let speak = "head -c 900000 /dev/urandom > /noise; i=0; while :; do i=$((i+1)); echo line $i; echo $i > /dev/shm/n; sleep 0.01; done";
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "cc",
+        "--network",
+        "none",
+        "b:1",
+        "sh",
+        "-c",
+        speak,
+    ];
+    daemon.docker(s, &run).ok();
+    let said = || {
+        let number = daemon.docker(s, &["exec", "cc", "cat", "/dev/shm/n"]);
+        number.stdout.trim().parse::<u64>().unwrap_or(0)
+    };
+    eventually("it speaks", || (said() > 0).then_some(()));
+    small.fill();
+    let refused = daemon.docker(s, &["commit", "cc", "full"]);
+    assert!(
+        refused.fails(1).contains("No space left on device"),
+        "{refused}"
+    );
+    let before = said();
+    eventually("it speaks on", || (said() > before + 100).then_some(()));
+    assert!(daemon.docker(s, &["ps"]).ok().contains("cc"));
+    daemon.docker(s, &["stop", "-t", "0", "cc"]).ok();
+    daemon.docker(s, &["rm", "cc"]).ok();
+    fs::remove_file(s.state().join("filler")).unwrap();
+    let again = ["run", "--rm", "--network", "none", "b:1", "echo", "well"];
+    assert_eq!(daemon.docker(s, &again).ok(), "well");
+    assert!(daemon.stop());
+    s.berth(&["system", "prune", "-af"]).ok();
+    assert_eq!(s.berth(&["fsck"]).ok(), "all is well");
 }

@@ -415,6 +415,9 @@ impl Error {
                 "berth-runtime and berth-monitor belong beside berth: is the installation complete?".to_owned(),
             ),
             Error::ShimDied { .. } => Some("`berth fsck --repair` clears what it left".to_owned()),
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("the disk is full: free space, or remove images and containers".to_owned())
+            }
             Error::Io { .. } | Error::Exit { .. } => None,
         }
     }

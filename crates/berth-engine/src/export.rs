@@ -69,13 +69,14 @@ impl Engine {
             Some(mut stdout) => std::io::copy(&mut stdout, output),
             None => Ok(0),
         };
-        // A child whose output is not read any more ends, and its own reason is the better one.
-        self.finish(config, child)?;
-        copied.map(drop).map_err(|source| Error::Io {
+        let finished = self.finish(config, child);
+        // Whose output is not taken any more ends, and has less to say than who did not take it: a full disk.
+        copied.map_err(|source| Error::Io {
             action: "copy the files of the container",
             path: config.id.short().into(),
             source,
-        })
+        })?;
+        finished
     }
 
     fn reader(

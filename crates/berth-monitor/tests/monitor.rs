@@ -125,6 +125,7 @@ fn much_output_arrives_intact_at_each_client() {
     assert!(rig.wait().success());
 }
 
+/// N19, D33.
 #[test]
 fn a_flood_stays_within_the_rotations_bound() {
     const CAP: u64 = 1 << 20;
@@ -649,6 +650,7 @@ fn fill_disk(size: &str, filler: usize, rotation: (u64, u32)) -> u64 {
     dropped
 }
 
+/// N10.
 #[test]
 fn a_full_disk_drops_records_and_says_so() {
     let dropped = fill_disk("256k", 200_000, (10 << 20, 3));
