@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod bpf;
+pub mod code;
 pub mod entry;
 pub mod fdpass;
 pub mod keyring;
