@@ -331,7 +331,7 @@ both! {
         let strange = s.folder("strange");
         s.file("strange/file", "");
         assert!(s.berth(&["save", "-o", strange.to_str().unwrap(), "busybox"]).fails(1).contains("hint: "));
-        assert!(s.berth(&["save", "--format", "oci-dir", "busybox"]).fails(125).contains("-o"));
+        assert!(s.berth(&["save", "--format", "oci-dir", "busybox"]).fails(1).contains("-o"));
     }
 }
 

@@ -71,7 +71,7 @@ fn what_is_refused_changes_nothing() {
             "{done}"
         );
     }
-    s.berth(&["update", "cc"]).fails(125);
+    s.berth(&["update", "cc"]).fails(1);
     s.berth(&["update", "-m", "32m", "none"]).fails(1);
 }
 

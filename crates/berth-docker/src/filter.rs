@@ -39,7 +39,7 @@ impl Filters {
     /// A key is unknown.
     pub fn checked(filters: BTreeMap<String, Vec<String>>, known: &[&str]) -> Result<Self, String> {
         match filters.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(format!("invalid filter '{key}'")),
+            Some(key) => Err(format!("Invalid filter '{key}'")),
             None => Ok(Filters(filters)),
         }
     }

@@ -34,6 +34,7 @@ pub use filter::{Filters, glob};
 pub use form::info::info;
 pub use form::inspect::{Extra, inspect};
 pub use form::network::network;
+pub use form::summary::command_line;
 pub use metrics::Metrics;
 pub use run::{Address, Error, Options, Step, run};
 pub use serve::{Listener, Server};

@@ -133,6 +133,10 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ("GET", ["events"]) => system::events::answer(ask).await,
         ("GET", ["info"]) => system::info::answer(ask).await,
         ("GET", ["plugins"]) => Ok(Answer::json(&[(); 0])),
+        ("GET", ["plugins", name @ .., "json"]) => {
+            let name = name.join("/");
+            Err(Failure::absent(format!("plugin \"{name}\" not found")))
+        }
         (_, ["plugins", ..]) => Err(Failure::not_here("managing plugins")),
         ("POST", ["session"]) => Err(Failure::not_here("a session of a builder")),
         (_, ["containers", ..]) => on_containers(ask, &method, &path[1..]).await,

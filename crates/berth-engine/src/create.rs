@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::config::{
-    HealthConfig, ImageUsed, MountConfig, NetworkMode, Port, PortBinding, ProcessConfig, SCHEMA,
-    UtsMode,
+    HealthConfig, ImageUsed, MountConfig, MountKind, NetworkMode, Port, PortBinding, ProcessConfig,
+    SCHEMA, UtsMode,
 };
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::digest::Digest;
@@ -55,6 +55,7 @@ impl Engine {
         crate::logs::attributes::of(&config).map_err(invalid)?;
         crate::logs::receiver::check(&config)?;
         make_sources(&make)?;
+        sources_exist(&config)?;
         // From the first thing that is made on; until the commit nothing names it.
         let _at_work = self.at_work()?;
         // Asked again at the commit; here so that a refusal makes nothing.
@@ -63,7 +64,7 @@ impl Engine {
         {
             return Err(Error::NameTaken {
                 name: config.name,
-                id: holder.short().to_owned(),
+                id: holder.to_string(),
             });
         }
         let volumes = self.prepare_volumes(&mut config, &chain)?;
@@ -133,6 +134,24 @@ fn make_sources(paths: &[String]) -> Result<(), Error> {
         })?;
     }
     Ok(())
+}
+
+/// `--mount` does not make one. In Docker's words, which tools look for.
+fn sources_exist(config: &ContainerConfig) -> Result<(), Error> {
+    let mut binds = config
+        .mounts
+        .iter()
+        .filter(|mount| mount.kind == MountKind::Bind);
+    match binds.find(|mount| !std::path::Path::new(&mount.source).exists()) {
+        None => Ok(()),
+        Some(mount) => Err(Error::Invalid {
+            message: format!(
+                "invalid mount config for type \"bind\": bind source path does not exist: {}",
+                mount.source
+            ),
+            hint: None,
+        }),
+    }
 }
 
 /// A container that ends with the boot at the latest need not survive a power cut.

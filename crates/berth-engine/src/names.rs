@@ -35,7 +35,7 @@ impl Engine {
                 Some(holder) if self.holds_name(&holder) => {
                     return Err(Error::NameTaken {
                         name: name.to_owned(),
-                        id: holder.short().to_owned(),
+                        id: holder.to_string(),
                     });
                 }
                 stale => self.free_name(name, stale.as_ref())?,

@@ -72,10 +72,14 @@ impl Engine {
             Err(Error::NoContainer { .. }) => return Ok(()),
             other => other?,
         };
+        // Started again meanwhile: the new task is somebody else's, and its monitor is not waited for.
+        let again = |status| matches!(status, Status::Starting | Status::Running | Status::Paused);
+        if again(self.status(id)?) {
+            return Ok(());
+        }
         self.settle(id);
         let config = self.config(id)?;
         match self.status(id)? {
-            // Started again meanwhile: the new task is somebody else's.
             status if status.is_alive() || status == Status::Starting => Ok(()),
             _ if config.auto_remove => self.forget(id, Some(&config), true),
             _ => {

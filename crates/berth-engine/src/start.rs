@@ -55,10 +55,20 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Start`] with the runtime's report (its `exit_code` is Docker's: 125, 126, 127); then nothing
-    /// runs, and `exit.json` says why. [`Error::WrongState`] when it is paused.
+    /// runs, and `exit.json` says why; one that is to go with its end is gone. [`Error::WrongState`] when it is
+    /// paused.
     pub fn start(&self, id: &ContainerId, options: StartOptions) -> Result<bool, Error> {
         let _lock = self.lock(id)?;
-        self.start_locked(id, options, By::User)
+        let started = self.start_locked(id, options, By::User);
+        if started.is_err()
+            && let Ok(config) = self.config(id)
+            && config.auto_remove
+            && matches!(self.status(id), Ok(Status::Created | Status::Exited(_)))
+        {
+            // The failure that led here is the one to tell; what stays, `fsck` knows.
+            let _ = self.forget(id, Some(&config), true);
+        }
+        started
     }
 
     /// As [`Engine::start`]; the lock is ours.

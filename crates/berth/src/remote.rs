@@ -44,7 +44,7 @@ pub fn dispatch(globals: &Globals, called: &Called<'_>) -> Result<Option<u8>, Fa
     if globals.for_client {
         return match place {
             Place::There => served::settle().map(|()| None),
-            _ => Err(Failure::usage("this verb is not for clients elsewhere")),
+            _ => Err(Failure::new("this verb is not for clients elsewhere")),
         };
     }
     if place == Place::Here {
@@ -56,7 +56,7 @@ pub fn dispatch(globals: &Globals, called: &Called<'_>) -> Result<Option<u8>, Fa
     if let Place::Nowhere(why) = place {
         let verb = called.path.join(" ");
         return Err(
-            Failure::usage(format!("`{verb}` cannot be done elsewhere: {why}"))
+            Failure::new(format!("`{verb}` cannot be done elsewhere: {why}"))
                 .hint(format!("`berth --context default {verb}` does it here")),
         );
     }
@@ -69,7 +69,7 @@ pub fn dispatch(globals: &Globals, called: &Called<'_>) -> Result<Option<u8>, Fa
 /// Two were named, or none that there is.
 pub fn choose(globals: &Globals) -> Result<Option<Remote>, Failure> {
     if globals.context.is_some() && globals.host.is_some() {
-        return Err(Failure::usage("--host and --context exclude each other"));
+        return Err(Failure::new("--host and --context exclude each other"));
     }
     if globals.context.is_none() {
         let address = globals

@@ -4,7 +4,7 @@ mod table;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind as ClapKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind as ClapKind};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::cmd;
@@ -253,9 +253,22 @@ fn descend(matches: &ArgMatches, globals: &Globals, entries: Vec<Entry>) -> (Out
             inner,
         )) => descend(inner, globals, entries()),
         None => (
-            Err(Failure::usage("no verb was given").hint("see `berth --help`")),
+            Err(Failure::new("no verb was given").hint("see `berth --help`")),
             diagnostic::ENGINE,
         ),
+    }
+}
+
+/// Docker's exit code: 125 for flags, 1 for what is no flag, for what is not there, and for what does not fit together.
+fn usage_code(error: &clap::Error) -> u8 {
+    let is_flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) => text.starts_with('-'),
+        _ => false,
+    };
+    match error.kind() {
+        ClapKind::ArgumentConflict | ClapKind::MissingRequiredArgument => diagnostic::FAILED,
+        _ if is_flag => diagnostic::ENGINE,
+        _ => diagnostic::FAILED,
     }
 }
 
@@ -284,6 +297,6 @@ fn usage(error: &clap::Error) -> Failure {
     }
     Failure {
         hint,
-        ..Failure::usage(message)
+        ..Failure::new(message).code(usage_code(error))
     }
 }

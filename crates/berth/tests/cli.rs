@@ -40,48 +40,57 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn wrong_usage_is_125_with_one_error_and_nothing_on_stdout() {
+fn wrong_usage_has_dockers_exit_code_one_error_and_nothing_on_stdout() {
     let berth = Berth::new();
-    for (args, says) in [
+    // Flags 125; what is missing, and what is no flag, 1.
+    for (args, code, says) in [
         (
             &["run"][..],
+            1,
             "error: the following required arguments were not provided: <IMAGE>...",
         ),
         (
             &["run", "--nope", "img"],
+            125,
             "error: unexpected argument '--nope' found",
         ),
         (
             &["run", "--network", "web", "img"],
+            125,
             "network `web` does not exist; available: bridge, host, none, container:NAME",
         ),
         (
             &["run", "-e", "=x", "img"],
+            125,
             "error: invalid value `=x` for `--env`",
         ),
         (
             &["run", "-v", "/a:/b:wat", "img"],
+            125,
             "mount option `wat` is not known",
         ),
         (
             &["create", "--memory", "1m", "img"],
+            125,
             "`1m` is too small (the least is 6m)",
         ),
         (
             &["ps", "--filter", "nope=1"],
+            1,
             "error: filter `nope` is not known",
         ),
-        (&["nope"], "error: unrecognized subcommand 'nope'"),
+        (&["nope"], 1, "error: unrecognized subcommand 'nope'"),
         (
             &["stop", "-t", "x", "c"],
+            125,
             "invalid value 'x' for '--time <SECONDS>'",
         ),
-        (&["exec", "c"], "error: no command was given"),
+        (&["exec", "c"], 1, "error: no command was given"),
     ] {
         let output = berth.run(args);
         assert_eq!(
             output.status.code(),
-            Some(125),
+            Some(code),
             "{args:?}: {}",
             stderr(&output)
         );
@@ -105,7 +114,7 @@ fn failures_of_the_engine_are_125_for_run_and_1_else() {
         ),
         (
             &["create", "--pull", "never", "no-such-image"],
-            125,
+            1,
             "error: no such image: no-such-image",
         ),
         (&["start", "nope"], 1, "error: no such container: nope"),

@@ -26,7 +26,9 @@ pub(crate) mod wait;
 
 use std::time::Duration;
 
-use berth_engine::{Container, Engine};
+use berth_engine::{Container, Engine, Error};
+use berth_model::ContainerId;
+use http::StatusCode;
 
 use crate::ask::Ask;
 use crate::error::Failure;
@@ -44,6 +46,20 @@ fn signal(ask: &Ask) -> Result<Option<i32>, Failure> {
 fn timeout(ask: &Ask) -> Result<Option<Duration>, Failure> {
     let seconds: Option<i64> = ask.query.number("t")?;
     Ok(seconds.map(|seconds| u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)))
+}
+
+/// Why a state does not permit it, in the words that clients look for.
+fn state(id: &ContainerId, error: Error) -> Failure {
+    let Error::WrongState { state, .. } = error else {
+        return error.into();
+    };
+    let words = match state {
+        "paused already" => "already paused",
+        "paused" => "paused",
+        "not paused" => "not paused",
+        _ => "not running",
+    };
+    Failure::new(StatusCode::CONFLICT, format!("Container {id} is {words}"))
 }
 
 /// Bytes that a container has written, and of its image; measuring reads whole directories.

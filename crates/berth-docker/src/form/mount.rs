@@ -153,7 +153,11 @@ impl Mount {
                 let options = self.tmpfs_options.as_ref().unwrap_or(&default);
                 options.apply(&mut mount).map_err(&wrong)?;
             }
-            other => return Err(format!("mount type unknown: \"{other}\"")),
+            other => {
+                return Err(format!(
+                    "invalid mount config for type \"{other}\": mount type unknown"
+                ));
+            }
         }
         Ok(mount)
     }

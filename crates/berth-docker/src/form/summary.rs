@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use berth_engine::Container;
 use berth_engine::layout::Layout;
 use berth_engine::network::NetworkSettings as Network;
+use berth_model::config::ProcessConfig;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -92,7 +93,7 @@ impl<'a> Summary<'a> {
             names: [format!("/{}", container.name)],
             image: &config.image.reference,
             image_id: &config.image.config,
-            command: command(container),
+            command: command_line(&config.process),
             created: created.map_or(0, |time| time.as_second()),
             ports: ports(network),
             size_rw: sizes.map(|(own, _)| own),
@@ -123,9 +124,8 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Its words in one line; arguments with a space are quoted.
-fn command(container: &Container) -> String {
-    let process = &container.config.process;
+/// A process's words in one line, as lists show them; arguments with a space are quoted.
+pub fn command_line(process: &ProcessConfig) -> String {
     let mut words = process.entrypoint.iter().chain(&process.command);
     let mut line = words.next().cloned().unwrap_or_default();
     for word in words {

@@ -65,6 +65,7 @@ pub fn containers<C: Borrow<Container>>(
         before.as_ref().is_none_or(|moment| created < moment)
             && since.as_ref().is_none_or(|moment| created > moment)
             && passes(filters, one, &ancestors)
+            && (!filters.has("publish") || publishes(engine, filters, one))
     };
     Ok(all.into_iter().filter(fits).collect())
 }
@@ -155,7 +156,28 @@ fn ancestors(engine: &Engine, filters: &Filters) -> Vec<String> {
     found.map(|found| found.image.id().to_string()).collect()
 }
 
-/// Whether a container fits, all but its age; `ancestors`: the ids that the wanted ones name besides.
+/// Whether one of the wanted ports of the host leads to it.
+fn publishes(engine: &Engine, filters: &Filters, one: &Container) -> bool {
+    let Ok(network) = engine.network_settings(one) else {
+        return false;
+    };
+    filters.any("publish", |value| {
+        let wanted = Port::range(value).unwrap_or_default();
+        let mut bound = network.ports.iter();
+        bound.any(|(port, bindings)| {
+            let mut bindings = bindings.iter().flatten();
+            bindings.any(|binding| {
+                let public = Port {
+                    number: binding.host_port,
+                    ..*port
+                };
+                wanted.contains(&public)
+            })
+        })
+    })
+}
+
+/// Whether a container fits, all but its age and its published ports; `ancestors`: the ids that the wanted ones name besides.
 pub fn passes(filters: &Filters, one: &Container, ancestors: &[String]) -> bool {
     let config = &one.config;
     let id = config.id.as_str();
@@ -171,11 +193,6 @@ pub fn passes(filters: &Filters, one: &Container, ancestors: &[String]) -> bool 
             .iter()
             .any(|port| config.exposed_ports.contains(port))
     };
-    let publishes = |value: &str| {
-        let wanted = Port::range(value).unwrap_or_default();
-        let mut published = config.networking.ports.iter();
-        published.any(|binding| wanted.contains(&binding.port()))
-    };
     let ended_with =
         |value: &str| exit_code(&one.status).is_some_and(|code| value.parse() == Ok(code));
     let mut made_of = filters.values("ancestor").iter().chain(ancestors);
@@ -189,7 +206,6 @@ pub fn passes(filters: &Filters, one: &Container, ancestors: &[String]) -> bool 
         && filters.any("volume", has_mount)
         && filters.any("network", |value| network_fits(&config.network, value))
         && filters.any("expose", exposes)
-        && filters.any("publish", publishes)
         && filters.any("health", |value| value == condition(one))
         && filters.any("is-task", |value| matches!(value, "false" | "0"))
 }

@@ -20,7 +20,7 @@ use crate::usage::of_containers;
 pub enum Removed {
     /// A name is gone.
     Untagged(String),
-    /// The image is gone.
+    /// The image, or a layer of it (by its chain id), is gone.
     Deleted(Digest),
 }
 
@@ -40,8 +40,8 @@ impl Engine {
         // What is taken away from here may be kept again a step later. A full disk has no room for a lease, and
         // removal is the way out of it.
         let lease = self.store.lease().ok();
-        let id = find(&self.store, text).map(|found| found.image.id().clone());
-        let removed = match self.entry_named(text)? {
+        let found = find(&self.store, text).ok();
+        let mut removed = match self.entry_named(text)? {
             Some((reference, entry)) => {
                 let digest = &entry.descriptor.digest;
                 let _ = lease.as_ref().map(|lease| lease.add(digest));
@@ -50,12 +50,18 @@ impl Engine {
             None => self.remove_by_id(&find(&self.store, text)?, force)?,
         };
         drop(lease);
-        self.record_removed(id.ok().as_ref(), &removed);
+        self.record_removed(found.as_ref().map(|found| found.image.id()), &removed);
         if removed
             .iter()
             .any(|step| matches!(step, Removed::Deleted(_)))
         {
-            self.collect_garbage(false).map_err(of_containers)?;
+            let report = self.collect_garbage(false).map_err(of_containers)?;
+            // The layers that went with it, the upper ones first.
+            let mut chains = found
+                .map(|found| found.image.chain_ids())
+                .unwrap_or_default();
+            chains.retain(|chain| report.snapshots.contains(chain));
+            removed.extend(chains.into_iter().rev().map(Removed::Deleted));
         }
         Ok(removed)
     }
@@ -123,6 +129,16 @@ impl Engine {
             removed.push(Removed::Deleted(entry.descriptor.digest));
             return Ok(removed);
         };
+        // With a repository's last name goes the one by digest.
+        let repository = name.familiar_name();
+        let names = found.names().into_iter();
+        if names
+            .filter(|one| one.familiar_name() == repository)
+            .count()
+            == 1
+        {
+            removed.extend(pins(&found, &repository));
+        }
         if found.entries.len() > 1 {
             untag()?;
             return Ok(removed);
@@ -169,6 +185,7 @@ impl Engine {
                 );
             }
         }
+        removed.extend(found.pins().into_iter().map(Removed::Untagged));
         removed.push(Removed::Deleted(found.image.id().clone()));
         Ok(removed)
     }
@@ -182,6 +199,16 @@ impl Engine {
         };
         Ok(used.into_iter().map(user).collect())
     }
+}
+
+/// The names by digest in one repository.
+fn pins(found: &Found, repository: &str) -> impl Iterator<Item = Removed> {
+    let is_of = |pin: &String| pin.split('@').next() == Some(repository);
+    found
+        .pins()
+        .into_iter()
+        .filter(is_of)
+        .map(Removed::Untagged)
 }
 
 fn in_use(image: String, id: &str, user: &User) -> Error {

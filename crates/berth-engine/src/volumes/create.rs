@@ -204,12 +204,12 @@ fn check_name(name: &str) -> Result<(), Error> {
     } else {
         format!(
             "create {name}: \"{name}\" includes invalid characters for a local volume name, only \
-             \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed"
+             \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
         )
     };
     Err(Error::Invalid {
         message,
-        hint: Some("a path of the host begins with `/` or `./`".to_owned()),
+        hint: None,
     })
 }
 

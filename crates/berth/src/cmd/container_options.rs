@@ -230,7 +230,7 @@ impl ContainerOptions {
 }
 
 fn bad(flag: &str, text: &str, why: String) -> Failure {
-    Failure::usage(why)
+    Failure::new(why)
         .within(format!("invalid value `{text}` for `{flag}`"))
         .code(125)
 }

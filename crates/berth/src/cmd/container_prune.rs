@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use berth_docker::Filters;
 use berth_docker::select::containers::{PRUNED, prunable};
 use berth_engine::prune::Pruned;
 use berth_model::event::Subject;
@@ -10,6 +9,7 @@ use berth_model::event::Subject;
 use super::image_prune::told;
 use crate::context;
 use crate::globals::Globals;
+use crate::opts;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
@@ -26,7 +26,7 @@ pub struct Prune {
 
 impl Verb for Prune {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, PRUNED).map_err(Failure::usage)?;
+        let filters = opts::filters(&self.filter, PRUNED)?;
         if !self.force && !confirmed("WARNING! This will remove all stopped containers.")? {
             return Ok(1);
         }

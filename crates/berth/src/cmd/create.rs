@@ -23,11 +23,11 @@ pub struct Create {
 }
 
 impl Verb for Create {
-    const FAILED: u8 = diagnostic::ENGINE;
     const USAGE: Option<&'static str> = Some("berth create [OPTIONS] IMAGE [COMMAND] [ARG]...");
 
     fn run(self, globals: &Globals) -> Outcome {
-        let request = self.container.request(false)?;
+        let request = self.container.request(false);
+        let request = request.map_err(|failure| failure.or_code(diagnostic::ENGINE))?;
         let engine = context::engine(globals)?;
         let id = create(
             &engine,

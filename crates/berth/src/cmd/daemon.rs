@@ -302,7 +302,7 @@ fn default_file() -> PathBuf {
 
 fn address(text: &str) -> Result<Address, Failure> {
     let wrong = || {
-        Failure::usage(format!("`{text}` is no address to listen at"))
+        Failure::new(format!("`{text}` is no address to listen at"))
             .hint("an address is unix:///PATH, tcp://HOST:PORT or fd://")
     };
     if text == "fd://" {

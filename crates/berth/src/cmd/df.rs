@@ -26,7 +26,7 @@ pub struct Df {
 impl Verb for Df {
     fn run(self, globals: &Globals) -> Outcome {
         if self.verbose && self.format.is_some() {
-            return Err(Failure::usage("--format and --verbose exclude each other"));
+            return Err(Failure::new("--format and --verbose exclude each other"));
         }
         let usage = context::engine(globals)?.usage()?;
         let text = if self.verbose {
@@ -40,6 +40,9 @@ impl Verb for Df {
     }
 }
 
+/// The columns of a cache that is a builder's.
+const CACHE: &str = "CACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED";
+
 fn verbose(usage: &Usage) -> Result<String, Failure> {
     let now = Timestamp::now();
     let images = usage::IMAGES.print(None, false, &usage::images(usage, now))?;
@@ -47,7 +50,7 @@ fn verbose(usage: &Usage) -> Result<String, Failure> {
     let volumes = usage::VOLUMES.print(None, false, &usage::volumes(usage))?;
     Ok(format!(
         "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\n\
-         Local Volumes space usage:\n\n{volumes}\nBuild cache usage: {}\n",
+         Local Volumes space usage:\n\n{volumes}\nBuild cache usage: {}\n\n{CACHE}\n",
         crate::ui::human::size(usage.garbage_bytes),
     ))
 }

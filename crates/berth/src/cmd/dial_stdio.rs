@@ -17,7 +17,7 @@ impl Verb for DialStdio {
         let path = match globals.host.as_deref().map(Host::parse).transpose()? {
             None => globals.socket(),
             Some(Host::Unix(path)) => path,
-            Some(_) => return Err(Failure::usage("only a socket of this machine is dialled")),
+            Some(_) => return Err(Failure::new("only a socket of this machine is dialled")),
         };
         connect::dial_stdio(&path)?;
         Ok(0)

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 
 use crate::context;
 use crate::globals::Globals;
+use crate::opts;
 use crate::ui::diagnostic::Failure;
 use crate::ui::template::Template;
 use crate::verbs::{Outcome, Verb};
 use crate::view::event;
-use berth_docker::Filters;
 
 /// Show what happens, and what has happened
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub struct Events {
 
 impl Verb for Events {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, FILTERS).map_err(Failure::usage)?;
+        let filters = opts::filters(&self.filter, FILTERS)?;
         let keys = FILTERS.iter().filter(|key| filters.has(key));
         let filter = Filter(
             keys.map(|key| ((*key).to_owned(), filters.values(key).to_vec()))

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use berth_engine::Error;
 use berth_engine::exec::ExecRequest;
 
 use crate::context;
@@ -9,6 +10,9 @@ use crate::globals::Globals;
 use crate::opts::{self, env, mount};
 use crate::ui::diagnostic::{self, Failure};
 use crate::verbs::{Outcome, Verb};
+
+/// Docker's exit code for what cannot be started.
+const NOT_STARTED: u8 = 126;
 
 /// Run a further process in a running container
 #[derive(Debug, clap::Args)]
@@ -49,11 +53,12 @@ impl Verb for Exec {
 
     fn run(self, globals: &Globals) -> Outcome {
         let [name, command @ ..] = &self.words[..] else {
-            return Err(Failure::usage("no container was given"));
+            return Err(Failure::new("no container was given"));
         };
         if command.is_empty() {
-            return Err(Failure::usage("no command was given")
-                .hint("berth exec CONTAINER COMMAND [ARG]..."));
+            return Err(
+                Failure::new("no command was given").hint("berth exec CONTAINER COMMAND [ARG]...")
+            );
         }
         super::foreground::check_terminal(self.interactive && !self.detach, self.tty)?;
         let request = ExecRequest {
@@ -68,7 +73,11 @@ impl Verb for Exec {
         };
         let engine = context::engine(globals)?;
         let id = engine.find(name)?;
-        let code = engine.exec(&id, &request)?;
+        let code = engine.exec(&id, &request).map_err(|error| match error {
+            // A user who is not there, as a program that is not there.
+            Error::Invalid { .. } => Failure::from(error).code(NOT_STARTED),
+            error => error.into(),
+        })?;
         Ok(u8::try_from(code).unwrap_or(255))
     }
 }
@@ -80,11 +89,11 @@ impl Exec {
             variables.extend(
                 opts::read(file)
                     .and_then(|text| env::file(&text, &env::caller))
-                    .map_err(Failure::usage)?,
+                    .map_err(Failure::new)?,
             );
         }
         for text in &self.env {
-            variables.push(env::variable(text, &env::caller).map_err(Failure::usage)?);
+            variables.push(env::variable(text, &env::caller).map_err(Failure::new)?);
         }
         Ok(variables)
     }

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::container_prune::confirmed;
 use crate::context;
 use crate::globals::Globals;
+use crate::opts;
 use crate::opts::number;
 use crate::ui::diagnostic::Failure;
 use crate::ui::human;
 use crate::verbs::{Outcome, Verb};
-use berth_docker::Filters;
 
 /// Remove images that have no name, or that no container uses
 #[derive(Debug, clap::Args)]
@@ -89,8 +89,7 @@ impl Common {
 
 /// Plans, asks, removes, tells.
 pub fn prune(globals: &Globals, common: &Common, what: What, warning: &str) -> Outcome {
-    let filters = Filters::parse(&common.filter, &["until", "label", "label!"]);
-    let filters = filters.map_err(Failure::usage)?;
+    let filters = opts::filters(&common.filter, &["until", "label", "label!"])?;
     let before = filters.values("until").last();
     let before = before
         .map(|text| parse_moment(text, Timestamp::now()))

@@ -1,11 +1,11 @@
 //! `berth images`.
 
-use berth_docker::{Filters, select};
+use berth_docker::select;
 use jiff::Timestamp;
 
 use crate::context;
 use crate::globals::Globals;
-use crate::ui::diagnostic::Failure;
+use crate::opts;
 use crate::ui::rows::Listing;
 use crate::verbs::{Outcome, Verb};
 use crate::view::image;
@@ -41,7 +41,7 @@ impl Verb for Images {
         // As docker: the name is one more pattern beside those of the filters.
         let named = self.name.iter().map(|name| format!("reference={name}"));
         let texts: Vec<String> = self.filter.iter().cloned().chain(named).collect();
-        let filters = Filters::parse(&texts, select::IMAGES).map_err(Failure::usage)?;
+        let filters = opts::filters(&texts, select::IMAGES)?;
         let engine = context::engine(globals)?;
         let shown = engine.image_rows(&select::images(&engine, &filters)?)?;
         let now = Timestamp::now();

@@ -62,7 +62,7 @@ pub fn source_date() -> Result<Option<i64>, Failure> {
         return Ok(None);
     };
     text.trim().parse().map(Some).map_err(|_| {
-        Failure::usage(format!(
+        Failure::new(format!(
             "SOURCE_DATE_EPOCH is `{text}`, not seconds since 1970"
         ))
     })

@@ -1,4 +1,4 @@
-//! `berth inspect`: containers, in Docker's JSON.
+//! `berth inspect`: containers, images, volumes and networks, in Docker's JSON.
 
 use berth_engine::{Container, Engine};
 use berth_oci::Platform;
@@ -13,39 +13,59 @@ use crate::verbs::{Outcome, Verb};
 use crate::view;
 
 /// What to look for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Containers only
     Container,
-    /// Images only
     Image,
+    Network,
+    Volume,
 }
 
-/// Show all that is known of containers and images
+impl Kind {
+    /// In the order in which a name is looked for.
+    const ALL: [Kind; 4] = [Kind::Container, Kind::Image, Kind::Network, Kind::Volume];
+
+    fn parse(text: &str) -> Result<Kind, Failure> {
+        match text {
+            "container" => Ok(Kind::Container),
+            "image" => Ok(Kind::Image),
+            "network" => Ok(Kind::Network),
+            "volume" => Ok(Kind::Volume),
+            _ => Err(Failure::new(format!("`{text}` is not a type"))
+                .hint("there are container, image, network and volume")),
+        }
+    }
+}
+
+/// Show all that is known of containers, images, networks and volumes
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Print with a Go template, or `json`
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
-    /// Look for this only
-    #[arg(long = "type", value_name = "TYPE", value_enum)]
-    kind: Option<Kind>,
+    /// Look for this only: container, image, network or volume
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
     /// Show what a container has written, and with its image
     #[arg(short, long)]
     size: bool,
-    /// Containers or images, by name or id
+    /// By name or id
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
 }
 
 impl Verb for Inspect {
     fn run(self, globals: &Globals) -> Outcome {
+        let kind = self.kind.as_deref().map(Kind::parse).transpose()?;
         let engine = context::engine(globals)?;
         print_all(&self.names, self.format.as_deref(), |name| {
-            look(&engine, name, self.kind, self.size)
+            look(&engine, name, kind, self.size)
         })
     }
 }
+
+/// Docker's exit code for a template that is none.
+const NO_TEMPLATE: u8 = 64;
 
 /// Prints what `look` finds, as an array or by a template; what is not found is told, and makes the exit code 1.
 pub fn print_all(
@@ -65,7 +85,8 @@ pub fn print_all(
         None => pretty(&found)?,
         Some("json") => serde_json::to_string(&found).map_err(|e| Failure::of(&e))? + "\n",
         Some(text) => {
-            let template = Template::parse(text)?;
+            let template = Template::parse(text);
+            let template = template.map_err(|error| Failure::from(error).code(NO_TEMPLATE))?;
             let mut out = String::new();
             for value in &found {
                 out.push_str(&template.render(value)?);
@@ -92,28 +113,74 @@ fn pretty(values: &[Value]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&out).into_owned() + "\n")
 }
 
-/// A container of that name goes before an image.
+/// The first that has the name, of the wanted kind or of any.
 fn look(engine: &Engine, name: &str, kind: Option<Kind>, size: bool) -> Result<Value, Failure> {
-    if kind != Some(Kind::Image) {
-        match engine.find(name) {
-            Ok(id) => {
-                let container = engine.inspect(&id)?;
-                let sizes = size.then(|| sizes(engine, &container));
-                let layout = engine.layout();
-                let network = engine.network_settings(&container)?;
-                return Ok(view::inspect::container(&container, layout, sizes, network));
-            }
-            Err(berth_engine::Error::NoContainer { .. }) if kind.is_none() => {}
+    if let Some(kind) = kind {
+        return one(engine, name, kind, size).map_err(Failure::from);
+    }
+    for kind in Kind::ALL {
+        match one(engine, name, kind, size) {
+            Ok(found) => return Ok(found),
+            Err(error) if error.is_absence() => {}
             Err(error) => return Err(error.into()),
         }
     }
-    match engine.image_details(name) {
-        Ok(details) => Ok(view::image::inspect(&details)),
-        Err(berth_engine::image::Error::NoImage { .. }) if kind.is_none() => {
-            Err(Failure::new(format!("no such container or image: {name}"))
-                .hint("`berth ps -a` and `berth images` list all"))
+    Err(Failure::new(format!("no such object: {name}"))
+        .hint("`berth ps -a`, `berth images`, `berth network ls` and `berth volume ls` list all"))
+}
+
+fn one(engine: &Engine, name: &str, kind: Kind, size: bool) -> Result<Value, Missed> {
+    Ok(match kind {
+        Kind::Container => {
+            let container = engine.inspect(&engine.find(name)?)?;
+            let sizes = size.then(|| sizes(engine, &container));
+            let network = engine.network_settings(&container)?;
+            view::inspect::container(&container, engine.layout(), sizes, network)
         }
-        Err(error) => Err(error.into()),
+        Kind::Image => view::image::inspect(&engine.image_details(name)?),
+        Kind::Network => Value::of(&berth_docker::network(&engine.network(name)?)),
+        Kind::Volume => view::volume::inspect(&engine.volume(name)?),
+    })
+}
+
+/// Why there is nothing to show.
+enum Missed {
+    Engine(berth_engine::Error),
+    Image(berth_engine::image::Error),
+}
+
+impl Missed {
+    /// Nothing has the name.
+    fn is_absence(&self) -> bool {
+        use berth_engine::Error;
+        match self {
+            Missed::Engine(error) => matches!(
+                error,
+                Error::NoContainer { .. } | Error::NoNetwork { .. } | Error::NoVolume { .. }
+            ),
+            Missed::Image(error) => matches!(error, berth_engine::image::Error::NoImage { .. }),
+        }
+    }
+}
+
+impl From<berth_engine::Error> for Missed {
+    fn from(error: berth_engine::Error) -> Missed {
+        Missed::Engine(error)
+    }
+}
+
+impl From<berth_engine::image::Error> for Missed {
+    fn from(error: berth_engine::image::Error) -> Missed {
+        Missed::Image(error)
+    }
+}
+
+impl From<Missed> for Failure {
+    fn from(missed: Missed) -> Failure {
+        match missed {
+            Missed::Engine(error) => error.into(),
+            Missed::Image(error) => error.into(),
+        }
     }
 }
 
@@ -165,7 +232,7 @@ impl Verb for InspectContainer {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         print_all(&self.names, self.format.as_deref(), |name| {
-            look(&engine, name, Some(Kind::Container), self.size)
+            Ok(one(&engine, name, Kind::Container, self.size)?)
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct Reap {
 
 impl Verb for Reap {
     fn run(self, globals: &Globals) -> Outcome {
-        let id = ContainerId::parse(&self.id).map_err(Failure::usage)?;
+        let id = ContainerId::parse(&self.id).map_err(Failure::new)?;
         let engine = context::engine(globals)?;
         engine.reap(&id)?;
         engine.restart_when_due(&id)?;
@@ -47,7 +47,7 @@ pub struct Thaw {
 
 impl Verb for Thaw {
     fn run(self, globals: &Globals) -> Outcome {
-        let id = ContainerId::parse(&self.id).map_err(Failure::usage)?;
+        let id = ContainerId::parse(&self.id).map_err(Failure::new)?;
         let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
         context::engine(globals)?.thaw_at_end(&id, input, output)?;
         Ok(0)

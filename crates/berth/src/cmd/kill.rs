@@ -4,14 +4,18 @@ use berth_model::signal;
 
 use crate::context;
 use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
+
+/// What nobody catches.
+const SIGKILL: i32 = 9;
 
 /// Send a signal to containers, SIGKILL by default
 #[derive(Debug, clap::Args)]
 pub struct Kill {
     /// The signal, by name or number
-    #[arg(short, long, value_parser = signal::parse, default_value = "KILL")]
-    signal: i32,
+    #[arg(short, long, default_value = "KILL")]
+    signal: String,
     /// Containers, by name or id
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -19,9 +23,15 @@ pub struct Kill {
 
 impl Verb for Kill {
     fn run(self, globals: &Globals) -> Outcome {
+        let signal = signal::parse(&self.signal).map_err(Failure::new)?;
         let engine = context::engine(globals)?;
         super::each::at_once(&engine, &self.containers, |id| {
-            Ok(engine.kill(id, self.signal)?)
+            match signal {
+                // As docker: it has ended then.
+                SIGKILL => engine.kill_and_wait(id)?,
+                signal => engine.kill(id, signal)?,
+            }
+            Ok(())
         })
     }
 }

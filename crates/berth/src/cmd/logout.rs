@@ -17,11 +17,8 @@ pub struct Logout {
 impl Verb for Logout {
     fn run(self, _: &Globals) -> Outcome {
         let server = server(self.server.as_deref())?;
-        let told = match login::log_out(&registries()?.credentials, &server)? {
-            true => format!("Removing login credentials for {server}\n"),
-            false => format!("Not logged in to {server}\n"),
-        };
-        super::print(&told)?;
+        login::log_out(&registries()?.credentials, &server)?;
+        super::print(&format!("Removing login credentials for {server}\n"))?;
         Ok(0)
     }
 }

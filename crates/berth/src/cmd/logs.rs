@@ -95,7 +95,7 @@ impl Logs {
             number => match number.parse::<i64>() {
                 Ok(number) => usize::try_from(number).ok(),
                 Err(_) => {
-                    return Err(Failure::usage(format!(
+                    return Err(Failure::new(format!(
                         "`{number}` is not a number of lines (or `all`)"
                     )));
                 }

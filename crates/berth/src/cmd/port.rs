@@ -37,7 +37,7 @@ impl Verb for Ports {
                 lines.sort();
             }
             Some(text) => {
-                let port: Port = text.parse().map_err(Failure::usage)?;
+                let port: Port = text.parse().map_err(Failure::new)?;
                 let found = settings.ports.get(&port).cloned().flatten();
                 let found = found.ok_or_else(|| {
                     Failure::new(format!(

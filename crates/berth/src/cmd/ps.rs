@@ -1,12 +1,11 @@
 //! `berth ps`.
 
-use berth_docker::Filters;
 use berth_docker::select::containers::{CONTAINERS, containers, wants_ended};
 use jiff::Timestamp;
 
 use crate::context;
 use crate::globals::Globals;
-use crate::ui::diagnostic::Failure;
+use crate::opts;
 use crate::ui::rows::Listing;
 use crate::verbs::{Outcome, Verb};
 use crate::view::{container, network};
@@ -43,7 +42,7 @@ pub struct Ps {
 impl Verb for Ps {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let filters = Filters::parse(&self.filter, CONTAINERS).map_err(Failure::usage)?;
+        let filters = opts::filters(&self.filter, CONTAINERS)?;
         let last = if self.latest { Some(1) } else { self.last };
         let show_all = self.all || last.is_some() || wants_ended(&filters);
         let mut shown = containers(&engine, &filters, engine.list()?)?;

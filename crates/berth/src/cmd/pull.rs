@@ -64,7 +64,7 @@ impl Pull {
     /// One reference a tag of the repository.
     fn all(&self, repository: &Reference) -> Result<Vec<Reference>, Failure> {
         if !is_untagged(&self.image) {
-            return Err(Failure::usage("a tag cannot be given with --all-tags")
+            return Err(Failure::new("a tag cannot be given with --all-tags")
                 .hint("name the repository alone"));
         }
         let tags = registry::tags(pull::registries()?, repository)?;

@@ -57,7 +57,7 @@ impl Verb for Push {
         let untagged = is_untagged(&self.image);
         let names = match self.all_tags {
             true if !untagged => {
-                return Err(Failure::usage("a tag cannot be pushed with --all-tags")
+                return Err(Failure::new("a tag cannot be pushed with --all-tags")
                     .hint("name the repository alone"));
             }
             true => engine.tags_of(&reference)?,

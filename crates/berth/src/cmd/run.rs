@@ -34,9 +34,7 @@ impl Verb for Run {
     fn run(self, globals: &Globals) -> Outcome {
         let options = &self.container;
         if self.detach && options.chooses_streams() {
-            return Err(Failure::usage(
-                "conflicting options: --attach and --detach".to_owned(),
-            ));
+            return Err(Failure::new("conflicting options: --attach and --detach").code(1));
         }
         let request = options.request(!self.detach)?;
         let engine = context::engine(globals)?;

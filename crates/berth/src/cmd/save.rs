@@ -56,7 +56,7 @@ impl Verb for Save {
         };
         let Some(format) = format else {
             let Some(directory) = &self.output else {
-                return Err(Failure::usage("a directory needs a name").hint("name it with -o DIR"));
+                return Err(Failure::new("a directory needs a name").hint("name it with -o DIR"));
             };
             context::engine(globals)?.save_directory(&self.images, platform, directory)?;
             return Ok(0);

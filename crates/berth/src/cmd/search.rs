@@ -3,13 +3,14 @@
 use berth_engine::registry::{self, Hit};
 
 use crate::globals::Globals;
+use crate::opts;
 use crate::pull::registries;
 use crate::ui::diagnostic::Failure;
 use crate::ui::rows::{self, Listing};
 use crate::ui::table;
 use crate::ui::template::Value;
 use crate::verbs::{Outcome, Verb};
-use berth_docker::{Filters, search};
+use berth_docker::search;
 
 /// Longest shown description, in characters.
 const DESCRIPTION_MAX: usize = 45;
@@ -48,10 +49,10 @@ pub struct Search {
 
 impl Verb for Search {
     fn run(self, _: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, search::FILTERS).map_err(Failure::usage)?;
+        let filters = opts::filters(&self.filter, search::FILTERS)?;
         let (server, term) = search::place(&self.term)?;
         let hits = registry::search(registries()?, &server, term, self.limit)?;
-        let hits = search::narrow(hits, &filters).map_err(Failure::usage)?;
+        let hits = search::narrow(hits, &filters).map_err(Failure::new)?;
         let rows: Vec<Value> = hits.iter().map(|hit| row(hit, !self.no_trunc)).collect();
         super::print(&LISTING.print(self.format.as_deref(), false, &rows)?)?;
         Ok(0)

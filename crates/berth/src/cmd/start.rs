@@ -35,7 +35,7 @@ impl Verb for Start {
             });
         }
         let [name] = &self.containers[..] else {
-            return Err(Failure::usage("one container at a time can be attached to"));
+            return Err(Failure::new("one container at a time can be attached to"));
         };
         let id = engine.find(name)?;
         let process = engine.config(&id)?.process;

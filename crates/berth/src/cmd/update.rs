@@ -81,7 +81,7 @@ impl Verb for Update {
             restart: self.restart,
         };
         if request == UpdateRequest::default() && self.kernel_memory.is_none() {
-            return Err(Failure::usage(
+            return Err(Failure::new(
                 "you must provide one or more flags when using this command",
             ));
         }

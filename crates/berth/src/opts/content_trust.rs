@@ -16,7 +16,7 @@ impl ContentTrust {
     pub fn check(&self) -> Result<(), Failure> {
         match self.disable_content_trust {
             true => Ok(()),
-            false => Err(Failure::usage("Notary's signatures cannot be checked")
+            false => Err(Failure::new("Notary's signatures cannot be checked")
                 .hint("`berth trust set` asks for signatures of cosign and skopeo")),
         }
     }

@@ -12,7 +12,10 @@ pub mod ulimit;
 
 use std::path::Path;
 
+use berth_docker::Filters;
 use berth_engine::spec::ALL_CAPABILITIES;
+
+use crate::ui::diagnostic::{ENGINE, Failure};
 
 /// What a parser says about a value that makes no sense.
 pub type Parsed<T> = Result<T, String>;
@@ -96,6 +99,17 @@ pub fn capability(text: &str) -> Parsed<String> {
         return Ok(name);
     }
     Err(format!("`{text}` is not a capability"))
+}
+
+/// What a list is narrowed by.
+///
+/// # Errors
+/// A text is not `key=value` (as for any flag, docker's exit code is 125), or its key is unknown.
+pub fn filters(texts: &[String], known: &[&str]) -> Result<Filters, Failure> {
+    Filters::parse(texts, known).map_err(|why| match texts.iter().all(|text| text.contains('=')) {
+        true => Failure::new(why),
+        false => Failure::new(why).code(ENGINE),
+    })
 }
 
 #[cfg(test)]

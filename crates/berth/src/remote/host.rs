@@ -45,7 +45,7 @@ impl Host {
     /// It is no address, or of a kind that is not spoken.
     pub fn parse(text: &str) -> Result<Host, Failure> {
         let bad = |why: &str| {
-            Failure::usage(format!("`{text}` is no address of a daemon: {why}"))
+            Failure::new(format!("`{text}` is no address of a daemon: {why}"))
                 .hint("unix:///PATH, tcp://HOST:PORT with certificates, or ssh://[USER@]HOST")
         };
         let Some((scheme, rest)) = text.split_once("://") else {

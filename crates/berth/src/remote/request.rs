@@ -204,7 +204,7 @@ impl<'a> Called<'a> {
         let sides = ["source", "destination"].map(|id| self.text(id)?.to_str());
         match sides.into_iter().flatten().find(|text| !of_container(text)) {
             None => Ok(()),
-            Some(path) => Err(Failure::usage(format!(
+            Some(path) => Err(Failure::new(format!(
                 "`{path}` is a path of this machine, and the container is elsewhere"
             ))
             .hint("berth cp CONTAINER:PATH - | tar -x, or tar -c FILE | berth cp - CONTAINER:DIR")),
@@ -297,7 +297,7 @@ impl Making<'_> {
     fn value(&mut self, before: &str, value: &str, treat: Treat) -> Result<(), Failure> {
         let told = |text: &str| Argument::Text(format!("{before}{text}"));
         let cwd = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let usage = |error: String| Failure::usage(error);
+        let usage = |error: String| Failure::new(error);
         match treat {
             Treat::Keep => self.rest.push(told(value)),
             Treat::Variable => {
@@ -349,10 +349,8 @@ impl Making<'_> {
             Treat::Output => {
                 let path = Path::new(value);
                 if path.is_dir() {
-                    return Err(
-                        Failure::usage("a directory cannot be written from elsewhere")
-                            .hint("name a file, and unpack it"),
-                    );
+                    return Err(Failure::new("a directory cannot be written from elsewhere")
+                        .hint("name a file, and unpack it"));
                 }
                 let (unfinished, file) = Unfinished::beside(path)?;
                 self.output = Some(Output { file, unfinished });
@@ -399,7 +397,7 @@ impl Making<'_> {
 /// Arguments travel as text.
 fn text(value: &OsStr) -> Result<&str, Failure> {
     value.to_str().ok_or_else(|| {
-        Failure::usage(format!("`{}` is not UTF-8", value.to_string_lossy()))
+        Failure::new(format!("`{}` is not UTF-8", value.to_string_lossy()))
             .hint("a daemon can be told text alone")
     })
 }

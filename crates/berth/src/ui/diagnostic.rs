@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::clean;
 
-/// Docker's exit code for "the engine failed" (run, create, exec) and for wrong usage.
+/// Docker's exit code for "the engine failed" (run) and for flags that cannot be.
 pub const ENGINE: u8 = 125;
 /// For every other verb.
 pub const FAILED: u8 = 1;
@@ -40,12 +40,11 @@ impl Failure {
         }
     }
 
-    /// Wrong usage: exit code 125, with a pointer to the verb's help.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Failure {
-            code: Some(ENGINE),
-            ..Failure::new(message)
-        }
+    /// With an exit code, unless it has one.
+    #[must_use]
+    pub fn or_code(mut self, code: u8) -> Self {
+        self.code = self.code.or(Some(code));
+        self
     }
 
     /// Only an exit code.
@@ -181,7 +180,7 @@ impl From<berth_oci::Error> for Failure {
 impl From<berth_docker::select::Error> for Failure {
     fn from(error: berth_docker::select::Error) -> Self {
         match error {
-            berth_docker::select::Error::Filter(text) => Failure::usage(text),
+            berth_docker::select::Error::Filter(text) => Failure::new(text),
             berth_docker::select::Error::Absent(_) => Failure::new(error.to_string()),
             berth_docker::select::Error::Image(error) => error.into(),
         }

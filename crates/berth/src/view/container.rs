@@ -88,14 +88,7 @@ pub fn row(
 }
 
 fn command(container: &Container, truncate: bool) -> String {
-    let process = &container.config.process;
-    let words: Vec<&str> = process
-        .entrypoint
-        .iter()
-        .chain(&process.command)
-        .map(String::as_str)
-        .collect();
-    let line = words.join(" ");
+    let line = berth_docker::command_line(&container.config.process);
     let line = if truncate {
         table::ellipsis(&line, COMMAND_MAX)
     } else {

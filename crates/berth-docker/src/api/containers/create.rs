@@ -52,8 +52,17 @@ fn create(engine: &Engine, request: CreateRequest) -> Result<ContainerId, Failur
     let platform = request.platform.clone().unwrap_or_else(Platform::host);
     // The lease keeps the image until the container is there.
     match engine.ready_image(&request.image, &platform)? {
-        Some((image, _lease)) => Ok(engine.create(request, image)?),
+        Some((image, _lease)) => engine.create(request, image).map_err(named),
         None => Err(no_image(&request.image)),
+    }
+}
+
+/// Clients would pull the image if what is named beside it were said to be not there.
+fn named(error: berth_engine::Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure.status {
+        StatusCode::NOT_FOUND => Failure::bad(failure.message),
+        _ => failure,
     }
 }
 

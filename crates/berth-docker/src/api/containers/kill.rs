@@ -14,7 +14,11 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let signal = signal(&ask)?.unwrap_or(SIGKILL);
     let name = name.to_owned();
     let killed = ask.work(move |engine| {
-        let id = engine.find(&name)?;
+        let id = engine.find(&name).map_err(|error| {
+            let failure = Failure::from(error);
+            let message = format!("Cannot kill container: {name}: {}", failure.message);
+            Failure::new(failure.status, message)
+        })?;
         let killed = match signal {
             // Docker answers when it has ended.
             SIGKILL => engine.kill_and_wait(&id),

@@ -1,5 +1,6 @@
 //! `DELETE /containers/{id}`.
 
+use berth_model::ContainerId;
 use http::StatusCode;
 
 use crate::answer::Answer;
@@ -19,13 +20,22 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
         match engine.remove(&id, force, volumes) {
             Ok(()) => Ok(()),
             // Clients look for these words.
-            Err(error @ berth_engine::Error::WrongState { .. }) => Err(Failure::new(
-                StatusCode::CONFLICT,
-                format!("{error}. Stop the container before attempting removal or force remove"),
-            )),
+            Err(berth_engine::Error::WrongState { state, .. }) => {
+                Err(Failure::new(StatusCode::CONFLICT, stays(state, &id)))
+            }
             Err(error) => Err(error.into()),
         }
     });
     removed.await?;
     Ok(Answer::done())
+}
+
+fn stays(state: &str, id: &ContainerId) -> String {
+    let first = match state {
+        "paused" => "Unpause and then stop the container",
+        _ => "Stop the container",
+    };
+    format!(
+        "You cannot remove a {state} container {id}. {first} before attempting removal or force remove"
+    )
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use berth_engine::Engine;
 use berth_engine::events::ExecStep;
+use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -17,7 +18,7 @@ use crate::api::containers::attach::content_type;
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::execs::Exec;
-use crate::serve::stream::Input;
+use crate::serve::stream::{Input, Output, frame};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -57,7 +58,11 @@ pub(crate) async fn answer(mut ask: Ask, id: &str) -> Result<Answer, Failure> {
         Ok(process) => process,
         Err(failure) => {
             exec.end(126);
-            return Err(failure);
+            return match failure.status {
+                // Clients show what comes over the connection, and no refusal of it.
+                StatusCode::BAD_REQUEST if !detached => Ok(tell(ask, &asked, failure)),
+                _ => Err(failure),
+            };
         }
     };
     let engine = ask.docker.engine.clone();
@@ -87,6 +92,27 @@ pub(crate) async fn answer(mut ask: Ask, id: &str) -> Result<Answer, Failure> {
         session::run(process, &engine, &exec, framed, input, back, peer).await;
     });
     Ok(answer)
+}
+
+/// Why nothing was started, as if it had said so itself.
+fn tell(ask: Ask, asked: &Asked, failure: Failure) -> Answer {
+    let framed = !asked.tty.unwrap_or(false);
+    let kind = content_type(!framed, ask.version);
+    let (answer, directions) = ask.hijack(kind);
+    tokio::spawn(async move {
+        let Some((_, mut back)) = directions.await else {
+            return;
+        };
+        let line = Bytes::from(failure.message + "\r\n");
+        let line = match framed {
+            true => frame(Output::Stderr, &line),
+            false => line,
+        };
+        // A client that has gone needs no answer.
+        _ = back.send(line).await;
+        back.end().await;
+    });
+    answer
 }
 
 fn launch(

@@ -17,15 +17,21 @@ pub(crate) fn bind(text: &str) -> Parsed<MountConfig> {
     if target.is_empty() || (parts.len() > 1 && source.is_empty()) {
         return Err(format!("invalid volume specification: '{text}'"));
     }
+    let kind = match source.starts_with('/') {
+        true => "bind",
+        false => "volume",
+    };
+    let destination = destination(target)
+        .map_err(|why| wrong(format!("invalid mount config for type \"{kind}\": {why}")))?;
     let mut mount = MountConfig {
-        destination: destination(target).map_err(&wrong)?,
+        destination,
         ..MountConfig::default()
     };
     if source.starts_with('/') {
         mount.kind = MountKind::Bind;
         mount.source = clean(source).map_err(&wrong)?;
     } else {
-        volume_name(source).map_err(&wrong)?;
+        volume_name(source).map_err(|why| format!("create {source}: {why}"))?;
         source.clone_into(&mut mount.source);
         mount.anonymous = source.is_empty();
     }

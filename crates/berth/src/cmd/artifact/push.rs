@@ -47,7 +47,7 @@ impl Verb for Push {
     fn run(self, _: &Globals) -> Outcome {
         let name = Reference::parse(&self.name)?;
         if name.digest().is_some() {
-            return Err(Failure::usage("a name with a digest cannot be pushed")
+            return Err(Failure::new("a name with a digest cannot be pushed")
                 .hint("name a tag, or the repository alone"));
         }
         let subject = self.subject.as_deref().map(Reference::parse).transpose()?;

@@ -74,6 +74,6 @@ impl ForeignOptions {
         let Some((_, flag, why, hint)) = asked else {
             return Ok(());
         };
-        Err(Failure::usage(format!("{flag} cannot be had: {why}")).hint(hint))
+        Err(Failure::new(format!("{flag} cannot be had: {why}")).hint(hint))
     }
 }

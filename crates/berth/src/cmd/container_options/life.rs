@@ -119,7 +119,7 @@ impl LifeOptions {
         let asked = health != HealthConfig::default();
         if self.no_healthcheck {
             if asked {
-                return Err(Failure::usage(
+                return Err(Failure::new(
                     "--no-healthcheck conflicts with --health-* options".to_owned(),
                 ));
             }

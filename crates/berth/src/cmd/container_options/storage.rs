@@ -56,7 +56,7 @@ impl StorageOptions {
             let mut mount = parsed.map_err(|e| bad(flag, text, e))?;
             let taken = |other: &MountConfig| other.destination == mount.destination;
             if request.mounts.iter().any(taken) {
-                return Err(Failure::usage(format!(
+                return Err(Failure::new(format!(
                     "two mounts have the destination `{}`",
                     mount.destination
                 )));

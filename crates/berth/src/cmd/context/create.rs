@@ -36,7 +36,7 @@ impl Verb for Create {
                 let (endpoint, files) = Given::parse(&self.docker)?.endpoint(&contexts)?;
                 if endpoint.host.is_empty() {
                     return Err(
-                        Failure::usage("no daemon was given").hint("--docker host=ssh://USER@HOST")
+                        Failure::new("no daemon was given").hint("--docker host=ssh://USER@HOST")
                     );
                 }
                 let mut context = crate::remote::contexts::Context::default();

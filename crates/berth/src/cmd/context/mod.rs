@@ -37,20 +37,18 @@ impl Given {
         for pair in pairs.filter(|pair| !pair.is_empty()) {
             let (key, value) = pair
                 .split_once('=')
-                .ok_or_else(|| Failure::usage(format!("`{pair}` is not of the form key=value")))?;
+                .ok_or_else(|| Failure::new(format!("`{pair}` is not of the form key=value")))?;
             match key.trim() {
                 "host" => given.host = Some(Host::parse(value)?.to_string()),
                 "from" => given.from = Some(value.to_owned()),
                 "skip-tls-verify" => match crate::opts::truth(value) {
                     Some(false) => {}
                     Some(true) => {
-                        return Err(Failure::usage("a daemon is always verified")
+                        return Err(Failure::new("a daemon is always verified")
                             .hint("name who has signed its certificate: ca=FILE"));
                     }
                     None => {
-                        return Err(Failure::usage(format!(
-                            "`{pair}` is neither true nor false"
-                        )));
+                        return Err(Failure::new(format!("`{pair}` is neither true nor false")));
                     }
                 },
                 key @ ("ca" | "cert" | "key") => {
@@ -58,7 +56,7 @@ impl Given {
                     given.files.insert(format!("{key}.pem"), bytes);
                 }
                 other => {
-                    return Err(Failure::usage(format!("`{other}` is nothing of a daemon"))
+                    return Err(Failure::new(format!("`{other}` is nothing of a daemon"))
                         .hint("there are host, ca, cert, key, from"));
                 }
             }
@@ -78,7 +76,7 @@ impl Given {
         files.extend(self.files);
         let is_tcp = endpoint.host.starts_with("tcp://");
         if is_tcp && files.keys().filter(|name| *name != "ca.pem").count() == 1 {
-            return Err(Failure::usage("a certificate and its key belong together")
+            return Err(Failure::new("a certificate and its key belong together")
                 .hint("give both: cert=FILE,key=FILE"));
         }
         Ok((endpoint, Some(files).filter(|files| !files.is_empty())))

@@ -1,10 +1,10 @@
 //! `berth network ls`.
 
-use berth_docker::{Filters, select};
+use berth_docker::select;
 
 use crate::context;
 use crate::globals::Globals;
-use crate::ui::diagnostic::Failure;
+use crate::opts;
 use crate::verbs::{Outcome, Verb};
 use crate::view::network;
 
@@ -27,7 +27,7 @@ pub struct Ls {
 
 impl Verb for Ls {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, select::NETWORKS).map_err(Failure::usage)?;
+        let filters = opts::filters(&self.filter, select::NETWORKS)?;
         let all = context::engine(globals)?.networks(false)?;
         let shown = select::networks(&all, &filters)?.into_iter();
         let rows: Vec<_> = shown.map(|one| network::row(one, !self.no_trunc)).collect();

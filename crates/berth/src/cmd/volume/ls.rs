@@ -4,10 +4,10 @@ use berth_engine::volumes::VolumeFilter;
 
 use crate::context;
 use crate::globals::Globals;
+use crate::opts;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 use crate::view::volume;
-use berth_docker::Filters;
 
 /// List volumes
 #[derive(Debug, clap::Args)]
@@ -26,9 +26,9 @@ pub struct Ls {
 impl Verb for Ls {
     fn run(self, globals: &Globals) -> Outcome {
         let known = ["dangling", "driver", "label", "name"];
-        let filters = Filters::parse(&self.filter, &known).map_err(Failure::usage)?;
+        let filters = opts::filters(&self.filter, &known)?;
         let filter = VolumeFilter {
-            dangling: filters.boolean("dangling").map_err(Failure::usage)?,
+            dangling: filters.boolean("dangling").map_err(Failure::new)?,
             names: filters.values("name").to_vec(),
             drivers: filters.values("driver").to_vec(),
             labels: filters.values("label").to_vec(),

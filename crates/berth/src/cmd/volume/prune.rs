@@ -8,9 +8,9 @@ use crate::cmd::image_prune::told;
 use crate::cmd::print;
 use crate::context;
 use crate::globals::Globals;
+use crate::opts;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
-use berth_docker::Filters;
 
 /// Remove the volumes that no container uses and nobody has named
 #[derive(Debug, clap::Args)]
@@ -28,9 +28,8 @@ pub struct Prune {
 
 impl Verb for Prune {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = Filters::parse(&self.filter, &["all", "label", "label!"]);
-        let filters = filters.map_err(Failure::usage)?;
-        let all = self.all || filters.boolean("all").map_err(Failure::usage)? == Some(true);
+        let filters = opts::filters(&self.filter, &["all", "label", "label!"])?;
+        let all = self.all || filters.boolean("all").map_err(Failure::new)? == Some(true);
         let which = if all { "local" } else { "anonymous local" };
         let warning = format!(
             "WARNING! This will remove {which} volumes not used by at least one container."

@@ -76,7 +76,7 @@ fn the_table_is_dockers() {
     assert_eq!(
         print(None, true),
         "CONTAINER ID   IMAGE     COMMAND                  CREATED         STATUS         PORTS     NAMES\n\
-         abababababab   busybox   \"/bin/sh -c echo \\\"he…\"   2 minutes ago   Up 2 minutes             web\n"
+         abababababab   busybox   \"/bin/sh -c 'echo \\\"h…\"   2 minutes ago   Up 2 minutes             web\n"
             .replace("COMMAND                  ", "COMMAND                   ")
     );
     assert_eq!(
@@ -86,7 +86,7 @@ fn the_table_is_dockers() {
     assert_eq!(
         print(Some("{{.ID}} {{.Command}}"), false),
         format!(
-            "{} \"/bin/sh -c echo \\\"hello?[2J world\\\"\"\n",
+            "{} \"/bin/sh -c 'echo \\\"hello?[2J world\\\"'\"\n",
             "ab".repeat(32)
         )
     );
