@@ -8,6 +8,7 @@ mod browser;
 mod buildah;
 mod cgroup;
 mod clients;
+mod compare;
 mod containerd;
 mod containers;
 mod context;

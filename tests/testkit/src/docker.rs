@@ -1,4 +1,4 @@
-//! dockerd of a test's own, from Debian's packages: without networks, its images and containers in the sandbox.
+//! dockerd of a test's own, from Debian's packages: its images and containers in the sandbox.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,14 +26,37 @@ impl Dockerd {
     /// # Panics
     /// When it does not.
     pub fn start(sandbox: &Sandbox) -> Dockerd {
+        Dockerd::run(
+            sandbox,
+            sandbox.command("/usr/sbin/dockerd"),
+            &["--bridge=none"],
+        )
+    }
+
+    /// Starts it in a network namespace of its own, with its bridge.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn start_apart(sandbox: &Sandbox) -> Dockerd {
+        let mut command = sandbox.command("unshare");
+        let script = "ip link set lo up; exec /usr/sbin/dockerd \"$@\"";
+        command.args(["--net", "--", "sh", "-c", script, "dockerd"]);
+        Dockerd::run(
+            sandbox,
+            command,
+            &["--bip=172.17.0.1/16", "--ip-masq=false"],
+        )
+    }
+
+    fn run(sandbox: &Sandbox, mut command: Command, network: &[&str]) -> Dockerd {
         let hierarchies = hierarchies::steady();
         let directory = sandbox.path().join("d");
         std::fs::create_dir_all(directory.join("tmp")).expect("our own directory");
         let log = File::create(directory.join("log")).expect("our own directory");
-        let mut command = sandbox.command("/usr/sbin/dockerd");
         command
             .env("TMPDIR", directory.join("tmp"))
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .args(network)
+            .args(["--iptables=false", "--ip6tables=false"])
             .args(["--cgroup-parent", &format!("/{}", sandbox.cgroup_parent())])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
@@ -66,13 +89,15 @@ impl Dockerd {
         daemon
     }
 
+    /// `unix://…`.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.directory.join("sock").display())
+    }
+
     /// `docker` with these arguments.
     pub fn call(&self, sandbox: &Sandbox, arguments: &[&str]) -> Finished {
         let mut command = sandbox.command("/usr/bin/docker");
-        let socket = self.directory.join("sock");
-        command
-            .env("DOCKER_HOST", format!("unix://{}", socket.display()))
-            .args(arguments);
+        command.env("DOCKER_HOST", self.address()).args(arguments);
         Finished::run(&mut command, b"", PATIENCE)
     }
 }
