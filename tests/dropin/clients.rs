@@ -4,6 +4,7 @@
 mod compose;
 mod docker_command;
 mod docker_py;
+mod node;
 mod testcontainers;
 
 use std::path::PathBuf;
