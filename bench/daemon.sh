@@ -47,9 +47,8 @@ start_berth
 $podman_command import "$work/rootfs.tar" bench:1 >/dev/null 2>&1
 for name in berth docker; do
     docker -H "unix://$(socket $name)" import "$work/rootfs.tar" bench:1 >/dev/null
-    declare "$name=docker -H unix://$(socket $name)"
+    declare "by_$name=docker -H unix://$(socket $name)"
 done
-own=$bin/berth
 
 # Memory of an idle daemon: its proportional share, with the processes below it.
 below() { local pid; for pid; do echo "$pid"; below $(cat /proc/"$pid"/task/*/children 2>/dev/null); done; }
@@ -61,31 +60,32 @@ idle=$(memory "$berth_daemon")
 table "memory of an idle daemon" KiB
 
 run="run --rm bench:1 true"
-race "berth=$berth $run" "docker=$docker $run"
+race "berth=$by_berth $run" "docker=$by_docker $run"
 table "docker run --rm IMAGE true, through docker's command, default network" ms
-race "berth=$own $run" "docker=$docker $run" "podman=$podman_command $run"
+race "berth=$berth $run" "docker=$by_docker $run" "podman=$podman_command $run"
 table "run --rm IMAGE true, each by its own command, default network" ms
 
 run="run -d bench:1 sleep 1000"
-rounds=2 race "berth=$berth $run" "docker=$docker $run"
+rounds=2 race "berth=$by_berth $run" "docker=$by_docker $run"
 table "docker run -d IMAGE sleep, through docker's command" ms
 for name in berth docker; do
-    for id in $(${!name} ps -q); do once "$name" ${!name} rm -f "$id"; done
+    by=by_$name
+    for id in $(${!by} ps -q); do once "$name" ${!by} rm -f "$id"; done
 done
 table "docker rm -f CONTAINER, through docker's command" ms
 
-for name in berth docker; do ${!name} run -d --name idle bench:1 sleep 1000 >/dev/null; done
+for by in by_berth by_docker; do ${!by} run -d --name idle bench:1 sleep 1000 >/dev/null; done
 sockets=("berth=$(socket berth)" "docker=$(socket docker)")
 python3 bench/requests.py "${sockets[@]}" exec 100 >>"$work/samples"
 table "exec of true over the API, without a command" ms
 python3 bench/requests.py "${sockets[@]}" /_ping 2000 >>"$work/samples"
 table "GET /_ping" ms
-for name in berth docker; do ${!name} rm -f idle >/dev/null; done
+for by in by_berth by_docker; do ${!by} rm -f idle >/dev/null; done
 
 # Many: one after the other by the engine's own command, listed, and removed by one command.
 many() { local n; for n in $(seq "$containers"); do "$@" run -d bench:1 sleep 1000 >/dev/null; done; }
-once berth many "$own"
-once docker many $docker
+once berth many "$berth"
+once docker many $by_docker
 table "$containers containers, one after the other, by the engine's own command" ms
 python3 bench/requests.py "${sockets[@]}" "/containers/json?all=1" 300 >>"$work/samples"
 table "GET /containers/json?all=1 with $containers containers" ms
@@ -93,14 +93,14 @@ monitors=$(jq -r .shim_pid "$work"/run/tasks/*/pid.json)
 grown=$(($(memory $monitors) + $(memory "$berth_daemon") - idle))
 sample berth $((grown / containers))
 table "memory for each idle container, the daemon's growth included" KiB
-once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$own"
-once docker sh -c "$docker rm -f \$($docker ps -q) >/dev/null"
+once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$berth"
+once docker sh -c "$by_docker rm -f \$($by_docker ps -q) >/dev/null"
 table "all removed by one command" ms
 
 # As many as nobody starts with docker here, without a peer: by the engine's own command, then a daemon that finds them.
 kill "$berth_daemon" && wait "$berth_daemon" || true
 containers=$most
-once berth many "$own"
+once berth many "$berth"
 table "$most containers, one after the other, by the engine's own command" ms
 begin=$(date +%s%N)
 start_berth
@@ -110,9 +110,9 @@ for path in "/containers/json?all=1" /_ping; do
     python3 bench/requests.py "berth=$(socket berth)" "$path" 100 >>"$work/samples"
     table "GET $path with $most containers" ms
 done
-once berth "$own" ps -aq
+once berth "$berth" ps -aq
 table "ps -aq of $most containers by the engine's own command" ms
 sample berth "$(memory "$berth_daemon")"
 table "memory of the daemon with $most containers" KiB
-once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$own"
+once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$berth"
 table "all $most removed by one command" ms
