@@ -45,19 +45,20 @@ first_answers() {
 first_answers
 start_berth
 $podman_command import "$work/rootfs.tar" bench:1 >/dev/null 2>&1
-for name in berth docker; do
-    docker -H "unix://$(socket $name)" import "$work/rootfs.tar" bench:1 >/dev/null
-    declare "by_$name=docker -H unix://$(socket $name)"
-done
-
 # Memory of an idle daemon: its proportional share, with the processes below it.
 below() { local pid; for pid; do echo "$pid"; below $(cat /proc/"$pid"/task/*/children 2>/dev/null); done; }
 memory() { local pid total=0; for pid in $(below "$@"); do total=$((total + $(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null || echo 0))); done; echo "$total"; }
-sleep 2
+at_rest=12 # seconds without a connection, after which berth gives back what it can
+sleep $at_rest
 sample berth "$(memory "$berth_daemon")"
 sample dockerd "$(memory "$(cat "$work/docker.pid")")"
 idle=$(memory "$berth_daemon")
 table "memory of an idle daemon" KiB
+
+for name in berth docker; do
+    docker -H "unix://$(socket $name)" import "$work/rootfs.tar" bench:1 >/dev/null
+    declare "by_$name=docker -H unix://$(socket $name)"
+done
 
 run="run --rm bench:1 true"
 race "berth=$by_berth $run" "docker=$by_docker $run"
@@ -89,6 +90,7 @@ once docker many $by_docker
 table "$containers containers, one after the other, by the engine's own command" ms
 python3 bench/requests.py "${sockets[@]}" "/containers/json?all=1" 300 >>"$work/samples"
 table "GET /containers/json?all=1 with $containers containers" ms
+sleep $at_rest
 monitors=$(jq -r .shim_pid "$work"/run/tasks/*/pid.json)
 grown=$(($(memory $monitors) + $(memory "$berth_daemon") - idle))
 sample berth $((grown / containers))
@@ -112,6 +114,7 @@ for path in "/containers/json?all=1" /_ping; do
 done
 once berth "$berth" ps -aq
 table "ps -aq of $most containers by the engine's own command" ms
+sleep $at_rest
 sample berth "$(memory "$berth_daemon")"
 table "memory of the daemon with $most containers" KiB
 once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$berth"

@@ -177,8 +177,6 @@ pub fn run(
             })?;
             tokio::spawn(metrics::serve(listener, metrics.clone()));
         }
-        // Most of what a daemon that has nothing to do holds is the code that started it.
-        berth_sys::code::forget_used();
         tell(Step::Listening(&addresses));
         server
             .run(async {

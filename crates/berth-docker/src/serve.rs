@@ -33,6 +33,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long requests may go on once the server is to stop, and how long until nothing is waited for.
 const REST: Duration = Duration::from_secs(2);
 const GRACE: Duration = Duration::from_secs(5);
+/// Without a connection for so long, a server is at rest: most of what it holds then is code that it has run before.
+const AT_REST: Duration = Duration::from_secs(10);
 
 /// Where clients come to.
 pub enum Listener {
@@ -86,14 +88,21 @@ async fn accept(listener: Listener, docker: Arc<Docker>, mut stopped: watch::Rec
         // An error is the sender's end, which is a stop, too.
         _ = stopped.wait_for(|stopped| *stopped).await;
     });
+    // Its start, to begin with.
+    let mut worked = true;
     loop {
+        let at_rest = worked && connections.is_empty();
         tokio::select! {
             taken = listener.take(&docker, &theirs) => match taken {
                 Ok(connection) => _ = connections.spawn(connection),
                 Err(error) if is_the_connections(&error) => {}
                 Err(_) => sleep(NO_ROOM).await,
             },
-            Some(_) = connections.join_next() => {}
+            Some(_) = connections.join_next() => worked = true,
+            () = sleep(AT_REST), if at_rest => {
+                berth_sys::code::forget_used();
+                worked = false;
+            }
             () = &mut stop => break,
         }
     }
