@@ -5,6 +5,7 @@ mod compose;
 mod docker_command;
 mod docker_py;
 mod node;
+mod rust;
 mod testcontainers;
 
 use std::path::PathBuf;

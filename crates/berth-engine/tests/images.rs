@@ -265,8 +265,8 @@ fn names_come_and_go() {
     // The repository's last name: it has none by digest any more either.
     assert!(matches!(&removed[1..], [Removed::Untagged(pin)] if pin.starts_with("three@sha256:")));
     let removed = remove(one.short(), true).unwrap();
-    // Two names, by tag and by digest; the image.
-    assert_eq!(removed.len(), 5);
+    // Two names, by tag and by digest; the image; its layer.
+    assert_eq!(removed.len(), 6, "{removed:?}");
     assert_eq!(removed[4], Removed::Deleted(one.clone()));
     assert!(matches!(remove("one", false), Err(Error::NoImage { .. })));
     let removed = remove("two", false).unwrap();

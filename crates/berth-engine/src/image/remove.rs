@@ -68,8 +68,14 @@ impl Engine {
 
     /// Tells what was removed of the image `id` (unknown: it cannot be read).
     pub(crate) fn record_removed(&self, id: Option<&Digest>, removed: &[Removed]) {
+        // Where a tag goes, the name by digest that goes with it is no event of its own.
+        let is_pin = |name: &String| name.contains('@');
+        let has_tag = removed
+            .iter()
+            .any(|step| matches!(step, Removed::Untagged(name) if !is_pin(name)));
         for step in removed {
             match (step, id) {
+                (Removed::Untagged(name), _) if has_tag && is_pin(name) => {}
                 (Removed::Untagged(_), Some(id)) => self.record_image_id("untag", id),
                 (Removed::Untagged(name), None) => self.record_image("untag", name, name),
                 (Removed::Deleted(digest), _) => self.record_image_id("delete", digest),

@@ -104,7 +104,7 @@ mod tests {
         for bad in ["max-size=x", "max-file=0", "compress=true", "max-size"] {
             assert!(log(None, &[bad.to_owned()]).is_err(), "{bad}");
         }
-        assert!(log(Some("syslog"), &[]).is_err());
+        assert!(log(Some("fluentd"), &[]).is_err());
         assert!(
             platform("linux").is_err()
                 && platform("linux/").is_err()

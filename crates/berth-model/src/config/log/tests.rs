@@ -55,10 +55,10 @@ fn drivers_and_their_options() {
         ("syslog", "syslog-tls-cert", "/c"),
     ] {
         let refused = with(driver, &[(name, value)]).unwrap_err();
-        assert!(
-            refused.contains(driver) || refused.contains("TLS"),
-            "{refused}"
-        );
+        let mut told = [name, driver, "TLS"]
+            .into_iter()
+            .filter(|word| !word.is_empty());
+        assert!(told.any(|word| refused.contains(word)), "{refused}");
     }
     let refused = with("gelf", &[]).unwrap_err();
     assert_eq!(

@@ -326,7 +326,7 @@ fn what_makes_no_sense_is_refused() {
         &["--log-driver", "none", "--log-opt", "max-size=1m", "i"],
         &["--env-file", "/nonexistent", "i"],
         &["--memory", "1k", "i"],
-        &["--log-driver", "syslog", "i"],
+        &["--log-driver", "fluentd", "i"],
     ] {
         assert!(parse(words).is_err(), "{words:?}");
     }
