@@ -158,9 +158,11 @@ fn tells_as_docker(s: &Sandbox, docker: &Dockerd, image: &str) {
             continue;
         }
         assert!(ours.get(key).is_some(), "{key}");
-        // A digest to pin is of our manifest; theirs has none. How layers lie is each one's own.
+        // A digest to pin is of our manifest; theirs has none. How layers lie is each one's own. What an image was
+        // committed from is in our manifest, and nowhere in their archives.
         let own = [
             "Config",
+            "Parent",
             "RepoDigests",
             "Size",
             "GraphDriver",
