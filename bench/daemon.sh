@@ -47,7 +47,8 @@ start_berth
 $podman_command import "$work/rootfs.tar" bench:1 >/dev/null 2>&1
 # Memory of an idle daemon: its proportional share, with the processes below it.
 below() { local pid; for pid; do echo "$pid"; below $(cat /proc/"$pid"/task/*/children 2>/dev/null); done; }
-memory() { local pid total=0; for pid in $(below "$@"); do total=$((total + $(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null || echo 0))); done; echo "$total"; }
+memory() { share $(below "$@"); }
+share() { local pid total=0; for pid; do total=$((total + $(awk '/^Pss:/ {print $2}' "/proc/$pid/smaps_rollup" 2>/dev/null || echo 0))); done; echo "$total"; }
 at_rest=12 # seconds without a connection, after which berth gives back what it can
 sleep $at_rest
 sample berth "$(memory "$berth_daemon")"
@@ -92,7 +93,8 @@ python3 bench/requests.py "${sockets[@]}" "/containers/json?all=1" 300 >>"$work/
 table "GET /containers/json?all=1 with $containers containers" ms
 sleep $at_rest
 monitors=$(jq -r .shim_pid "$work"/run/tasks/*/pid.json)
-grown=$(($(memory $monitors) + $(memory "$berth_daemon") - idle))
+# Without the containers' own programs, which are below the monitors.
+grown=$(($(share $monitors) + $(memory "$berth_daemon") - idle))
 sample berth $((grown / containers))
 table "memory for each idle container, the daemon's growth included" KiB
 once berth sh -c '"$1" rm -f $("$1" ps -q) >/dev/null' sh "$berth"
