@@ -149,13 +149,6 @@ pub const BOTH: &[Difference] = &[
             "docker events --since 1h --until 0s --filter type=volume --format '{{.Action}} {{.Actor.ID}}'",
         ],
     },
-    Difference {
-        reason: "a name by digest goes with an event of its own; a prune tells what it removes, not that it ran",
-        parts: &[Output],
-        lines: &[
-            "docker events --since 1h --until 0s --filter type=image --format '{{.Action}} {{.Actor.ID}}'",
-        ],
-    },
 ];
 
 /// Of docker with berth's daemon.
