@@ -8,8 +8,6 @@ use berth_engine::Engine;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +18,7 @@ use crate::filter::Filters;
 use crate::query::Query;
 use crate::serve::sink::Source;
 use crate::serve::stream::{self, Back, Input};
+use crate::serve::upload::Upload;
 use crate::serve::websocket;
 use crate::{Docker, Version};
 
@@ -35,7 +34,7 @@ pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Query,
-    pub(crate) body: Incoming,
+    pub(crate) body: Upload,
     pub(crate) upgrade: Option<OnUpgrade>,
     /// The connection itself, to see whether the client is still there.
     pub(crate) peer: Arc<OwnedFd>,
@@ -84,19 +83,17 @@ impl Ask {
     async fn document(&mut self) -> Result<Bytes, Failure> {
         let read = async {
             let mut bytes = BytesMut::new();
-            while let Some(frame) = self.body.frame().await {
-                let frame = frame.map_err(|error| {
+            while let Some(piece) = self.body.next().await {
+                let piece = piece.map_err(|error| {
                     Failure::bad(format!("the request's body broke off: {error}"))
                 })?;
-                if let Ok(data) = frame.into_data() {
-                    if bytes.len() + data.len() > MAX_DOCUMENT {
-                        return Err(Failure::new(
-                            StatusCode::PAYLOAD_TOO_LARGE,
-                            format!("the request's body has more than {MAX_DOCUMENT} bytes"),
-                        ));
-                    }
-                    bytes.extend_from_slice(&data);
+                if bytes.len() + piece.len() > MAX_DOCUMENT {
+                    return Err(Failure::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        format!("the request's body has more than {MAX_DOCUMENT} bytes"),
+                    ));
                 }
+                bytes.extend_from_slice(&piece);
             }
             Ok(bytes.freeze())
         };

@@ -16,6 +16,7 @@ use crate::ask::Ask;
 use crate::error::Failure;
 use crate::query::Query;
 use crate::serve::body::Body;
+use crate::serve::upload::Upload;
 use crate::version::MAX;
 use crate::{Docker, Version};
 
@@ -63,6 +64,8 @@ fn ask(
 ) -> Result<(Ask, Vec<String>), Failure> {
     let upgrade = Some(hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
+    // From here on: whatever comes of the request, its client may send it.
+    let body = Upload::new(body);
     check_sender(&head.headers)?;
     let path = head.uri.path();
     if path.len() > MAX_PATH {

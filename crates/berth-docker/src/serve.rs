@@ -8,6 +8,7 @@ mod connection;
 pub(crate) mod ready;
 pub(crate) mod sink;
 pub(crate) mod stream;
+pub(crate) mod upload;
 pub(crate) mod websocket;
 
 use std::future::Future;

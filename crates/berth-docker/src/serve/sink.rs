@@ -4,11 +4,10 @@
 use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::body::Body;
+use super::upload::Upload;
 
 /// Pieces that wait for the client, at most.
 const PIECES: usize = 8;
@@ -80,20 +79,11 @@ pub(crate) struct Source {
 
 impl Source {
     /// Takes the body over; to be called where tokio runs.
-    pub(crate) fn new(mut body: Incoming) -> Source {
+    pub(crate) fn new(mut body: Upload) -> Source {
         let (sender, pieces) = mpsc::channel(PIECES);
         tokio::spawn(async move {
-            while let Some(frame) = body.frame().await {
-                let piece = match frame {
-                    Ok(frame) => match frame.into_data() {
-                        Ok(data) => Ok(data),
-                        // Trailers say nothing that we ask for.
-                        Err(_) => continue,
-                    },
-                    Err(error) => Err(io::Error::other(error)),
-                };
-                let broken = piece.is_err();
-                if sender.send(piece).await.is_err() || broken {
+            while let Some(piece) = body.next().await {
+                if sender.send(piece.map_err(io::Error::other)).await.is_err() {
                     return;
                 }
             }

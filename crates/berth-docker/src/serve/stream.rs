@@ -13,14 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use super::sink::Sink;
+use super::upload::Upload;
 use super::websocket;
 
 /// Bytes that are read of a client at once.
@@ -48,7 +47,7 @@ pub(crate) fn frame(output: Output, bytes: &[u8]) -> Bytes {
 /// What comes from the client.
 pub(crate) enum Input {
     Connection(ReadHalf<TokioIo<Upgraded>>),
-    Body(Incoming),
+    Body(Upload),
     Websocket(websocket::Reader),
     /// Nothing comes.
     Ended,
@@ -57,25 +56,17 @@ pub(crate) enum Input {
 impl Input {
     /// The next piece; `None` at its end, or when the client is gone.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            match self {
-                Input::Connection(half) => {
-                    let mut piece = BytesMut::with_capacity(READ_BYTES);
-                    return match half.read_buf(&mut piece).await {
-                        Ok(0) | Err(_) => None,
-                        Ok(_) => Some(piece.freeze()),
-                    };
+        match self {
+            Input::Connection(half) => {
+                let mut piece = BytesMut::with_capacity(READ_BYTES);
+                match half.read_buf(&mut piece).await {
+                    Ok(0) | Err(_) => None,
+                    Ok(_) => Some(piece.freeze()),
                 }
-                Input::Body(body) => match body.frame().await? {
-                    Ok(frame) => match frame.into_data() {
-                        Ok(data) if !data.is_empty() => return Some(data),
-                        _ => {}
-                    },
-                    Err(_) => return None,
-                },
-                Input::Websocket(reader) => return reader.next().await,
-                Input::Ended => return None,
             }
+            Input::Body(body) => body.next().await?.ok(),
+            Input::Websocket(reader) => reader.next().await,
+            Input::Ended => None,
         }
     }
 }
