@@ -4,10 +4,11 @@
 #[allow(dead_code)] // what the other tests need
 mod rig;
 
+use std::fmt::{Display, Formatter};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rig::{Options, Receiver, Rig, within};
@@ -59,6 +60,33 @@ fn packets() -> (tempfile::TempDir, std::path::PathBuf, UnixDatagram) {
     (dir, path, socket)
 }
 
+/// What a script waits for: as it is told, a line of bash.
+struct Signal(tempfile::TempDir);
+
+impl Signal {
+    fn new() -> Signal {
+        Signal(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("go")
+    }
+
+    fn give(&self) {
+        std::fs::write(self.path(), "").unwrap();
+    }
+}
+
+impl Display for Signal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "until [ -e {} ]; do sleep 0.02; done",
+            self.path().display()
+        )
+    }
+}
+
 fn packet(socket: &UnixDatagram) -> String {
     let mut place = vec![0; 200_000];
     let length = socket.recv(&mut place).expect("a packet");
@@ -68,12 +96,16 @@ fn packet(socket: &UnixDatagram) -> String {
 #[test]
 fn each_record_is_a_packet() {
     let (_dir, path, socket) = packets();
-    let mut rig = Rig::start(
-        "echo one; sleep 0.2; echo; echo two >&2; sleep 0.2; head -c 20000 /dev/zero | tr '\\0' x; printf end",
-        logged(to(unix(&path), false, true)),
+    // Of two streams nobody knows which comes first.
+    let (first, second) = (Signal::new(), Signal::new());
+    let script = format!(
+        "echo one; {first}; echo; echo two >&2; {second}; head -c 20000 /dev/zero | tr '\\0' x; printf end"
     );
+    let mut rig = Rig::start(&script, logged(to(unix(&path), false, true)));
     assert_eq!(packet(&socket), "<O>one\n");
+    first.give();
     assert_eq!(packet(&socket), "<E>two\n");
+    second.give();
     assert_eq!(packet(&socket), format!("<OP>{}\n", "x".repeat(16 << 10)));
     let rest = 20_000 - (16 << 10);
     assert_eq!(packet(&socket), format!("<O>{}end\n", "x".repeat(rest)));
@@ -119,20 +151,29 @@ fn a_slow_stream_holds_a_blocking_container_back() {
 #[test]
 fn a_slow_receiver_loses_records_and_hears_how_many() {
     let (_dir, path, socket) = packets();
-    let script = "seq 1 100000; echo quiet >&2; sleep 2; echo late";
-    let mut rig = Rig::start(script, logged(to(unix(&path), false, false)));
+    let signal = Signal::new();
+    let script = format!("seq 1 100000; echo quiet >&2; {signal}; echo late");
+    let mut rig = Rig::start(&script, logged(to(unix(&path), false, false)));
     // Nothing is read, yet the container gets on.
     let log = rig.log.clone();
     within(LIMIT, "it is not held back", || {
         let log = std::fs::read_to_string(&log).unwrap();
-        log.contains("quiet").then_some(())
+        // Both streams: which of them is read first is nobody's choice.
+        (log.contains("quiet") && log.contains(r#""100000\n""#)).then_some(())
     });
     let mut last = String::new();
     let lines = std::iter::from_fn(|| {
         last = packet(&socket);
         last.strip_prefix("<O>").map(str::to_owned)
     });
-    let numbers: Vec<u32> = lines.map(|line| line.trim().parse().unwrap()).collect();
+    let mut numbers: Vec<u32> = Vec::new();
+    for line in lines {
+        numbers.push(line.trim().parse().unwrap());
+        // Now there is room for what is still to come.
+        if numbers.len() == 1000 {
+            signal.give();
+        }
+    }
     assert!(
         numbers.len() > 1000 && numbers.len() < 50_000,
         "{}",
@@ -226,12 +267,14 @@ fn one_that_comes_again_is_found() {
 fn a_stream_that_breaks_is_made_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = network(listener.local_addr().unwrap());
-    let script = "echo a; sleep 0.3; echo b; sleep 0.5";
-    let mut rig = Rig::start(script, logged(to(address, true, true)));
+    let signal = Signal::new();
+    let script = format!("echo a; {signal}; echo b; sleep 0.5");
+    let mut rig = Rig::start(&script, logged(to(address, true, true)));
     let (mut first, _) = listener.accept().unwrap();
     let mut place = [0; 5];
     first.read_exact(&mut place).unwrap();
     drop(first);
+    signal.give();
     let mut rest = String::new();
     listener
         .accept()
