@@ -30,9 +30,7 @@ impl Logs {
 
     /// Most bytes of text that one record may have.
     pub fn max_piece(&self) -> usize {
-        self.file
-            .as_ref()
-            .map_or(MAX_PIECE, |file| file.max_piece().min(MAX_PIECE))
+        self.file.as_ref().map_or(MAX_PIECE, Log::max_piece)
     }
 
     /// Whether a record with this text may come now; else the container has to wait.

@@ -88,7 +88,11 @@ impl Receiver {
             return true;
         }
         // What does not even fit an empty queue will not fit later, either.
-        if self.queue.is_empty() || self.queue.fits(self.length(text, stream, time)) {
+        if self.queue.is_empty() {
+            return true;
+        }
+        let length = self.length(text, stream, time);
+        if self.queue.fits(length) {
             return true;
         }
         self.flush();
@@ -98,7 +102,7 @@ impl Receiver {
             State::Connecting(_) => self.failures == 0,
             State::Away(_) => false,
         };
-        !listens || self.queue.fits(self.length(text, stream, time))
+        !listens || self.queue.fits(length)
     }
 
     fn length(&self, text: &[u8], stream: record::Stream, time: &[u8; clock::LEN]) -> usize {

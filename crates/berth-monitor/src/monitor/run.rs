@@ -126,10 +126,7 @@ impl<'a> Monitor<'a> {
 
     fn timeout(&self) -> Option<u32> {
         let idle = (self.exit.is_some() || self.used).then_some(IDLE_MS);
-        match self.logs.due_ms() {
-            Some(due) => Some(idle.map_or(due, |idle| idle.min(due))),
-            None => idle,
-        }
+        [idle, self.logs.due_ms()].into_iter().flatten().min()
     }
 
     /// Fills in what to wait for.
