@@ -41,10 +41,10 @@ pub(crate) type Due = (Instant, Deed);
 
 /// Who does them.
 pub(crate) struct Doer {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) ends: Arc<Ends>,
-    pub(crate) note: Note,
+    engine: Arc<Engine>,
+    counters: Arc<Counters>,
+    ends: Arc<Ends>,
+    note: Note,
     due: BinaryHeap<Reverse<Due>>,
     restarting: Arc<AtomicUsize>,
 }
@@ -117,9 +117,12 @@ impl Doer {
     /// A monitor that cannot be watched is asked from time to time.
     fn watch(&mut self, id: ContainerId) {
         if !self.ends.watch(&self.engine, &id) {
-            let again = Instant::now() + AGAIN;
-            self.due.push(Reverse((again, Deed::Finish(id))));
+            self.later(AGAIN, Deed::Finish(id));
         }
+    }
+
+    fn later(&mut self, wait: Duration, deed: Deed) {
+        self.due.push(Reverse((Instant::now() + wait, deed)));
     }
 
     /// Containers with a policy that do not run; the last is to be started first. The oldest are: others may need them.
@@ -132,8 +135,9 @@ impl Doer {
             .into_iter()
             .filter_map(|id| {
                 let config = self.engine.config(&id).ok()?;
-                let status = self.engine.status(&id).ok()?;
-                let due = config.restart.kind != RestartKind::No && !status.is_up();
+                // Of the many without a policy nothing else is asked.
+                let due = config.restart.kind != RestartKind::No
+                    && self.engine.status(&id).is_ok_and(|status| !status.is_up());
                 due.then_some((config.created, id))
             })
             .collect();
@@ -148,8 +152,7 @@ impl Doer {
                 Ok(false) => {}
                 Err(error) => {
                     self.tell("see to the end of the container", &id, &error);
-                    self.due
-                        .push(Reverse((Instant::now() + AGAIN, Deed::Finish(id))));
+                    self.later(AGAIN, Deed::Finish(id));
                 }
             },
             Deed::Start(id) => {
@@ -158,8 +161,7 @@ impl Doer {
                 }
             }
             Deed::Restart(id, run) if self.restarting.load(Ordering::Relaxed) >= AT_ONCE => {
-                self.due
-                    .push(Reverse((Instant::now() + GRACE, Deed::Restart(id, run))));
+                self.later(GRACE, Deed::Restart(id, run));
             }
             Deed::Restart(id, run) => self.restart(id, run),
         }

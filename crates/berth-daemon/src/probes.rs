@@ -103,7 +103,7 @@ impl Probes {
     /// It was sent a signal, which may be meant to end it.
     pub(crate) fn signalled(&mut self, id: &ContainerId, signal: Option<i32>) {
         if let Some(checked) = self.checked.get_mut(id) {
-            checked.ending |= signal == Some(9) || signal == Some(checked.config.stop_signal);
+            checked.ending |= signal.is_some_and(|signal| checked.config.is_ended_by(signal));
         }
     }
 

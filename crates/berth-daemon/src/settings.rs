@@ -197,17 +197,9 @@ impl Settings {
 
     /// What of `new` needs a new start to count.
     pub fn needs_restart(&self, new: &Settings) -> Vec<&'static str> {
-        let same = |hosts: &[Host], others: &[Host]| {
-            let texts = |hosts: &[Host]| {
-                hosts
-                    .iter()
-                    .map(|host| host.text.clone())
-                    .collect::<Vec<_>>()
-            };
-            texts(hosts) == texts(others)
-        };
+        let hosts = self.hosts.iter().map(|host| &host.text);
         [
-            ("hosts", same(&self.hosts, &new.hosts)),
+            ("hosts", hosts.eq(new.hosts.iter().map(|host| &host.text))),
             ("tls", self.tls == new.tls),
             ("metrics_addr", self.metrics_addr == new.metrics_addr),
         ]

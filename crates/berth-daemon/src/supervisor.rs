@@ -119,8 +119,11 @@ impl Watcher {
             for (id, run) in self.probes.turn() {
                 self.ask(Instant::now(), Deed::Restart(id, run));
             }
-            for id in self.ends.take() {
+            let ended = self.ends.take();
+            if !ended.is_empty() {
                 self.engine.collect_children();
+            }
+            for id in ended {
                 self.ask(Instant::now() + GRACE, Deed::Finish(id));
             }
             if self.wait() {
@@ -195,12 +198,8 @@ impl Watcher {
             .chain(fds)
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
-        let timeout = self.probes.next().map(|next| {
-            let left = next.saturating_duration_since(Instant::now());
-            Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            }
+        let timeout = self.probes.next().and_then(|next| {
+            Timespec::try_from(next.saturating_duration_since(Instant::now())).ok()
         });
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => !fds[0].revents().is_empty(),

@@ -15,7 +15,7 @@ use crate::serve::body::Body;
 use crate::serve::sink::{self, Sink};
 
 /// Bytes of a pipe that are sent at once.
-const PIECE_BYTES: usize = 64 << 10;
+pub(crate) const PIECE_BYTES: usize = 64 << 10;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer that is being made.

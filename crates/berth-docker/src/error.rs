@@ -162,11 +162,9 @@ impl From<berth_engine::image::Error> for Failure {
 impl From<crate::select::Error> for Failure {
     fn from(error: crate::select::Error) -> Failure {
         match error {
+            crate::select::Error::Filter(text) => Failure::bad(text),
             // What there is is told to those who type.
-            crate::select::Error::Filter(text) => {
-                let words = text.split(": there are ").next().unwrap_or_default();
-                Failure::bad(words.replacen("invalid filter", "Invalid filter", 1))
-            }
+            crate::select::Error::Value { what, .. } => Failure::bad(format!("Invalid {what}")),
             crate::select::Error::Absent(name) => {
                 Failure::absent(format!("No such container: {name}"))
             }

@@ -30,6 +30,14 @@ pub enum Error {
     /// A filter's value cannot be.
     #[error("{0}")]
     Filter(String),
+    /// A filter's value is none of those that can be, if they can be told.
+    #[error("invalid {what}{}", there_are(.known))]
+    Value {
+        /// The filter and the value.
+        what: String,
+        /// The words that it knows.
+        known: &'static [&'static str],
+    },
     /// A container that others are to be older or younger than is not there.
     #[error("no such container: {0}")]
     Absent(String),
@@ -82,7 +90,10 @@ pub fn networks<'a>(
 ) -> Result<Vec<&'a NetworkInfo>, Error> {
     for kind in filters.values("type") {
         if !matches!(kind.as_str(), "builtin" | "custom") {
-            return Err(Error::Filter(format!("invalid filter: 'type'='{kind}'")));
+            return Err(Error::Value {
+                what: format!("filter: 'type'='{kind}'"),
+                known: &[],
+            });
         }
     }
     let dangling = filters.boolean("dangling").map_err(Error::Filter)?;
@@ -97,6 +108,13 @@ pub fn networks<'a>(
             && filters.any("type", |kind| kind == "builtin")
     };
     Ok(all.iter().filter(fits).collect())
+}
+
+fn there_are(known: &[&str]) -> String {
+    match known {
+        [] => String::new(),
+        known => format!(": there are {}", known.join(", ")),
+    }
 }
 
 fn moment(text: &str) -> Result<Timestamp, Error> {

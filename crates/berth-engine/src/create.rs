@@ -59,14 +59,7 @@ impl Engine {
         // From the first thing that is made on; until the commit nothing names it.
         let _at_work = self.at_work()?;
         // Asked again at the commit; here so that a refusal makes nothing.
-        if let Some(holder) = self.named(&config.name)?
-            && self.holds_name(&holder)
-        {
-            return Err(Error::NameTaken {
-                name: config.name,
-                id: holder.to_string(),
-            });
-        }
+        self.not_taken(&config.name)?;
         let volumes = self.prepare_volumes(&mut config, &chain)?;
         let durability = durability(&config);
         let staged = self.layout.staged(&id);
@@ -144,13 +137,10 @@ fn sources_exist(config: &ContainerConfig) -> Result<(), Error> {
         .filter(|mount| mount.kind == MountKind::Bind);
     match binds.find(|mount| !std::path::Path::new(&mount.source).exists()) {
         None => Ok(()),
-        Some(mount) => Err(Error::Invalid {
-            message: format!(
-                "invalid mount config for type \"bind\": bind source path does not exist: {}",
-                mount.source
-            ),
-            hint: None,
-        }),
+        Some(mount) => Err(invalid(format!(
+            "invalid mount config for type \"bind\": bind source path does not exist: {}",
+            mount.source
+        ))),
     }
 }
 

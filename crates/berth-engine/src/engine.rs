@@ -157,4 +157,12 @@ impl Engine {
             Err(gone())
         }
     }
+
+    /// As [`Engine::lock`]; `None`: the container is gone.
+    pub(crate) fn lock_if_there(&self, id: &ContainerId) -> Result<Option<Lock>, Error> {
+        match self.lock(id) {
+            Err(Error::NoContainer { .. }) => Ok(None),
+            lock => lock.map(Some),
+        }
+    }
 }

@@ -118,11 +118,10 @@ impl Engine {
     /// When a repair fails.
     pub fn reconcile_end(&self, id: &ContainerId) -> Result<bool, Error> {
         self.collect_children();
-        let is_unseen = || self.has_untold_end(id) && !self.monitor_alive(id);
-        if is_unseen() || self.is_restarting(id) {
+        if self.has_untold_end(id) && !self.monitor_alive(id) || self.is_restarting(id) {
             self.check_container(id, &mut Findings::repairing())?;
         }
-        Ok(self.has_untold_end(id) || self.is_restarting(id))
+        Ok(self.is_unfinished(id))
     }
 
     /// The containers that run or will again, and those whose end nobody has seen to: whom a resident looks after.
@@ -135,8 +134,12 @@ impl Engine {
             .iter()
             .filter_map(|name| ContainerId::parse(name).ok())
             .collect();
-        ids.retain(|id| self.has_untold_end(id) || self.is_restarting(id));
+        ids.retain(|id| self.is_unfinished(id));
         Ok(ids)
+    }
+
+    fn is_unfinished(&self, id: &ContainerId) -> bool {
+        self.has_untold_end(id) || self.is_restarting(id)
     }
 
     /// What is in a directory and stays there when those who were making or removing something are done: what
@@ -178,9 +181,8 @@ impl Engine {
 
     fn check_container(&self, id: &ContainerId, findings: &mut Findings) -> Result<(), Error> {
         // A start in progress would look like a loss.
-        let lock = match self.lock(id) {
-            Err(Error::NoContainer { .. }) => return Ok(()),
-            lock => lock?,
+        let Some(lock) = self.lock_if_there(id)? else {
+            return Ok(());
         };
         let short = id.short();
         let config = match self.config(id) {
@@ -228,13 +230,8 @@ impl Engine {
                 }
                 drop(lock);
                 self.reap(id)?;
-                let forgotten = match self.lock(id) {
-                    Err(Error::NoContainer { .. }) => false,
-                    lock => {
-                        let _lock = lock?;
-                        self.is_forgotten(id)
-                    }
-                };
+                let lock = self.lock_if_there(id)?;
+                let forgotten = lock.is_some_and(|_lock| self.is_forgotten(id));
                 if forgotten {
                     self.start_reaper(id)?;
                 }

@@ -60,7 +60,7 @@ impl Engine {
         };
         let pid_file = self.layout.task(id).join("probe.pid");
         let _ = std::fs::remove_file(&pid_file);
-        let run = self.running(id, "probe")?.start_time;
+        let start_time = self.running(id, "probe")?.start_time;
         let mut prepared = self.prepare_exec(id, &request, None, Some(&pid_file))?;
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
             .map_err(|error| failed(error.into()))?;
@@ -80,11 +80,13 @@ impl Engine {
             output: Some(reader.into()),
             text: Vec::new(),
             began: Timestamp::now(),
-            age: crate::clock::age(run),
             deadline: Instant::now() + health.timeout(),
             timeout: health.timeout(),
             pid_file,
-            run,
+            run: Run {
+                start_time,
+                age: crate::clock::age(start_time),
+            },
             _prepared: prepared,
         })
     }
@@ -170,8 +172,7 @@ pub struct RunningProbe {
     deadline: Instant,
     timeout: Duration,
     pid_file: PathBuf,
-    run: u64,
-    age: Duration,
+    run: Run,
     _prepared: PreparedExec,
 }
 
@@ -198,10 +199,7 @@ impl RunningProbe {
 
     /// Which run of the container it looks at.
     pub fn run(&self) -> Run {
-        Run {
-            start_time: self.run,
-            age: self.age,
-        }
+        self.run
     }
 
     /// Takes its output; the result, once it has ended or its time is up. Never waits.

@@ -31,20 +31,27 @@ impl Engine {
                     });
                 }
             }
-            match self.named(name)? {
-                Some(holder) if self.holds_name(&holder) => {
-                    return Err(Error::NameTaken {
-                        name: name.to_owned(),
-                        id: holder.to_string(),
-                    });
-                }
-                stale => self.free_name(name, stale.as_ref())?,
-            }
+            let stale = self.not_taken(name)?;
+            self.free_name(name, stale.as_ref())?;
         }
         Err(Error::NameTaken {
             name: name.to_owned(),
             id: "another".to_owned(),
         })
+    }
+
+    /// Whom the name belongs to, if he is gone.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`]: he is not.
+    pub(crate) fn not_taken(&self, name: &str) -> Result<Option<ContainerId>, Error> {
+        match self.named(name)? {
+            Some(holder) if self.holds_name(&holder) => Err(Error::NameTaken {
+                name: name.to_owned(),
+                id: holder.to_string(),
+            }),
+            stale => Ok(stale),
+        }
     }
 
     /// Gives a name back that still belongs to `holder` (`None`: a link that names no container); if it has

@@ -68,9 +68,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Files`], [`Error::Cgroup`].
     pub fn reap(&self, id: &ContainerId) -> Result<(), Error> {
-        let _lock = match self.lock(id) {
-            Err(Error::NoContainer { .. }) => return Ok(()),
-            other => other?,
+        let Some(_lock) = self.lock_if_there(id)? else {
+            return Ok(());
         };
         // Started again meanwhile: the new task is somebody else's, and its monitor is not waited for.
         let again = |status| matches!(status, Status::Starting | Status::Running | Status::Paused);

@@ -86,12 +86,9 @@ impl Engine {
     pub fn restart_when_due(&self, id: &ContainerId) -> Result<(), Error> {
         let path = self.layout.backoff(id);
         // Under its lock: so does whoever looks only whether somebody waits.
-        let claimed = match self.lock(id) {
-            Err(Error::NoContainer { .. }) => return Ok(()),
-            lock => {
-                let _lock = lock?;
-                claim(&path)?
-            }
+        let claimed = match self.lock_if_there(id)? {
+            Some(_lock) => claim(&path)?,
+            None => None,
         };
         let Some(claim) = claimed else {
             return Ok(());
@@ -109,9 +106,8 @@ impl Engine {
             }
             std::thread::sleep(left.min(LOOK));
         }
-        let _lock = match self.lock(id) {
-            Err(Error::NoContainer { .. }) => return Ok(()),
-            lock => lock?,
+        let Some(_lock) = self.lock_if_there(id)? else {
+            return Ok(());
         };
         if !claim.still_at(&path) {
             return Ok(());
@@ -185,9 +181,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub fn start_by_policy(&self, id: &ContainerId) -> Result<bool, Error> {
-        let _lock = match self.lock(id) {
-            Err(Error::NoContainer { .. }) => return Ok(false),
-            lock => lock?,
+        let Some(_lock) = self.lock_if_there(id)? else {
+            return Ok(false);
         };
         let config = self.config(id)?;
         let code = match self.status(id)? {

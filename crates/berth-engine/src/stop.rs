@@ -29,22 +29,22 @@ fn stop_timeout(config: &ContainerConfig) -> Duration {
 }
 
 impl Engine {
-    /// Sends a signal to init. SIGKILL ends the container whatever it does, frozen ones too.
+    /// Sends a signal to init. SIGKILL ends the container whatever it does, frozen ones too: it has ended then, and what
+    /// it held is free.
     ///
     /// # Errors
-    /// [`Error::WrongState`] when it does not run.
+    /// [`Error::WrongState`] when it does not run; [`Error::KillPending`] when even SIGKILL does not end it.
     pub fn kill(&self, id: &ContainerId, signal: i32) -> Result<(), Error> {
         let config = self.config(id)?;
-        // Other signals are not meant to end it.
-        let ends = signal == SIGKILL || signal == config.stop_signal;
-        if ends && self.call_restart_off(&config)? {
+        if config.is_ended_by(signal) && self.call_restart_off(&config)? {
             return Ok(());
         }
         let pid = self.running(id, "kill")?;
-        if signal == SIGKILL {
-            self.thaw_quietly(&pid);
-        }
         self.record_kill(id, signal);
+        if signal == SIGKILL {
+            self.kill_all(id, &pid)?;
+            return self.reap(id);
+        }
         let sent = observe::signal(&pid, signal).map_err(|errno| Error::Io {
             action: "send a signal to",
             path: format!("/proc/{}", pid.pid).into(),
@@ -55,20 +55,6 @@ impl Engine {
         } else {
             Err(not_running(id, "kill"))
         }
-    }
-
-    /// Kills the container, and returns when it has ended and what it held is free.
-    ///
-    /// # Errors
-    /// [`Error::WrongState`] when it does not run; [`Error::KillPending`] when even this does not end it.
-    pub fn kill_and_wait(&self, id: &ContainerId) -> Result<(), Error> {
-        if self.call_restart_off(&self.config(id)?)? {
-            return Ok(());
-        }
-        let pid = self.running(id, "kill")?;
-        self.record_kill(id, SIGKILL);
-        self.kill_all(id, &pid)?;
-        self.reap(id)
     }
 
     /// Asks the container to end, and after `timeout` kills it. That it does not run is fine.

@@ -96,6 +96,16 @@ pub(crate) struct Record {
     pub(crate) made_for: Option<String>,
 }
 
+impl Record {
+    /// The driver's name; of what was recorded without one, ours.
+    pub(crate) fn driver(&self) -> &str {
+        match self.driver.as_str() {
+            "" => LOCAL,
+            other => other,
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn volume_dir(&self, name: &str) -> PathBuf {
         self.layout.volumes().join(name)

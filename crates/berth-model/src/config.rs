@@ -148,6 +148,12 @@ pub struct ProcessConfig {
 }
 
 impl ContainerConfig {
+    /// Whether this signal is meant to end it, and no other is.
+    pub fn is_ended_by(&self, signal: i32) -> bool {
+        const SIGKILL: i32 = 9;
+        signal == SIGKILL || signal == self.stop_signal
+    }
+
     /// A container of which nothing is asked.
     pub fn new(id: ContainerId) -> ContainerConfig {
         ContainerConfig {

@@ -49,7 +49,7 @@ fn timeout(ask: &Ask) -> Result<Option<Duration>, Failure> {
 }
 
 /// Why a state does not permit it, in the words that clients look for.
-fn state(id: &ContainerId, error: Error) -> Failure {
+pub(crate) fn state(id: &ContainerId, error: Error) -> Failure {
     let Error::WrongState { state, .. } = error else {
         return error.into();
     };

@@ -118,13 +118,14 @@ pub fn check(filters: &Filters) -> Result<(), Error> {
                 _ => Port::range(value).is_ok(),
             };
             if !fits {
-                let there_are = match name {
-                    "status" => format!(": there are {}", STATUSES.join(", ")),
-                    "health" => format!(": there are {}", CONDITIONS.join(", ")),
-                    _ => String::new(),
-                };
-                let message = format!("invalid filter '{name}={value}'{there_are}");
-                return Err(Error::Filter(message));
+                return Err(Error::Value {
+                    what: format!("filter '{name}={value}'"),
+                    known: match name {
+                        "status" => &STATUSES,
+                        "health" => &CONDITIONS,
+                        _ => &[],
+                    },
+                });
             }
         }
     }

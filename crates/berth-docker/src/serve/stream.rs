@@ -44,6 +44,14 @@ pub(crate) fn frame(output: Output, bytes: &[u8]) -> Bytes {
     framed.freeze()
 }
 
+/// The bytes as a client gets them: as a frame, or as they are.
+pub(crate) fn piece(framed: bool, output: Output, bytes: Bytes) -> Bytes {
+    match framed {
+        true => frame(output, &bytes),
+        false => bytes,
+    }
+}
+
 /// What comes from the client.
 pub(crate) enum Input {
     Connection(ReadHalf<TokioIo<Upgraded>>),

@@ -5,7 +5,6 @@ use berth_model::event::Subject;
 use berth_model::{ContainerConfig, Event};
 
 use crate::Engine;
-use crate::volumes::LOCAL;
 
 impl Engine {
     /// Tells of the network and the volumes that a run takes: before its `start`.
@@ -63,11 +62,10 @@ impl Engine {
         let mounts = mounts.filter(|mount| mount.kind == MountKind::Volume);
         mounts.map(move |mount| {
             let record = self.volume_record(&mount.source).ok().flatten();
-            let driver = record.map(|record| record.driver).unwrap_or_default();
-            let driver = if driver.is_empty() { LOCAL } else { &driver };
+            let record = record.unwrap_or_default();
             let event = Event::new(Subject::Volume, action, &mount.source);
             let event = event.with("container", config.id.as_str());
-            (mount, event.with("driver", driver))
+            (mount, event.with("driver", record.driver()))
         })
     }
 }

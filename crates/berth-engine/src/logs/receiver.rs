@@ -61,15 +61,17 @@ pub(crate) fn of(config: &ContainerConfig) -> Result<Option<LogReceiver>, Error>
 }
 
 fn template(config: &ContainerConfig) -> Result<Option<String>, Error> {
+    if !matches!(&*config.log.driver, "journald" | "syslog") {
+        return Ok(None);
+    }
     let tag = config.log.option("tag").filter(|tag| !tag.is_empty());
     let tag = attributes::tag(tag.unwrap_or("{{.ID}}"), config).map_err(invalid)?;
     let template = match &*config.log.driver {
         "journald" => journald(config, &tag),
-        "syslog" => {
+        _ => {
             let host = rustix::system::uname();
             syslog(config, &tag, &host.nodename().to_string_lossy())
         }
-        _ => return Ok(None),
     };
     if template.len() > MAX_BYTES {
         let message = format!("the log's tag and attributes have more than {MAX_BYTES} bytes");

@@ -10,6 +10,7 @@ use berth_model::config::{NetworkMode, Port};
 use berth_model::id::valid_name;
 use berth_model::{ContainerConfig, ContainerId};
 
+use crate::create::invalid;
 use crate::request::CreateRequest;
 use crate::{Engine, Error};
 
@@ -23,20 +24,13 @@ pub(crate) struct Linked {
     pub(crate) variables: Vec<String>,
 }
 
-fn invalid(message: String, hint: &str) -> Error {
-    Error::Invalid {
-        message,
-        hint: (!hint.is_empty()).then(|| hint.to_owned()),
-    }
-}
-
 /// The two parts of what is asked for. `/other:/own/alias`, as `inspect` tells it, means the same again.
 fn parse(text: &str) -> Result<(&str, &str), Error> {
     let (name, alias) = text.split_once(':').unwrap_or((text, text));
     let last = |path: &'_ str| path.rfind('/').map_or(0, |at| at + 1);
     let (name, alias) = (&name[last(name)..], &alias[last(alias)..]);
     match name.is_empty() || !valid_name(alias) {
-        true => Err(invalid(format!("bad format for links: {text}"), "")),
+        true => Err(invalid(format!("bad format for links: {text}"))),
         false => Ok((name, alias)),
     }
 }
@@ -55,7 +49,7 @@ impl Engine {
         }
         if request.network != Some(NetworkMode::Bridge) {
             let message = "links are of the default network only".to_owned();
-            return Err(invalid(message, ""));
+            return Err(invalid(message));
         }
         let mut aliases = BTreeSet::new();
         for link in &mut request.networking.links {
@@ -63,7 +57,7 @@ impl Engine {
             let found = match self.find(name) {
                 Err(error @ Error::NoContainer { .. }) => {
                     let message = format!("could not get container for {name}: {error}");
-                    return Err(invalid(message, ""));
+                    return Err(invalid(message));
                 }
                 found => found?,
             };
@@ -71,10 +65,10 @@ impl Engine {
             if self.config(&id)?.network != NetworkMode::Bridge {
                 let message =
                     format!("Cannot link to {name}, as it does not belong to the default network");
-                return Err(invalid(message, ""));
+                return Err(invalid(message));
             }
             if !aliases.insert(alias.to_owned()) {
-                return Err(invalid(format!("two links have the name {alias}"), ""));
+                return Err(invalid(format!("two links have the name {alias}")));
             }
             *link = format!("{id}:{alias}");
         }
@@ -83,21 +77,26 @@ impl Engine {
 
     /// What the links give at a start. A link to a container that is gone is gone with it.
     pub(crate) fn linked(&self, config: &ContainerConfig) -> Result<Vec<Linked>, Error> {
+        if config.networking.links.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = self.current_name(config)?;
         let mut all = Vec::new();
         for (id, alias) in config.networking.links.iter().filter_map(|l| recorded(l)) {
             let Some((other, name)) = self.link_target(&id)? else {
                 continue;
             };
-            let own = self.current_name(config)?;
             let connection = match self.status(&id)?.is_alive() {
                 true => self.connection(&id)?,
                 false => None,
             };
             let Some(connection) = connection else {
-                return Err(invalid(
-                    format!("Cannot link to a non running container: /{name} AS /{own}/{alias}"),
-                    "start that one first",
-                ));
+                return Err(Error::Invalid {
+                    message: format!(
+                        "Cannot link to a non running container: /{name} AS /{own}/{alias}"
+                    ),
+                    hint: Some("start that one first".to_owned()),
+                });
             };
             let mut names = vec![alias.to_owned(), other.hostname.clone()];
             if name != alias {
@@ -117,12 +116,16 @@ impl Engine {
         Ok(all)
     }
 
-    /// Its links as Docker tells them: `/other:/own/alias`.
-    pub(super) fn told_links(&self, config: &ContainerConfig) -> Result<Vec<String>, Error> {
+    /// The links of a container that is called `own`, as Docker tells them: `/other:/own/alias`.
+    pub(super) fn told_links(
+        &self,
+        config: &ContainerConfig,
+        own: &str,
+    ) -> Result<Vec<String>, Error> {
         let mut told = Vec::new();
         for (id, alias) in config.networking.links.iter().filter_map(|l| recorded(l)) {
             if let Some((_, name)) = self.link_target(&id)? {
-                told.push(format!("/{name}:/{}/{alias}", self.current_name(config)?));
+                told.push(format!("/{name}:/{own}/{alias}"));
             }
         }
         Ok(told)

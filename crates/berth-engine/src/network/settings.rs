@@ -52,7 +52,7 @@ impl Engine {
         let key = container.pid.as_ref().filter(|_| runs);
         let mut settings = NetworkSettings {
             sandbox_id: stable_id("sandbox", id.as_str()),
-            links: self.told_links(config)?,
+            links: self.told_links(config, &container.name)?,
             sandbox_key: key.map(|pid| format!("/proc/{}/ns/net", pid.pid).into()),
             ..NetworkSettings::default()
         };

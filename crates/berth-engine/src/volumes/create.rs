@@ -9,7 +9,7 @@ use berth_model::config::{MountConfig, MountKind, MountSyntax};
 use berth_oci::digest::Digest;
 
 use super::{ANONYMOUS_LABEL, LOCAL, Record, SCHEMA, Volume, local};
-use crate::create::{durability, random_id};
+use crate::create::{durability, invalid, random_id};
 use crate::error::files;
 use crate::layout::STAGED_PREFIX;
 use crate::{Engine, Error, json};
@@ -207,10 +207,7 @@ fn check_name(name: &str) -> Result<(), Error> {
              \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
         )
     };
-    Err(Error::Invalid {
-        message,
-        hint: None,
-    })
+    Err(invalid(message))
 }
 
 fn same_driver(there: &Record, wanted: &Record) -> Result<(), Error> {

@@ -44,7 +44,7 @@ impl Engine {
             return none();
         };
         let _at_work = self.at_work()?;
-        let Some(lock) = self.lock_volume(name)? else {
+        let Some(lock) = self.lock_volume(name, true)? else {
             return none();
         };
         if let Some(containers) = self.volume_users()?.remove(name) {
@@ -101,7 +101,7 @@ impl Engine {
     /// Removes a volume that was seen to be unused, if it still is that very one, and unused.
     pub(crate) fn remove_unused(&self, seen: &Volume) -> Result<bool, Error> {
         let _at_work = self.at_work()?;
-        let Some(_lock) = self.lock_volume(&seen.name)? else {
+        let Some(_lock) = self.lock_volume(&seen.name, true)? else {
             return Ok(false);
         };
         let record = self.volume_record(&seen.name)?;
@@ -128,13 +128,9 @@ impl Engine {
         let own = mounts.filter(|mount| mount.kind == MountKind::Volume && mount.anonymous);
         let mut locked = Vec::new();
         for mount in own {
-            let (name, dir) = (mount.source.as_str(), self.volume_dir(&mount.source));
             // Not waited for: whoever makes a container with it keeps it, and may wait for another one of ours.
-            match Lock::try_dir(&dir, LockMode::Exclusive) {
-                Ok(Some(lock)) if lock.still_at(&dir) => locked.push((name, lock)),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(files("lock the volume")(error)),
+            if let Some(lock) = self.lock_volume(&mount.source, false)? {
+                locked.push((mount.source.as_str(), lock));
             }
         }
         if locked.is_empty() {
@@ -145,10 +141,10 @@ impl Engine {
             if !users.contains_key(name) {
                 let record = self.volume_record(name)?.unwrap_or_default();
                 // One that its plugin does not let go of stays, to be removed by name.
-                if self.remove_by_plugin(name, driver_of(&record)).is_err() {
+                if self.remove_by_plugin(name, record.driver()).is_err() {
                     continue;
                 }
-                self.drop_volume(name, driver_of(&record), durable)?;
+                self.drop_volume(name, record.driver(), durable)?;
             }
         }
         Ok(())
@@ -178,21 +174,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits for those who are making a container with it; `None`: it is gone.
-    fn lock_volume(&self, name: &str) -> Result<Option<Lock>, Error> {
+    /// Keeps those out who make a container with it, and waits for them if `wait`; `None`: it is gone, or theirs.
+    fn lock_volume(&self, name: &str, wait: bool) -> Result<Option<Lock>, Error> {
         let dir = self.volume_dir(name);
-        match Lock::dir(&dir, LockMode::Exclusive) {
-            Ok(lock) if lock.still_at(&dir) => Ok(Some(lock)),
+        let taken = match wait {
+            true => Lock::dir(&dir, LockMode::Exclusive).map(Some),
+            false => Lock::try_dir(&dir, LockMode::Exclusive),
+        };
+        match taken {
+            Ok(Some(lock)) if lock.still_at(&dir) => Ok(Some(lock)),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(files("lock the volume")(error)),
         }
-    }
-}
-
-fn driver_of(record: &super::Record) -> &str {
-    match record.driver.as_str() {
-        "" => super::LOCAL,
-        other => other,
     }
 }

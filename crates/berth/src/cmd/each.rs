@@ -1,4 +1,4 @@
-//! One verb for each container that is named, as docker does it: its name is printed when it is done, a failure is told
+//! One verb for each container, or other thing, that is named, as docker does it: its name is printed when it is done, a failure is told
 //! and the others are still tried.
 
 use std::collections::BTreeMap;
@@ -16,24 +16,22 @@ use crate::verbs::Outcome;
 /// So many at once: mostly each waits for the kernel, or for a container that may take seconds to stop.
 const AT_ONCE: usize = 16;
 
-/// One after the other.
+/// One after the other, whatever the names are of.
+pub fn named(names: &[String], act: impl Fn(&str) -> Result<(), Failure>) -> Outcome {
+    let mut code = 0;
+    for name in names {
+        tell(name, act(name), &mut code)?;
+    }
+    Ok(code)
+}
+
+/// One container after the other.
 pub fn in_turn(
     engine: &Engine,
     names: &[String],
     act: impl Fn(&ContainerId) -> Result<(), Failure>,
 ) -> Outcome {
-    let mut code = 0;
-    for name in names {
-        tell(
-            name,
-            engine
-                .find(name)
-                .map_err(Failure::from)
-                .and_then(|id| act(&id)),
-            &mut code,
-        )?;
-    }
-    Ok(code)
+    named(names, |name| act(&engine.find(name)?))
 }
 
 /// Several at once, told in the order of their names.

@@ -7,9 +7,6 @@ use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
-/// What nobody catches.
-const SIGKILL: i32 = 9;
-
 /// Send a signal to containers, SIGKILL by default
 #[derive(Debug, clap::Args)]
 pub struct Kill {
@@ -25,13 +22,6 @@ impl Verb for Kill {
     fn run(self, globals: &Globals) -> Outcome {
         let signal = signal::parse(&self.signal).map_err(Failure::new)?;
         let engine = context::engine(globals)?;
-        super::each::at_once(&engine, &self.containers, |id| {
-            match signal {
-                // As docker: it has ended then.
-                SIGKILL => engine.kill_and_wait(id)?,
-                signal => engine.kill(id, signal)?,
-            }
-            Ok(())
-        })
+        super::each::at_once(&engine, &self.containers, |id| Ok(engine.kill(id, signal)?))
     }
 }

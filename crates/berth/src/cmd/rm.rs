@@ -1,7 +1,5 @@
 //! `berth rm`.
 
-use berth_engine::Engine;
-
 use crate::context;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
@@ -28,7 +26,8 @@ impl Verb for Rm {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
         if self.link {
-            return remove_links(&engine, &self.containers);
+            let remove = |link: &str| Ok(engine.remove_link(link)?);
+            return super::each::named(&self.containers, remove);
         }
         let names: Vec<String> = if self.force {
             let exists = |name: &&String| match engine.find(name) {
@@ -46,18 +45,4 @@ impl Verb for Rm {
             Ok(engine.remove(id, self.force, self.volumes)?)
         })
     }
-}
-
-fn remove_links(engine: &Engine, links: &[String]) -> Outcome {
-    let mut code = 0;
-    for link in links {
-        match engine.remove_link(link) {
-            Ok(()) => super::print(&format!("{link}\n"))?,
-            Err(error) => {
-                super::note(&Failure::from(error).to_string());
-                code = 1;
-            }
-        }
-    }
-    Ok(code)
 }

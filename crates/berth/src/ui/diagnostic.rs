@@ -181,7 +181,9 @@ impl From<berth_docker::select::Error> for Failure {
     fn from(error: berth_docker::select::Error) -> Self {
         match error {
             berth_docker::select::Error::Filter(text) => Failure::new(text),
-            berth_docker::select::Error::Absent(_) => Failure::new(error.to_string()),
+            berth_docker::select::Error::Value { .. } | berth_docker::select::Error::Absent(_) => {
+                Failure::new(error.to_string())
+            }
             berth_docker::select::Error::Image(error) => error.into(),
         }
     }

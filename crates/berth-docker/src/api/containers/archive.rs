@@ -1,6 +1,6 @@
 //! `GET`, `HEAD`, `PUT /containers/{id}/archive`.
 
-use std::io;
+use std::io::{self, BufReader};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, PIECE_BYTES};
 use crate::ask::Ask;
 use crate::error::Failure;
 
@@ -30,10 +30,12 @@ struct Document<'a> {
 /// An archive of what is at a path.
 pub(crate) async fn get(ask: Ask, name: &str) -> Result<Answer, Failure> {
     let (name, path) = (name.to_owned(), path(&ask)?);
-    let mut archive = ask
+    let archive = ask
         .work(move |engine| engine.read_archive(&engine.find(&name)?, &path))
         .await?;
     let stat = header(&archive.stat);
+    // Pieces of this size, not of what `copy` takes by itself.
+    let mut archive = BufReader::with_capacity(PIECE_BYTES, archive);
     let answer = Answer::stream(TAR, move |mut sink| {
         if let Err(error) = io::copy(&mut archive, &mut sink)
             && !sink.is_closed()

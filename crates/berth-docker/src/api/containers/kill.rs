@@ -19,12 +19,7 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
             let message = format!("Cannot kill container: {name}: {}", failure.message);
             Failure::new(failure.status, message)
         })?;
-        let killed = match signal {
-            // Docker answers when it has ended.
-            SIGKILL => engine.kill_and_wait(&id),
-            signal => engine.kill(&id, signal),
-        };
-        match killed {
+        match engine.kill(&id, signal) {
             // Clients look for these words.
             Err(berth_engine::Error::WrongState { .. }) => Err(Failure::new(
                 StatusCode::CONFLICT,

@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{Interest, Ready};
 
 use crate::serve::ready::register;
-use crate::serve::stream::{self, Back, Input, Output, frame};
+use crate::serve::stream::{self, Back, Input, Output, piece};
 
 /// How often is looked whether a client that sends no more still reads.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -153,10 +153,7 @@ impl Client {
     }
 
     async fn give(&mut self, output: Output, bytes: Bytes) -> std::io::Result<()> {
-        match self.framed {
-            true => self.back.send(frame(output, &bytes)).await,
-            false => self.back.send(bytes).await,
-        }
+        self.back.send(piece(self.framed, output, bytes)).await
     }
 }
 

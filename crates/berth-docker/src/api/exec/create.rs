@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
+use crate::api::containers;
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::execs::NewExec;
@@ -81,12 +82,13 @@ pub(crate) async fn answer(mut ask: Ask, name: &str) -> Result<Answer, Failure> 
 
 /// In the words that clients look for.
 fn refusal(error: berth_engine::Error, name: &str, id: &ContainerId) -> Failure {
-    let message = match &error {
+    match error {
         berth_engine::Error::WrongState {
             state: "paused", ..
-        } => format!("Container {name} is paused, unpause the container before exec"),
-        berth_engine::Error::WrongState { .. } => format!("Container {id} is not running"),
-        _ => return error.into(),
-    };
-    Failure::new(StatusCode::CONFLICT, message)
+        } => Failure::new(
+            StatusCode::CONFLICT,
+            format!("Container {name} is paused, unpause the container before exec"),
+        ),
+        other => containers::state(id, other),
+    }
 }

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 
 use super::process::{Piece, Process, Stream, Streams};
 use crate::execs::Exec;
-use crate::serve::stream::{self, Back, Input, Output, frame};
+use crate::serve::stream::{self, Back, Input, Output, piece};
 
 /// How often is looked whether a client that sends no more still reads.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -144,10 +144,7 @@ impl Client {
         let Some(back) = &mut self.back else {
             return;
         };
-        let bytes = match self.framed {
-            true => frame(output, &bytes),
-            false => bytes,
-        };
+        let bytes = piece(self.framed, output, bytes);
         if back.send(bytes).await.is_err() {
             self.leave().await;
         }

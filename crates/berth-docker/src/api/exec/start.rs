@@ -18,7 +18,7 @@ use crate::api::containers::attach::content_type;
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::execs::Exec;
-use crate::serve::stream::{Input, Output, frame};
+use crate::serve::stream::{Input, Output, piece};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -104,12 +104,8 @@ fn tell(ask: Ask, asked: &Asked, failure: Failure) -> Answer {
             return;
         };
         let line = Bytes::from(failure.message + "\r\n");
-        let line = match framed {
-            true => frame(Output::Stderr, &line),
-            false => line,
-        };
         // A client that has gone needs no answer.
-        _ = back.send(line).await;
+        _ = back.send(piece(framed, Output::Stderr, line)).await;
         back.end().await;
     });
     answer

@@ -1,5 +1,6 @@
 //! `berth context rm`.
 
+use crate::cmd::each;
 use crate::globals::Globals;
 use crate::remote;
 use crate::remote::contexts::{Contexts, DEFAULT, check_name};
@@ -21,17 +22,7 @@ impl Verb for Rm {
     fn run(self, globals: &Globals) -> Outcome {
         let contexts = Contexts::open()?;
         let current = remote::context_name(globals)?;
-        let mut code = 0;
-        for name in &self.names {
-            match self.remove(&contexts, name, &current) {
-                Ok(()) => crate::cmd::print(&format!("{name}\n"))?,
-                Err(failure) => {
-                    crate::cmd::note(&failure.to_string());
-                    code = 1;
-                }
-            }
-        }
-        Ok(code)
+        each::named(&self.names, |name| self.remove(&contexts, name, &current))
     }
 }
 

@@ -1,9 +1,8 @@
 //! `berth volume rm`.
 
-use crate::cmd::{note, print};
+use crate::cmd::each;
 use crate::context;
 use crate::globals::Globals;
-use crate::ui::diagnostic::{self, Failure};
 use crate::verbs::{Outcome, Verb};
 
 /// Remove volumes that no container uses
@@ -20,16 +19,7 @@ pub struct Rm {
 impl Verb for Rm {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
-        let mut code = 0;
-        for name in &self.names {
-            match engine.remove_volume(name, self.force) {
-                Ok(()) => print(&format!("{name}\n"))?,
-                Err(error) => {
-                    note(&Failure::from(error).to_string());
-                    code = diagnostic::FAILED;
-                }
-            }
-        }
-        Ok(code)
+        let remove = |name: &str| Ok(engine.remove_volume(name, self.force)?);
+        each::named(&self.names, remove)
     }
 }
