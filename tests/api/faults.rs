@@ -383,6 +383,16 @@ impl Frozen {
 
 impl Drop for Frozen {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            _ = fs::write(self.0.join("freezer.state"), "THAWED");
+            // Who is still alive goes back: the sandbox ends it.
+            let pids = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+            for pid in pids.lines() {
+                _ = fs::write(self.0.with_file_name("cgroup.procs"), pid);
+            }
+            _ = fs::remove_dir(&self.0);
+            return;
+        }
         self.write("freezer.state", "THAWED");
         eventually("nobody is left in it", || fs::remove_dir(&self.0).ok());
     }

@@ -29,16 +29,8 @@ fn says(daemon: &Daemon, text: &str) {
 
 /// A request by the API; what it answers behind its head.
 fn api(daemon: &Daemon, method: &str, path: &str, body: &str) -> String {
-    let mut stream = std::os::unix::net::UnixStream::connect(daemon.socket()).unwrap();
-    let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    let kind = [("Content-Type", "application/json")];
+    testkit::http::request(daemon.socket(), method, path, &kind, body.as_bytes()).text()
 }
 
 #[test]

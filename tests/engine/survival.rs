@@ -32,23 +32,11 @@ fn n7_the_next_daemon_takes_them_up() {
     let names: Vec<String> = (0..count).map(|number| format!("c{number}")).collect();
     let begin = |name: &str, more: &[&str]| {
         let line = [
-            "run",
-            "-d",
-            "--name",
-            name,
-            "--network",
-            "none",
-            "--restart",
-            "on-failure:0",
-        ];
-        let line = [
-            &line[..2],
-            &line[2..6],
+            &["run", "-d", "--name", name, "--network", "none"],
             more,
             &["busybox", "sh", "-c", loop_],
-        ]
-        .concat();
-        client(&s, &daemon, &line).ok();
+        ];
+        client(&s, &daemon, &line.concat()).ok();
     };
     for name in &names {
         begin(name, &[]);
