@@ -5,6 +5,7 @@
 //! observe ──► plan(desired, observed) ──► apply        network  the bridge, its rules, what is published
 //!                                                      endpoint one container's place in it
 //! pool        which address is whose: symbolic links   claim    host ports: sockets that are held
+//! redirect    a container's questions for names → the resolver
 //! namespace   made by a thread of ours, kept open by whoever has its file
 //! ```
 //! **What a crash leaves.** A network namespace has no name: it lives in the descriptors and processes that hold it, and
@@ -24,6 +25,7 @@ mod namespace;
 pub mod network;
 mod nft;
 mod pool;
+pub mod redirect;
 mod subnet;
 
 pub use choose::{CANDIDATES, free_subnet};
