@@ -40,6 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("berth-net", &["berth-sys", "berth-model"]),
+    (
+        "berth-dns",
+        &["berth-net", "berth-fs", "berth-sys", "berth-model"],
+    ),
     // programs that live with a container: the engine starts them, and links only the monitor's words
     ("berth-monitor", &[]),
     (
@@ -70,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-layer",
             "berth-cgroup",
             "berth-seccomp",
+            "berth-dns",
             "berth-net",
             "berth-fs",
             "berth-sys",
@@ -110,6 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "berth-daemon",
             "berth-docker",
+            "berth-dns",
             "berth-engine",
             "berth-registry-server",
             "berth-serve",
