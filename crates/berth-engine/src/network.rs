@@ -20,14 +20,14 @@ mod list;
 mod ports;
 mod settings;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use berth_fs::{Durability, Lock, LockMode, ensure_dir};
 use berth_model::ContainerId;
 use berth_model::config::Protocol;
 use berth_net::network::subnets_in_use;
-use berth_net::{Kernel, Network, Pool, Published, free_subnet};
+use berth_net::{Kernel, Limits, Network, Pool, Published, Range, free_subnet};
 use berth_oci::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -73,11 +73,8 @@ pub(crate) struct Bridge {
 impl Bridge {
     /// In the words of berth-net.
     pub(crate) fn network(&self) -> Network {
-        Network {
-            bridge: self.name.clone(),
-            subnet: self.subnet,
-            table: table_of(&self.name),
-        }
+        let range = Range::of(self.subnet);
+        Network::new(&self.name, &table_of(&self.name), vec![range])
     }
 }
 
@@ -97,7 +94,7 @@ pub(crate) struct Connection {
     pub(crate) endpoint_id: String,
     /// The device on the host's side.
     pub(crate) device: String,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     /// `02:42:ac:11:00:02`.
     pub(crate) mac: String,
     /// The network as it was then.
@@ -115,19 +112,16 @@ pub struct HostPort {
     pub container_port: u16,
     /// Of both.
     pub protocol: Protocol,
-    /// Address of the host; `0.0.0.0`: all.
-    pub host_ip: Ipv4Addr,
+    /// Address of the host; `0.0.0.0`, `::`: all of that family.
+    pub host_ip: IpAddr,
     /// Port of the host.
     pub host_port: u16,
 }
 
 impl Connection {
     fn network(&self) -> Network {
-        Network {
-            bridge: self.bridge.clone(),
-            subnet: self.subnet,
-            table: self.table.clone(),
-        }
+        let range = Range::of(self.subnet);
+        Network::new(&self.bridge, &self.table, vec![range])
     }
 
     fn published(&self) -> Vec<Published> {
@@ -202,7 +196,11 @@ impl Engine {
     }
 
     pub(crate) fn pool(&self, subnet: Subnet) -> Pool {
-        Pool::new(&self.layout.bridge_state(), subnet)
+        let limits = Limits {
+            range: None,
+            reserved: vec![subnet.gateway()],
+        };
+        Pool::new(&self.layout.bridge_state(), subnet, limits)
     }
 
     /// Held while rules are made or changed.
@@ -254,12 +252,7 @@ fn choose() -> Result<Subnet, Error> {
     let kernel = Kernel::open().map_err(&fail)?;
     let mut taken = subnets_in_use(&kernel).map_err(&fail)?;
     let resolv = std::fs::read_to_string(files::RESOLV).unwrap_or_default();
-    taken.extend(
-        files::name_servers(&resolv).filter_map(|server| match server {
-            std::net::IpAddr::V4(server) => Subnet::of(server, 32),
-            std::net::IpAddr::V6(_) => None,
-        }),
-    );
+    taken.extend(files::name_servers(&resolv).filter_map(|server| Subnet::of(server, 32)));
     free_subnet(&taken).ok_or_else(|| fail(berth_net::Error::NoSubnet))
 }
 

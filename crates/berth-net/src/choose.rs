@@ -1,6 +1,6 @@
 //! Which private subnet the bridge gets: the first that nothing on this host uses.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::Subnet;
 
@@ -11,7 +11,7 @@ const COUNT: usize = 15 + 16;
 pub const CANDIDATES: [Subnet; COUNT] = candidates();
 
 const fn candidates() -> [Subnet; COUNT] {
-    let mut all = [match Subnet::of(Ipv4Addr::new(172, 17, 0, 0), 16) {
+    let mut all = [match Subnet::of(IpAddr::V4(Ipv4Addr::new(172, 17, 0, 0)), 16) {
         Some(subnet) => subnet,
         None => unreachable!(),
     }; COUNT];
@@ -21,7 +21,7 @@ const fn candidates() -> [Subnet; COUNT] {
             0..15 => (Ipv4Addr::new(172, 17 + index as u8, 0, 0), 16),
             _ => (Ipv4Addr::new(192, 168, (index - 15) as u8 * 16, 0), 20),
         };
-        if let Some(subnet) = Subnet::of(address, prefix) {
+        if let Some(subnet) = Subnet::of(IpAddr::V4(address), prefix) {
             all[index] = subnet;
         }
         index += 1;

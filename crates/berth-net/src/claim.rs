@@ -3,7 +3,7 @@
 //! runs; no connection reaches it, since the rules lead each to the container.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use berth_model::config::Protocol;
@@ -24,7 +24,7 @@ pub struct Held {
 ///
 /// # Errors
 /// [`Error::Port`] about the last one tried.
-pub fn claim(protocol: Protocol, host: Ipv4Addr, first: u16, last: u16) -> Result<Held> {
+pub fn claim(protocol: Protocol, host: IpAddr, first: u16, last: u16) -> Result<Held> {
     let mut failed = None;
     for port in first..=last.max(first) {
         match hold(protocol, host, port) {
@@ -47,14 +47,22 @@ pub fn claim(protocol: Protocol, host: Ipv4Addr, first: u16, last: u16) -> Resul
     })
 }
 
-fn hold(protocol: Protocol, host: Ipv4Addr, port: u16) -> io::Result<Held> {
+fn hold(protocol: Protocol, host: IpAddr, port: u16) -> io::Result<Held> {
     let (kind, number) = match protocol {
         Protocol::Tcp => (SocketType::STREAM, rustix::net::ipproto::TCP),
         Protocol::Udp => (SocketType::DGRAM, rustix::net::ipproto::UDP),
         Protocol::Sctp => (SocketType::STREAM, rustix::net::ipproto::SCTP),
     };
     let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, Some(number))?;
+    let family = match host {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket_with(family, kind, flags, Some(number))?;
+    if host.is_ipv6() {
+        // Each family has ports of its own.
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
     let listens = protocol != Protocol::Udp;
     if listens {
         // Else connections of the last minute, long closed, would keep it taken. Who listens is respected all the same.
@@ -63,11 +71,11 @@ fn hold(protocol: Protocol, host: Ipv4Addr, port: u16) -> io::Result<Held> {
         // What comes before the rules are there is nobody's.
         sockopt::set_socket_recv_buffer_size(&socket, 0)?;
     }
-    rustix::net::bind(&socket, &SocketAddrV4::new(host, port))?;
+    rustix::net::bind(&socket, &SocketAddr::new(host, port))?;
     if listens {
         rustix::net::listen(&socket, 0)?;
     }
-    let name = SocketAddrV4::try_from(rustix::net::getsockname(&socket)?)?;
+    let name = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
     Ok(Held {
         socket,
         port: name.port(),
@@ -76,20 +84,28 @@ fn hold(protocol: Protocol, host: Ipv4Addr, port: u16) -> io::Result<Held> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
 
-    const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const ALL: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
     #[test]
     fn a_port_is_had_once_while_it_is_held() {
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             let held = claim(protocol, HERE, 0, 0).unwrap();
             assert_ne!(held.port, 0);
-            let taken = |host: Ipv4Addr| claim(protocol, host, held.port, held.port).unwrap_err();
-            for host in [HERE, Ipv4Addr::UNSPECIFIED] {
+            let taken = |host: IpAddr| claim(protocol, host, held.port, held.port).unwrap_err();
+            for host in [HERE, ALL] {
                 let error = taken(host);
                 assert_eq!(error.kind(), berth_model::ErrorKind::Conflict, "{error}");
             }
+            // The other family's ports are others.
+            let all = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+            let six = claim(protocol, all, held.port, held.port).unwrap();
+            let here = IpAddr::V6(Ipv6Addr::LOCALHOST);
+            assert!(claim(protocol, here, six.port, six.port).is_err());
             let port = held.port;
             drop(held);
             // The next one of a range, when the first is taken.
@@ -99,7 +115,7 @@ mod tests {
                 assert!(next.port > held.port);
             }
         }
-        let nowhere = claim(Protocol::Tcp, Ipv4Addr::new(198, 51, 100, 9), 0, 0).unwrap_err();
+        let nowhere = claim(Protocol::Tcp, [198, 51, 100, 9].into(), 0, 0).unwrap_err();
         assert!(nowhere.hint().unwrap().contains("ip address"), "{nowhere}");
     }
 }

@@ -1,64 +1,122 @@
 //! An endpoint: one container's place in a network.
 
-use std::net::Ipv4Addr;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 
-use crate::{Error, Kernel, Namespace, Network, Result, link};
+use crate::link::{self, Inner};
+use crate::{Error, Kernel, Namespace, Network, Result, Subnet};
 
 /// A container's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The device on the host's side; the container's is `eth0`.
+    /// The device on the host's side.
     pub device: String,
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Its hardware address.
-    pub mac: [u8; 6],
+    /// The container's, such as `eth0`.
+    pub inside: String,
+    /// Its addresses, with the bits of their subnets.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Its hardware address; `None`: one that the kernel chooses.
+    pub mac: Option<[u8; 6]>,
+    /// Bytes of a packet; `None`: the network's.
+    pub mtu: Option<u32>,
+}
+
+/// By what a container is connected.
+#[derive(Debug, Clone, Copy)]
+pub enum Attach<'a> {
+    /// A pair of devices, one of them in the network's bridge.
+    Bridge(&'a Network),
 }
 
 /// The hardware address that belongs to an address, as Docker makes it: who takes over an address is found by what
 /// neighbours remember of the one before.
-pub fn mac_of(address: Ipv4Addr) -> [u8; 6] {
-    let [a, b, c, d] = address.octets();
-    [0x02, 0x42, a, b, c, d]
+pub fn mac_of(address: IpAddr) -> [u8; 6] {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [0x02, 0x42, a, b, c, d]
+        }
+        IpAddr::V6(address) => {
+            let [.., a, b, c, d, e] = address.octets();
+            [0x02, a, b, c, d, e]
+        }
+    }
 }
 
-/// Connects a new namespace: the devices, the address, the route to everywhere; its loopback comes up.
+/// Connects a namespace: the devices, the addresses; its loopback comes up. Routes to elsewhere: [`default_routes`].
 ///
 /// # Errors
 /// [`Error::Kernel`]; what was made is left for [`unplug`].
 pub fn plug(
     kernel: &Kernel,
-    network: &Network,
+    attach: Attach<'_>,
     namespace: &Namespace,
     endpoint: &Endpoint,
 ) -> Result<()> {
     let fail = |what: &str| Error::kernel(format!("{what} `{}`", endpoint.device));
+    let Attach::Bridge(network) = attach;
     let bridge = link::find(&kernel.route, &network.bridge)
         .map_err(fail("find the bridge for"))?
-        .ok_or_else(|| fail("find the bridge for")(std::io::ErrorKind::NotFound.into()))?;
-    link::make_veth(
-        &kernel.route,
-        &endpoint.device,
-        bridge.index,
-        endpoint.mac,
-        namespace.as_fd(),
-    )
-    .map_err(fail("make the devices of"))?;
-    let inside = || {
-        link::loopback_up(&namespace.route)?;
-        let device =
-            link::find(&namespace.route, link::INSIDE)?.ok_or(std::io::ErrorKind::NotFound)?;
-        link::set_up(&namespace.route, device.index)?;
-        link::add_address(
-            &namespace.route,
-            device.index,
-            endpoint.address,
-            network.subnet,
-        )?;
-        link::add_default_route(&namespace.route, network.gateway())
+        .ok_or_else(|| fail("find the bridge for")(io::ErrorKind::NotFound.into()))?;
+    let inner = Inner {
+        name: &endpoint.inside,
+        namespace: namespace.as_fd(),
+        mac: endpoint.mac,
+        mtu: endpoint.mtu.or(network.mtu),
     };
-    inside().map_err(fail("set up the container's end of"))
+    link::make_veth(&kernel.route, &endpoint.device, bridge.index, &inner)
+        .map_err(fail("make the devices of"))?;
+    if endpoint.addresses.iter().any(|(one, _)| one.is_ipv6()) {
+        let inside = &endpoint.inside;
+        let allowed = namespace.enter(|| allow_ipv6(inside))?;
+        allowed.map_err(fail("allow IPv6 to"))?;
+    }
+    set_up_inside(namespace, endpoint).map_err(fail("set up the container's end of"))
+}
+
+fn set_up_inside(namespace: &Namespace, endpoint: &Endpoint) -> io::Result<()> {
+    let socket = &namespace.route;
+    link::loopback_up(socket)?;
+    let device = link::find(socket, &endpoint.inside)?.ok_or(io::ErrorKind::NotFound)?;
+    link::set_up(socket, device.index)?;
+    for (address, prefix) in &endpoint.addresses {
+        let subnet = Subnet::of(*address, *prefix).ok_or(io::ErrorKind::InvalidInput)?;
+        link::add_address(socket, device.index, *address, subnet)?;
+    }
+    Ok(())
+}
+
+/// Of the device and the loopback, in the namespace. What others on the network announce changes nothing (security: D16).
+fn allow_ipv6(device: &str) -> io::Result<()> {
+    let set = |device: &str, setting: &str, value: &str| {
+        let path = format!("/proc/sys/net/ipv6/conf/{device}/{setting}");
+        File::options()
+            .write(true)
+            .open(path)?
+            .write_all(value.as_bytes())
+    };
+    set(device, "accept_ra", "0")?;
+    set(device, "accept_dad", "0")?;
+    set("lo", "disable_ipv6", "0")?;
+    set(device, "disable_ipv6", "0")
+}
+
+/// The routes to everywhere: by these gateways, one a family, and by no others. They replace those of before, so that a
+/// container that runs keeps its connections where they do not change.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn default_routes(namespace: &Namespace, gateways: &[IpAddr]) -> Result<()> {
+    let set = |ipv4: bool| match gateways.iter().find(|one| one.is_ipv4() == ipv4) {
+        Some(gateway) => link::set_default_route(&namespace.route, *gateway),
+        None => link::remove_default_route(&namespace.route, ipv4),
+    };
+    [true, false]
+        .into_iter()
+        .try_for_each(set)
+        .map_err(Error::kernel("set the container's default routes"))
 }
 
 /// Cuts a container off, at once. The kernel removes the devices when the namespace ends, on its own time: removing
@@ -78,6 +136,15 @@ pub fn cut(kernel: &Kernel, device: &str) -> Result<bool> {
 pub fn unplug(kernel: &Kernel, device: &str) -> Result<bool> {
     let fail = Error::kernel(format!("remove the device `{device}`"));
     link::remove(&kernel.route, device).map_err(fail)
+}
+
+/// Removes a device by its name in the container, with what hangs on it. That it is gone is fine.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn unplug_inside(namespace: &Namespace, inside: &str) -> Result<bool> {
+    let fail = Error::kernel(format!("remove the container's device `{inside}`"));
+    link::remove(&namespace.route, inside).map_err(fail)
 }
 
 /// Devices in the bridge that are up.

@@ -1,7 +1,7 @@
 //! What can go wrong with a network.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use berth_model::ErrorKind;
@@ -52,6 +52,12 @@ pub enum Error {
         /// The subnet.
         subnet: Subnet,
     },
+    /// An address that was asked for is another's.
+    #[error("address {address} is already in use")]
+    Taken {
+        /// The address.
+        address: IpAddr,
+    },
     /// Reservations.
     #[error("cannot {action} `{}`", path.display())]
     Reservation {
@@ -69,7 +75,7 @@ pub enum Error {
         /// TCP, UDP, SCTP.
         protocol: Protocol,
         /// The host's address.
-        host: Ipv4Addr,
+        host: IpAddr,
         /// The port.
         port: u16,
         /// The cause.
@@ -86,7 +92,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::NoTables { .. } => ErrorKind::Unsupported,
-            Error::NotABridge { .. } => ErrorKind::Conflict,
+            Error::NotABridge { .. } | Error::Taken { .. } => ErrorKind::Conflict,
             Error::NoSubnet | Error::Full { .. } => ErrorKind::Unavailable,
             Error::Port { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 ErrorKind::Conflict

@@ -30,15 +30,17 @@ mod subnet;
 
 pub use choose::{CANDIDATES, free_subnet};
 pub use claim::{Held, claim};
-pub use endpoint::{Endpoint, cut, mac_of, plug, plugged, unplug};
+pub use endpoint::{
+    Attach, Endpoint, cut, default_routes, mac_of, plug, plugged, unplug, unplug_inside,
+};
 pub use error::{Error, Result};
 pub use kernel::Kernel;
 pub use namespace::{Namespace, Pending};
-pub use network::{Network, apply, observe, plan};
-pub use pool::Pool;
+pub use network::{Network, Range, apply, observe, plan};
+pub use pool::{Limits, Pool};
 pub use subnet::Subnet;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use berth_model::config::Protocol;
 
@@ -47,12 +49,12 @@ use berth_model::config::Protocol;
 pub struct Published {
     /// TCP, UDP, SCTP.
     pub protocol: Protocol,
-    /// The host's address; `0.0.0.0`: all.
-    pub host: Ipv4Addr,
+    /// The host's address; `0.0.0.0`, `::`: all of that family.
+    pub host: IpAddr,
     /// The host's port.
     pub host_port: u16,
     /// The container's address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The container's port.
     pub port: u16,
 }

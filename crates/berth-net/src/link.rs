@@ -1,12 +1,13 @@
 //! Links, addresses and routes. Source: rtnetlink(7), linux/if_link.h, linux/veth.h.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use berth_sys::netlink::{Attributes, CREATE, DUMP, Request, Socket, attribute};
+use berth_sys::netlink::{Attributes, CREATE, DUMP, REPLACE, Request, Socket, attribute};
 
 use crate::Subnet;
+use crate::nft::octets;
 
 /// Bytes of `struct ifinfomsg`, `struct ifaddrmsg` and `struct rtmsg`.
 const IFINFO: usize = 16;
@@ -75,33 +76,45 @@ fn link(body: &[u8]) -> Option<Link> {
     })
 }
 
-/// IPv4 addresses of all devices: index, address, prefix.
-pub(crate) fn addresses(socket: &Socket) -> io::Result<Vec<(i32, Ipv4Addr, u8)>> {
-    let answers = socket.ask(Request::new(libc::RTM_GETADDR, DUMP, &ifaddr(0, 0)))?;
+/// Addresses of all devices: index, address, prefix.
+pub(crate) fn addresses(socket: &Socket) -> io::Result<Vec<(i32, IpAddr, u8)>> {
+    let all = Request::new(libc::RTM_GETADDR, DUMP, &[0; IFADDR]);
     let address = |body: &Vec<u8>| {
         let index = i32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
-        let local = attribute(body, IFADDR, libc::IFA_LOCAL)?;
-        Some((
-            index,
-            Ipv4Addr::from(*local.first_chunk::<4>()?),
-            *body.get(1)?,
-        ))
+        let own = attribute(body, IFADDR, libc::IFA_LOCAL)
+            .or_else(|| attribute(body, IFADDR, libc::IFA_ADDRESS))?;
+        Some((index, ip(own)?, *body.get(1)?))
     };
-    Ok(answers.iter().filter_map(address).collect())
+    Ok(socket.ask(all)?.iter().filter_map(address).collect())
 }
 
-/// Where IPv4 routes lead to, default routes included.
+/// Where routes lead to, default routes included.
 pub(crate) fn routes(socket: &Socket) -> io::Result<Vec<Subnet>> {
-    let mut body = [0; RTMSG];
-    body[0] = libc::AF_INET as u8;
-    let answers = socket.ask(Request::new(libc::RTM_GETROUTE, DUMP, &body))?;
+    let all = Request::new(libc::RTM_GETROUTE, DUMP, &[0; RTMSG]);
     let route = |body: &Vec<u8>| {
-        let target = attribute(body, RTMSG, libc::RTA_DST)
-            .and_then(|bytes| bytes.first_chunk::<4>().copied())
-            .unwrap_or_default();
-        Subnet::of(Ipv4Addr::from(target), *body.get(1)?)
+        let everywhere = match i32::from(*body.first()?) {
+            libc::AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            libc::AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            _ => return None,
+        };
+        let target = attribute(body, RTMSG, libc::RTA_DST).and_then(ip);
+        Subnet::of(target.unwrap_or(everywhere), *body.get(1)?)
     };
-    Ok(answers.iter().filter_map(route).collect())
+    Ok(socket.ask(all)?.iter().filter_map(route).collect())
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => bytes.first_chunk::<4>().map(|bytes| (*bytes).into()),
+        _ => bytes.first_chunk::<16>().map(|bytes| (*bytes).into()),
+    }
+}
+
+fn family(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => libc::AF_INET as u8,
+        IpAddr::V6(_) => libc::AF_INET6 as u8,
+    }
 }
 
 /// A bridge, down. Its own hardware address keeps it from taking that of a port.
@@ -117,29 +130,50 @@ pub(crate) fn make_bridge(socket: &Socket, name: &str, mac: [u8; 6]) -> io::Resu
     socket.ask(request.attributes(&attributes)).map(drop)
 }
 
-/// A pair of virtual Ethernet devices: one end here, up and in a bridge, the other as `eth0` in a namespace.
+/// What the container's end of a connection is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inner<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) namespace: BorrowedFd<'a>,
+    pub(crate) mac: Option<[u8; 6]>,
+    pub(crate) mtu: Option<u32>,
+}
+
+impl Inner<'_> {
+    fn attributes(&self) -> Attributes {
+        let file = self.namespace.as_raw_fd() as u32;
+        let mut all = mtu(
+            Attributes::new().text(libc::IFLA_IFNAME, self.name),
+            self.mtu,
+        );
+        if let Some(mac) = &self.mac {
+            all = all.with(libc::IFLA_ADDRESS, mac);
+        }
+        all.number(libc::IFLA_NET_NS_FD, file)
+    }
+}
+
+fn mtu(attributes: Attributes, mtu: Option<u32>) -> Attributes {
+    match mtu {
+        Some(mtu) => attributes.number(libc::IFLA_MTU, mtu),
+        None => attributes,
+    }
+}
+
+/// A pair of virtual Ethernet devices: one end here, up and in a bridge, the other in a namespace.
 pub(crate) fn make_veth(
     socket: &Socket,
     name: &str,
     bridge: i32,
-    mac: [u8; 6],
-    namespace: BorrowedFd<'_>,
+    inner: &Inner<'_>,
 ) -> io::Result<()> {
-    let peer = [
-        &ifinfo(0, 0)[..],
-        Attributes::new()
-            .text(libc::IFLA_IFNAME, INSIDE)
-            .with(libc::IFLA_ADDRESS, &mac)
-            .number(libc::IFLA_NET_NS_FD, namespace.as_raw_fd() as u32)
-            .bytes(),
-    ]
-    .concat();
+    let peer = [&ifinfo(0, 0)[..], inner.attributes().bytes()].concat();
     let info = Attributes::new().text(libc::IFLA_INFO_KIND, "veth").nest(
         libc::IFLA_INFO_DATA,
         &Attributes::new().with(VETH_PEER, &peer),
     );
     let named = || Attributes::new().text(libc::IFLA_IFNAME, name);
-    let make = named().nest(libc::IFLA_LINKINFO, &info);
+    let make = mtu(named(), inner.mtu).nest(libc::IFLA_LINKINFO, &info);
     let request = Request::new(libc::RTM_NEWLINK, CREATE, &ifinfo(0, 0));
     socket.ask(request.attributes(&make))?;
     // Not at once: a device that is being made has no IPv6 yet that could be told.
@@ -163,9 +197,6 @@ pub(crate) fn make_veth(
     let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, 0));
     socket.ask(request.attributes(&hairpin)).map(drop)
 }
-
-/// The device's name in a container.
-pub(crate) const INSIDE: &str = "eth0";
 
 /// No IPv6 address by itself.
 fn no_link_local() -> Attributes {
@@ -208,17 +239,25 @@ pub(crate) fn remove(socket: &Socket, name: &str) -> io::Result<bool> {
     }
 }
 
-/// Gives a device an address, with the route to its subnet. That it has it is fine.
+/// Gives a device an address, with the route to its subnet, for use at once: IPv6 does not look for others that have it.
+/// That the device has it is fine.
 pub(crate) fn add_address(
     socket: &Socket,
     index: i32,
-    address: Ipv4Addr,
+    address: IpAddr,
     subnet: Subnet,
 ) -> io::Result<()> {
-    let request = Request::new(libc::RTM_NEWADDR, CREATE, &ifaddr(index, subnet.prefix()))
-        .with(libc::IFA_LOCAL, &address.octets())
-        .with(libc::IFA_ADDRESS, &address.octets())
-        .with(libc::IFA_BROADCAST, &subnet.broadcast().octets());
+    let own = octets(address);
+    let mut body = ifaddr(index, address, subnet.prefix());
+    if address.is_ipv6() {
+        body[2] = libc::IFA_F_NODAD as u8;
+    }
+    let mut request = Request::new(libc::RTM_NEWADDR, CREATE, &body)
+        .with(libc::IFA_LOCAL, &own)
+        .with(libc::IFA_ADDRESS, &own);
+    if address.is_ipv4() {
+        request = request.with(libc::IFA_BROADCAST, &octets(subnet.broadcast()));
+    }
     exists_is_fine(socket.ask(request))
 }
 
@@ -226,25 +265,47 @@ pub(crate) fn add_address(
 pub(crate) fn remove_address(
     socket: &Socket,
     index: i32,
-    address: Ipv4Addr,
+    address: IpAddr,
     prefix: u8,
 ) -> io::Result<()> {
-    let request = Request::new(libc::RTM_DELADDR, 0, &ifaddr(index, prefix))
-        .with(libc::IFA_LOCAL, &address.octets());
+    let request = Request::new(libc::RTM_DELADDR, 0, &ifaddr(index, address, prefix))
+        .with(libc::IFA_LOCAL, &octets(address));
     socket.ask(request).map(drop)
 }
 
-/// The route to everywhere.
-pub(crate) fn add_default_route(socket: &Socket, gateway: Ipv4Addr) -> io::Result<()> {
+/// The route to everywhere, in the place of the one before.
+pub(crate) fn set_default_route(socket: &Socket, gateway: IpAddr) -> io::Result<()> {
+    let request = Request::new(libc::RTM_NEWROUTE, REPLACE, &everywhere(family(gateway)))
+        .with(libc::RTA_GATEWAY, &octets(gateway));
+    socket.ask(request).map(drop)
+}
+
+/// No route to everywhere. That there is none is fine.
+pub(crate) fn remove_default_route(socket: &Socket, ipv4: bool) -> io::Result<()> {
+    let family = if ipv4 { libc::AF_INET } else { libc::AF_INET6 };
+    let request = Request::new(libc::RTM_DELROUTE, 0, &everywhere(family as u8));
+    match socket.ask(request) {
+        Err(error) if !is_none(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// There is no such route, or nothing of the family.
+fn is_none(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ESRCH | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)
+    )
+}
+
+fn everywhere(family: u8) -> [u8; RTMSG] {
     let mut body = [0; RTMSG];
-    body[0] = libc::AF_INET as u8;
+    body[0] = family;
     body[4] = libc::RT_TABLE_MAIN;
     body[5] = libc::RTPROT_BOOT;
     body[6] = libc::RT_SCOPE_UNIVERSE;
     body[7] = libc::RTN_UNICAST;
-    let request =
-        Request::new(libc::RTM_NEWROUTE, CREATE, &body).with(libc::RTA_GATEWAY, &gateway.octets());
-    exists_is_fine(socket.ask(request))
+    body
 }
 
 fn exists_is_fine<T>(result: io::Result<T>) -> io::Result<()> {
@@ -263,9 +324,9 @@ fn ifinfo(index: i32, flags: i32) -> [u8; IFINFO] {
     bytes
 }
 
-fn ifaddr(index: i32, prefix: u8) -> [u8; IFADDR] {
+fn ifaddr(index: i32, address: IpAddr, prefix: u8) -> [u8; IFADDR] {
     let mut bytes = [0; IFADDR];
-    bytes[0] = libc::AF_INET as u8;
+    bytes[0] = family(address);
     bytes[1] = prefix;
     bytes[4..].copy_from_slice(&index.to_ne_bytes());
     bytes

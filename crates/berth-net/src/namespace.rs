@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 use berth_sys::netlink::{Protocol, Socket};
 use berth_sys::process::{namespace, unshare};
 
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
 use crate::{Error, Result};
 
 /// A network namespace, and a socket in it.
@@ -42,6 +44,40 @@ impl Namespace {
             .map(Pending)
             .map_err(Error::kernel("make a network namespace"))
     }
+
+    /// That of a container that runs: its file, such as `/proc/PID/ns/net`, opened. Whoever opened it makes sure that the
+    /// process was still the one that was meant.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`].
+    pub fn of(file: OwnedFd) -> Result<Namespace> {
+        let open = inside(file.as_fd(), || Socket::open(Protocol::Route));
+        let route = open
+            .and_then(|socket| socket)
+            .map_err(Error::kernel("enter a network namespace"))?;
+        Ok(Namespace { file, route })
+    }
+
+    /// Does something in it.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`]: it cannot be entered.
+    pub fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        inside(self.file.as_fd(), act).map_err(Error::kernel("enter a network namespace"))
+    }
+}
+
+/// By a thread of its own.
+fn inside<T: Send>(file: BorrowedFd<'_>, act: impl FnOnce() -> T + Send) -> io::Result<T> {
+    let act = || -> io::Result<T> {
+        move_into_link_name_space(file, Some(LinkNameSpaceType::Network))?;
+        Ok(act())
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, act)?;
+        let failed = |_| Err(io::Error::other("a thread in the namespace failed"));
+        thread.join().unwrap_or_else(failed)
+    })
 }
 
 impl Pending {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::link::{self, Link};
@@ -16,16 +16,64 @@ use crate::{Error, Kernel, Published, Result, Subnet};
 pub struct Network {
     /// The bridge's device.
     pub bridge: String,
-    /// The containers' addresses; the first is the bridge's.
-    pub subnet: Subnet,
     /// The table of its rules.
     pub table: String,
+    /// The containers' addresses.
+    pub ranges: Vec<Range>,
+    /// Whether nothing of it reaches, or is reached from, other networks.
+    pub internal: bool,
+    /// Whether its containers reach each other.
+    pub icc: bool,
+    /// Whether its containers speak to the world with the host's address.
+    pub masquerade: bool,
+    /// Bytes of a packet; `None`: what devices have by themselves.
+    pub mtu: Option<u32>,
+}
+
+/// Addresses of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Range {
+    /// All.
+    pub subnet: Subnet,
+    /// The bridge's.
+    pub gateway: IpAddr,
+}
+
+impl Range {
+    /// With the first address as the bridge's.
+    pub fn of(subnet: Subnet) -> Range {
+        Range {
+            subnet,
+            gateway: subnet.gateway(),
+        }
+    }
 }
 
 impl Network {
-    /// The bridge's address.
-    pub fn gateway(&self) -> Ipv4Addr {
-        self.subnet.gateway()
+    /// As networks are unless told otherwise.
+    pub fn new(bridge: &str, table: &str, ranges: Vec<Range>) -> Network {
+        Network {
+            bridge: bridge.to_owned(),
+            table: table.to_owned(),
+            ranges,
+            internal: false,
+            icc: true,
+            masquerade: true,
+            mtu: None,
+        }
+    }
+
+    /// The subnets.
+    pub fn subnets(&self) -> impl Iterator<Item = Subnet> {
+        self.ranges.iter().map(|range| range.subnet)
+    }
+
+    /// The bridge's addresses, with the bits of their subnets.
+    pub fn gateways(&self) -> Vec<(IpAddr, u8)> {
+        let gateways = self.ranges.iter();
+        gateways
+            .map(|range| (range.gateway, range.subnet.prefix()))
+            .collect()
     }
 }
 
@@ -44,7 +92,7 @@ pub struct Observed {
     /// The device of the bridge's name.
     pub(crate) device: Option<Link>,
     /// Its addresses with their prefixes.
-    pub addresses: Vec<(Ipv4Addr, u8)>,
+    pub addresses: Vec<(IpAddr, u8)>,
     /// Settings of the kernel that are not as they have to be.
     pub settings: Vec<Setting>,
     /// The rules: chain and text.
@@ -88,9 +136,9 @@ pub enum Step {
     /// Write a setting.
     Set(Setting),
     /// Take an address from the bridge.
-    RemoveAddress(Ipv4Addr, u8),
-    /// Give the bridge its address.
-    AddAddress,
+    RemoveAddress(IpAddr, u8),
+    /// Give the bridge one of its own.
+    AddAddress(IpAddr, u8),
     /// Bring the bridge up.
     Up,
     /// Publish.
@@ -183,12 +231,11 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Vec<Step>> {
         Some(_) => {}
     }
     steps.extend(observed.settings.iter().cloned().map(Step::Set));
-    let own = (network.gateway(), network.subnet.prefix());
-    let foreign = observed.addresses.iter().filter(|address| **address != own);
+    let own = network.gateways();
+    let foreign = observed.addresses.iter().filter(|one| !own.contains(one));
     steps.extend(foreign.map(|(address, prefix)| Step::RemoveAddress(*address, *prefix)));
-    if !observed.addresses.contains(&own) {
-        steps.push(Step::AddAddress);
-    }
+    let missing = own.iter().filter(|one| !observed.addresses.contains(one));
+    steps.extend(missing.map(|(address, prefix)| Step::AddAddress(*address, *prefix)));
     if !observed.device.as_ref().is_some_and(|device| device.up) {
         steps.push(Step::Up);
     }
@@ -226,7 +273,7 @@ fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
             elements::remove(kernel.netfilter()?, &network.table, published)
         }
         Step::Bridge => {
-            let made = link::make_bridge(&kernel.route, name, crate::mac_of(network.gateway()));
+            let made = link::make_bridge(&kernel.route, name, mac(network));
             match made {
                 // Somebody was quicker.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -237,11 +284,18 @@ fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
         Step::RemoveAddress(address, prefix) => on_bridge("take an address from", &|index| {
             link::remove_address(&kernel.route, index, *address, *prefix)
         }),
-        Step::AddAddress => on_bridge("give an address to", &|index| {
-            link::add_address(&kernel.route, index, network.gateway(), network.subnet)
+        Step::AddAddress(address, prefix) => on_bridge("give an address to", &|index| {
+            let subnet = Subnet::of(*address, *prefix).ok_or(io::ErrorKind::InvalidInput)?;
+            link::add_address(&kernel.route, index, *address, subnet)
         }),
         Step::Up => on_bridge("bring up", &|index| link::set_up(&kernel.route, index)),
     }
+}
+
+/// Of the bridge: that of its first address.
+fn mac(network: &Network) -> [u8; 6] {
+    let first = network.ranges.first();
+    crate::mac_of(first.map_or(IpAddr::from([0, 0, 0, 0]), |range| range.gateway))
 }
 
 fn set(setting: &Setting) -> Result<()> {

@@ -7,6 +7,8 @@ pub(crate) mod expression;
 pub(crate) mod rules;
 pub(crate) mod table;
 
+use std::net::IpAddr;
+
 use berth_sys::netlink::{Attributes, Request};
 
 /// `NFNL_SUBSYS_NFTABLES`.
@@ -35,6 +37,14 @@ pub(crate) const HEADER: usize = 4;
 /// A request about the family of IPv4.
 pub(crate) fn request(kind: u16, flags: u16, attributes: &Attributes) -> Request {
     Request::new(SUBSYSTEM << 8 | kind, flags, &[IPV4, 0, 0, 0]).attributes(attributes)
+}
+
+/// An address as it stands in packets.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
 }
 
 /// What stands before and after a transaction.

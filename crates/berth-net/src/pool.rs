@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! DIR/addr/172.17.0.2 → OWNER    a symbolic link: made or not made, never half
-//! DIR/last                       the address given last: where the search goes on
+//! DIR/last, last-fd00::          the address given last: where the search goes on
 //! ```
 //! An address is given to one owner: the kernel makes one link of a name. A freed one comes last, so that whoever still
 //! speaks to its old owner does not reach a new one. `last` is only a hint: lost, it costs a longer search.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result, Subnet};
@@ -18,14 +18,25 @@ use crate::{Error, Result, Subnet};
 pub struct Pool {
     dir: PathBuf,
     subnet: Subnet,
+    limits: Limits,
+}
+
+/// Which addresses of a subnet are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Only of these, unless one is asked for.
+    pub range: Option<Subnet>,
+    /// None of these: the gateway's, and those of others in the network.
+    pub reserved: Vec<IpAddr>,
 }
 
 impl Pool {
-    /// In a directory, with `addr/` in it.
-    pub fn new(dir: &Path, subnet: Subnet) -> Pool {
+    /// In a directory, with `addr/` in it. Pools of several subnets may share one.
+    pub fn new(dir: &Path, subnet: Subnet, limits: Limits) -> Pool {
         Pool {
             dir: dir.to_owned(),
             subnet,
+            limits,
         }
     }
 
@@ -33,35 +44,44 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Full`], [`Error::Reservation`].
-    pub fn reserve(&self, owner: &str, wish: Option<Ipv4Addr>) -> Result<Ipv4Addr> {
-        let wish = wish.filter(|wish| self.subnet.contains(*wish) && self.is_for_containers(*wish));
-        if let Some(wish) = wish
-            && self.take(wish, owner)?
+    pub fn reserve(&self, owner: &str, wish: Option<IpAddr>) -> Result<IpAddr> {
+        if let Some(wish) = wish.filter(|wish| self.is_for_containers(*wish))
+            && self.link(wish, owner)?
         {
             return Ok(wish);
         }
-        let last = self.dir.join("last");
+        let range = self.limits.range.unwrap_or(self.subnet);
+        let last = self.last();
         let begin = std::fs::read_to_string(&last)
             .ok()
             .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(self.subnet.gateway());
-        for address in self.subnet.hosts_after(begin) {
-            if self.take(address, owner)? {
+            .unwrap_or(self.subnet.address());
+        for address in range.addresses_after(begin) {
+            if self.is_for_containers(address) && self.link(address, owner)? {
                 // Lost, it costs a longer search.
                 let _ = write(&last, &address.to_string());
                 return Ok(address);
             }
         }
-        Err(Error::Full {
-            subnet: self.subnet,
-        })
+        Err(Error::Full { subnet: range })
+    }
+
+    /// Gives `owner` this address and no other.
+    ///
+    /// # Errors
+    /// [`Error::Taken`], [`Error::Reservation`].
+    pub fn take(&self, owner: &str, address: IpAddr) -> Result<()> {
+        match self.is_for_containers(address) && self.link(address, owner)? {
+            true => Ok(()),
+            false => Err(Error::Taken { address }),
+        }
     }
 
     /// Frees an address of `owner`. That it is another's, or free, is fine.
     ///
     /// # Errors
     /// [`Error::Reservation`].
-    pub fn free(&self, address: Ipv4Addr, owner: &str) -> Result<()> {
+    pub fn free(&self, address: IpAddr, owner: &str) -> Result<()> {
         let path = self.path(address);
         // Only who frees removes links: under this lock, what is read here is what is removed.
         let _lock = match self.lock() {
@@ -89,7 +109,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Reservation`].
-    pub fn owner(&self, address: Ipv4Addr) -> Result<Option<String>> {
+    pub fn owner(&self, address: IpAddr) -> Result<Option<String>> {
         let path = self.path(address);
         match std::fs::read_link(&path) {
             Ok(owner) => Ok(Some(owner.to_string_lossy().into_owned())),
@@ -106,7 +126,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Reservation`].
-    pub fn all(&self) -> Result<Vec<(Ipv4Addr, String)>> {
+    pub fn all(&self) -> Result<Vec<(IpAddr, String)>> {
         let path = self.dir.join("addr");
         let entries = match std::fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -131,7 +151,7 @@ impl Pool {
         Ok(found)
     }
 
-    fn take(&self, address: Ipv4Addr, owner: &str) -> Result<bool> {
+    fn link(&self, address: IpAddr, owner: &str) -> Result<bool> {
         let path = self.path(address);
         match std::os::unix::fs::symlink(owner, &path) {
             Ok(()) => Ok(true),
@@ -150,16 +170,25 @@ impl Pool {
         Ok(dir)
     }
 
-    fn is_for_containers(&self, address: Ipv4Addr) -> bool {
-        ![
-            self.subnet.address(),
-            self.subnet.gateway(),
-            self.subnet.broadcast(),
-        ]
-        .contains(&address)
+    fn is_for_containers(&self, address: IpAddr) -> bool {
+        let subnet = self.subnet;
+        // IPv6 has no address that reaches all.
+        let last = subnet.is_ipv4().then(|| subnet.broadcast());
+        subnet.contains(address)
+            && address != subnet.address()
+            && Some(address) != last
+            && !self.limits.reserved.contains(&address)
     }
 
-    fn path(&self, address: Ipv4Addr) -> PathBuf {
+    /// IPv6 subnets have a hint each.
+    fn last(&self) -> PathBuf {
+        self.dir.join(match self.subnet.is_ipv4() {
+            true => "last".to_owned(),
+            false => format!("last-{}", self.subnet.address()),
+        })
+    }
+
+    fn path(&self, address: IpAddr) -> PathBuf {
         self.dir.join("addr").join(address.to_string())
     }
 }

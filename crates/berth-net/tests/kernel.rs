@@ -1,14 +1,15 @@
 //! The whole on the real kernel, in network namespaces of threads of its own.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::process::Command;
 
 use berth_model::config::Protocol;
 use berth_net::network::{self, Desired, Look};
 use berth_net::{
-    Endpoint, Kernel, Namespace, Network, Published, cut, mac_of, plug, plugged, unplug,
+    Attach, Endpoint, Kernel, Namespace, Network, Published, Range, cut, default_routes, mac_of,
+    plug, plugged, unplug,
 };
 use berth_sys::process::{namespace, unshare};
 
@@ -34,11 +35,8 @@ fn in_a_host<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 fn network() -> Network {
-    Network {
-        bridge: "berth0".to_owned(),
-        subnet: "10.9.0.0/24".parse().unwrap(),
-        table: "berth".to_owned(),
-    }
+    let subnet = "10.9.0.0/24".parse().unwrap();
+    Network::new("berth0", "berth", vec![Range::of(subnet)])
 }
 
 fn ensure(kernel: &Kernel, network: &Network, published: &[Published]) -> usize {
@@ -60,7 +58,7 @@ fn published(host: [u8; 4], host_port: u16, port: u16) -> Published {
         protocol: Protocol::Tcp,
         host: host.into(),
         host_port,
-        address: Ipv4Addr::new(10, 9, 0, 2),
+        address: [10, 9, 0, 2].into(),
         port,
     }
 }
@@ -131,16 +129,19 @@ fn an_endpoint_reaches_the_gateway_and_goes() {
     in_a_host(|| {
         let (kernel, network) = (Kernel::open().unwrap(), network());
         ensure(&kernel, &network, &[]);
-        let address = Ipv4Addr::new(10, 9, 0, 2);
+        let address = IpAddr::from([10, 9, 0, 2]);
         let mut namespaces = Vec::new();
         for device in ["bv0", "bv1"] {
             let endpoint = Endpoint {
                 device: device.to_owned(),
-                address,
-                mac: mac_of(address),
+                inside: "eth0".to_owned(),
+                addresses: vec![(address, 24)],
+                mac: Some(mac_of(address)),
+                mtu: None,
             };
             let namespace = Namespace::begin().unwrap().wait().unwrap();
-            plug(&kernel, &network, &namespace, &endpoint).unwrap();
+            plug(&kernel, Attach::Bridge(&network), &namespace, &endpoint).unwrap();
+            default_routes(&namespace, &[[10, 9, 0, 1].into()]).unwrap();
             let outside = TcpListener::bind("10.9.0.1:0").unwrap();
             let gateway = outside.local_addr().unwrap();
             let file = namespace.as_fd().try_clone_to_owned().unwrap();

@@ -27,6 +27,8 @@ const ACK: u16 = 4;
 pub const DUMP: u16 = 0x300;
 /// Made, and it must not be there yet.
 pub const CREATE: u16 = 0x400 | 0x200;
+/// Made, in the place of what is there.
+pub const REPLACE: u16 = 0x400 | 0x100;
 /// Made, or left as it is.
 pub const ENSURE: u16 = 0x400;
 /// Made after those that are there.

@@ -7,7 +7,7 @@ use berth_fs::{Durability, ensure_dir, failpoint};
 use berth_model::config::NetworkMode;
 use berth_model::{ContainerConfig, ContainerId};
 use berth_net::network::{self as net, Desired, Look};
-use berth_net::{Endpoint, Held, Kernel, Namespace, Network, Pending, mac_of};
+use berth_net::{Attach, Endpoint, Held, Kernel, Namespace, Network, Pending, mac_of};
 
 use super::files as net_files;
 use super::{Bridge, Connection, Linked, network, ports, stable_id};
@@ -100,7 +100,7 @@ impl Engine {
             address,
             mac: mac.map(|byte| format!("{byte:02x}")).join(":"),
             bridge: network.bridge,
-            subnet: network.subnet,
+            subnet: bridge.subnet,
             table: network.table,
             ports: claimed.ports,
         };
@@ -121,8 +121,8 @@ impl Engine {
         &self,
         id: &ContainerId,
         bridge: &Bridge,
-        wish: Option<std::net::Ipv4Addr>,
-    ) -> Result<std::net::Ipv4Addr, Error> {
+        wish: Option<std::net::IpAddr>,
+    ) -> Result<std::net::IpAddr, Error> {
         let pool = self.pool(bridge.subnet);
         let reserve = || pool.reserve(id.as_str(), wish);
         match reserve() {
@@ -154,10 +154,15 @@ impl Engine {
         let namespace = starting.namespace.wait().map_err(&fail)?;
         let endpoint = Endpoint {
             device: connection.device.clone(),
-            address: connection.address,
-            mac,
+            inside: "eth0".to_owned(),
+            addresses: vec![(connection.address, connection.subnet.prefix())],
+            mac: Some(mac),
+            mtu: None,
         };
-        berth_net::plug(kernel, &network, &namespace, &endpoint).map_err(&fail)?;
+        let gateways = [connection.subnet.gateway()];
+        berth_net::plug(kernel, Attach::Bridge(&network), &namespace, &endpoint)
+            .and_then(|()| berth_net::default_routes(&namespace, &gateways))
+            .map_err(&fail)?;
         failpoint!("engine.network.plugged");
         if !connection.ports.is_empty() {
             let _lock = self.lock_network()?;

@@ -26,8 +26,8 @@ ff02::2\tip6-allrouters
 /// `/etc/hosts`. `gateway`: what `host-gateway` means.
 pub(crate) fn hosts(
     config: &ContainerConfig,
-    address: Option<Ipv4Addr>,
-    gateway: Option<Ipv4Addr>,
+    address: Option<IpAddr>,
+    gateway: Option<IpAddr>,
     linked: &[Linked],
 ) -> String {
     let mut text = HOSTS.to_owned();

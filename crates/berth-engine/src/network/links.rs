@@ -4,7 +4,7 @@
 //! Asked for as `CONTAINER[:ALIAS]`, recorded as `ID:ALIAS`. What a link means is looked up at each start.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use berth_model::config::{NetworkMode, Port};
 use berth_model::id::valid_name;
@@ -17,7 +17,7 @@ use crate::{Engine, Error};
 /// What one link gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Linked {
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     /// For `/etc/hosts`.
     pub(crate) names: Vec<String>,
     /// `DB_PORT=tcp://172.17.0.2:5432`, …
@@ -166,7 +166,7 @@ impl Engine {
 }
 
 /// The variables of a link.
-fn variables(path: &str, alias: &str, address: Ipv4Addr, other: &ContainerConfig) -> Vec<String> {
+fn variables(path: &str, alias: &str, address: IpAddr, other: &ContainerConfig) -> Vec<String> {
     let prefix = alias.to_uppercase().replace('-', "_");
     let url = |port: &Port| format!("{}://{address}:{}", port.protocol, port.number);
     let mut all = Vec::new();

@@ -126,11 +126,12 @@ fn in_use(error: &berth_net::Error) -> String {
     }
 }
 
-fn address(wish: &PortBinding) -> Result<Ipv4Addr, Error> {
+fn address(wish: &PortBinding) -> Result<IpAddr, Error> {
+    let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     match wish.host_ip {
-        None => Ok(Ipv4Addr::UNSPECIFIED),
-        Some(IpAddr::V4(address)) => Ok(address),
-        Some(IpAddr::V6(address)) if address.is_unspecified() => Ok(Ipv4Addr::UNSPECIFIED),
+        None => Ok(all),
+        Some(address @ IpAddr::V4(_)) => Ok(address),
+        Some(IpAddr::V6(address)) if address.is_unspecified() => Ok(all),
         Some(IpAddr::V6(address)) => Err(Error::Invalid {
             message: format!(
                 "a port cannot be published at {address}: the bridge network has no IPv6"

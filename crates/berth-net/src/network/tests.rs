@@ -3,19 +3,16 @@
 use super::*;
 
 fn network() -> Network {
-    Network {
-        bridge: "berth0".to_owned(),
-        subnet: "10.9.0.0/24".parse().unwrap(),
-        table: "berth".to_owned(),
-    }
+    let subnet = "10.9.0.0/24".parse().unwrap();
+    Network::new("berth0", "berth", vec![Range::of(subnet)])
 }
 
 fn published(host_port: u16) -> Published {
     Published {
         protocol: berth_model::config::Protocol::Tcp,
-        host: Ipv4Addr::UNSPECIFIED,
+        host: [0; 4].into(),
         host_port,
-        address: Ipv4Addr::new(10, 9, 0, 2),
+        address: [10, 9, 0, 2].into(),
         port: 80,
     }
 }
@@ -28,7 +25,7 @@ fn whole(network: &Network, ports: &[u16]) -> Observed {
             up: true,
             kind: "bridge".to_owned(),
         }),
-        addresses: vec![(network.gateway(), 24)],
+        addresses: network.gateways(),
         settings: Vec::new(),
         rules: table::expected(network),
         published: Some(ports.iter().copied().map(published).collect()),
@@ -38,7 +35,8 @@ fn whole(network: &Network, ports: &[u16]) -> Observed {
 #[test]
 fn only_what_differs_is_done() {
     let network = network();
-    let other = Ipv4Addr::new(10, 1, 1, 1);
+    let other = IpAddr::from([10, 1, 1, 1]);
+    let add = Step::AddAddress([10, 9, 0, 1].into(), 24);
     let forwarding = settings("berth0").remove(0);
     type Damage<'a> = &'a dyn Fn(&mut Observed);
     let cases: [(&str, Damage<'_>, Vec<Step>); 10] = [
@@ -61,12 +59,12 @@ fn only_what_differs_is_done() {
         (
             "no address",
             &|seen| seen.addresses.clear(),
-            vec![Step::AddAddress],
+            vec![add.clone()],
         ),
         (
             "another address",
             &|seen| seen.addresses = vec![(other, 24)],
-            vec![Step::RemoveAddress(other, 24), Step::AddAddress],
+            vec![Step::RemoveAddress(other, 24), add.clone()],
         ),
         (
             "a setting",
@@ -89,7 +87,7 @@ fn only_what_differs_is_done() {
         (
             "everything",
             &|seen| *seen = Observed::default(),
-            vec![Step::Rules, Step::Bridge, Step::AddAddress, Step::Up],
+            vec![Step::Rules, Step::Bridge, add.clone(), Step::Up],
         ),
     ];
     let wanted = [published(8080), published(8081)];

@@ -6,7 +6,7 @@
 //! ```
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use berth_model::config::Protocol;
 use berth_sys::netlink::{Attributes, DUMP, ENSURE, Request, Socket, attribute, attributes};
@@ -116,7 +116,7 @@ fn published(element: &[u8]) -> Option<Published> {
         .find(|one| Some(&number(*one)) == key.first())?;
     let (host, port) = match key.len() {
         12 => (address(&key[4..])?, port(&key[8..])?),
-        _ => (Ipv4Addr::UNSPECIFIED, port(key.get(4..)?)?),
+        _ => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), port(key.get(4..)?)?),
     };
     Some(Published {
         protocol,
@@ -127,10 +127,8 @@ fn published(element: &[u8]) -> Option<Published> {
     })
 }
 
-fn address(bytes: &[u8]) -> Option<Ipv4Addr> {
-    bytes
-        .first_chunk::<4>()
-        .map(|octets| Ipv4Addr::from(*octets))
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    bytes.first_chunk::<4>().map(|octets| (*octets).into())
 }
 
 fn port(bytes: &[u8]) -> Option<u16> {
@@ -147,7 +145,7 @@ fn map_of(published: &Published) -> &'static str {
 fn key(published: &Published) -> Vec<u8> {
     let mut key = vec![number(published.protocol), 0, 0, 0];
     if !published.host.is_unspecified() {
-        key.extend(published.host.octets());
+        key.extend(super::octets(published.host));
     }
     key.extend(published.host_port.to_be_bytes());
     key.extend([0, 0]);
@@ -164,7 +162,7 @@ fn number(protocol: Protocol) -> u8 {
 }
 
 fn value(published: &Published) -> Vec<u8> {
-    let mut value = published.address.octets().to_vec();
+    let mut value = super::octets(published.address);
     value.extend(published.port.to_be_bytes());
     value.extend([0, 0]);
     value
@@ -176,12 +174,12 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        for host in [Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(127, 0, 0, 1)] {
+        for host in [[0; 4], [127, 0, 0, 1]] {
             let one = Published {
                 protocol: Protocol::Udp,
-                host,
+                host: host.into(),
                 host_port: 8080,
-                address: Ipv4Addr::new(172, 17, 0, 2),
+                address: [172, 17, 0, 2].into(),
                 port: 53,
             };
             let element = Attributes::new()

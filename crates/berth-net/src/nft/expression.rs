@@ -70,8 +70,8 @@ impl Expressions {
 
     fn address(self, offset: u32, subnet: crate::Subnet) -> Expressions {
         self.payload(NETWORK, offset, 4, KEY)
-            .and(&subnet.mask().octets())
-            .is(&subnet.address().octets())
+            .and(&super::octets(subnet.mask()))
+            .is(&super::octets(subnet.address()))
     }
 
     /// `th dport != PORT`.

@@ -1,7 +1,7 @@
 //! The rules of a bridge network. Pure: chains of rules, each with its text in nft's language, by which it is known when
 //! it is read back.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::expression::Expressions;
 use crate::{Network, Subnet};
@@ -51,7 +51,7 @@ const LINK_LOCAL: Subnet = known(Ipv4Addr::new(169, 254, 0, 0), 16);
 const DNS: u16 = 53;
 
 const fn known(address: Ipv4Addr, prefix: u8) -> Subnet {
-    match Subnet::of(address, prefix) {
+    match Subnet::of(IpAddr::V4(address), prefix) {
         Some(subnet) => subnet,
         None => panic!("a prefix of 32 bits at most"),
     }
@@ -140,31 +140,34 @@ fn forward(network: &Network) -> Chain {
 /// Containers speak with the host's address to the world; and with the gateway's, who reaches a container by a port of
 /// the host from 127.0.0.1 or from the same bridge: its answers have to come back through the host.
 fn outgoing(network: &Network) -> Chain {
-    let (bridge, subnet) = (&network.bridge, network.subnet);
-    let rules = vec![
-        rule(
+    let bridge = &network.bridge;
+    let mut rules = Vec::new();
+    for subnet in network.subnets() {
+        rules.push(rule(
             format!("ip saddr {subnet} oifname != {bridge} masquerade"),
             Expressions::new()
                 .source(subnet)
                 .not_output(bridge)
                 .masquerade(),
-        ),
-        rule(
-            format!("oifname {bridge} ip saddr {LOOPBACK} masquerade"),
-            Expressions::new()
-                .output(bridge)
-                .source(LOOPBACK)
-                .masquerade(),
-        ),
-        rule(
+        ));
+    }
+    rules.push(rule(
+        format!("oifname {bridge} ip saddr {LOOPBACK} masquerade"),
+        Expressions::new()
+            .output(bridge)
+            .source(LOOPBACK)
+            .masquerade(),
+    ));
+    for subnet in network.subnets() {
+        rules.push(rule(
             format!("oifname {bridge} ip saddr {subnet} ct status dnat masquerade"),
             Expressions::new()
                 .output(bridge)
                 .source(subnet)
                 .translated()
                 .masquerade(),
-        ),
-    ];
+        ));
+    }
     base("outgoing", "nat", POST_ROUTING, SOURCE_NAT, rules)
 }
 

@@ -8,14 +8,22 @@ use super::*;
 
 fn pool(dir: &Path, subnet: &str) -> Pool {
     std::fs::create_dir_all(dir.join("addr")).unwrap();
-    Pool::new(dir, subnet.parse().unwrap())
+    let subnet: Subnet = subnet.parse().unwrap();
+    let limits = Limits {
+        range: None,
+        reserved: vec![subnet.gateway()],
+    };
+    Pool::new(dir, subnet, limits)
 }
 
 #[test]
 fn a_freed_address_comes_last_and_a_wish_comes_true() {
     let dir = tempfile::tempdir().unwrap();
     let pool = pool(dir.path(), "10.9.0.0/29");
-    let last = |address: Ipv4Addr| address.octets()[3];
+    let last = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.octets()[3],
+        IpAddr::V6(_) => 0,
+    };
     let reserve = |owner: &str| pool.reserve(owner, None).map(last);
     assert_eq!([reserve("a").unwrap(), reserve("b").unwrap()], [2, 3]);
     pool.free([10, 9, 0, 2].into(), "a").unwrap();
@@ -53,7 +61,7 @@ proptest! {
     fn never_twice(steps in prop::collection::vec((0..4_u8, 0..12_u8), 1..120)) {
         let dir = tempfile::tempdir().unwrap();
         let pool = pool(dir.path(), "10.9.0.0/28");
-        let mut given: BTreeMap<Ipv4Addr, String> = BTreeMap::new();
+        let mut given: BTreeMap<IpAddr, String> = BTreeMap::new();
         for (step, who) in steps {
             let owner = format!("owner-{who}");
             match step {
@@ -70,7 +78,7 @@ proptest! {
                 }
                 _ => drop(std::fs::remove_file(dir.path().join("last"))),
             }
-            let all: BTreeMap<Ipv4Addr, String> = pool.all().unwrap().into_iter().collect();
+            let all: BTreeMap<IpAddr, String> = pool.all().unwrap().into_iter().collect();
             prop_assert_eq!(&all, &given);
         }
     }
@@ -83,7 +91,7 @@ fn never_twice_side_by_side() {
     let threads: Vec<_> = (0..8)
         .map(|number| {
             let pool = pool.clone();
-            let work = move || -> Vec<Ipv4Addr> {
+            let work = move || -> Vec<IpAddr> {
                 (0..100)
                     .map(|_| pool.reserve(&format!("owner-{number}"), None).unwrap())
                     .collect()
@@ -91,7 +99,7 @@ fn never_twice_side_by_side() {
             std::thread::spawn(work)
         })
         .collect();
-    let all: Vec<Ipv4Addr> = threads
+    let all: Vec<IpAddr> = threads
         .into_iter()
         .flat_map(|thread| thread.join().unwrap())
         .collect();
