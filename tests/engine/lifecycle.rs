@@ -142,6 +142,19 @@ both! {
 }
 
 both! {
+    /// What goes with its end waits for no disk, neither while it runs nor when it ends.
+    fn only_what_is_removed_at_its_end_is_volatile(s) {
+        let options = |flag: &str| {
+            let mounts = s.berth(&["run", flag, "busybox", "cat", "/proc/self/mounts"]).ok().to_owned();
+            mounts.lines().find(|line| line.contains(" / overlay ")).unwrap().to_owned()
+        };
+        let removed = options("--rm");
+        assert!(removed.contains("volatile"), "{removed}");
+        assert!(!options("--init").contains("volatile"));
+    }
+}
+
+both! {
     fn rename_moves_the_name(s) {
         s.berth(&["create", "--name", "old", "busybox"]).ok();
         s.berth(&["create", "--name", "taken", "busybox"]).ok();

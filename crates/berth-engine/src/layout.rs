@@ -161,6 +161,11 @@ impl Layout {
         self.task(id).join("unhealthy.json")
     }
 
+    /// Present while it is ended to be removed.
+    pub fn removing(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("removing")
+    }
+
     /// Init as the host sees it.
     pub fn pid(&self, id: &ContainerId) -> PathBuf {
         self.task(id).join("pid.json")

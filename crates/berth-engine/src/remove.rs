@@ -1,15 +1,28 @@
 //! Removal and what follows an end. Each step may be the last one before a crash: what is left is then
 //! either a container that can be removed again, or garbage that `fsck` knows.
 
+use std::os::fd::OwnedFd;
+
 use berth_cgroup::Cgroup;
 use berth_fs::Durability;
 use berth_model::config::PidMode;
+use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
+use rustix::fs::{Mode, OFlags};
 
 use crate::create::durability;
 use crate::error::files;
 use crate::stop::SIGKILL;
-use crate::{Engine, Error};
+use crate::{Engine, Error, observe};
+
+/// Keeps the overlay of a container mounted: whoever is the last to let go of one waits until the disk below has all that
+/// anybody wrote, and that is not to be init while its end is waited for.
+fn hold_root(pid: &Pid) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(format!("/proc/{}/root", pid.pid), flags, Mode::empty()).ok()?;
+    // Its own, not that of another with its number.
+    observe::is_alive(pid).then_some(root)
+}
 
 impl Engine {
     /// Removes a container: its record, its writable layer, its logs; with `volumes` its anonymous volumes too.
@@ -29,6 +42,7 @@ impl Engine {
             self.tell_end(&config, |exit| self.plan_restart(&config, exit))?;
             status = self.status(id)?;
         }
+        let mut root = None;
         if status.is_alive() || status == Status::Starting {
             if !force {
                 return Err(Error::WrongState {
@@ -41,6 +55,10 @@ impl Engine {
             self.wait_for_start(id)?;
             if let Some(pid) = self.pid(id)? {
                 self.record_kill(id, SIGKILL);
+                // Its end goes with it: no disk is waited for. If it cannot be noted, one is.
+                let _ =
+                    berth_fs::atomic_write(&self.layout.removing(id), b"", Durability::Volatile);
+                root = hold_root(&pid);
                 self.kill_all(id, &pid)?;
             }
         }
@@ -59,7 +77,12 @@ impl Engine {
         self.settle(id);
         // A damaged configuration must not make its container unremovable.
         let config = self.config(id).ok();
-        self.forget(id, config.as_ref(), volumes)
+        let forgotten = self.forget(id, config.as_ref(), volumes);
+        if let Some(root) = root {
+            // Nobody waits for this. If there is no thread to do it, it is done at once.
+            let _ = std::thread::Builder::new().spawn(move || drop(root));
+        }
+        forgotten
     }
 
     /// What the monitor's end calls (`berth internal reap`), or the client that saw the end: frees what the task

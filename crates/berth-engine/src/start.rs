@@ -154,13 +154,17 @@ impl Engine {
             self.layout.pid(id),
             self.layout.health(id),
             self.layout.unhealthy(id),
+            self.layout.removing(id),
         ] {
             berth_fs::remove_file(&last, Durability::Volatile).map_err(files("clear the task"))?;
         }
-        let rootfs = self
+        let mut rootfs = self
             .snapshots
             .container_mount(&chain(config)?, &self.layout.container(id))
             .map_err(Error::Snapshot)?;
+        if durability(config) == Durability::Volatile {
+            rootfs.forget();
+        }
         let account = self.account_of(config, &rootfs)?;
         let mut joins = self.join(config)?;
         self.make_shm(config)?;
@@ -231,6 +235,7 @@ impl Engine {
             reap: self.reap_line(id),
             monitor: self.options.monitor.clone(),
             durable: durability(config) == Durability::Durable,
+            removing: self.layout.removing(id),
         })
     }
 

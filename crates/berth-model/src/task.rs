@@ -28,12 +28,24 @@ pub enum RootfsMount {
         work: PathBuf,
         /// `userxattr`: needed when the mounter is root only in a user namespace.
         userxattr: bool,
+        /// `volatile`: what is written is not waited for; its container does not outlive its end.
+        #[serde(default)]
+        volatile: bool,
     },
     /// A plain directory, copied beforehand ("native").
     Bind {
         /// The directory.
         source: PathBuf,
     },
+}
+
+impl RootfsMount {
+    /// For a container that is removed at its end: nothing that it writes is waited for.
+    pub fn forget(&mut self) {
+        if let RootfsMount::Overlay { volatile, .. } = self {
+            *volatile = true;
+        }
+    }
 }
 
 /// Everything the shim needs to start one container.
@@ -74,6 +86,8 @@ pub struct TaskRequest {
     pub monitor: PathBuf,
     /// fsync `exit_file` before it is visible. Off for `--rm`, whose containers do not outlive a boot.
     pub durable: bool,
+    /// Not even then if this is there: the container is being removed.
+    pub removing: PathBuf,
 }
 
 /// A rotated log.

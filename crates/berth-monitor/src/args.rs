@@ -2,7 +2,8 @@
 //! `--` and the argv to become at the end.
 //!
 //! ```text
-//! berth-monitor init=4242 listen=5 lock=6 exit=/…/exit.json [durable=1]
+//! berth-monitor init=4242 listen=5 lock=6 exit=/…/exit.json
+//!               [durable=1 removing=/…/removing]
 //!               [stdout=7 stderr=8 | tty=7] [stdin=9] [stdin-once=1] [client=4]
 //!               [log=10 log-path=/… log-bytes=10485760 log-files=3] [oom=/sys/fs/cgroup/…]
 //!               [to=HEX to-stream=1 to-bytes=65536 to-blocking=1]
@@ -49,6 +50,8 @@ pub struct Args<'a> {
     pub exit: &'a CStr,
     /// fsync the record.
     pub durable: bool,
+    /// But not if this is there: the container is being removed, and its record goes with it.
+    pub removing: Option<&'a CStr>,
     /// The memory cgroup's file that counts OOM kills.
     pub oom: Option<&'a CStr>,
     /// Index in the command line of the argv to become.
@@ -102,6 +105,7 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
     let (mut init, mut listen, mut lock) = (None, None, None);
     let (mut stdout, mut stderr, mut tty, mut stdin) = (None, None, None, None);
     let (mut client, mut exit, mut oom, mut reap) = (None, None, None, None);
+    let mut removing = None;
     let (mut log, mut log_path, mut log_bytes, mut log_files) = (None, None, 0, 1);
     let (mut stdin_once, mut durable) = (false, false);
     let (mut to, mut to_stream, mut to_bytes, mut to_blocking) = (None, false, 0, false);
@@ -127,6 +131,7 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
             b"client" => client = Some(fd()?),
             b"stdin-once" => stdin_once = number()? != 0,
             b"durable" => durable = number()? != 0,
+            b"removing" => removing = Some(value),
             b"exit" => exit = Some(value),
             b"oom" => oom = Some(value),
             b"log" => log = Some(fd()?),
@@ -171,6 +176,7 @@ pub fn parse<'a>(line: impl Iterator<Item = &'a CStr>) -> Result<Args<'a>, Error
         }),
         exit: exit.ok_or(Error::Missing("exit"))?,
         durable,
+        removing,
         oom,
         reap,
     })
@@ -211,6 +217,7 @@ mod tests {
             c"lock=6",
             c"exit=/e=f",
             c"durable=1",
+            c"removing=/r",
             c"stdout=7",
             c"stderr=8",
             c"stdin=9",
@@ -240,6 +247,7 @@ mod tests {
             (c"/e=f", Some(c"/o"), Some(4))
         );
         assert!(args.durable && args.stdin_once);
+        assert_eq!(args.removing, Some(c"/r"));
         assert_eq!(
             args.log,
             Some(Log {

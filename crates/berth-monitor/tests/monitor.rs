@@ -66,6 +66,31 @@ fn an_init_that_is_no_child_is_lost() {
     assert_eq!((&exit["code"], &exit["lost"]), (&137.into(), &true.into()));
 }
 
+/// The record lasts as soon as it can be seen, unless it goes with its container.
+#[test]
+fn a_record_that_is_to_be_removed_waits_for_no_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (exit, removing) = (dir.path().join("exit.json"), dir.path().join("removing"));
+    let syncs = || {
+        let output = Command::new("strace")
+            .args(["-f", "-e", "trace=fsync"])
+            .arg(monitor())
+            .args(["init=1", "listen=2", "lock=2", "durable=1"])
+            .arg(format!("exit={}", exit.display()))
+            .arg(format!("removing={}", removing.display()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(exit.exists());
+        String::from_utf8_lossy(&output.stderr)
+            .matches("fsync(")
+            .count()
+    };
+    assert_eq!(syncs(), 2);
+    fs::write(&removing, "").unwrap();
+    assert_eq!(syncs(), 0);
+}
+
 #[test]
 fn the_oom_flag_comes_from_the_cgroup() {
     let file = tempfile::NamedTempFile::new().unwrap();

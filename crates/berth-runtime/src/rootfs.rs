@@ -263,13 +263,20 @@ fn detached(mount: &RootfsMount, follows: bool) -> Result<OwnedFd> {
             upper,
             work,
             userxattr,
-        } => berth_sys::overlay::mount(lower, upper, work, *userxattr).map_err(|errno| {
-            Error::MountOverlay {
-                upper: upper.clone(),
-                layers: lower.len(),
-                source: errno.into(),
-            }
-        }),
+            volatile,
+        } => {
+            let options = berth_sys::overlay::Options {
+                userxattr: *userxattr,
+                volatile: *volatile,
+            };
+            berth_sys::overlay::mount(lower, upper, work, options).map_err(|errno| {
+                Error::MountOverlay {
+                    upper: upper.clone(),
+                    layers: lower.len(),
+                    source: errno.into(),
+                }
+            })
+        }
     }
 }
 

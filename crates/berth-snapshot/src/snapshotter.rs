@@ -64,6 +64,7 @@ impl Snapshotter for Overlay {
             upper,
             work,
             userxattr: self.rootless,
+            volatile: false,
         })
     }
 }

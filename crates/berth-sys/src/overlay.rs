@@ -15,8 +15,16 @@ use rustix::mount::{
 /// Bytes of a string that fsconfig(2) takes, without its NUL.
 pub const VALUE_BYTES: usize = 255;
 
-/// Mounts an overlay, detached. `lower` from the topmost layer down; `userxattr` where the mounter is root only in a
-/// user namespace.
+/// How an overlay is mounted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Needed where the mounter is root only in a user namespace.
+    pub userxattr: bool,
+    /// Nothing written is waited for, neither by fsync(2) nor at the end, when all else that waits for the disk would be.
+    pub volatile: bool,
+}
+
+/// Mounts an overlay, detached. `lower` from the topmost layer down.
 ///
 /// # Errors
 /// The kernel's; `ROFS` where overlay could only be read.
@@ -24,9 +32,14 @@ pub fn mount(
     lower: &[PathBuf],
     upper: &Path,
     work: &Path,
-    userxattr: bool,
+    options: Options,
 ) -> Result<OwnedFd, Errno> {
-    let make = |fs: &OwnedFd| overlay_of(fs, upper, work, userxattr);
+    // By this the kernel knows that it was volatile before, and may have lost something in a crash. Then whoever mounts
+    // it would not have found it.
+    let incompat = work.join("work/incompat");
+    let _ = rustix::fs::rmdir(incompat.join("volatile"));
+    let _ = rustix::fs::rmdir(&incompat);
+    let make = |fs: &OwnedFd| overlay_of(fs, upper, work, options);
     let fs = open_overlay()?;
     let each = lower
         .iter()
@@ -48,11 +61,14 @@ fn open_overlay() -> Result<OwnedFd, Errno> {
     Ok(fs)
 }
 
-fn overlay_of(fs: &OwnedFd, upper: &Path, work: &Path, userxattr: bool) -> Result<OwnedFd, Errno> {
+fn overlay_of(fs: &OwnedFd, upper: &Path, work: &Path, options: Options) -> Result<OwnedFd, Errno> {
     fsconfig_set_string(fs, "upperdir", upper)?;
     fsconfig_set_string(fs, "workdir", work)?;
-    if userxattr {
+    if options.userxattr {
         fsconfig_set_flag(fs, "userxattr")?;
+    }
+    if options.volatile {
+        fsconfig_set_flag(fs, "volatile")?;
     }
     fsconfig_create(fs)?;
     let root = fsmount(fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;

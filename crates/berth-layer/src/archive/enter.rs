@@ -111,7 +111,14 @@ fn make(mount: &RootfsMount, read_only: bool, binds: &[Bind], rootless: bool) ->
             upper,
             work,
             userxattr,
-        } => berth_sys::overlay::mount(lower, upper, work, *userxattr).map_err(io::Error::from),
+            volatile,
+        } => {
+            let options = berth_sys::overlay::Options {
+                userxattr: *userxattr,
+                volatile: *volatile,
+            };
+            berth_sys::overlay::mount(lower, upper, work, options).map_err(io::Error::from)
+        }
         RootfsMount::Bind { source } => tree(CWD, source, true),
     };
     let root = root.map_err(|error| failed("mount the root", error))?;

@@ -84,14 +84,14 @@ fn write_record(args: &Args<'static>, exit: &Exit) -> Result<(), Errno> {
     let temporary = joined(&[path, b".tmp\0"], &mut place).ok_or(Errno(36))?;
     let temporary = CStr::from_bytes_with_nul(temporary).map_err(|_| Errno(22))?;
     let fd = sys::open(temporary, Open::Fresh)?;
-    let written =
-        write_text(fd, exit).and_then(|()| if args.durable { sys::fsync(fd) } else { Ok(()) });
+    let durable = args.durable && !args.removing.is_some_and(is_there);
+    let written = write_text(fd, exit).and_then(|()| if durable { sys::fsync(fd) } else { Ok(()) });
     sys::close(fd);
     if let Err(error) = written.and_then(|()| sys::rename(temporary, args.exit)) {
         let _ = sys::unlink(temporary);
         return Err(error);
     }
-    if args.durable {
+    if durable {
         let end = path
             .iter()
             .rposition(|&byte| byte == b'/')
@@ -106,6 +106,10 @@ fn write_record(args: &Args<'static>, exit: &Exit) -> Result<(), Errno> {
         synced?;
     }
     Ok(())
+}
+
+fn is_there(path: &CStr) -> bool {
+    sys::open(path, Open::Read).map(sys::close).is_ok()
 }
 
 fn write_text(fd: Fd, exit: &Exit) -> Result<(), Errno> {

@@ -164,6 +164,9 @@ fn command_line(inheritance: &Inheritance<'_>) -> io::Result<Vec<CString>> {
     let oom = oom_file(inheritance.cgroups);
     let mut path = |key: &str, path: &Path| line.push(argument(key, path.as_os_str().as_bytes()));
     path("exit", &request.exit_file);
+    if request.durable {
+        path("removing", &request.removing);
+    }
     if let Some(log) = &request.log {
         path("log-path", &log.path);
     }

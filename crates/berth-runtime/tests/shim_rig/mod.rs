@@ -74,6 +74,7 @@ impl Task {
                 upper: container.join("upper"),
                 work: container.join("work"),
                 userxattr: false,
+                volatile: false,
             }),
             rootless: false,
             terminal: false,
@@ -94,6 +95,7 @@ impl Task {
             ],
             monitor: monitor().to_owned(),
             durable: true,
+            removing: dir.path().join("task/removing"),
         };
         let namespaces =
             ["pid", "mount", "ipc", "uts", "network"].map(|kind| json!({"type": kind}));

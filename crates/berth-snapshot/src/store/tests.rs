@@ -99,8 +99,9 @@ fn with_mount(mount: &RootfsMount, at: &Path, look: impl FnOnce(&Path)) {
             upper,
             work,
             userxattr,
+            volatile,
         } => {
-            assert!(!userxattr);
+            assert!(!userxattr && !volatile);
             let lower: Vec<_> = lower.iter().map(|dir| dir.to_str().unwrap()).collect();
             let options = format!(
                 "lowerdir={},upperdir={},workdir={}",
