@@ -86,4 +86,12 @@ impl Error {
             _ => None,
         }
     }
+
+    pub(crate) fn kernel(action: &'static str) -> impl Fn(io::Error) -> Error {
+        move |source| Error::Kernel { action, source }
+    }
+
+    pub(crate) fn files(action: &'static str) -> impl Fn(berth_fs::Error) -> Error {
+        move |source| Error::Files { action, source }
+    }
 }

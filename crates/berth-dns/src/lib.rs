@@ -11,11 +11,18 @@
 //! many descriptors at once: a container, a name server or a client that is slow or hostile keeps nobody else waiting, and
 //! has its [`limits`].
 
+pub mod client;
 mod error;
+pub mod keeper;
 pub mod limits;
 pub mod message;
+mod negative;
+mod random;
 pub mod record;
 mod table;
+mod upstream;
 
+pub use client::Resolver;
 pub use error::{Error, Result};
 pub use table::Table;
+pub use upstream::Servers;

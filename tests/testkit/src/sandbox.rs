@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Gid, Uid, chown, flock};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::finished::Finished;
 use crate::ledger::{self, Ledger, Mark};
@@ -363,6 +364,7 @@ impl Sandbox {
             found.extend(entries.map(|entry| format!("file: {}", entry.path().display())));
         }
         found.extend(self.remove_bridge());
+        self.end_resolver();
         found.extend(self.leaks());
         found
     }
@@ -377,6 +379,18 @@ impl Sandbox {
         let tables = Finished::run(list.args(["list", "tables"]), b"", PATIENCE).stdout;
         let clean = removed.status.success() && !tables.contains(&self.mark.bridge);
         (!clean).then(|| format!("the bridge or its rules: {removed} {tables}"))
+    }
+
+    /// The resolver stays for some seconds after the last container, for the next one.
+    fn end_resolver(&self) {
+        for pid in ledger::processes(&self.mark) {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&line).contains("\0internal\0network\0")
+                && let Some(pid) = Pid::from_raw(pid)
+            {
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        }
     }
 
     /// What the host has now that it had not before. A clean-up in the background has some time to end.

@@ -1,3 +1,5 @@
+//! Messages: what is read, what is answered, and what anybody may send.
+
 use std::net::IpAddr;
 
 use proptest::prelude::*;

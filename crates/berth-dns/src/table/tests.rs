@@ -1,3 +1,5 @@
+//! Who sees which names.
+
 use super::*;
 use crate::message::Query;
 

@@ -348,6 +348,10 @@ fn internal_group(command: Command) -> Command {
 fn internal() -> Vec<Entry> {
     vec![
         verb::<cmd::manual::Manual>("manual", "Write manual pages"),
+        verb::<cmd::internal::network::Network>(
+            "network",
+            "Answer questions for names in user networks",
+        ),
         verb::<cmd::internal::Reap>("reap", "Clean up after a container that ended"),
         verb::<cmd::internal::RemoveBridge>(
             "remove-bridge",

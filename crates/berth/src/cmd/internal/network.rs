@@ -1,0 +1,46 @@
+//! The process that answers containers' questions for names, one a run directory: started by whoever needs it first, ended
+//! when nobody does.
+
+use std::io::Write as _;
+
+use berth_dns::client::READY;
+use berth_dns::keeper::Keeper;
+
+use crate::globals::Globals;
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Answer questions for names in user networks, as long as there are containers in any
+#[derive(Debug, clap::Args)]
+pub struct Network {}
+
+impl Verb for Network {
+    fn run(self, globals: &Globals) -> Outcome {
+        let run_dir = std::path::absolute(globals.run_directory())?;
+        let Some(keeper) = Keeper::start(&run_dir)? else {
+            return Ok(0);
+        };
+        leave().map_err(|error| Failure::of(&error).within("cannot leave the caller's session"))?;
+        // From here on it sleeps, mostly.
+        berth_sys::code::forget_used();
+        keeper.run()?;
+        Ok(0)
+    }
+}
+
+/// Whoever started this may go: it is told that all is well, and what is his is given back.
+fn leave() -> std::io::Result<()> {
+    // A leader of a session is in one of its own.
+    let _ = rustix::process::setsid();
+    let mut out = std::io::stdout().lock();
+    // He may be gone already.
+    let _ = out.write_all(READY).and_then(|()| out.flush());
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
