@@ -1,17 +1,30 @@
 //! Which address is whose.
 //!
 //! ```text
-//! DIR/addr/172.17.0.2 → OWNER    a symbolic link: made or not made, never half
-//! DIR/last, last-fd00::          the address given last: where the search goes on
+//! DIR/addr/172.17.0.2 → OWNER     a symbolic link: made or not made, never half
+//! DIR/freed/172.17.0.3 → OWNER    the same one, renamed: its change time is when it was freed
+//! DIR/last, last-fd00::           the address given last: where the search goes on
+//! DIR/swept                       its time: when freed ones were last forgotten
 //! ```
-//! An address is given to one owner: the kernel makes one link of a name. A freed one comes last, so that whoever still
-//! speaks to its old owner does not reach a new one. `last` is only a hint: lost, it costs a longer search.
+//! An address is given to one owner: the kernel makes one link of a name. A freed one is in quarantine, so that whoever
+//! still speaks to its old owner does not reach a new one: it is given only where no other is free, the one that has waited
+//! longest first. `last`, `freed` and `swept` are hints: lost, they cost a longer search or the quarantine, never an
+//! address.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::{Error, Result, Subnet};
+
+mod step;
+use step::step;
+
+/// How long others may remember who had an address: their tables of neighbours and connections.
+const QUARANTINE: Duration = Duration::from_secs(60);
 
 /// The addresses of a network.
 #[derive(Debug, Clone)]
@@ -19,6 +32,7 @@ pub struct Pool {
     dir: PathBuf,
     subnet: Subnet,
     limits: Limits,
+    quarantine: Duration,
 }
 
 /// Which addresses of a subnet are given.
@@ -37,6 +51,7 @@ impl Pool {
             dir: dir.to_owned(),
             subnet,
             limits,
+            quarantine: QUARANTINE,
         }
     }
 
@@ -51,15 +66,21 @@ impl Pool {
             return Ok(wish);
         }
         let range = self.limits.range.unwrap_or(self.subnet);
-        let last = self.last();
-        let begin = std::fs::read_to_string(&last)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(self.subnet.address());
-        for address in range.addresses_after(begin) {
-            if self.is_for_containers(address) && self.link(address, owner)? {
+        let mut waiting = BTreeSet::new();
+        for address in range.addresses_after(self.last()) {
+            if !self.is_for_containers(address) {
+                continue;
+            }
+            if let Some(freed) = self.in_quarantine(address) {
+                waiting.insert((freed, address));
+            } else if self.link(address, owner)? {
                 // Lost, it costs a longer search.
-                let _ = write(&last, &address.to_string());
+                let _ = write(&self.last_path(), &address.to_string());
+                return Ok(address);
+            }
+        }
+        for (_, address) in waiting {
+            if self.link(address, owner)? {
                 return Ok(address);
             }
         }
@@ -83,26 +104,29 @@ impl Pool {
     /// [`Error::Reservation`].
     pub fn free(&self, address: IpAddr, owner: &str) -> Result<()> {
         let path = self.path(address);
-        // Only who frees removes links: under this lock, what is read here is what is removed.
+        let fail = |source| Error::Reservation {
+            action: "free the address",
+            path: path.clone(),
+            source,
+        };
+        // Only who frees takes links away: under this lock, what is read here is what goes.
         let _lock = match self.lock() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            lock => lock.map_err(|source| Error::Reservation {
-                action: "free the address",
-                path: path.clone(),
-                source,
-            })?,
+            lock => lock.map_err(fail)?,
         };
         if self.owner(address)?.as_deref() != Some(owner) {
             return Ok(());
         }
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Reservation {
-                action: "free the address",
-                path,
-                source,
-            }),
-            _ => Ok(()),
+        step().map_err(fail)?;
+        self.sweep();
+        match std::fs::rename(&path, self.freed(address)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => return renamed.map_err(fail),
         }
+        // The first one of this network.
+        std::fs::create_dir_all(self.dir.join("freed")).map_err(fail)?;
+        step().map_err(fail)?;
+        std::fs::rename(&path, self.freed(address)).map_err(fail)
     }
 
     /// Whose an address is.
@@ -122,7 +146,7 @@ impl Pool {
         }
     }
 
-    /// All addresses that are given, with their owners.
+    /// All addresses that are given, with their owners: of all pools that share the directory.
     ///
     /// # Errors
     /// [`Error::Reservation`].
@@ -153,14 +177,55 @@ impl Pool {
 
     fn link(&self, address: IpAddr, owner: &str) -> Result<bool> {
         let path = self.path(address);
-        match std::os::unix::fs::symlink(owner, &path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(source) => Err(Error::Reservation {
-                action: "reserve the address",
-                path,
-                source,
-            }),
+        let made = step().and_then(|()| std::os::unix::fs::symlink(owner, &path));
+        match made {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(source) => {
+                return Err(Error::Reservation {
+                    action: "reserve the address",
+                    path,
+                    source,
+                });
+            }
+        }
+        step().map_err(|source| Error::Reservation {
+            action: "reserve the address",
+            path,
+            source,
+        })?;
+        // Most times there is none.
+        let _ = std::fs::remove_file(self.freed(address));
+        Ok(true)
+    }
+
+    /// When an address was freed, if that is not long ago.
+    fn in_quarantine(&self, address: IpAddr) -> Option<SystemTime> {
+        let freed = changed(&self.freed(address))?;
+        // A time to come is one of a clock that was set back.
+        let waited = SystemTime::now().duration_since(freed);
+        (!waited.is_ok_and(|waited| waited >= self.quarantine)).then_some(freed)
+    }
+
+    /// Forgets those that have waited long enough; not each time, or many would be looked at each time.
+    fn sweep(&self) {
+        let swept = self.dir.join("swept");
+        let old = |at: Option<SystemTime>| {
+            at.is_none_or(|at| at.elapsed().is_ok_and(|age| age >= self.quarantine))
+        };
+        if !old(changed(&swept)) {
+            return;
+        }
+        // Nothing of this has to succeed.
+        let _ = write(&swept, "");
+        for entry in std::fs::read_dir(self.dir.join("freed"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if old(changed(&entry.path())) {
+                let _ = std::fs::remove_file(entry.path());
+            }
         }
     }
 
@@ -180,17 +245,35 @@ impl Pool {
             && !self.limits.reserved.contains(&address)
     }
 
+    /// Where the search begins: behind this.
+    fn last(&self) -> IpAddr {
+        let text = std::fs::read_to_string(self.last_path());
+        let last = text.ok().and_then(|text| text.trim().parse().ok());
+        last.unwrap_or(self.subnet.address())
+    }
+
     /// IPv6 subnets have a hint each.
-    fn last(&self) -> PathBuf {
+    fn last_path(&self) -> PathBuf {
         self.dir.join(match self.subnet.is_ipv4() {
             true => "last".to_owned(),
             false => format!("last-{}", self.subnet.address()),
         })
     }
 
+    fn freed(&self, address: IpAddr) -> PathBuf {
+        self.dir.join("freed").join(address.to_string())
+    }
+
     fn path(&self, address: IpAddr) -> PathBuf {
         self.dir.join("addr").join(address.to_string())
     }
+}
+
+/// When a file, or a link itself, was last changed or renamed.
+fn changed(path: &Path) -> Option<SystemTime> {
+    let seen = std::fs::symlink_metadata(path).ok()?;
+    let seconds = Duration::from_secs(u64::try_from(seen.ctime()).ok()?);
+    SystemTime::UNIX_EPOCH.checked_add(seconds + Duration::from_nanos(seen.ctime_nsec() as u64))
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
