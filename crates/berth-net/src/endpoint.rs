@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
 
 use crate::link::{self, Inner};
 use crate::{Error, Kernel, Namespace, Network, Result, Subnet};
+
+/// The kernel takes a moment to listen for an address; longer than this is not waited.
+const LISTEN: Duration = Duration::from_millis(100);
 
 /// A container's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,14 +70,40 @@ pub fn plug(
         mac: endpoint.mac,
         mtu: endpoint.mtu.or(network.mtu),
     };
-    link::make_veth(&kernel.route, &endpoint.device, bridge.index, &inner)
+    let (device, isolated) = (&endpoint.device, !network.icc);
+    link::make_veth(&kernel.route, device, bridge.index, isolated, &inner)
         .map_err(fail("make the devices of"))?;
     if endpoint.addresses.iter().any(|(one, _)| one.is_ipv6()) {
         let inside = &endpoint.inside;
         let allowed = namespace.enter(|| allow_ipv6(inside))?;
         allowed.map_err(fail("allow IPv6 to"))?;
     }
-    set_up_inside(namespace, endpoint).map_err(fail("set up the container's end of"))
+    set_up_inside(namespace, endpoint).map_err(fail("set up the container's end of"))?;
+    settle(kernel, namespace, endpoint, &network.bridge).map_err(fail("bring up"))
+}
+
+/// Devices of which a cable has just come up drop packets until the kernel gets round to it: whoever asks about one has it
+/// done at once (since Linux 6.8). The first packet of a connection that is lost costs a second.
+fn settle(
+    kernel: &Kernel,
+    namespace: &Namespace,
+    endpoint: &Endpoint,
+    bridge: &str,
+) -> io::Result<()> {
+    link::find(&namespace.route, &endpoint.inside)?;
+    link::find(&kernel.route, &endpoint.device)?;
+    link::find(&kernel.route, bridge)?;
+    let end = Instant::now() + LISTEN;
+    for (address, _) in &endpoint.addresses {
+        // An IPv6 address is not found by others before its device listens for those who ask for it.
+        while let IpAddr::V6(address) = address
+            && !link::listens_for(&namespace.route, *address)?
+            && Instant::now() < end
+        {
+            std::thread::sleep(LISTEN / 200);
+        }
+    }
+    Ok(())
 }
 
 fn set_up_inside(namespace: &Namespace, endpoint: &Endpoint) -> io::Result<()> {

@@ -12,7 +12,7 @@
 //! takes its devices along when they end. Only reservations and published ports outlive their maker: both are named
 //! after their owner, and whoever cleans up compares them with who lives.
 //!
-//! One table for all that is ours, `ip berth`: other tables are never touched, and a base chain of ours accepts only what
+//! A table a network, `inet berth`, `inet berth-BRIDGE`: other tables are never touched, and a base chain of ours accepts only what
 //! others accept too.
 
 mod choose;

@@ -14,6 +14,8 @@ const IFINFO: usize = 16;
 const IFADDR: usize = 8;
 const RTMSG: usize = 12;
 
+/// `IFLA_BRPORT_ISOLATED`.
+const PORT_ISOLATED: u16 = 33;
 /// `IFLA_BRPORT_MODE`.
 const PORT_HAIRPIN: u16 = 4;
 /// `VETH_INFO_PEER`.
@@ -31,6 +33,7 @@ pub(crate) struct Link {
     pub(crate) up: bool,
     /// `bridge`, `veth`, …; empty: physical.
     pub(crate) kind: String,
+    pub(crate) mtu: u32,
 }
 
 /// A device by its name.
@@ -67,7 +70,9 @@ fn link(body: &[u8]) -> Option<Link> {
     let word = |at: usize| Some(i32::from_ne_bytes(*body.get(at..)?.first_chunk()?));
     let info = attribute(body, IFINFO, libc::IFLA_LINKINFO).unwrap_or_default();
     let kind = attribute(info, 0, libc::IFLA_INFO_KIND).unwrap_or_default();
+    let mtu = attribute(body, IFINFO, libc::IFLA_MTU)?;
     Some(Link {
+        mtu: u32::from_ne_bytes(*mtu.first_chunk()?),
         index: word(4)?,
         up: word(8)? & libc::IFF_UP != 0,
         kind: String::from_utf8_lossy(kind)
@@ -86,6 +91,27 @@ pub(crate) fn addresses(socket: &Socket) -> io::Result<Vec<(i32, IpAddr, u8)>> {
         Some((index, ip(own)?, *body.get(1)?))
     };
     Ok(socket.ask(all)?.iter().filter_map(address).collect())
+}
+
+/// Whether some device listens for those who look for the owner of an address.
+pub(crate) fn listens_for(socket: &Socket, address: Ipv6Addr) -> io::Result<bool> {
+    let [.., a, b, c] = address.octets();
+    let group = Ipv6Addr::new(
+        0xff02,
+        0,
+        0,
+        0,
+        0,
+        1,
+        0xff00 | u16::from(a),
+        u16::from_be_bytes([b, c]),
+    );
+    let mut body = [0; IFADDR];
+    body[0] = libc::AF_INET6 as u8;
+    let groups = socket.ask(Request::new(libc::RTM_GETMULTICAST, DUMP, &body))?;
+    let is_it =
+        |body: &Vec<u8>| attribute(body, IFADDR, libc::IFA_MULTICAST) == Some(&group.octets());
+    Ok(groups.iter().any(is_it))
 }
 
 /// Where routes lead to, default routes included.
@@ -160,11 +186,14 @@ fn mtu(attributes: Attributes, mtu: Option<u32>) -> Attributes {
     }
 }
 
-/// A pair of virtual Ethernet devices: one end here, up and in a bridge, the other in a namespace.
+/// A pair of virtual Ethernet devices: one end here, up and in a bridge, the other in a namespace. One that is isolated
+/// reaches the bridge itself, and no others that are isolated; nor by a published port, where bridged packets meet the
+/// host's rules: the kernel then bridges what is translated.
 pub(crate) fn make_veth(
     socket: &Socket,
     name: &str,
     bridge: i32,
+    isolated: bool,
     inner: &Inner<'_>,
 ) -> io::Result<()> {
     let peer = [&ifinfo(0, 0)[..], inner.attributes().bytes()].concat();
@@ -189,7 +218,9 @@ pub(crate) fn make_veth(
     };
     // A container reaches a port of its own by the host's address: where the rules are asked for bridged packets too,
     // what it sends has to leave by where it came from.
-    let port = Attributes::new().with(PORT_HAIRPIN, &[1]);
+    let port = Attributes::new()
+        .with(PORT_HAIRPIN, &[1])
+        .with(PORT_ISOLATED, &[u8::from(isolated)]);
     let info = Attributes::new()
         .text(libc::IFLA_INFO_SLAVE_KIND, "bridge")
         .nest(libc::IFLA_INFO_SLAVE_DATA, &port);
@@ -202,6 +233,13 @@ pub(crate) fn make_veth(
 fn no_link_local() -> Attributes {
     let mode = Attributes::new().with(ADDR_GEN_MODE, &[GEN_NONE]);
     Attributes::new().nest(libc::AF_INET6 as u16, &mode)
+}
+
+/// Sets the bytes of a packet.
+pub(crate) fn set_mtu(socket: &Socket, index: i32, mtu: u32) -> io::Result<()> {
+    let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(index, 0));
+    let request = request.attributes(&Attributes::new().number(libc::IFLA_MTU, mtu));
+    socket.ask(request).map(drop)
 }
 
 /// Brings a device up.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::link::{self, Link};
 use crate::nft::table::Seen;
@@ -26,6 +26,8 @@ pub struct Network {
     pub icc: bool,
     /// Whether its containers speak to the world with the host's address.
     pub masquerade: bool,
+    /// Whether its containers reach the metadata services of clouds.
+    pub metadata: bool,
     /// Bytes of a packet; `None`: what devices have by themselves.
     pub mtu: Option<u32>,
 }
@@ -59,6 +61,7 @@ impl Network {
             internal: false,
             icc: true,
             masquerade: true,
+            metadata: false,
             mtu: None,
         }
     }
@@ -66,6 +69,11 @@ impl Network {
     /// The subnets.
     pub fn subnets(&self) -> impl Iterator<Item = Subnet> {
         self.ranges.iter().map(|range| range.subnet)
+    }
+
+    /// Whether it has IPv6.
+    pub fn has_ipv6(&self) -> bool {
+        self.subnets().any(|subnet| !subnet.is_ipv4())
     }
 
     /// The bridge's addresses, with the bits of their subnets.
@@ -139,6 +147,8 @@ pub enum Step {
     RemoveAddress(IpAddr, u8),
     /// Give the bridge one of its own.
     AddAddress(IpAddr, u8),
+    /// Set the bytes of a packet.
+    Mtu(u32),
     /// Bring the bridge up.
     Up,
     /// Publish.
@@ -147,16 +157,32 @@ pub enum Step {
     Withdraw(Vec<Published>),
 }
 
+/// The setting that has the host forward packets of IPv6.
+const FORWARD6: &str = "ipv6/conf/all/forwarding";
+
 /// What the kernel has to be told. `route_localnet` lets the host reach containers from 127.0.0.1; the rules keep
 /// containers from using it (security: D17). A container cannot give the host an IPv6 route (security: D16).
-fn settings(bridge: &str) -> Vec<Setting> {
-    let setting = |path: String, value| Setting { path, value };
-    vec![
-        setting("ipv4/ip_forward".to_owned(), "1"),
-        setting(format!("ipv4/conf/{bridge}/route_localnet"), "1"),
-        setting(format!("ipv6/conf/{bridge}/accept_ra"), "0"),
-        setting(format!("ipv6/conf/{bridge}/disable_ipv6"), "1"),
-    ]
+fn settings(network: &Network) -> Vec<Setting> {
+    let bridge = &network.bridge;
+    let six = network.has_ipv6();
+    let mut all = vec![
+        (format!("ipv4/conf/{bridge}/route_localnet"), "1"),
+        (format!("ipv6/conf/{bridge}/accept_ra"), "0"),
+        // An address is used at once: nobody else can have it.
+        (format!("ipv6/conf/{bridge}/accept_dad"), "0"),
+        (
+            format!("ipv6/conf/{bridge}/disable_ipv6"),
+            if six { "0" } else { "1" },
+        ),
+    ];
+    if !network.internal {
+        all.push(("ipv4/ip_forward".to_owned(), "1"));
+        if six {
+            all.push((FORWARD6.to_owned(), "1"));
+        }
+    }
+    let setting = |(path, value)| Setting { path, value };
+    all.into_iter().map(setting).collect()
 }
 
 /// Looks.
@@ -171,6 +197,9 @@ pub fn observe(kernel: &Kernel, network: &Network, look: Look) -> Result<Observe
         let all = link::addresses(&kernel.route).map_err(fail())?;
         let own = all.into_iter().filter(|(index, ..)| *index == device.index);
         addresses = own.map(|(_, address, prefix)| (address, prefix)).collect();
+        // IPv6 gives each device a link-local one.
+        let wanted = network.gateways();
+        addresses.retain(|own| wanted.contains(own) || !is_link_local(own.0));
     }
     let differs = |setting: &Setting| match fs::read_to_string(file(setting)) {
         Ok(text) => text.trim() != setting.value,
@@ -187,10 +216,7 @@ pub fn observe(kernel: &Kernel, network: &Network, look: Look) -> Result<Observe
         ),
     };
     Ok(Observed {
-        settings: settings(&network.bridge)
-            .into_iter()
-            .filter(differs)
-            .collect(),
+        settings: settings(network).into_iter().filter(differs).collect(),
         rules: table::read(netfilter, &network.table)?,
         published,
         device,
@@ -236,6 +262,14 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Vec<Step>> {
     steps.extend(foreign.map(|(address, prefix)| Step::RemoveAddress(*address, *prefix)));
     let missing = own.iter().filter(|one| !observed.addresses.contains(one));
     steps.extend(missing.map(|(address, prefix)| Step::AddAddress(*address, *prefix)));
+    if let Some(mtu) = network.mtu
+        && observed
+            .device
+            .as_ref()
+            .is_none_or(|device| device.mtu != mtu)
+    {
+        steps.push(Step::Mtu(mtu));
+    }
     if !observed.device.as_ref().is_some_and(|device| device.up) {
         steps.push(Step::Up);
     }
@@ -288,6 +322,9 @@ fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
             let subnet = Subnet::of(*address, *prefix).ok_or(io::ErrorKind::InvalidInput)?;
             link::add_address(&kernel.route, index, *address, subnet)
         }),
+        Step::Mtu(mtu) => on_bridge("set the MTU of", &|index| {
+            link::set_mtu(&kernel.route, index, *mtu)
+        }),
         Step::Up => on_bridge("bring up", &|index| link::set_up(&kernel.route, index)),
     }
 }
@@ -298,12 +335,30 @@ fn mac(network: &Network) -> [u8; 6] {
     crate::mac_of(first.map_or(IpAddr::from([0, 0, 0, 0]), |range| range.gateway))
 }
 
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
+}
+
+/// A host that forwards does not listen to routers any more, unless told to by this: it would lose its own routes.
+fn keep_listening_to_routers() {
+    let Ok(devices) = fs::read_dir("/proc/sys/net/ipv6/conf") else {
+        return;
+    };
+    for device in devices.flatten() {
+        let listens = device.path().join("accept_ra");
+        if fs::read_to_string(&listens).is_ok_and(|value| value.trim() == "1") {
+            // One that has just gone needs none.
+            let _ = write(&listens, "2");
+        }
+    }
+}
+
 fn set(setting: &Setting) -> Result<()> {
     let path = file(setting);
-    let written = fs::File::options()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| io::Write::write_all(&mut file, setting.value.as_bytes()));
+    if setting.path == FORWARD6 {
+        keep_listening_to_routers();
+    }
+    let written = write(&path, setting.value);
     match written {
         // No IPv6 in this kernel.
         Err(error)
@@ -313,6 +368,12 @@ fn set(setting: &Setting) -> Result<()> {
         }
         written => written.map_err(|source| Error::Setting { path, source }),
     }
+}
+
+/// To the kernel: such a file is there, or is not.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let file = fs::File::options().write(true).open(path);
+    file.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()))
 }
 
 fn file(setting: &Setting) -> PathBuf {

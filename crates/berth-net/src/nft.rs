@@ -15,8 +15,12 @@ use berth_sys::netlink::{Attributes, Request};
 const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
+/// `NFPROTO_INET`: both families in one table.
+pub(crate) const INET: u8 = 1;
 /// `NFPROTO_IPV4`.
 pub(crate) const IPV4: u8 = 2;
+/// `NFPROTO_IPV6`.
+pub(crate) const IPV6: u8 = 10;
 
 /// Types of messages: `NFT_MSG_*`.
 pub(crate) mod message {
@@ -34,9 +38,22 @@ pub(crate) mod message {
 /// Bytes of `struct nfgenmsg`.
 pub(crate) const HEADER: usize = 4;
 
-/// A request about the family of IPv4.
+/// A request about the family of both.
 pub(crate) fn request(kind: u16, flags: u16, attributes: &Attributes) -> Request {
-    Request::new(SUBSYSTEM << 8 | kind, flags, &[IPV4, 0, 0, 0]).attributes(attributes)
+    request_of(INET, kind, flags, attributes)
+}
+
+/// A request about a family.
+pub(crate) fn request_of(family: u8, kind: u16, flags: u16, attributes: &Attributes) -> Request {
+    Request::new(SUBSYSTEM << 8 | kind, flags, &[family, 0, 0, 0]).attributes(attributes)
+}
+
+/// `NFPROTO_*` of an address.
+pub(crate) fn protocol_of(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => IPV4,
+        IpAddr::V6(_) => IPV6,
+    }
 }
 
 /// An address as it stands in packets.

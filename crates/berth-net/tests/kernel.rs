@@ -76,10 +76,10 @@ fn what_was_changed_by_hand_is_put_right() {
         assert_eq!(ensure(&kernel, &network, &list), 0);
         for damage in [
             "nft flush ruleset",
-            "nft flush chain ip berth forward",
-            "nft flush map ip berth published",
-            "nft add element ip berth published-at '{ tcp . 1.2.3.4 . 5 : 6.7.8.9 . 10 }'",
-            "nft add rule ip berth forward drop",
+            "nft flush chain inet berth forward",
+            "nft flush map inet berth published",
+            "nft add element inet berth published-at '{ tcp . 1.2.3.4 . 5 : 6.7.8.9 . 10 }'",
+            "nft add rule inet berth forward drop",
             "ip link del berth0",
             "ip link set berth0 down",
             "ip addr flush dev berth0",

@@ -19,7 +19,7 @@ fn hosts() -> (Hosts, Sandbox) {
 fn without_rules(hosts: &Hosts, s: &Sandbox, chain: &str) -> Finished {
     hosts.shell(
         &hosts.host(),
-        &format!("nft flush chain ip berth-{} {chain}", s.bridge()),
+        &format!("nft flush chain inet berth-{} {chain}", s.bridge()),
     )
 }
 
@@ -153,7 +153,7 @@ fn many_published_ports() {
         );
     }
     assert_eq!(s.berth(&["port", "aa"]).ok().lines().count(), 501);
-    let map = format!("nft list map ip berth-{} published", s.bridge());
+    let map = format!("nft list map inet berth-{} published", s.bridge());
     let elements = hosts.shell(&hosts.host(), &map).ok().matches(" : ").count();
     assert_eq!(elements, 502, "501 and the type");
 }

@@ -24,6 +24,7 @@ fn whole(network: &Network, ports: &[u16]) -> Observed {
             index: 7,
             up: true,
             kind: "bridge".to_owned(),
+            mtu: 1500,
         }),
         addresses: network.gateways(),
         settings: Vec::new(),
@@ -37,7 +38,7 @@ fn only_what_differs_is_done() {
     let network = network();
     let other = IpAddr::from([10, 1, 1, 1]);
     let add = Step::AddAddress([10, 9, 0, 1].into(), 24);
-    let forwarding = settings("berth0").remove(0);
+    let forwarding = settings(&network).pop().unwrap();
     type Damage<'a> = &'a dyn Fn(&mut Observed);
     let cases: [(&str, Damage<'_>, Vec<Step>); 10] = [
         ("nothing", &|_| {}, vec![]),

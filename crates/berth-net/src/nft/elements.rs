@@ -1,28 +1,69 @@
-//! What is published: elements of the two maps. Each takes the kernel the same time, however many there are.
+//! What is published: elements of two maps a family. Each takes the kernel the same time, however many there are.
 //!
 //! ```text
 //! published-at    protocol, 3 × 0, host's address, host's port, 2 × 0 → container's address, port, 2 × 0
 //! published       protocol, 3 × 0,                 host's port, 2 × 0 → the same
+//! published6-at, published6                                             the same with IPv6
 //! ```
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use berth_model::config::Protocol;
 use berth_sys::netlink::{Attributes, DUMP, ENSURE, Request, Socket, attribute, attributes};
 
-use super::rules::{ANYWHERE, AT};
-use super::{HEADER, message, request, table};
+use super::{HEADER, IPV4, IPV6, message, request, table};
 use crate::{Error, Published, Result};
 
 /// In one message; an attribute has at most 64 KiB.
 const AT_ONCE: usize = 500;
 
+/// A map.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    pub(crate) name: &'static str,
+    /// `NFPROTO_*`.
+    pub(crate) family: u8,
+    /// Whether its ports are of one address of the host, or of all.
+    pub(crate) with_address: bool,
+}
+
+const fn map(name: &'static str, family: u8, with_address: bool) -> Map {
+    Map {
+        name,
+        family,
+        with_address,
+    }
+}
+
+/// All maps: what is of one address comes before what is of all.
+pub(crate) const MAPS: [Map; 4] = [
+    map("published-at", IPV4, true),
+    map("published", IPV4, false),
+    map("published6-at", IPV6, true),
+    map("published6", IPV6, false),
+];
+
+impl Map {
+    /// Of 4 bytes, in an address.
+    pub(crate) fn words(&self) -> u32 {
+        match self.family {
+            IPV4 => 1,
+            _ => 4,
+        }
+    }
+
+    fn has(&self, published: &Published) -> bool {
+        self.family == super::protocol_of(published.host)
+            && self.with_address != published.host.is_unspecified()
+    }
+}
+
 /// Messages that add or remove elements.
 pub(crate) fn changes(kind: u16, table: &str, published: &[Published]) -> Vec<Request> {
     let mut requests = Vec::new();
-    for map in [AT, ANYWHERE] {
-        let of_map: Vec<&Published> = published.iter().filter(|one| map_of(one) == map).collect();
+    for map in &MAPS {
+        let of_map: Vec<&Published> = published.iter().filter(|one| map.has(one)).collect();
         for part in of_map.chunks(AT_ONCE) {
             let mut list = Attributes::new();
             for one in part {
@@ -32,7 +73,10 @@ pub(crate) fn changes(kind: u16, table: &str, published: &[Published]) -> Vec<Re
                 }
                 list = list.nest(1, &element);
             }
-            let all = Attributes::new().text(1, table).text(2, map).nest(3, &list);
+            let all = Attributes::new()
+                .text(1, table)
+                .text(2, map.name)
+                .nest(3, &list);
             let flags = if kind == message::NEW_ELEMENT {
                 ENSURE
             } else {
@@ -88,8 +132,8 @@ pub(crate) fn remove(socket: &Socket, table: &str, published: &[Published]) -> R
 /// What is published now.
 pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Published>> {
     let mut found = Vec::new();
-    for map in [AT, ANYWHERE] {
-        let which = Attributes::new().text(1, name).text(2, map);
+    for map in &MAPS {
+        let which = Attributes::new().text(1, name).text(2, map.name);
         let answers = match socket.ask(request(message::GET_ELEMENT, DUMP, &which)) {
             Ok(answers) => answers,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -100,7 +144,7 @@ pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Published>> {
             found.extend(
                 attributes(list, 0)
                     .iter()
-                    .filter_map(|(_, element)| published(element)),
+                    .filter_map(|(_, element)| published(map, element)),
             );
         }
     }
@@ -108,38 +152,41 @@ pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Published>> {
     Ok(found)
 }
 
-fn published(element: &[u8]) -> Option<Published> {
+fn published(map: &Map, element: &[u8]) -> Option<Published> {
     let bytes = |kind| attribute(attribute(element, 0, kind)?, 0, 1);
     let (key, value) = (bytes(1)?, bytes(2)?);
     let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
         .into_iter()
         .find(|one| Some(&number(*one)) == key.first())?;
-    let (host, port) = match key.len() {
-        12 => (address(&key[4..])?, port(&key[8..])?),
-        _ => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), port(key.get(4..)?)?),
+    let (host, rest) = match (map.with_address, map.family) {
+        (true, _) => address(map, key.get(4..)?)?,
+        (false, IPV4) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), key.get(4..)?),
+        (false, _) => (IpAddr::V6(Ipv6Addr::UNSPECIFIED), key.get(4..)?),
     };
+    let (inside, inside_port) = address(map, value)?;
     Some(Published {
         protocol,
         host,
-        host_port: port,
-        address: address(value)?,
-        port: self::port(value.get(4..)?)?,
+        host_port: port(rest)?,
+        address: inside,
+        port: port(inside_port)?,
     })
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    bytes.first_chunk::<4>().map(|octets| (*octets).into())
+/// An address, and what comes behind it.
+fn address<'a>(map: &Map, bytes: &'a [u8]) -> Option<(IpAddr, &'a [u8])> {
+    match map.family {
+        IPV4 => bytes
+            .split_first_chunk::<4>()
+            .map(|(address, rest)| ((*address).into(), rest)),
+        _ => bytes
+            .split_first_chunk::<16>()
+            .map(|(address, rest)| ((*address).into(), rest)),
+    }
 }
 
 fn port(bytes: &[u8]) -> Option<u16> {
     bytes.first_chunk().map(|bytes| u16::from_be_bytes(*bytes))
-}
-
-fn map_of(published: &Published) -> &'static str {
-    match published.host.is_unspecified() {
-        true => ANYWHERE,
-        false => AT,
-    }
 }
 
 fn key(published: &Published) -> Vec<u8> {
@@ -174,19 +221,26 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        for host in [[0; 4], [127, 0, 0, 1]] {
+        for (map, host, inside) in [
+            (0, "127.0.0.1", "172.17.0.2"),
+            (1, "0.0.0.0", "172.17.0.2"),
+            (2, "fd00::1", "fd00:9::2"),
+            (3, "::", "fd00:9::2"),
+        ] {
             let one = Published {
                 protocol: Protocol::Udp,
-                host: host.into(),
+                host: host.parse().unwrap(),
                 host_port: 8080,
-                address: [172, 17, 0, 2].into(),
+                address: inside.parse().unwrap(),
                 port: 53,
             };
             let element = Attributes::new()
                 .nest(1, &Attributes::new().with(1, &key(&one)))
                 .nest(2, &Attributes::new().with(1, &value(&one)));
-            assert_eq!(published(element.bytes()), Some(one));
+            let has: Vec<bool> = MAPS.iter().map(|map| map.has(&one)).collect();
+            assert_eq!(has.iter().position(|has| *has), Some(map), "{host}");
+            assert_eq!(published(&MAPS[map], element.bytes()), Some(one));
+            assert_eq!(published(&MAPS[map], &[]), None);
         }
-        assert_eq!(published(&[]), None);
     }
 }

@@ -3,9 +3,11 @@
 
 use berth_sys::netlink::Attributes;
 
-/// Registers, 4 bytes each: `NFT_REG32_00` and so on. Keys of several parts begin at the first, values at the fifth.
+use super::elements::Map;
+
+/// Registers, 4 bytes each: `NFT_REG32_00` and so on. Keys of several parts begin at the first, values at the ninth.
 const KEY: u32 = 8;
-const VALUE: u32 = 12;
+const VALUE: u32 = 16;
 /// `NFT_REG_VERDICT`.
 const VERDICT: u32 = 0;
 
@@ -18,6 +20,7 @@ const JUMP: i32 = -3;
 const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 
+const META_FAMILY: u32 = 15;
 const META_INPUT_NAME: u32 = 6;
 const META_OUTPUT_NAME: u32 = 7;
 const META_TRANSPORT: u32 = 16;
@@ -52,24 +55,40 @@ impl Expressions {
         self.meta(META_OUTPUT_NAME, KEY).is(&padded(device))
     }
 
+    /// `iifname != NAME`.
+    pub(crate) fn not_input(self, device: &str) -> Expressions {
+        self.meta(META_INPUT_NAME, KEY)
+            .compare(true, &padded(device))
+    }
+
     /// `oifname != NAME`.
     pub(crate) fn not_output(self, device: &str) -> Expressions {
         self.meta(META_OUTPUT_NAME, KEY)
             .compare(true, &padded(device))
     }
 
-    /// `ip saddr SUBNET`.
+    /// `meta nfproto FAMILY`.
+    pub(crate) fn family(self, protocol: u8) -> Expressions {
+        self.meta(META_FAMILY, KEY).is(&[protocol])
+    }
+
+    /// `ip saddr SUBNET`, or of IPv6.
     pub(crate) fn source(self, subnet: crate::Subnet) -> Expressions {
-        self.address(12, subnet)
+        self.address(subnet, 12, 8)
     }
 
-    /// `ip daddr SUBNET`.
+    /// `ip daddr SUBNET`, or of IPv6.
     pub(crate) fn target(self, subnet: crate::Subnet) -> Expressions {
-        self.address(16, subnet)
+        self.address(subnet, TARGET.0, TARGET.1)
     }
 
-    fn address(self, offset: u32, subnet: crate::Subnet) -> Expressions {
-        self.payload(NETWORK, offset, 4, KEY)
+    fn address(self, subnet: crate::Subnet, four: u32, six: u32) -> Expressions {
+        let (offset, length) = match subnet.is_ipv4() {
+            true => (four, 4),
+            false => (six, 16),
+        };
+        self.family(super::protocol_of(subnet.address()))
+            .payload(NETWORK, offset, length, KEY)
             .and(&super::octets(subnet.mask()))
             .is(&super::octets(subnet.address()))
     }
@@ -109,23 +128,47 @@ impl Expressions {
             .compare(true, &[0; 4])
     }
 
-    /// Protocol protocol and port (and the address between them) → address and port in a map: `dnat` to it.
-    pub(crate) fn translate_by(self, map: &str, with_address: bool) -> Expressions {
+    /// Protocol and port (and the address between them) → address and port in a map of a family: `dnat` to it.
+    pub(crate) fn translate_by(self, map: &Map) -> Expressions {
         const DNAT: u32 = 1;
-        let key = self.meta(META_TRANSPORT, KEY);
-        let key = match with_address {
-            true => key
-                .payload(NETWORK, 16, 4, KEY + 1)
-                .payload(TRANSPORT, 2, 2, KEY + 2),
-            false => key.payload(TRANSPORT, 2, 2, KEY + 1),
-        };
-        let lookup = Attributes::new().text(1, map).big(2, KEY).big(3, VALUE);
+        let lookup = Attributes::new()
+            .text(1, map.name)
+            .big(2, KEY)
+            .big(3, VALUE);
         let translate = Attributes::new()
             .big(1, DNAT)
-            .big(2, super::IPV4.into())
+            .big(2, map.family.into())
             .big(3, VALUE)
-            .big(5, VALUE + 1);
-        key.add("lookup", &lookup).add("nat", &translate)
+            .big(5, VALUE + map.words());
+        self.target_of(map)
+            .add("lookup", &lookup)
+            .add("nat", &translate)
+    }
+
+    /// Whether a map has the packet's target.
+    pub(crate) fn target_is_in(self, map: &Map) -> Expressions {
+        let lookup = Attributes::new()
+            .text(1, map.name)
+            .big(2, KEY)
+            .big(3, VALUE);
+        self.target_of(map).add("lookup", &lookup)
+    }
+
+    fn target_of(self, map: &Map) -> Expressions {
+        let (offset, length) = match map.family {
+            super::IPV4 => (TARGET.0, 4),
+            _ => (TARGET.1, 16),
+        };
+        let key = self.family(map.family).meta(META_TRANSPORT, KEY);
+        match map.with_address {
+            true => key.payload(NETWORK, offset, length, KEY + 1).payload(
+                TRANSPORT,
+                2,
+                2,
+                KEY + 1 + map.words(),
+            ),
+            false => key.payload(TRANSPORT, 2, 2, KEY + 1),
+        }
     }
 
     /// `masquerade`.
@@ -133,14 +176,23 @@ impl Expressions {
         self.add("masq", &Attributes::new())
     }
 
-    /// `reject with icmp admin-prohibited`.
+    /// `reject with icmpx admin-prohibited`.
     pub(crate) fn reject(self) -> Expressions {
-        const UNREACHABLE: u32 = 0;
-        const PROHIBITED: u8 = 13;
+        const OF_BOTH: u32 = 2;
+        const PROHIBITED: u8 = 3;
         self.add(
             "reject",
-            &Attributes::new().big(1, UNREACHABLE).with(2, &[PROHIBITED]),
+            &Attributes::new().big(1, OF_BOTH).with(2, &[PROHIBITED]),
         )
+    }
+
+    /// `reject with tcp reset`, of TCP only.
+    pub(crate) fn reset(self) -> Expressions {
+        const RESET: u32 = 1;
+        const TCP: u8 = 6;
+        self.meta(META_TRANSPORT, KEY)
+            .is(&[TCP])
+            .add("reject", &Attributes::new().big(1, RESET).with(2, &[0]))
     }
 
     /// `accept`.
@@ -209,6 +261,8 @@ impl Expressions {
 /// Where a payload is counted from.
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
+/// Where a packet's target is, with IPv4 and with IPv6.
+const TARGET: (u32, u32) = (16, 24);
 
 fn value(bytes: &[u8]) -> Attributes {
     Attributes::new().with(1, bytes)

@@ -1,9 +1,11 @@
 //! The rules of a bridge network. Pure: chains of rules, each with its text in nft's language, by which it is known when
 //! it is read back.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::elements::{MAPS, Map};
 use super::expression::Expressions;
+use super::{IPV4, IPV6};
 use crate::{Network, Subnet};
 
 /// A chain; `hook`: where in a packet's way it is.
@@ -40,20 +42,27 @@ const TARGET_NAT: i32 = -100;
 const FILTER: i32 = 0;
 const SOURCE_NAT: i32 = 100;
 
-/// The map of ports of one address of the host: protocol, address, port → address, port.
-pub(crate) const AT: &str = "published-at";
-/// The map of ports of all addresses of the host: protocol, port → address, port.
-pub(crate) const ANYWHERE: &str = "published";
-
-const LOOPBACK: Subnet = known(Ipv4Addr::new(127, 0, 0, 0), 8);
-const LINK_LOCAL: Subnet = known(Ipv4Addr::new(169, 254, 0, 0), 16);
+const LOOPBACK: Subnet = known(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8);
+const LOOPBACK6: Subnet = known(IpAddr::V6(Ipv6Addr::LOCALHOST), 128);
+/// Where clouds have their metadata services: the link-local addresses, and those of two clouds with IPv6.
+const METADATA: [Subnet; 3] = [
+    known(IpAddr::V4(Ipv4Addr::new(169, 254, 0, 0)), 16),
+    known(
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+        128,
+    ),
+    known(
+        IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+        128,
+    ),
+];
 /// Some clouds' resolvers are link-local.
 const DNS: u16 = 53;
 
-const fn known(address: Ipv4Addr, prefix: u8) -> Subnet {
-    match Subnet::of(IpAddr::V4(address), prefix) {
+const fn known(address: IpAddr, prefix: u8) -> Subnet {
+    match Subnet::of(address, prefix) {
         Some(subnet) => subnet,
-        None => panic!("a prefix of 32 bits at most"),
+        None => panic!("no longer than an address"),
     }
 }
 
@@ -63,23 +72,45 @@ pub(crate) fn chains(network: &Network) -> Vec<Chain> {
         guard(network),
         base("publish-in", "nat", PRE_ROUTING, TARGET_NAT, publish()),
         base("publish-out", "nat", OUTPUT, TARGET_NAT, publish()),
+        refuse(),
         forward(network),
         outgoing(network),
         Chain {
             name: "publish",
             hook: None,
-            rules: vec![
-                rule(
-                    format!("dnat to meta l4proto . ip daddr . th dport map @{AT}"),
-                    Expressions::new().translate_by(AT, true),
-                ),
-                rule(
-                    format!("dnat to meta l4proto . th dport map @{ANYWHERE}"),
-                    Expressions::new().translate_by(ANYWHERE, false),
-                ),
-            ],
+            rules: MAPS.iter().map(translate).collect(),
         },
     ]
+}
+
+/// `ip`, `ip6`.
+fn word(family: u8) -> &'static str {
+    match family {
+        IPV4 => "ip",
+        _ => "ip6",
+    }
+}
+
+fn word_of(subnet: Subnet) -> &'static str {
+    word(super::protocol_of(subnet.address()))
+}
+
+fn key(map: &Map) -> String {
+    let family = word(map.family);
+    match map.with_address {
+        true => format!("meta l4proto . {family} daddr . th dport"),
+        false => "meta l4proto . th dport".to_owned(),
+    }
+}
+
+fn translate(map: &Map) -> Rule {
+    let text = format!(
+        "dnat {} to {} map @{}",
+        word(map.family),
+        key(map),
+        map.name
+    );
+    rule(text, Expressions::new().translate_by(map))
 }
 
 /// What a container may not reach whatever the host's routes are: the host's loopback, which the setting that lets the
@@ -87,7 +118,7 @@ pub(crate) fn chains(network: &Network) -> Vec<Chain> {
 fn guard(network: &Network) -> Chain {
     let from = || Expressions::new().input(&network.bridge);
     let bridge = &network.bridge;
-    let rules = vec![
+    let mut rules = vec![
         rule(
             format!("iifname {bridge} ip daddr {LOOPBACK} drop"),
             from().target(LOOPBACK).drop(),
@@ -96,13 +127,17 @@ fn guard(network: &Network) -> Chain {
             format!("iifname {bridge} ip saddr {LOOPBACK} drop"),
             from().source(LOOPBACK).drop(),
         ),
+    ];
+    let services = METADATA.iter().filter(|_| !network.metadata);
+    rules.extend(services.map(|service| {
+        let word = word_of(*service);
         rule(
             format!(
-                "iifname {bridge} ip daddr {LINK_LOCAL} th dport != {DNS} reject with icmp admin-prohibited"
+                "iifname {bridge} {word} daddr {service} th dport != {DNS} reject with icmpx admin-prohibited"
             ),
-            from().target(LINK_LOCAL).target_port_is_not(DNS).reject(),
-        ),
-    ];
+            from().target(*service).target_port_is_not(DNS).reject(),
+        )
+    }));
     base("guard", "filter", PRE_ROUTING, RAW, rules)
 }
 
@@ -114,26 +149,57 @@ fn publish() -> Vec<Rule> {
     )]
 }
 
+/// The kernel takes no answer for ::1 that comes from a device: who tries `localhost` by IPv6 is refused at once, and then
+/// tries 127.0.0.1.
+fn refuse() -> Chain {
+    let map = |map: &Map| {
+        rule(
+            format!(
+                "ip6 daddr {LOOPBACK6} {} @{} reject with tcp reset",
+                key(map),
+                map.name
+            ),
+            Expressions::new()
+                .target(LOOPBACK6)
+                .target_is_in(map)
+                .reset(),
+        )
+    };
+    let rules = MAPS.iter().filter(|map| map.family == IPV6).map(map);
+    base("refuse", "filter", OUTPUT, RAW, rules.collect())
+}
+
 /// To containers goes what they asked for, what they say to each other, and what was published: a port that is published
-/// at 127.0.0.1 is not reached by a route to the container (security: D12).
+/// at 127.0.0.1 is not reached by a route to the container (security: D12). Nothing goes to an internal network, or from it.
 fn forward(network: &Network) -> Chain {
     let bridge = &network.bridge;
     let to = || Expressions::new().output(bridge);
-    let rules = vec![
-        rule(
-            format!("oifname {bridge} ct state established,related accept"),
-            to().known_connection().accept(),
-        ),
-        rule(
+    let mut rules = Vec::new();
+    if network.internal {
+        rules.push(rule(
+            format!("iifname {bridge} oifname != {bridge} drop"),
+            Expressions::new().input(bridge).not_output(bridge).drop(),
+        ));
+        rules.push(rule(
+            format!("oifname {bridge} iifname != {bridge} drop"),
+            to().not_input(bridge).drop(),
+        ));
+    }
+    rules.push(rule(
+        format!("oifname {bridge} ct state established,related accept"),
+        to().known_connection().accept(),
+    ));
+    if network.icc {
+        rules.push(rule(
             format!("oifname {bridge} iifname {bridge} accept"),
             to().input(bridge).accept(),
-        ),
-        rule(
-            format!("oifname {bridge} ct status dnat accept"),
-            to().translated().accept(),
-        ),
-        rule(format!("oifname {bridge} drop"), to().drop()),
-    ];
+        ));
+    }
+    rules.push(rule(
+        format!("oifname {bridge} ct status dnat accept"),
+        to().translated().accept(),
+    ));
+    rules.push(rule(format!("oifname {bridge} drop"), to().drop()));
     base("forward", "filter", FORWARD, FILTER, rules)
 }
 
@@ -142,15 +208,19 @@ fn forward(network: &Network) -> Chain {
 fn outgoing(network: &Network) -> Chain {
     let bridge = &network.bridge;
     let mut rules = Vec::new();
-    for subnet in network.subnets() {
-        rules.push(rule(
-            format!("ip saddr {subnet} oifname != {bridge} masquerade"),
+    let world = network
+        .subnets()
+        .filter(|_| network.masquerade && !network.internal);
+    rules.extend(world.map(|subnet| {
+        let word = word_of(subnet);
+        rule(
+            format!("{word} saddr {subnet} oifname != {bridge} masquerade"),
             Expressions::new()
                 .source(subnet)
                 .not_output(bridge)
                 .masquerade(),
-        ));
-    }
+        )
+    }));
     rules.push(rule(
         format!("oifname {bridge} ip saddr {LOOPBACK} masquerade"),
         Expressions::new()
@@ -158,16 +228,17 @@ fn outgoing(network: &Network) -> Chain {
             .source(LOOPBACK)
             .masquerade(),
     ));
-    for subnet in network.subnets() {
-        rules.push(rule(
-            format!("oifname {bridge} ip saddr {subnet} ct status dnat masquerade"),
+    rules.extend(network.subnets().map(|subnet| {
+        let word = word_of(subnet);
+        rule(
+            format!("oifname {bridge} {word} saddr {subnet} ct status dnat masquerade"),
             Expressions::new()
                 .output(bridge)
                 .source(subnet)
                 .translated()
                 .masquerade(),
-        ));
-    }
+        )
+    }));
     base("outgoing", "nat", POST_ROUTING, SOURCE_NAT, rules)
 }
 

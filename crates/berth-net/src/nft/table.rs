@@ -4,13 +4,16 @@ use std::io;
 
 use berth_sys::netlink::{APPEND, Attributes, DUMP, ENSURE, Request, Socket, attribute};
 
+use super::elements::MAPS;
+use super::elements::Map;
 use super::rules::{self, Chain, Rule};
-use super::{HEADER, elements, message, request};
+use super::{HEADER, IPV4, elements, message, request, request_of};
 use crate::{Error, Network, Published, Result};
 
-/// `inet_proto`, `ipv4_addr`, `inet_service` as nft numbers them, to show a map as it is meant.
+/// `inet_proto`, `ipv4_addr`, `ipv6_addr`, `inet_service` as nft numbers them, to show a map as it is meant.
 const PROTOCOL: u32 = 12;
 const ADDRESS: u32 = 7;
+const ADDRESS6: u32 = 8;
 const SERVICE: u32 = 13;
 /// Bits of a number in the number of several.
 const TYPE_BITS: u32 = 6;
@@ -28,12 +31,14 @@ pub(crate) fn replace(socket: &Socket, network: &Network, published: &[Published
     let name = &network.table;
     let table = Attributes::new().text(1, name);
     let mut requests = vec![
+        // As it was when there was no IPv6.
+        request_of(IPV4, message::NEW_TABLE, ENSURE, &table),
+        request_of(IPV4, message::DELETE_TABLE, 0, &table),
         request(message::NEW_TABLE, ENSURE, &table),
         request(message::DELETE_TABLE, 0, &table),
         request(message::NEW_TABLE, ENSURE, &table),
-        map(name, rules::AT, 1, &[PROTOCOL, ADDRESS, SERVICE]),
-        map(name, rules::ANYWHERE, 2, &[PROTOCOL, SERVICE]),
     ];
+    requests.extend(MAPS.iter().zip(1..).map(|(one, id)| map(name, one, id)));
     let chains = rules::chains(network);
     requests.extend(chains.iter().map(|one| chain(name, one)));
     for one in &chains {
@@ -46,7 +51,13 @@ pub(crate) fn replace(socket: &Socket, network: &Network, published: &[Published
 /// Removes the table. That it is gone is fine.
 pub(crate) fn remove(socket: &Socket, name: &str) -> Result<()> {
     let table = Attributes::new().text(1, name);
-    match commit(socket, vec![request(message::DELETE_TABLE, 0, &table)]) {
+    let all = vec![
+        request(message::NEW_TABLE, ENSURE, &table),
+        request(message::DELETE_TABLE, 0, &table),
+        request_of(IPV4, message::NEW_TABLE, ENSURE, &table),
+        request_of(IPV4, message::DELETE_TABLE, 0, &table),
+    ];
+    match commit(socket, all) {
         Err((_, error)) if error.kind() != io::ErrorKind::NotFound => {
             Err(Error::kernel("remove the rules")(error))
         }
@@ -109,17 +120,24 @@ pub(crate) fn unsupported(source: io::Error) -> Error {
     }
 }
 
-fn map(table: &str, name: &str, id: u32, key: &[u32]) -> Request {
-    let value = [ADDRESS, SERVICE];
+fn map(table: &str, map: &Map, id: u32) -> Request {
+    let (kind, bytes) = match map.family {
+        IPV4 => (ADDRESS, 4),
+        _ => (ADDRESS6, 16),
+    };
+    let (key, length) = match map.with_address {
+        true => (vec![PROTOCOL, kind, SERVICE], 8 + bytes),
+        false => (vec![PROTOCOL, SERVICE], 8),
+    };
     let of = |parts: &[u32]| parts.iter().fold(0, |all, part| all << TYPE_BITS | part);
     let attributes = Attributes::new()
         .text(1, table)
-        .text(2, name)
+        .text(2, map.name)
         .big(3, MAP)
-        .big(4, of(key))
-        .big(5, 4 * key.len() as u32)
-        .big(6, of(&value))
-        .big(7, 4 * value.len() as u32)
+        .big(4, of(&key))
+        .big(5, length)
+        .big(6, of(&[kind, SERVICE]))
+        .big(7, bytes + 4)
         .big(10, id);
     request(message::NEW_SET, ENSURE, &attributes)
 }
