@@ -42,10 +42,28 @@ impl Answer {
 
     /// 200 with a document.
     pub(crate) fn json(document: &impl Serialize) -> Answer {
-        // Our documents have only text for keys.
-        let mut bytes = serde_json::to_vec(document).expect("our documents become JSON");
+        let mut bytes = Answer::text(document);
         bytes.push(b'\n');
         Answer::bytes(bytes).header(CONTENT_TYPE, JSON)
+    }
+
+    /// 200 with a list of documents that are text already.
+    pub(crate) fn list(documents: impl Iterator<Item = Bytes>) -> Answer {
+        let mut bytes = vec![b'['];
+        for (place, document) in documents.enumerate() {
+            if place > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend(document);
+        }
+        bytes.extend(b"]\n");
+        Answer::bytes(bytes).header(CONTENT_TYPE, JSON)
+    }
+
+    /// A document as text.
+    pub(crate) fn text(document: &impl Serialize) -> Vec<u8> {
+        // Ours have only text for keys.
+        serde_json::to_vec(document).expect("our documents become JSON")
     }
 
     /// 201 with a document.

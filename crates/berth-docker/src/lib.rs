@@ -88,7 +88,7 @@ pub struct Docker {
     pub(crate) waiting: Waiting,
     pub(crate) execs: Execs,
     pub(crate) environment: Environment,
-    pub(crate) roster: Roster,
+    pub(crate) roster: Roster<api::containers::list::Told>,
     pub(crate) changes: Watched,
     pub(crate) settings: SharedSettings,
 }

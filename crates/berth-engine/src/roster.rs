@@ -11,6 +11,7 @@
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,16 +33,16 @@ const LATE: Duration = Duration::from_millis(40);
 /// Descriptors that a container which runs takes here.
 const DESCRIPTORS: u64 = 3;
 
-/// The list, kept.
+/// The list, kept; with each container what its user notes, a `T`, as long as that container does not change.
 #[derive(Debug, Default)]
-pub struct Roster(Mutex<Kept>);
+pub struct Roster<T>(Mutex<Kept<T>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Kept<T> {
     places: Option<Places>,
     ids: Dated<Vec<ContainerId>>,
     names: Dated<HashMap<ContainerId, String>>,
-    entries: HashMap<ContainerId, Entry>,
+    entries: HashMap<ContainerId, Entry<T>>,
 }
 
 /// The directories of all containers and of all tasks.
@@ -69,23 +70,43 @@ struct Stamp {
 }
 
 /// A container that was looked at.
-#[derive(Debug, Clone)]
-pub struct Seen {
+#[derive(Debug)]
+pub struct Seen<T>(Arc<Look<T>>);
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Look<T> {
     /// As it is.
-    pub container: Arc<Container>,
+    pub container: Container,
     /// Its network.
-    pub network: Arc<NetworkSettings>,
+    pub network: NetworkSettings,
+    /// What its user notes.
+    pub note: T,
 }
 
-impl Borrow<Container> for Seen {
+impl<T> Clone for Seen<T> {
+    fn clone(&self) -> Self {
+        Seen(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Seen<T> {
+    type Target = Look<T>;
+
+    fn deref(&self) -> &Look<T> {
+        &self.0
+    }
+}
+
+impl<T> Borrow<Container> for Seen<T> {
     fn borrow(&self) -> &Container {
         &self.container
     }
 }
 
 #[derive(Debug)]
-struct Entry {
-    seen: Seen,
+struct Entry<T> {
+    seen: Seen<T>,
     stamps: [Stamp; 2],
     alive: Option<Alive>,
 }
@@ -98,12 +119,12 @@ struct Alive {
     frozen: Option<FrozenFile>,
 }
 
-impl Roster {
+impl<T: Default> Roster<T> {
     /// All containers, the newest first, as [`Engine::list`] has them.
     ///
     /// # Errors
     /// As that.
-    pub fn list(&self, engine: &Engine) -> Result<Vec<Seen>, Error> {
+    pub fn list(&self, engine: &Engine) -> Result<Vec<Seen<T>>, Error> {
         // What a panic left is checked like all else.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = kept.list(engine)?;
@@ -113,8 +134,8 @@ impl Roster {
     }
 }
 
-impl Kept {
-    fn list(&mut self, engine: &Engine) -> Result<Vec<Seen>, Error> {
+impl<T: Default> Kept<T> {
+    fn list(&mut self, engine: &Engine) -> Result<Vec<Seen<T>>, Error> {
         self.refresh(engine)?;
         self.forget_ended();
         let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4 / DESCRIPTORS;
@@ -147,10 +168,11 @@ impl Kept {
                 Err(Error::NoContainer { .. } | Error::Newer { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            let seen = Seen {
-                network: Arc::new(engine.network_settings(&container)?),
-                container: Arc::new(container),
-            };
+            let seen = Seen(Arc::new(Look {
+                network: engine.network_settings(&container)?,
+                container,
+                note: T::default(),
+            }));
             all.push(seen.clone());
             if (entries.len() as u64) < most
                 && let Some(entry) = Entry::of(engine, seen, stamps)
@@ -256,9 +278,9 @@ impl Stamp {
     }
 }
 
-impl Entry {
+impl<T> Entry<T> {
     /// `None`: its state may change without a trace. The stamps are of before the look.
-    fn of(engine: &Engine, seen: Seen, stamps: [Stamp; 2]) -> Option<Entry> {
+    fn of(engine: &Engine, seen: Seen<T>, stamps: [Stamp; 2]) -> Option<Entry<T>> {
         let container = &seen.container;
         let alive = match &container.status {
             Status::Created | Status::Exited(_) => None,

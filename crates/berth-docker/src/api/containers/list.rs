@@ -1,11 +1,16 @@
 //! `GET /containers/json`.
 
+use std::sync::{Mutex, PoisonError};
+
+use berth_engine::roster::Seen;
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::error::Failure;
 use crate::filter::Filters;
+use crate::form::status;
 use crate::form::summary::Summary;
 use crate::select::containers::{self, CONTAINERS, wants_ended};
 use crate::{Docker, Version};
@@ -36,10 +41,54 @@ fn list(
     rows.retain(|one| all || one.container.status.is_up());
     rows.truncate(limit.unwrap_or(usize::MAX));
     let now = Timestamp::now();
-    let rows = rows.iter().map(|one| {
-        let measured = sizes.then(|| super::sizes(engine, &one.container));
+    let text = |one: &Seen<Told>, measured| {
         let (container, network) = (&one.container, &one.network);
-        Summary::of(container, engine.layout(), now, version, measured, network)
+        Answer::text(&Summary::of(
+            container,
+            engine.layout(),
+            now,
+            version,
+            measured,
+            network,
+        ))
+    };
+    let rows = rows.iter().map(|one| match sizes {
+        true => text(one, Some(super::sizes(engine, &one.container))).into(),
+        false => {
+            let status = status::text(&one.container, now);
+            one.note.text(version, status, || text(one, None))
+        }
     });
-    Ok(Answer::json(&rows.collect::<Vec<_>>()))
+    Ok(Answer::list(rows))
+}
+
+/// A row as it was told last: most times nothing has changed since.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<Option<Row>>);
+
+#[derive(Debug)]
+struct Row {
+    version: Version,
+    /// The only part that changes by itself.
+    status: String,
+    text: Bytes,
+}
+
+impl Told {
+    fn text(&self, version: Version, status: String, write: impl FnOnce() -> Vec<u8>) -> Bytes {
+        // It is written whole.
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(row) if row.version == version && row.status == status => row.text.clone(),
+            _ => {
+                let text = Bytes::from(write());
+                *last = Some(Row {
+                    version,
+                    status,
+                    text: text.clone(),
+                });
+                text
+            }
+        }
+    }
 }
