@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use testkit::daemon::Daemon;
 use testkit::{Finished, Sandbox, eventually};
@@ -118,6 +119,40 @@ fn settings_count_and_are_read_again() {
     ];
     let told = s.berth(&[&events[..], &["--format", "{{.Action}}"]].concat());
     assert_eq!(told.ok(), "reload");
+}
+
+/// As often as the settings say, for whoever asks, with a daemon or without.
+#[test]
+fn what_containers_use_is_written_down() {
+    let s = Sandbox::root().with_busybox();
+    let daemon = with(&s, "stats_interval_s = 1\n");
+    let busy = ["run", "-d", "--name", "busy", "--network", "none"];
+    s.berth(&[&busy[..], &["busybox", "sh", "-c", "while :; do :; done"]].concat())
+        .ok();
+    let past = || -> Vec<serde_json::Value> {
+        let told = s.berth(&["stats", "--history", "--format", "json", "busy"]);
+        let lines = told.ok().lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    eventually("two moments", || (past().len() >= 2).then_some(()));
+    let text = api(&daemon, "GET", "/v1.41/containers/busy/stats/history", "");
+    let moments: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let last = &moments[moments.as_array().unwrap().len() - 1];
+    assert!(last["cpu_percent"].as_f64().unwrap() > 1.0, "{last}");
+    assert!(last["memory"].as_u64().unwrap() > 4096, "{last}");
+    assert_eq!(last["pids"], 1);
+    file(&s, "labels = []\n");
+    daemon.reload();
+    says(&daemon, "read again");
+    // A look that had begun may still be written down.
+    std::thread::sleep(Duration::from_millis(500));
+    let told = past();
+    std::thread::sleep(Duration::from_millis(2500));
+    drop(daemon);
+    assert_eq!(past(), told);
+    assert!(told[0]["CPUPerc"].as_str().unwrap().ends_with('%'));
 }
 
 #[test]

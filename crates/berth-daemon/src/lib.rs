@@ -6,6 +6,7 @@
 //! supervisor   a thread that follows the log of events; asleep where nothing happens and nothing is due
 //!   probes     health checks: when, which run now, what comes of them
 //!   ends       which monitors are gone
+//! history      a thread that writes down what containers use, if it is told to
 //! deeds        a thread of slow deeds: starts after a reboot, restarts of the unhealthy, what nobody else finishes
 //! settings     daemon.toml
 //! audit        what of the host a container is granted
@@ -19,6 +20,7 @@ mod counters;
 mod deeds;
 mod ends;
 mod error;
+mod history;
 mod instance;
 mod notify;
 mod probes;

@@ -4,6 +4,7 @@
 //! hosts = ["unix:///run/berth.sock"]   # where to listen: unix://, tcp:// with TLS, fd://
 //! metrics_addr = "127.0.0.1:9323"      # where Prometheus asks
 //! restart_unhealthy = false            # read again: restart every container that is unhealthy
+//! stats_interval_s = 10                # read again: write down what containers use, so often; absent: never
 //! labels = ["rack=4"]                  # read again: what `info` tells of the daemon
 //! log_level = "info"                   # read again: of the daemon's own log: debug, info, warn, error
 //! log_format = "text"                  # read again: text, json
@@ -20,7 +21,9 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use berth_model::config::LogConfig;
 use serde::Deserialize;
@@ -70,6 +73,8 @@ pub struct TlsFiles {
 pub struct Live {
     /// Restart every container that is unhealthy.
     pub restart_unhealthy: bool,
+    /// From one look at what containers use to the next; `None`: nobody looks.
+    pub stats_interval: Option<Duration>,
     /// What `info` tells.
     pub labels: Vec<String>,
     /// Of the daemon's log.
@@ -113,6 +118,7 @@ struct File {
     tls: TlsFiles,
     metrics_addr: Option<SocketAddr>,
     restart_unhealthy: bool,
+    stats_interval_s: Option<NonZero<u32>>,
     labels: Vec<Spanned<String>>,
     log_level: Level,
     log_format: Format,
@@ -187,6 +193,9 @@ impl Settings {
             metrics_addr: file.metrics_addr,
             live: Live {
                 restart_unhealthy: file.restart_unhealthy,
+                stats_interval: file
+                    .stats_interval_s
+                    .map(|seconds| Duration::from_secs(seconds.get().into())),
                 labels: file.labels.into_iter().map(Spanned::into_inner).collect(),
                 log_level: file.log_level,
                 log_format: file.log_format,

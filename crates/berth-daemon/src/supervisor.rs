@@ -18,8 +18,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::counters::{Counters, count};
 use crate::deeds::{Deed, Doer, Due, GRACE};
 use crate::ends::Ends;
+use crate::history::History;
 use crate::probes::Probes;
-use crate::{Audit, Error, Instance, Note, Told, spawn};
+use crate::{Audit, Error, Instance, Live, Note, Told, spawn};
 
 /// The resident part of a daemon. Dropping it ends its threads; containers run on.
 pub struct Supervisor {
@@ -28,6 +29,7 @@ pub struct Supervisor {
     thread: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
     restart_unhealthy: Arc<AtomicBool>,
+    history: History,
     _instance: Instance,
 }
 
@@ -38,11 +40,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// [`Error::Running`], and what keeps it from beginning.
-    pub fn start(
-        engine: Arc<Engine>,
-        restart_unhealthy: bool,
-        note: Note,
-    ) -> Result<Supervisor, Error> {
+    pub fn start(engine: Arc<Engine>, live: &Live, note: Note) -> Result<Supervisor, Error> {
         let instance = Instance::take(engine.layout().root())?;
         // Before anything is looked at: what happens from here on is told.
         let watch = engine.watch_events().map_err(Error::Engine)?;
@@ -50,10 +48,11 @@ impl Supervisor {
         let (woken, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::start)?;
         let ends = Arc::new(Ends::new().map_err(Error::start)?);
         let counters = Arc::new(Counters::default());
-        let restart_all = Arc::new(AtomicBool::new(restart_unhealthy));
+        let restart_all = Arc::new(AtomicBool::new(live.restart_unhealthy));
         let (ask, deeds) = channel();
         let mut doer = Doer::new(engine.clone(), counters.clone(), ends.clone(), note.clone());
         spawn("deeds", move || doer.work(&deeds))?;
+        let history = History::start(engine.clone(), live.stats_interval)?;
         let mut watcher = Watcher {
             probes: Probes::new(engine.clone(), counters.clone(), restart_all.clone()),
             counters: counters.clone(),
@@ -71,6 +70,7 @@ impl Supervisor {
             thread: Some(thread),
             counters,
             restart_unhealthy: restart_all,
+            history,
             _instance: instance,
         })
     }
@@ -80,9 +80,12 @@ impl Supervisor {
         &self.counters
     }
 
-    /// Whether every container that is unhealthy is restarted, and not only those that ask for it by their label.
-    pub fn restart_unhealthy(&self, all: bool) {
-        self.restart_unhealthy.store(all, Ordering::Relaxed);
+    /// What it is told from now on: whether every container that is unhealthy is restarted, and not only those that ask for
+    /// it by their label; how often is written down what containers use.
+    pub fn set(&self, live: &Live) {
+        self.restart_unhealthy
+            .store(live.restart_unhealthy, Ordering::Relaxed);
+        self.history.every(live.stats_interval);
     }
 }
 

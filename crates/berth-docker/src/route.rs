@@ -228,6 +228,7 @@ async fn on_containers(ask: Ask, method: &Method, path: &[&str]) -> Result<Answe
         ("GET", [id, "top"]) => c::top::answer(ask, id).await,
         ("POST", [id, "update"]) => c::update::answer(ask, id).await,
         ("GET", [id, "stats"]) => c::stats::answer(ask, id).await,
+        ("GET", [id, "stats", "history"]) => c::stats::history(ask, id).await,
         ("GET", [id, "archive"]) => c::archive::get(ask, id).await,
         ("HEAD", [id, "archive"]) => c::archive::stat(ask, id).await,
         ("PUT", [id, "archive"]) => c::archive::put(ask, id).await,

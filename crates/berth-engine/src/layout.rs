@@ -161,6 +161,11 @@ impl Layout {
         self.task(id).join("unhealthy.json")
     }
 
+    /// What it used.
+    pub fn history(&self, id: &ContainerId) -> PathBuf {
+        self.task(id).join("history.jsonl")
+    }
+
     /// Present while it is ended to be removed.
     pub fn removing(&self, id: &ContainerId) -> PathBuf {
         self.task(id).join("removing")

@@ -5,6 +5,8 @@
 //!
 //! Source: proc_stat(5), proc_pid_net(5); the shape is that of Docker's `GET /containers/{id}/stats`.
 
+pub mod history;
+
 use std::collections::BTreeMap;
 
 use berth_cgroup::{Cgroup, Counters};

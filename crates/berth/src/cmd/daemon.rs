@@ -28,7 +28,7 @@ use log::Log;
 /// policy says so, after a reboot for example. Serves until SIGTERM or SIGINT.
 ///
 /// Settings are in /etc/berth/daemon.toml, or an ordinary user's ~/.config/berth/daemon.toml: hosts, metrics_addr,
-/// restart_unhealthy, labels, log_level, log_format, log_driver and the tables log_opts (of log_driver) and tls
+/// restart_unhealthy, stats_interval_s, labels, log_level, log_format, log_driver and the tables log_opts (of log_driver) and tls
 /// (certificates, key, client_ca). Options given here come first. SIGHUP has the file read again: all but hosts,
 /// metrics_addr and tls count at once; a file with an error changes nothing.
 #[derive(Debug, clap::Args)]
@@ -78,7 +78,7 @@ impl Verb for Daemon {
         let engine = Arc::new(context::engine(globals)?);
         let log = Arc::new(Log::default());
         log.set(&settings.live);
-        let supervisor = Supervisor::start(engine.clone(), settings.live.restart_unhealthy, {
+        let supervisor = Supervisor::start(engine.clone(), &settings.live, {
             let log = log.clone();
             Arc::new(move |told| match told {
                 Told::Info(text) => log.info(text),
@@ -135,7 +135,7 @@ impl Resident<'_> {
     fn apply(&self) {
         let live = &self.settings.live;
         self.log.set(live);
-        self.supervisor.restart_unhealthy(live.restart_unhealthy);
+        self.supervisor.set(live);
         self.shared.set(berth_docker::Settings {
             log: live.log.clone(),
             labels: live.labels.clone(),

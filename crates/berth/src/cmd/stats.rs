@@ -30,6 +30,9 @@ pub struct Stats {
     /// Print with a Go template, `table TEMPLATE` or `json`
     #[arg(long, value_name = "TEMPLATE")]
     format: Option<String>,
+    /// What a daemon wrote down (stats_interval_s in its daemon.toml), the oldest first
+    #[arg(long, conflicts_with_all = ["all", "no_stream"])]
+    history: bool,
     /// Once only
     #[arg(long)]
     no_stream: bool,
@@ -44,6 +47,9 @@ pub struct Stats {
 impl Verb for Stats {
     fn run(self, globals: &Globals) -> Outcome {
         let engine = context::engine(globals)?;
+        if self.history {
+            return self.past(&engine);
+        }
         let mut sampler = engine.sampler();
         let mut before = self.samples(&engine, &mut sampler)?;
         let terminal = std::io::stdout().is_terminal();
@@ -82,6 +88,17 @@ impl Verb for Stats {
 }
 
 impl Stats {
+    fn past(&self, engine: &Engine) -> Outcome {
+        let mut rows = Vec::new();
+        for container in self.wanted(engine)? {
+            let moments = engine.history(&container.config.id)?;
+            let row = |moment| stats::past(&container, moment, !self.no_trunc);
+            rows.extend(moments.iter().map(row));
+        }
+        super::print(&stats::PAST.print(self.format.as_deref(), false, &rows)?)?;
+        Ok(0)
+    }
+
     /// Of each container that is to be shown.
     fn samples(
         &self,

@@ -1,4 +1,4 @@
-//! `GET /containers/{id}/stats`.
+//! `GET /containers/{id}/stats`, and what was of them before.
 
 use std::io::Write;
 use std::time::Duration;
@@ -51,6 +51,16 @@ pub(crate) async fn answer(ask: Ask, name: &str) -> Result<Answer, Failure> {
         }
         let document = Document::of(&id, &name, &sample, &before, version);
         Ok::<_, Error>(Answer::json(&document))
+    })
+    .await
+}
+
+/// `GET /containers/{id}/stats/history`, which is berth's own: a list of [`berth_engine::stats::history::Moment`].
+pub(crate) async fn history(ask: Ask, name: &str) -> Result<Answer, Failure> {
+    let name = name.to_owned();
+    ask.work(move |engine| {
+        let moments = engine.history(&engine.find(&name)?)?;
+        Ok::<_, Error>(Answer::json(&moments))
     })
     .await
 }
