@@ -18,6 +18,7 @@ mod health;
 mod http;
 mod images;
 mod lifecycle;
+mod networks;
 mod random;
 mod registries;
 mod streams;

@@ -90,6 +90,13 @@ impl From<berth_engine::Error> for Failure {
         match &error {
             // Clients look for these words.
             Error::NoNetwork { name } => Failure::absent(format!("network {name} not found")),
+            Error::NetworkExists { .. }
+            | Error::NetworkInUse { .. }
+            | Error::NetworkDenied { .. }
+            | Error::AmbiguousNetwork { .. }
+            | Error::NoNetworkPlugin { .. } => {
+                Failure::new(status(error.kind()), error.to_string())
+            }
             Error::NoContainer { name } => Failure::absent(format!("No such container: {name}")),
             Error::NameTaken { name, id } => Failure::new(
                 StatusCode::CONFLICT,

@@ -128,11 +128,7 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ("GET", ["version"]) => system::version::answer(ask).await,
         (_, ["images", ..]) => on_images(ask, &method, &path[1..]).await,
         ("POST", ["auth"]) => system::auth::answer(ask).await,
-        ("GET", ["networks"]) => networks::list::answer(ask).await,
-        ("POST", ["networks", "prune"]) => networks::prune::answer(ask).await,
-        ("GET", ["networks", id]) => networks::inspect::answer(ask, id).await,
-        ("DELETE", ["networks", id]) => networks::remove::answer(ask, id).await,
-        ("POST", ["networks", ..]) => Err(Failure::not_here("making and joining networks")),
+        (_, ["networks", ..]) => on_networks(ask, &method, &path[1..]).await,
         ("GET", ["events"]) => system::events::answer(ask).await,
         ("GET", ["info"]) => system::info::answer(ask).await,
         ("GET", ["plugins"]) => Ok(Answer::json(&[(); 0])),
@@ -176,6 +172,20 @@ async fn on_volumes(ask: Ask, method: &Method, path: &[&str]) -> Result<Answer, 
         ("GET", [name]) => v::inspect::answer(ask, name).await,
         ("DELETE", [name]) => v::remove::answer(ask, name).await,
         ("PUT", [_]) => Err(Failure::not_here("updating a cluster's volume")),
+        _ => Err(Failure::absent("page not found")),
+    }
+}
+
+/// Names of networks may have slashes in them, too.
+async fn on_networks(ask: Ask, method: &Method, path: &[&str]) -> Result<Answer, Failure> {
+    use networks as n;
+    match (method.as_str(), path) {
+        ("GET", []) => n::list::answer(ask).await,
+        ("POST", ["create"]) => n::create::answer(ask).await,
+        ("POST", ["prune"]) => n::prune::answer(ask).await,
+        ("POST", [_, "connect" | "disconnect"]) => Err(Failure::not_here("joining networks")),
+        ("GET", name) => n::inspect::answer(ask, &name.join("/")).await,
+        ("DELETE", name) => n::remove::answer(ask, &name.join("/")).await,
         _ => Err(Failure::absent("page not found")),
     }
 }

@@ -80,7 +80,7 @@ pub fn images(engine: &Engine, filters: &Filters) -> Result<Vec<Listed>, Error> 
     Ok(all)
 }
 
-/// The networks that pass.
+/// The networks that pass; for `dangling` they have to be listed with their containers.
 ///
 /// # Errors
 /// A value that cannot be.
@@ -98,16 +98,32 @@ pub fn networks<'a>(
     }
     let dangling = filters.boolean("dangling").map_err(Error::Filter)?;
     let fits = |network: &&NetworkInfo| {
-        // None of them can be removed, so none is in anybody's way; none has a label.
-        dangling != Some(true)
-            && !filters.has("label")
+        // What cannot be removed is in nobody's way.
+        let used = network.predefined || !network.containers.is_empty();
+        let sort = if network.predefined {
+            "builtin"
+        } else {
+            "custom"
+        };
+        dangling.is_none_or(|dangling| dangling != used)
+            && filters.labels(&network.labels)
             && filters.any("driver", |driver| network.driver == driver)
             && filters.any("id", |id| network.id.starts_with(id))
             && filters.any("name", |name| network.name.contains(name))
             && filters.any("scope", |scope| scope == "local")
-            && filters.any("type", |kind| kind == "builtin")
+            && filters.any("type", |kind| kind == sort)
     };
     Ok(all.iter().filter(fits).collect())
+}
+
+/// `until`: RFC 3339.
+///
+/// # Errors
+/// A value that is no time.
+pub fn until(filters: &Filters) -> Result<Option<String>, Error> {
+    let until = filters.values("until").last();
+    let until = until.map(|text| moment(text)).transpose()?;
+    Ok(until.map(berth_engine::clock::format))
 }
 
 fn there_are(known: &[&str]) -> String {

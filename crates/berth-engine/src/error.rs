@@ -20,6 +20,40 @@ pub enum Error {
         /// As given.
         name: String,
     },
+    /// Several ids of networks begin so.
+    #[error("network {name} is ambiguous ({count} matches found based on ID prefix)")]
+    AmbiguousNetwork {
+        /// As given.
+        name: String,
+        /// How many.
+        count: usize,
+    },
+    /// A network of that name is there.
+    #[error("network with name {name} already exists")]
+    NetworkExists {
+        /// The name.
+        name: String,
+    },
+    /// Containers are in the network.
+    #[error("error while removing network: network {name} id {id} has active endpoints")]
+    NetworkInUse {
+        /// Its name.
+        name: String,
+        /// Its id.
+        id: String,
+    },
+    /// Something that is not done with this network, or this container.
+    #[error("{message}")]
+    NetworkDenied {
+        /// What, in Docker's words.
+        message: String,
+    },
+    /// No driver of networks, or of their addresses, has this name.
+    #[error("plugin \"{driver}\" not found")]
+    NoNetworkPlugin {
+        /// As given.
+        driver: String,
+    },
     /// A step of the network's.
     #[error("cannot {action}")]
     Network {
@@ -333,9 +367,14 @@ impl Error {
         match self {
             Error::NoContainer { .. }
             | Error::NoNetwork { .. }
+            | Error::NoNetworkPlugin { .. }
             | Error::NoVolume { .. }
             | Error::NoPath { .. } => ErrorKind::NotFound,
             Error::CopyFiles { kind, .. } => *kind,
+            Error::AmbiguousNetwork { .. } => ErrorKind::InvalidInput,
+            Error::NetworkExists { .. } => ErrorKind::AlreadyExists,
+            // Docker's clients know these by 403.
+            Error::NetworkInUse { .. } | Error::NetworkDenied { .. } => ErrorKind::Denied,
             Error::Network { source, .. } => source.kind(),
             Error::Publish { kind, .. } => *kind,
             Error::Ambiguous { .. } | Error::BadName { .. } | Error::Invalid { .. } => {
@@ -370,6 +409,14 @@ impl Error {
         match self {
             Error::NoContainer { .. } => Some("`berth ps -a` lists all containers".to_owned()),
             Error::NoNetwork { .. } => Some("`berth network ls` lists all networks".to_owned()),
+            Error::AmbiguousNetwork { .. } => Some("give more digits, or the name".to_owned()),
+            Error::NetworkInUse { name, .. } => Some(format!(
+                "`berth network inspect {name}` shows the containers; `berth network disconnect` takes one out"
+            )),
+            Error::NoNetworkPlugin { .. } => {
+                Some("the drivers are bridge, macvlan and ipvlan".to_owned())
+            }
+            Error::NetworkExists { .. } | Error::NetworkDenied { .. } => None,
             Error::Network { source, .. } => source.hint(),
             Error::Publish { hint, .. } => hint.clone(),
             Error::Ambiguous { .. } => Some("give more digits, or the name".to_owned()),

@@ -14,10 +14,14 @@
 
 mod check;
 mod connect;
+mod create;
 mod files;
+mod ipam;
 mod links;
 mod list;
 mod ports;
+mod record;
+mod remove;
 mod settings;
 
 use std::net::IpAddr;
@@ -36,8 +40,12 @@ use crate::{Engine, Error, json};
 
 pub use berth_net::Subnet;
 pub(crate) use connect::{Place, Starting};
+pub use create::NetworkRequest;
 pub(crate) use links::Linked;
 pub use list::{Attached, NetworkInfo};
+pub use record::AddressConfig;
+use record::Driver;
+pub use remove::PruneNetworks;
 pub use settings::{EndpointSettings, NetworkSettings};
 
 /// The bridge's device, unless told otherwise.
@@ -203,9 +211,22 @@ impl Engine {
         Pool::new(&self.layout.bridge_state(), subnet, limits)
     }
 
-    /// Held while rules are made or changed.
-    pub(crate) fn lock_network(&self) -> Result<Lock, Error> {
-        let dir = self.layout.bridge_state();
+    /// Makes the directory of a network's reservations; `key`: its id, or `bridge`.
+    pub(crate) fn ensure_state(&self, key: &str) -> Result<(), Error> {
+        let state = self.layout.network_state(key);
+        for dir in [
+            state.parent().unwrap_or(&state),
+            &state,
+            &state.join("addr"),
+        ] {
+            ensure_dir(dir, 0o700).map_err(files("make the network's directory"))?;
+        }
+        Ok(())
+    }
+
+    /// Held while a network's rules are made or changed.
+    pub(crate) fn lock_network(&self, key: &str) -> Result<Lock, Error> {
+        let dir = self.layout.network_state(key);
         Lock::dir(&dir, LockMode::Exclusive).map_err(files("lock the network"))
     }
 
@@ -227,11 +248,19 @@ impl Engine {
         Ok(found)
     }
 
-    /// Removes the bridge and its rules from the host: for whoever removes berth. Containers that run are cut off.
+    /// Removes all bridges and their rules from the host: for whoever removes berth. Containers that run are cut off.
     ///
     /// # Errors
     /// [`Error::Network`].
     pub fn remove_bridge(&self) -> Result<(), Error> {
+        let fail = network("remove the bridge");
+        for record in self.network_records()? {
+            if record.driver == Driver::Bridge {
+                let kernel = Kernel::open().map_err(&fail)?;
+                berth_net::network::remove(&kernel, &record.device, &table_of(&record.device))
+                    .map_err(&fail)?;
+            }
+        }
         let record = json::read::<Bridge>(&self.layout.bridge_record())?;
         // The record may be gone with its disk, and the bridge still be there.
         let Some(name) = record
@@ -240,9 +269,8 @@ impl Engine {
         else {
             return Ok(());
         };
-        let kernel = Kernel::open().map_err(network("remove the bridge"))?;
-        berth_net::network::remove(&kernel, &name, &table_of(&name))
-            .map_err(network("remove the bridge"))
+        let kernel = Kernel::open().map_err(&fail)?;
+        berth_net::network::remove(&kernel, &name, &table_of(&name)).map_err(&fail)
     }
 }
 
@@ -275,6 +303,30 @@ mod words {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Subnet, D::Error> {
         String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
+
+    /// One that may be missing.
+    pub(super) mod option {
+        use berth_net::Subnet;
+        use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+        pub(crate) fn serialize<S: Serializer>(
+            subnet: &Option<Subnet>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            match subnet {
+                Some(subnet) => to.collect_str(subnet),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<Subnet>, D::Error> {
+            let text = Option::<String>::deserialize(from)?;
+            text.map(|text| text.parse().map_err(D::Error::custom))
+                .transpose()
+        }
+    }
 }
 
 /// Paths of networks.
@@ -289,9 +341,14 @@ impl crate::layout::Layout {
         self.networks().join("bridge.json")
     }
 
+    /// A network's reservations; `key`: its id, or `bridge`.
+    pub fn network_state(&self, key: &str) -> PathBuf {
+        self.run_dir().join("networks").join(key)
+    }
+
     /// The bridge network's reservations.
     pub fn bridge_state(&self) -> PathBuf {
-        self.run_dir().join("networks/bridge")
+        self.network_state(BRIDGE_NETWORK)
     }
 
     /// A container's connection.

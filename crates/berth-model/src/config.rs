@@ -22,7 +22,7 @@ pub use health::HealthConfig;
 pub use log::{DRIVERS as LOG_DRIVERS, Delivery, LogConfig, SyslogAddress};
 pub use mount::{MountConfig, MountKind, MountSyntax, VolumesFrom};
 pub use namespaces::{CgroupMode, IpcMode, NamespaceConfig, PidMode, UserMode, UtsMode};
-pub use network::{NetworkConfig, NetworkMode, Port, PortBinding, Protocol};
+pub use network::{EndpointConfig, NetworkConfig, NetworkMode, Port, PortBinding, Protocol};
 pub use resources::{
     BlkioConfig, CpuConfig, DeviceConfig, DeviceValue, ResourceConfig, ULIMITS, unknown_ulimit,
 };

@@ -159,11 +159,12 @@ fn command_line(pid: i32) -> String {
     String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
-/// Whether a device is another sandbox's bridge, or a container's in it.
+/// Whether a device is another sandbox's bridge, or a container's in it. Of networks that tests make (`br-…`) each sandbox
+/// looks for its own.
 fn is_anothers(name: &str, bridge: &str) -> bool {
     let link = fs::read_link(format!("/sys/class/net/{name}/master")).unwrap_or_default();
     let ours = name == bridge || link.file_name().is_some_and(|master| master == bridge);
-    !ours && (name.starts_with("bt") || name.starts_with("bv"))
+    !ours && ["bt", "bv", "br-"].iter().any(|of| name.starts_with(of))
 }
 
 fn loop_devices(directory: &str) -> Vec<String> {

@@ -154,7 +154,12 @@ impl Sandbox {
 
     /// The bridge's subnet: another one in each sandbox that is there at the time.
     pub fn subnet(&self) -> String {
-        format!("10.200.{}.0/24", self.number)
+        self.other_subnet(0)
+    }
+
+    /// A subnet that no other sandbox uses, for a network of the test's own; from 1 to 9.
+    pub fn other_subnet(&self, which: u8) -> String {
+        format!("10.{}.{}.0/24", 200 + which, self.number)
     }
 
     /// A file in [`Sandbox::home`] that belongs to berth's user.
@@ -343,6 +348,7 @@ impl Sandbox {
                 found.push(format!("containers that cannot be removed: {removed}"));
             }
         }
+        found.extend(self.remove_networks());
         let check = self.berth(&["fsck"]);
         if !check.status.success() {
             found.push(format!("fsck: {check}"));
@@ -366,6 +372,20 @@ impl Sandbox {
         found.extend(self.remove_bridge());
         self.end_resolver();
         found.extend(self.leaks());
+        found
+    }
+
+    /// Removes the networks that the test has made; says what of them stays.
+    fn remove_networks(&self) -> Vec<String> {
+        let ids = self.berth(&["network", "ls", "-q", "--no-trunc", "-f", "type=custom"]);
+        let mut found = Vec::new();
+        for id in ids.stdout.split_whitespace() {
+            let removed = self.berth(&["network", "rm", id]);
+            let bridge = format!("br-{}", &id[..12]);
+            if !removed.status.success() || Path::new("/sys/class/net").join(&bridge).exists() {
+                found.push(format!("the network {id}, or its bridge: {removed}"));
+            }
+        }
         found
     }
 

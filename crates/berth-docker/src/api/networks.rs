@@ -1,5 +1,6 @@
-//! Networks: those that there are. More cannot be made yet.
+//! Networks: one handler a verb.
 
+pub(crate) mod create;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod prune;

@@ -16,9 +16,12 @@ use super::endpoint::{self, NetworkingConfig};
 use super::host::{self, HostConfig};
 use super::mount::{self, Parsed};
 use super::{limits, ports};
+use crate::Version;
 
 /// The longest host name. Source: gethostname(2).
 const HOSTNAME_MAX: usize = 64;
+/// The version from which a container is made in several networks at once.
+const SEVERAL: Version = Version(1, 44);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -30,8 +33,8 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// What it asks for. `cpus`: how many this host has.
-    pub(crate) fn meaning(self, cpus: usize) -> Parsed<CreateRequest> {
+    /// What it asks for, of this version. `cpus`: how many this host has.
+    pub(crate) fn meaning(self, cpus: usize, version: Version) -> Parsed<CreateRequest> {
         let Document {
             config,
             host_config: host,
@@ -48,7 +51,16 @@ impl Document {
         };
         resources.oom_score_adj = score(host.oom_score_adj)?;
         let network = network(&host, &config)?;
-        let networking = connection(&host, &config, &networking, network.as_ref())?;
+        if networking.endpoints_config.len() > 1 && version < SEVERAL {
+            let names: Vec<&str> = (networking.endpoints_config.keys())
+                .map(String::as_str)
+                .collect();
+            return Err(format!(
+                "Container cannot be connected to network endpoints: {}",
+                names.join(", ")
+            ));
+        }
+        let networking = connection(&host, &config, &networking)?;
         let (mounts, make_sources) = mounts(&host, &config)?;
         let mut causes = BTreeMap::new();
         let mut said = |setting: &str, text: String| causes.insert(setting.to_owned(), text);
@@ -204,7 +216,6 @@ fn connection(
     host: &HostConfig,
     config: &Config,
     asked: &NetworkingConfig,
-    network: Option<&NetworkMode>,
 ) -> Parsed<NetworkConfig> {
     let address = |text: &String| -> Parsed<IpAddr> {
         text.parse()
@@ -232,26 +243,10 @@ fn connection(
     if !config.mac_address.is_empty() {
         connection.mac = Some(endpoint::mac(&config.mac_address)?);
     }
-    let names: Vec<&str> = asked.endpoints_config.keys().map(String::as_str).collect();
-    if names.len() > 1 {
-        return Err(format!(
-            "Container cannot be connected to network endpoints: {}",
-            names.join(", ")
-        ));
-    }
-    for (name, endpoint) in &asked.endpoints_config {
-        let own = match (network, name.as_str()) {
-            (None, "default" | "bridge") => true,
-            (Some(network), name) => network.to_string() == name,
-            (None, _) => false,
-        };
-        if !own {
-            return Err(format!(
-                "a container is connected to the network of its NetworkMode only, not to `{name}`"
-            ));
-        }
-        endpoint.ask(&mut connection)?;
-    }
+    let endpoints = asked.endpoints_config.iter();
+    let endpoints = endpoints.map(|(network, endpoint)| endpoint.meaning(network));
+    let endpoints = endpoints.collect::<Parsed<Vec<_>>>()?;
+    connection.endpoints = Some(endpoints).filter(|endpoints| !endpoints.is_empty());
     Ok(connection)
 }
 

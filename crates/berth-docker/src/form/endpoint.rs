@@ -5,11 +5,19 @@ use std::net::IpAddr;
 
 use berth_engine::network::EndpointSettings;
 use berth_model::ContainerConfig;
-use berth_model::config::NetworkConfig;
+use berth_model::config::EndpointConfig;
 use serde::{Deserialize, Serialize};
 
 use super::mount::Parsed;
 use super::null_if_empty;
+use crate::Version;
+
+/// Until then its short id was among its aliases; now it is among its names only.
+const NAMES_APART: Version = Version(1, 45);
+/// The version that tells names.
+const NAMES: Version = Version(1, 44);
+/// The version in which one network can be said to come first.
+const PRIORITY: Version = Version(1, 48);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -41,6 +49,10 @@ pub(crate) struct Endpoint {
     pub(crate) global_ipv6_prefix_len: u8,
     pub(crate) mac_address: String,
     pub(crate) driver_opts: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gw_priority: Option<i64>,
+    #[serde(rename = "DNSNames", skip_serializing_if = "Option::is_none")]
+    pub(crate) dns_names: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -55,67 +67,82 @@ pub(crate) struct Ipam {
 }
 
 impl Endpoint {
-    /// What it asks for.
-    pub(crate) fn ask(&self, networking: &mut NetworkConfig) -> Parsed<()> {
+    /// What it asks for, in this network.
+    pub(crate) fn meaning(&self, network: &str) -> Parsed<EndpointConfig> {
         let address = |text: &String| -> Parsed<IpAddr> {
             text.parse()
                 .map_err(|_| format!("invalid IP address: {text}"))
         };
+        let mut wish = EndpointConfig {
+            network: network.to_owned(),
+            links: self.links.clone().unwrap_or_default(),
+            aliases: self.aliases.clone().unwrap_or_default(),
+            driver_options: self.driver_opts.clone().unwrap_or_default(),
+            gateway_priority: self.gw_priority.unwrap_or(0),
+            ..EndpointConfig::default()
+        };
         if let Some(ipam) = &self.ipam_config {
-            for text in [&ipam.ipv4_address, &ipam.ipv6_address] {
+            for (text, ipv4) in [(&ipam.ipv4_address, true), (&ipam.ipv6_address, false)] {
                 if !text.is_empty() {
-                    networking.addresses.push(address(text)?);
+                    let address = address(text)?;
+                    if address.is_ipv4() != ipv4 {
+                        return Err(format!("invalid IP address: {text}"));
+                    }
+                    wish.addresses.push(address);
                 }
             }
             let local = ipam.link_local_ips.iter().map(address);
-            networking.link_local = local.collect::<Parsed<_>>()?;
+            wish.link_local = local.collect::<Parsed<_>>()?;
         }
         if !self.mac_address.is_empty() {
-            networking.mac = Some(mac(&self.mac_address)?);
+            wish.mac = Some(mac(&self.mac_address)?);
         }
-        networking
-            .links
-            .extend(self.links.iter().flatten().cloned());
-        networking
-            .aliases
-            .extend(self.aliases.iter().flatten().cloned());
-        let options = self.driver_opts.iter().flatten();
-        networking
-            .driver_options
-            .extend(options.map(|(key, value)| (key.clone(), value.clone())));
-        Ok(())
+        Ok(wish)
     }
 
     /// Of a container: what was asked for, and what it has.
-    pub(crate) fn of(config: &ContainerConfig, place: Option<&EndpointSettings>) -> Endpoint {
-        let networking = &config.networking;
+    pub(crate) fn of(
+        config: &ContainerConfig,
+        asked: &EndpointConfig,
+        place: Option<&EndpointSettings>,
+        version: Version,
+    ) -> Endpoint {
         let text = |wanted: fn(&&IpAddr) -> bool| {
-            let found = networking.addresses.iter().find(wanted);
+            let found = asked.addresses.iter().find(wanted);
             found.map(ToString::to_string).unwrap_or_default()
         };
+        let locals = asked.link_local.iter().map(ToString::to_string);
         let ipam = Ipam {
             ipv4_address: text(|address| address.is_ipv4()),
             ipv6_address: text(|address| address.is_ipv6()),
-            link_local_ips: networking
-                .link_local
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            link_local_ips: locals.collect(),
         };
-        let asked = !networking.addresses.is_empty() || !networking.link_local.is_empty();
-        let options = &networking.driver_options;
+        let chosen = !asked.addresses.is_empty() || !asked.link_local.is_empty();
+        let options = &asked.driver_options;
         let place = place.cloned().unwrap_or_default();
+        let mut aliases = asked.aliases.clone();
+        if version < NAMES_APART && !matches!(asked.network.as_str(), "" | "bridge") {
+            aliases.push(config.id.short().to_owned());
+        }
         Endpoint {
             network_id: place.network_id,
             endpoint_id: place.endpoint_id,
             gateway: place.gateway,
             ip_address: place.address,
             ip_prefix_len: place.prefix,
-            mac_address: place.mac,
-            ipam_config: asked.then_some(ipam),
-            aliases: null_if_empty(networking.aliases.clone()),
+            ipv6_gateway: place.gateway6,
+            global_ipv6_address: place.address6,
+            global_ipv6_prefix_len: place.prefix6,
+            mac_address: match place.mac.as_str() {
+                "" => asked.mac.clone().unwrap_or_default(),
+                _ => place.mac,
+            },
+            ipam_config: chosen.then_some(ipam),
+            links: null_if_empty(asked.links.clone()),
+            aliases: null_if_empty(aliases),
             driver_opts: (!options.is_empty()).then(|| options.clone()),
-            ..Endpoint::default()
+            gw_priority: (version >= PRIORITY).then_some(asked.gateway_priority),
+            dns_names: null_if_empty(place.names).filter(|_| version >= NAMES),
         }
     }
 }

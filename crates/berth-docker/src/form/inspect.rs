@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use berth_engine::Container;
 use berth_engine::layout::Layout;
 use berth_engine::network::{BRIDGE_NETWORK, NetworkSettings as Network};
-use berth_model::config::NetworkMode;
+use berth_model::config::{EndpointConfig, NetworkMode};
 use serde::Serialize;
 
 use super::config::Config;
@@ -214,6 +214,9 @@ fn network_settings(container: &Container, network: &Network, version: Version) 
         gateway: place.gateway.clone(),
         ip_address: place.address.clone(),
         ip_prefix_len: place.prefix,
+        ipv6_gateway: place.gateway6.clone(),
+        global_ipv6_address: place.address6.clone(),
+        global_ipv6_prefix_len: place.prefix6,
         mac_address: place.mac.clone(),
         ..Former::default()
     });
@@ -222,17 +225,29 @@ fn network_settings(container: &Container, network: &Network, version: Version) 
         sandbox_key: key.map_or_else(String::new, |key| key.to_string_lossy().into_owned()),
         ports: super::ports::published(&network.ports),
         former: (version < ONCE).then_some(former),
-        networks: networks(container, network),
+        networks: networks(container, network, version),
     }
 }
 
 /// The networks that it is connected to, by name. One that uses another's has none of its own.
-pub(crate) fn networks(container: &Container, network: &Network) -> BTreeMap<String, Endpoint> {
+pub(crate) fn networks(
+    container: &Container,
+    network: &Network,
+    version: Version,
+) -> BTreeMap<String, Endpoint> {
     let config = &container.config;
-    let name = match &config.network {
+    let asked = match &config.network {
         NetworkMode::Container(_) => return BTreeMap::new(),
-        mode => mode.to_string(),
+        mode @ (NetworkMode::None | NetworkMode::Host) => vec![EndpointConfig {
+            name: mode.to_string(),
+            ..EndpointConfig::default()
+        }],
+        mode => config.networking.endpoints(mode),
     };
-    let endpoint = Endpoint::of(config, network.networks.get(&name));
-    BTreeMap::from([(name, endpoint)])
+    let told = asked.into_iter().map(|asked| {
+        let place = network.networks.get(&asked.name);
+        let endpoint = Endpoint::of(config, &asked, place, version);
+        (asked.name, endpoint)
+    });
+    told.collect()
 }

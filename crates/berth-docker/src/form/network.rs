@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use berth_engine::network::NetworkInfo;
-use serde::Serialize;
+use berth_engine::network::{self, NetworkInfo};
+use serde::{Deserialize, Serialize};
 
 use crate::Version;
 use crate::version::COMMAND;
@@ -30,22 +30,51 @@ pub(crate) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     containers: Option<BTreeMap<&'a str, Member<'a>>>,
     options: &'a BTreeMap<String, String>,
-    labels: BTreeMap<String, String>,
+    labels: &'a BTreeMap<String, String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Ipam<'a> {
     driver: &'static str,
-    options: Option<()>,
-    config: Vec<Subnet<'a>>,
+    options: Option<&'a BTreeMap<String, String>>,
+    config: Vec<AddressConfig>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Subnet<'a> {
-    subnet: &'a str,
-    gateway: &'a str,
+/// Addresses of a network, as they are asked for and told; what is empty was not said.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct AddressConfig {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    subnet: String,
+    #[serde(rename = "IPRange", skip_serializing_if = "String::is_empty")]
+    ip_range: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    gateway: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    auxiliary_addresses: BTreeMap<String, String>,
+}
+
+impl From<AddressConfig> for network::AddressConfig {
+    fn from(asked: AddressConfig) -> network::AddressConfig {
+        network::AddressConfig {
+            subnet: asked.subnet,
+            range: asked.ip_range,
+            gateway: asked.gateway,
+            auxiliary: asked.auxiliary_addresses,
+        }
+    }
+}
+
+impl From<&network::AddressConfig> for AddressConfig {
+    fn from(one: &network::AddressConfig) -> AddressConfig {
+        AddressConfig {
+            subnet: one.subnet.clone(),
+            ip_range: one.range.clone(),
+            gateway: one.gateway.clone(),
+            auxiliary_addresses: one.auxiliary.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -64,7 +93,7 @@ struct Member<'a> {
     #[serde(rename = "IPv4Address")]
     ipv4_address: &'a str,
     #[serde(rename = "IPv6Address")]
-    ipv6_address: &'static str,
+    ipv6_address: &'a str,
 }
 
 /// What `inspect` tells of a network.
@@ -75,7 +104,6 @@ pub fn network(network: &NetworkInfo) -> impl Serialize {
 impl<'a> Document<'a> {
     /// Of one network, with who is in it; in a list, without.
     pub(crate) fn of(network: &'a NetworkInfo, members: bool, version: Version) -> Document<'a> {
-        let subnets = network.subnets.iter();
         let containers = network.containers.iter();
         let containers = containers.map(|(id, member)| {
             let member = Member {
@@ -83,7 +111,7 @@ impl<'a> Document<'a> {
                 endpoint_id: &member.endpoint_id,
                 mac_address: &member.mac,
                 ipv4_address: &member.address,
-                ipv6_address: "",
+                ipv6_address: &member.address6,
             };
             (id.as_str(), member)
         });
@@ -96,22 +124,20 @@ impl<'a> Document<'a> {
             scope: "local",
             driver: network.driver,
             enable_ipv4: (version >= Version(1, 48)).then_some(true),
-            enable_ipv6: false,
+            enable_ipv6: network.ipv6,
             ipam: Ipam {
                 driver: "default",
-                options: None,
-                config: subnets
-                    .map(|(subnet, gateway)| Subnet { subnet, gateway })
-                    .collect(),
+                options: Some(&network.ipam_options).filter(|options| !options.is_empty()),
+                config: network.addresses.iter().map(Into::into).collect(),
             },
-            internal: false,
-            attachable: false,
+            internal: network.internal,
+            attachable: network.attachable,
             ingress: false,
             config_from: ConfigFrom { network: "" },
             config_only: false,
             containers: told.then(|| containers.collect()),
             options: &network.options,
-            labels: BTreeMap::new(),
+            labels: &network.labels,
         }
     }
 }

@@ -106,7 +106,7 @@ impl<'a> Summary<'a> {
                 annotations: &config.annotations,
             },
             network_settings: NetworkSettings {
-                networks: networks(container, network),
+                networks: networks(container, network, version),
             },
             mounts: config
                 .mounts

@@ -3,8 +3,8 @@
 use std::borrow::Borrow;
 
 use berth_engine::{Container, Engine};
-use berth_model::Status;
 use berth_model::config::{MountKind, NetworkMode, Port};
+use berth_model::{ContainerConfig, Status};
 use berth_oci::Reference;
 use jiff::Timestamp;
 
@@ -205,7 +205,7 @@ pub fn passes(filters: &Filters, one: &Container, ancestors: &[String]) -> bool 
         && filters.any("status", |value| one.status.word() == value)
         && filters.any("exited", ended_with)
         && filters.any("volume", has_mount)
-        && filters.any("network", |value| network_fits(&config.network, value))
+        && filters.any("network", |value| network_fits(config, value))
         && filters.any("expose", exposes)
         && filters.any("health", |value| value == condition(one))
         && filters.any("is-task", |value| matches!(value, "false" | "0"))
@@ -236,10 +236,16 @@ pub(crate) fn condition(one: &Container) -> &'static str {
     health.map_or("none", |health| health.status.word())
 }
 
-fn network_fits(network: &NetworkMode, wanted: &str) -> bool {
-    match network {
+fn network_fits(config: &ContainerConfig, wanted: &str) -> bool {
+    match &config.network {
         NetworkMode::Container(_) => false,
-        network => network.to_string() == wanted,
+        mode if mode.has_networks() => {
+            let places = config.networking.endpoints(mode);
+            let begins = |id: &str| wanted.len() >= 4 && id.starts_with(wanted);
+            let mut places = places.iter();
+            places.any(|place| place.name == wanted || begins(&place.network))
+        }
+        mode => mode.to_string() == wanted,
     }
 }
 

@@ -7,6 +7,14 @@ use crate::request::CreateRequest;
 
 /// Fails with the first such wish.
 pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
+    if matches!(request.network, Some(NetworkMode::Named(_)))
+        || request.networking.endpoints.is_some()
+    {
+        return Err(Error::Invalid {
+            message: "a place in a network of one's own cannot be had".to_owned(),
+            hint: None,
+        });
+    }
     let wishes = [(
         !request.networking.addresses.is_empty()
             || !request.networking.link_local.is_empty()

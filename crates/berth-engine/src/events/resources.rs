@@ -44,7 +44,7 @@ impl Engine {
             NetworkMode::Host => ("host", "host"),
             NetworkMode::None => ("none", "null"),
             // Another container's.
-            NetworkMode::Container(_) => return,
+            NetworkMode::Container(_) | NetworkMode::Named(_) => return,
         };
         if let Ok(id) = self.network_id(name) {
             let event = Event::new(Subject::Network, action, id);

@@ -1,13 +1,14 @@
 //! What a crash left of networks: addresses and published ports of containers that do not run, devices of nobody.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use berth_fs::{Lock, LockMode};
 use berth_model::{ContainerId, Status};
 use berth_net::network::{self as net, Desired, Look};
-use berth_net::{Kernel, Subnet};
+use berth_net::{Kernel, Limits, Pool, Subnet};
 
-use super::{Bridge, network, ports};
+use super::{BRIDGE_NETWORK, Bridge, network, ports};
 use crate::fsck::Findings;
 use crate::{Engine, Error, json};
 
@@ -21,7 +22,7 @@ impl Engine {
             return Ok(());
         };
         self.check_connections(findings)?;
-        self.check_addresses(findings, bridge.subnet)?;
+        self.check_addresses(findings, &self.layout.bridge_state(), bridge.subnet)?;
         self.check_bridge(findings, &bridge)
     }
 
@@ -38,9 +39,14 @@ impl Engine {
         Ok(())
     }
 
-    fn check_addresses(&self, findings: &mut Findings, subnet: Subnet) -> Result<(), Error> {
+    fn check_addresses(
+        &self,
+        findings: &mut Findings,
+        state: &Path,
+        subnet: Subnet,
+    ) -> Result<(), Error> {
         let fail = network("check the addresses");
-        let pool = self.pool(subnet);
+        let pool = Pool::new(state, subnet, Limits::default());
         for (address, owner) in pool.all().map_err(&fail)? {
             let free = || pool.free(address, &owner).map_err(&fail);
             let what = || format!("the address {address} belongs to no container");
@@ -85,7 +91,7 @@ impl Engine {
             )?;
         }
         let _lock = match self.layout.bridge_state().is_dir() {
-            true => self.lock_network()?,
+            true => self.lock_network(BRIDGE_NETWORK)?,
             false => return Ok(()),
         };
         let mut published = self.published(&network)?;
@@ -109,10 +115,10 @@ impl Engine {
     }
 
     /// Frees the addresses of containers that do not run; tells how many.
-    pub(super) fn free_dead_addresses(&self, subnet: Subnet) -> Result<usize, Error> {
+    pub(super) fn free_dead_addresses(&self, state: &Path, subnet: Subnet) -> Result<usize, Error> {
         let mut findings = Findings::repairing();
         self.check_connections(&mut findings)?;
-        self.check_addresses(&mut findings, subnet)?;
+        self.check_addresses(&mut findings, state, subnet)?;
         Ok(findings.count())
     }
 

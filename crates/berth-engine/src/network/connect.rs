@@ -3,14 +3,14 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use berth_fs::{Durability, ensure_dir, failpoint};
+use berth_fs::{Durability, failpoint};
 use berth_model::config::NetworkMode;
 use berth_model::{ContainerConfig, ContainerId};
 use berth_net::network::{self as net, Desired, Look};
 use berth_net::{Attach, Endpoint, Held, Kernel, Namespace, Network, Pending, mac_of};
 
 use super::files as net_files;
-use super::{Bridge, Connection, Linked, network, ports, stable_id};
+use super::{BRIDGE_NETWORK, Bridge, Connection, Linked, network, ports, stable_id};
 use crate::error::files;
 use crate::{Engine, Error, json};
 
@@ -72,15 +72,8 @@ impl Engine {
         starting: Starting,
     ) -> Result<Place, Error> {
         let id = &config.id;
-        let state = self.layout.bridge_state();
-        for dir in [
-            state.parent().unwrap_or(&state),
-            &state,
-            &state.join("addr"),
-        ] {
-            ensure_dir(dir, 0o700).map_err(files("make the network's directory"))?;
-        }
         let bridge = &starting.bridge;
+        self.ensure_state(BRIDGE_NETWORK)?;
         let claimed = ports::claim(config)?;
         let last = json::read::<Connection>(&self.layout.last_connection(id))
             .ok()
@@ -127,7 +120,9 @@ impl Engine {
         let reserve = || pool.reserve(id.as_str(), wish);
         match reserve() {
             // Of those that nobody settled yet, some are dead.
-            Err(berth_net::Error::Full { .. }) if self.free_dead_addresses(bridge.subnet)? > 0 => {
+            Err(berth_net::Error::Full { .. })
+                if self.free_dead_addresses(&self.layout.bridge_state(), bridge.subnet)? > 0 =>
+            {
                 reserve()
             }
             reserved => reserved,
@@ -149,7 +144,7 @@ impl Engine {
         } = place;
         let fail = network("connect the container");
         let (kernel, network) = (&starting.kernel, connection.network());
-        self.ensure_bridge(kernel, &network)?;
+        self.ensure_network(kernel, &network, BRIDGE_NETWORK)?;
         failpoint!("engine.network.bridge");
         let namespace = starting.namespace.wait().map_err(&fail)?;
         let endpoint = Endpoint {
@@ -165,7 +160,7 @@ impl Engine {
             .map_err(&fail)?;
         failpoint!("engine.network.plugged");
         if !connection.ports.is_empty() {
-            let _lock = self.lock_network()?;
+            let _lock = self.lock_network(BRIDGE_NETWORK)?;
             net::publish(kernel, &network, &connection.published()).map_err(&fail)?;
             failpoint!("engine.network.published");
         }
@@ -181,7 +176,12 @@ impl Engine {
     }
 
     /// Makes the bridge and its rules what they have to be. Most times they are.
-    pub(crate) fn ensure_bridge(&self, kernel: &Kernel, network: &Network) -> Result<(), Error> {
+    pub(crate) fn ensure_network(
+        &self,
+        kernel: &Kernel,
+        network: &Network,
+        key: &str,
+    ) -> Result<(), Error> {
         let fail = super::network("make the bridge");
         let plan = |published: &[_]| {
             let desired = Desired { network, published };
@@ -191,7 +191,7 @@ impl Engine {
         if plan(&[]).map_err(&fail)?.is_empty() {
             return Ok(());
         }
-        let _lock = self.lock_network()?;
+        let _lock = self.lock_network(key)?;
         // The rules are made anew with all that is published, or containers that run would lose their ports.
         let mut published = self.published(network)?;
         ports::without_doubles(&mut published);
@@ -222,7 +222,7 @@ impl Engine {
         let _lock = match published.is_empty() {
             true => None,
             false => {
-                let lock = self.lock_network()?;
+                let lock = self.lock_network(BRIDGE_NETWORK)?;
                 net::withdraw(&kernel, &network, &published).map_err(&fail)?;
                 failpoint!("engine.network.withdrawn");
                 Some(lock)

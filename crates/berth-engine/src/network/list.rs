@@ -6,10 +6,11 @@ use berth_model::ContainerId;
 use berth_model::config::NetworkMode;
 
 use super::BRIDGE_NETWORK;
+use super::record::{AddressConfig, Found, PREDEFINED, Record};
 use crate::{Engine, Error};
 
 /// A network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkInfo {
     /// Its name.
     pub name: String,
@@ -17,12 +18,24 @@ pub struct NetworkInfo {
     pub id: String,
     /// RFC 3339, UTC.
     pub created: String,
-    /// `bridge`, `host`, `null`.
+    /// `bridge`, `host`, `null`, `macvlan`, `ipvlan`.
     pub driver: &'static str,
-    /// Subnet and gateway.
-    pub subnets: Vec<(String, String)>,
+    /// It is always there.
+    pub predefined: bool,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Nothing leaves it, nothing comes in.
+    pub internal: bool,
+    /// As asked for.
+    pub attachable: bool,
+    /// Subnets.
+    pub addresses: Vec<AddressConfig>,
+    /// Options of who chooses addresses.
+    pub ipam_options: BTreeMap<String, String>,
     /// Options of the driver.
     pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
     /// Containers that run in it.
     pub containers: BTreeMap<ContainerId, Attached>,
 }
@@ -38,6 +51,8 @@ pub struct Attached {
     pub mac: String,
     /// `172.17.0.2/16`.
     pub address: String,
+    /// `fd00::2/64`.
+    pub address6: String,
 }
 
 impl Engine {
@@ -46,46 +61,50 @@ impl Engine {
     /// # Errors
     /// [`Error::Network`], [`Error::Damaged`].
     pub fn networks(&self, attached: bool) -> Result<Vec<NetworkInfo>, Error> {
-        let bridge = self.bridge()?;
-        let plain = |name: &str, driver| -> Result<NetworkInfo, Error> {
-            Ok(NetworkInfo {
-                name: name.to_owned(),
-                id: self.network_id(name)?,
-                created: bridge.created.clone(),
-                driver,
-                subnets: Vec::new(),
-                options: BTreeMap::new(),
-                containers: BTreeMap::new(),
-            })
-        };
-        let mut all = vec![plain("host", "host")?, plain("none", "null")?];
-        if !self.options.rootless {
-            let option =
-                |name: &str, value: &str| (format!("com.docker.network.{name}"), value.to_owned());
-            all.insert(
-                0,
-                NetworkInfo {
-                    subnets: vec![(
-                        bridge.subnet.to_string(),
-                        bridge.subnet.gateway().to_string(),
-                    )],
-                    options: [
-                        option("bridge.default_bridge", "true"),
-                        option("bridge.enable_icc", "true"),
-                        option("bridge.enable_ip_masquerade", "true"),
-                        option("bridge.host_binding_ipv4", "0.0.0.0"),
-                        option("bridge.name", &bridge.name),
-                        option("driver.mtu", "1500"),
-                    ]
-                    .into(),
-                    ..plain(BRIDGE_NETWORK, "bridge")?
-                },
-            );
+        let mut all: Vec<NetworkInfo> = Vec::new();
+        for name in PREDEFINED {
+            if !(self.options.rootless && name == BRIDGE_NETWORK) {
+                all.push(self.predefined_info(name)?);
+            }
         }
+        all.extend(self.network_records()?.into_iter().map(info));
+        all.sort_by(|a, b| a.name.cmp(&b.name));
         if attached {
             self.attach_containers(&mut all)?;
         }
         Ok(all)
+    }
+
+    fn predefined_info(&self, name: &str) -> Result<NetworkInfo, Error> {
+        let bridge = self.bridge()?;
+        let mut info = NetworkInfo {
+            name: name.to_owned(),
+            id: self.network_id(name)?,
+            created: bridge.created.clone(),
+            driver: if name == "none" { "null" } else { "host" },
+            predefined: true,
+            ..NetworkInfo::default()
+        };
+        if name == BRIDGE_NETWORK {
+            info.driver = "bridge";
+            info.addresses = vec![AddressConfig {
+                subnet: bridge.subnet.to_string(),
+                gateway: bridge.subnet.gateway().to_string(),
+                ..AddressConfig::default()
+            }];
+            let option =
+                |name: &str, value: &str| (format!("com.docker.network.{name}"), value.to_owned());
+            info.options = [
+                option("bridge.default_bridge", "true"),
+                option("bridge.enable_icc", "true"),
+                option("bridge.enable_ip_masquerade", "true"),
+                option("bridge.host_binding_ipv4", "0.0.0.0"),
+                option("bridge.name", &bridge.name),
+                option("driver.mtu", "1500"),
+            ]
+            .into();
+        }
+        Ok(info)
     }
 
     fn attach_containers(&self, all: &mut [NetworkInfo]) -> Result<(), Error> {
@@ -96,19 +115,21 @@ impl Engine {
                 continue;
             }
             let settings = self.network_settings(&container)?;
-            for (name, endpoint) in settings.networks {
-                let Some(network) = all.iter_mut().find(|network| network.name == name) else {
+            for endpoint in settings.networks.into_values() {
+                let own = |network: &&mut NetworkInfo| network.id == endpoint.network_id;
+                let Some(network) = all.iter_mut().find(own) else {
                     continue;
                 };
-                let address = match endpoint.address.as_str() {
+                let with = |address: &str, prefix: u8| match address {
                     "" => String::new(),
-                    address => format!("{address}/{}", endpoint.prefix),
+                    address => format!("{address}/{prefix}"),
                 };
                 let attached = Attached {
                     name: container.name.clone(),
                     endpoint_id: endpoint.endpoint_id,
                     mac: endpoint.mac,
-                    address,
+                    address: with(&endpoint.address, endpoint.prefix),
+                    address6: with(&endpoint.address6, endpoint.prefix6),
                 };
                 network
                     .containers
@@ -121,24 +142,14 @@ impl Engine {
     /// A network by its name, its id, or the beginning of its id.
     ///
     /// # Errors
-    /// [`Error::NoNetwork`], and as [`Engine::networks`].
+    /// [`Error::NoNetwork`], [`Error::AmbiguousNetwork`], and as [`Engine::networks`].
     pub fn network(&self, name: &str) -> Result<NetworkInfo, Error> {
-        let all = self.networks(true)?;
-        let mut matching: Vec<NetworkInfo> = all
-            .into_iter()
-            .filter(|one| one.name == name || (!name.is_empty() && one.id.starts_with(name)))
-            .collect();
-        matching.sort_by_key(|one| one.name != name);
-        match matching.len() {
-            0 => Err(Error::NoNetwork {
-                name: name.to_owned(),
-            }),
-            1 => Ok(matching.remove(0)),
-            _ if matching[0].name == name => Ok(matching.remove(0)),
-            _ => Err(Error::Ambiguous {
-                name: name.to_owned(),
-            }),
-        }
+        let mut all = vec![match self.find_network(name)? {
+            Found::Predefined(name) => self.predefined_info(name)?,
+            Found::Own(record) => info(*record),
+        }];
+        self.attach_containers(&mut all)?;
+        Ok(all.remove(0))
     }
 
     /// The id of a predefined network.
@@ -148,5 +159,23 @@ impl Engine {
             // Without a bridge: where there are only such containers none is made for a list of them.
             other => super::stable_id(other, &self.layout.root().display().to_string()),
         })
+    }
+}
+
+fn info(record: Record) -> NetworkInfo {
+    NetworkInfo {
+        name: record.name,
+        id: record.id,
+        created: record.created,
+        driver: record.driver.word(),
+        predefined: false,
+        ipv6: record.ipv6,
+        internal: record.internal,
+        attachable: record.attachable,
+        addresses: record.told,
+        ipam_options: record.ipam_options,
+        options: record.options,
+        labels: record.labels,
+        containers: BTreeMap::new(),
     }
 }

@@ -36,8 +36,16 @@ pub struct EndpointSettings {
     pub address: String,
     /// Bits of the subnet.
     pub prefix: u8,
+    /// `fd00::1`.
+    pub gateway6: String,
+    /// `fd00::2`.
+    pub address6: String,
+    /// Bits of the subnet of IPv6.
+    pub prefix6: u8,
     /// `02:42:ac:11:00:02`.
     pub mac: String,
+    /// The names by which it is known there.
+    pub names: Vec<String>,
 }
 
 impl Engine {
@@ -59,7 +67,7 @@ impl Engine {
         let name = match &config.network {
             NetworkMode::None => "none",
             NetworkMode::Host => "host",
-            NetworkMode::Bridge => BRIDGE_NETWORK,
+            NetworkMode::Bridge | NetworkMode::Named(_) => BRIDGE_NETWORK,
             // It has no place of its own.
             NetworkMode::Container(_) => {
                 settings.sandbox_id.clear();

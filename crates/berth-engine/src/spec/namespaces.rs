@@ -31,8 +31,10 @@ pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Namespac
     };
     let network = match config.network {
         NetworkMode::None => own(NamespaceKind::Network),
-        // The engine has made it.
-        NetworkMode::Bridge => of(NamespaceKind::Network, &joined.network),
+        // The engine has made it; never the host's for want of one.
+        NetworkMode::Bridge | NetworkMode::Named(_) => {
+            of(NamespaceKind::Network, &joined.network).or_else(|| own(NamespaceKind::Network))
+        }
         NetworkMode::Host => None,
         NetworkMode::Container(_) => of(NamespaceKind::Network, &joined.network),
     };

@@ -22,6 +22,20 @@ pub enum NetworkMode {
     Bridge,
     /// The namespace of the container with this id; in a request, its name or part of its id too.
     Container(String),
+    /// Its own namespace, connected to the network that was asked for by this name, or id.
+    Named(String),
+}
+
+impl NetworkMode {
+    /// Whether a container has a namespace of its own in which networks can be.
+    pub fn has_networks(&self) -> bool {
+        matches!(self, NetworkMode::Bridge | NetworkMode::Named(_))
+    }
+
+    /// Whether it is a network of somebody's own.
+    pub fn is_named(&self) -> bool {
+        matches!(self, NetworkMode::Named(_))
+    }
 }
 
 impl FromStr for NetworkMode {
@@ -35,11 +49,8 @@ impl FromStr for NetworkMode {
             _ => match text.strip_prefix("container:") {
                 Some("") => return Err(format!("`{text}` names no container")),
                 Some(name) => NetworkMode::Container(name.to_owned()),
-                None => {
-                    return Err(format!(
-                        "network `{text}` does not exist; available: bridge, host, none, container:NAME"
-                    ));
-                }
+                None if text.trim().is_empty() => return Err(format!("`{text}` names no network")),
+                None => NetworkMode::Named(text.to_owned()),
             },
         })
     }
@@ -52,8 +63,41 @@ impl fmt::Display for NetworkMode {
             NetworkMode::Host => f.write_str("host"),
             NetworkMode::Bridge => f.write_str("bridge"),
             NetworkMode::Container(id) => write!(f, "container:{id}"),
+            NetworkMode::Named(name) => f.write_str(name),
         }
     }
+}
+
+/// A place that a container is to have in a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointConfig {
+    /// The network's id, or `bridge`; in a request, its name or part of its id too.
+    pub network: String,
+    /// The name that the network had then.
+    #[serde(skip_serializing_if = "is_default")]
+    pub name: String,
+    /// `02:42:ac:11:00:02`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mac: Option<String>,
+    /// Addresses of one's own choice.
+    #[serde(skip_serializing_if = "is_default")]
+    pub addresses: Vec<IpAddr>,
+    /// Link-local addresses.
+    #[serde(skip_serializing_if = "is_default")]
+    pub link_local: Vec<IpAddr>,
+    /// Other names in the network.
+    #[serde(skip_serializing_if = "is_default")]
+    pub aliases: Vec<String>,
+    /// `CONTAINER:ALIAS`: a container of the network, known to this one alone by another name.
+    #[serde(skip_serializing_if = "is_default")]
+    pub links: Vec<String>,
+    /// Options of the network's driver.
+    #[serde(skip_serializing_if = "is_default")]
+    pub driver_options: BTreeMap<String, String>,
+    /// The network with the highest has the default route.
+    #[serde(skip_serializing_if = "is_default")]
+    pub gateway_priority: i64,
 }
 
 /// How a container is connected, and what it knows of names.
@@ -96,6 +140,30 @@ pub struct NetworkConfig {
     /// Options of the network's driver.
     #[serde(skip_serializing_if = "is_default")]
     pub driver_options: BTreeMap<String, String>,
+    /// Its places in networks. `None`: one in the network of its mode, with address, names and options as said above; so
+    /// it was before there were networks of one's own, and so a request may say it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub endpoints: Option<Vec<EndpointConfig>>,
+}
+
+impl NetworkConfig {
+    /// Its places in networks, if its mode is `mode`.
+    pub fn endpoints(&self, mode: &NetworkMode) -> Vec<EndpointConfig> {
+        match &self.endpoints {
+            Some(endpoints) => endpoints.clone(),
+            None if mode.has_networks() => vec![EndpointConfig {
+                network: mode.to_string(),
+                name: mode.to_string(),
+                mac: self.mac.clone(),
+                addresses: self.addresses.clone(),
+                link_local: self.link_local.clone(),
+                aliases: self.aliases.clone(),
+                driver_options: self.driver_options.clone(),
+                ..EndpointConfig::default()
+            }],
+            None => Vec::new(),
+        }
+    }
 }
 
 /// What a port speaks.

@@ -8,6 +8,7 @@ pub mod mount;
 pub mod network;
 pub mod number;
 pub mod security;
+pub mod subnets;
 pub mod ulimit;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_model::config::{NetworkConfig, NetworkMode, Port, PortBinding};
+use berth_model::config::{EndpointConfig, NetworkMode, Port, PortBinding};
 
 use super::Parsed;
 
@@ -12,10 +12,10 @@ pub struct Connection {
     /// `None`: the default.
     pub mode: Option<NetworkMode>,
     /// Of the long form.
-    pub config: NetworkConfig,
+    pub endpoint: EndpointConfig,
 }
 
-/// `NAME`, or `name=NAME[,alias=…][,ip=…][,ip6=…][,mac-address=…][,driver-opt=…]`.
+/// `NAME`, or `name=NAME[,alias=…][,ip=…][,ip6=…][,mac-address=…][,link-local-ip=…][,driver-opt=…][,gw-priority=…]`.
 pub fn connection(text: &str) -> Parsed<Connection> {
     let mut made = Connection::default();
     if !text.contains('=') {
@@ -24,7 +24,7 @@ pub fn connection(text: &str) -> Parsed<Connection> {
     }
     let mut named = false;
     for field in super::mount::csv(text)? {
-        let into = &mut made.config;
+        let into = &mut made.endpoint;
         match field.split_once('=') {
             Some(("name", name)) => {
                 made.mode = mode(name)?;
@@ -35,6 +35,11 @@ pub fn connection(text: &str) -> Parsed<Connection> {
             Some(("ip6", address)) => into.addresses.push(v6(address)?),
             Some(("link-local-ip", one)) => into.link_local.push(address(one)?),
             Some(("mac-address", address)) => into.mac = Some(mac(address)?),
+            Some(("gw-priority", number)) => {
+                into.gateway_priority = number
+                    .parse()
+                    .map_err(|_| format!("`{number}` is not a priority"))?;
+            }
             Some(("driver-opt", option)) => {
                 let (key, value) = super::annotation(option)?;
                 into.driver_options.insert(key, value);
@@ -251,14 +256,17 @@ mod tests {
         assert_eq!(mode("container:web"), Ok(Some(joined)));
         let long = connection("name=bridge,mac-address=02-42-AC-11-00-02,alias=web").unwrap();
         assert_eq!(long.mode, Some(NetworkMode::Bridge));
-        assert_eq!(long.config.mac.as_deref(), Some("02:42:ac:11:00:02"));
-        assert_eq!(long.config.aliases, ["web"]);
+        assert_eq!(long.endpoint.mac.as_deref(), Some("02:42:ac:11:00:02"));
+        assert_eq!(long.endpoint.aliases, ["web"]);
+        assert_eq!(mode("lan"), Ok(Some(NetworkMode::Named("lan".into()))));
+        let first = connection("name=lan,gw-priority=-3").unwrap();
+        assert_eq!(first.endpoint.gateway_priority, -3);
         for bad in [
-            "lan",
+            "container:",
             "alias=web",
             "name=bridge,x=y",
             "name=bridge,ip=::1",
-            "name=lan",
+            "name=lan,gw-priority=x",
         ] {
             assert!(connection(bad).is_err(), "{bad}");
         }

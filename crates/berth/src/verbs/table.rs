@@ -260,11 +260,11 @@ fn networks() -> Vec<Entry> {
     vec![
         verb::<network::ls::Ls>("ls", "List networks").alias(&["list"]),
         verb::<network::inspect::Inspect>("inspect", "Show all that is known of networks"),
-        verb::<network::later::Create>("create", "Make a network"),
-        verb::<network::later::Rm>("rm", "Remove networks").alias(&["remove"]),
+        verb::<network::create::Create>("create", "Make a network"),
+        verb::<network::rm::Rm>("rm", "Remove networks").alias(&["remove"]),
         verb::<network::later::Connect>("connect", "Connect a container to a network"),
         verb::<network::later::Disconnect>("disconnect", "Disconnect a container from a network"),
-        verb::<network::later::Prune>("prune", "Remove networks that no container uses"),
+        verb::<network::prune::Prune>("prune", "Remove networks that no container uses"),
     ]
 }
 

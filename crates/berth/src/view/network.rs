@@ -29,14 +29,18 @@ pub fn row(network: &NetworkInfo, truncate: bool) -> Value {
     } else {
         &network.id
     };
+    let labels = network.labels.iter();
+    let labels: Vec<String> = labels
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     Value::fields([
         ("ID", id.into()),
         ("Name", network.name.as_str().into()),
         ("Driver", network.driver.into()),
         ("Scope", "local".into()),
-        ("IPv6", "false".into()),
-        ("Internal", "false".into()),
-        ("Labels", "".into()),
+        ("IPv6", network.ipv6.to_string().as_str().into()),
+        ("Internal", network.internal.to_string().as_str().into()),
+        ("Labels", labels.join(",").as_str().into()),
         (
             "CreatedAt",
             crate::ui::human::timestamp(&network.created).into(),

@@ -23,7 +23,7 @@ struct Made {
 pub(crate) async fn answer(mut ask: Ask) -> Result<Answer, Failure> {
     let document: Document = ask.json().await?;
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut request = document.meaning(cpus).map_err(Failure::bad)?;
+    let mut request = document.meaning(cpus, ask.version).map_err(Failure::bad)?;
     request.name = ask.query.get("name").map(name).transpose()?;
     request.platform = ask.query.get("platform").map(platform).transpose()?;
     if request.log.is_none() {

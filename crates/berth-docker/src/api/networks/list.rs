@@ -8,7 +8,9 @@ use crate::select;
 
 pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let filters = ask.filters(select::NETWORKS)?;
-    let networks = ask.work(|engine| engine.networks(false)).await?;
+    // Whether nobody uses them is told by a look at all.
+    let attached = filters.has("dangling");
+    let networks = ask.work(move |engine| engine.networks(attached)).await?;
     let rows = select::networks(&networks, &filters)?;
     let rows = rows
         .into_iter()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use berth_engine::request::CreateRequest;
-use berth_model::config::{Port, PortBinding};
+use berth_model::config::{EndpointConfig, NetworkMode, Port, PortBinding};
 use clap::ArgAction::Append;
 
 use super::Causes;
@@ -13,9 +13,9 @@ use crate::ui::diagnostic::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct NetworkOptions {
-    /// Network: bridge, host, none or container:NAME
-    #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = asked(network::connection))]
-    network: Option<Asked<Connection>>,
+    /// Network: bridge, host, none, container:NAME or one of `berth network ls`; several: each a network more
+    #[arg(long, visible_alias = "net", value_name = "NETWORK", value_parser = asked(network::connection), action = Append)]
+    network: Vec<Asked<Connection>>,
     /// Publish ports of the container on the host
     #[arg(short, long, value_name = "[[ADDRESS:]HOST:]PORT[/PROTOCOL]", value_parser = asked(network::publish), action = Append)]
     publish: Vec<Asked<Vec<PortBinding>>>,
@@ -64,10 +64,12 @@ impl NetworkOptions {
         causes: &mut Causes,
     ) -> Result<(), Failure> {
         let into = &mut request.networking;
-        if let Some(wish) = causes.asked("network", "--network", self.network.as_ref()) {
-            request.network = wish.mode;
-            *into = wish.config;
-        }
+        let mut wishes = causes
+            .all("network", "--network", &self.network)
+            .into_iter();
+        let first = wishes.next().unwrap_or_default();
+        request.network = first.mode;
+        let mut first = first.endpoint;
         into.ports = causes.all("ports", "--publish", &self.publish).concat();
         into.publish_all = causes.switch("publish_all", "--publish-all", self.publish_all);
         let exposed = causes.all("exposed_ports", "--expose", &self.expose);
@@ -78,14 +80,25 @@ impl NetworkOptions {
         into.dns_search = causes.all("dns_search", "--dns-search", &self.dns_search);
         into.extra_hosts = causes.all("extra_hosts", "--add-host", &self.add_host);
         into.links = causes.all("links", "--link", &self.link);
-        into.link_local = causes.all("link_local", "--link-local-ip", &self.link_local_ip);
+        let local = causes.all("link_local", "--link-local-ip", &self.link_local_ip);
+        first.link_local.extend(local);
         let aliases = causes.all("aliases", "--network-alias", &self.network_alias);
-        into.aliases.extend(aliases);
+        first.aliases.extend(aliases);
         let mac = causes.asked("mac", "--mac-address", self.mac_address.as_ref());
-        into.mac = mac.or(into.mac.take());
+        into.mac = mac.or(first.mac.take());
         let ip = causes.asked("address", "--ip", self.ip.as_ref());
         let ip6 = causes.asked("address6", "--ip6", self.ip6.as_ref());
-        into.addresses.extend(ip.into_iter().chain(ip6));
+        first.addresses.extend(ip.into_iter().chain(ip6));
+        let mut all = vec![(request.network.clone(), first)];
+        all.extend(wishes.map(|wish| (wish.mode, wish.endpoint)));
+        if all.len() == 1 && all[0].1 == EndpointConfig::default() {
+            return Ok(());
+        }
+        let named = |(mode, endpoint): (Option<NetworkMode>, EndpointConfig)| EndpointConfig {
+            network: mode.map_or_else(|| "default".to_owned(), |mode| mode.to_string()),
+            ..endpoint
+        };
+        into.endpoints = Some(all.into_iter().map(named).collect());
         Ok(())
     }
 }

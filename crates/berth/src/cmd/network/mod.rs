@@ -1,5 +1,8 @@
-//! `berth network`: the predefined networks; those of one's own come later.
+//! `berth network`: networks, and the places of containers in them.
 
+pub mod create;
 pub mod inspect;
 pub mod later;
 pub mod ls;
+pub mod prune;
+pub mod rm;

@@ -1,0 +1,396 @@
+//! Making a network of one's own. The rename at the end is the commit point; its bridge is made then, and whenever it is
+//! missed.
+
+use std::collections::BTreeMap;
+
+use berth_fs::{Durability, failpoint};
+use berth_model::event::{Event, Subject};
+use berth_net::network::subnets_in_use;
+use berth_net::{Kernel, Subnet};
+
+use super::ipam::{self, Taken};
+use super::record::{AddressConfig, Driver, NAME_MAX, Record, SCHEMA, is_id};
+use super::{files as net_files, network};
+use crate::create::{invalid, random_id};
+use crate::error::files;
+use crate::layout::STAGED_PREFIX;
+use crate::{Engine, Error, json};
+
+/// What options of networks begin with.
+const OPTIONS: &str = "com.docker.network.";
+
+/// A network to make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkRequest {
+    /// Its name.
+    pub name: String,
+    /// Its driver; empty: `bridge`.
+    pub driver: String,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Nothing leaves it, nothing comes in.
+    pub internal: bool,
+    /// Told by inspect; it means nothing on one machine.
+    pub attachable: bool,
+    /// Who chooses addresses; empty: `default`.
+    pub ipam_driver: String,
+    /// Options of who chooses addresses.
+    pub ipam_options: BTreeMap<String, String>,
+    /// Subnets.
+    pub addresses: Vec<AddressConfig>,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What options of the driver say.
+struct Settings {
+    device: Option<String>,
+    isolated: bool,
+    masquerade: bool,
+    mtu: Option<u32>,
+}
+
+impl Engine {
+    /// Makes a network; gives its id.
+    ///
+    /// # Errors
+    /// [`Error::NetworkExists`], [`Error::NetworkDenied`] for a predefined one's name, [`Error::Invalid`],
+    /// [`Error::Network`].
+    pub fn create_network(&self, request: NetworkRequest) -> Result<String, Error> {
+        check_name(&request.name)?;
+        let driver = driver(&request.driver)?;
+        if self.options.rootless {
+            return Err(Error::Invalid {
+                message: "an ordinary user has no networks of his own".to_owned(),
+                hint: Some(
+                    "`--network none` or `--network host` work; or run berth as root".into(),
+                ),
+            });
+        }
+        if !matches!(request.ipam_driver.as_str(), "" | "default") {
+            return Err(Error::NoNetworkPlugin {
+                driver: request.ipam_driver,
+            });
+        }
+        let settings = settings(driver, &request.options)?;
+        // The bridge network chooses first.
+        let bridge = self.bridge()?;
+        let _at_work = self.at_work()?;
+        let record = {
+            let _lock = self.lock_networks()?;
+            self.not_taken_network(&request.name)?;
+            let others = self.network_records()?;
+            let mut ours: Vec<Subnet> = vec![bridge.subnet];
+            let ranges = others.iter().flat_map(|other| &other.ranges);
+            ours.extend(ranges.map(|range| range.subnet));
+            let hosts = hosts_subnets()?;
+            let id = random_id()?.to_string();
+            let taken = Taken {
+                ours: &ours,
+                hosts: &hosts,
+            };
+            let (ranges, told) = ipam::ranges(&request.addresses, request.ipv6, &id, &taken)?;
+            let device = settings
+                .device
+                .unwrap_or_else(|| format!("br-{}", &id[..12]));
+            let same = |name: &str, of: &str| {
+                invalid(format!(
+                    "cannot create network {id} ({device}): conflicts with network {of} ({name}): networks have same bridge \
+                     name"
+                ))
+            };
+            if driver == Driver::Bridge {
+                if bridge.name == device {
+                    return Err(same(&bridge.name, &bridge.id));
+                }
+                if let Some(other) = others.iter().find(|other| other.device == device) {
+                    return Err(same(&other.device, &other.id));
+                }
+            }
+            let record = Record {
+                schema: SCHEMA,
+                id,
+                name: request.name,
+                created: crate::clock::now(),
+                driver,
+                device,
+                ranges,
+                ipv6: request.ipv6,
+                internal: request.internal,
+                attachable: request.attachable,
+                isolated: settings.isolated,
+                masquerade: settings.masquerade,
+                mtu: settings.mtu,
+                told,
+                ipam_options: request.ipam_options,
+                options: request.options,
+                labels: request.labels,
+            };
+            self.commit_network(&record)?;
+            record
+        };
+        failpoint!("engine.network.committed");
+        if let Err(error) = self.make_network(&record) {
+            // The first error is the one to report; what stays is a network without a bridge, that can be removed.
+            let _ = self.drop_network(&record);
+            return Err(error);
+        }
+        self.record_network_event(&record, "create");
+        Ok(record.id)
+    }
+
+    /// The lock of the networks is ours.
+    fn commit_network(&self, record: &Record) -> Result<(), Error> {
+        let staged = (self.layout.networks()).join(format!("{STAGED_PREFIX}{}", record.id));
+        berth_fs::ensure_dir(&staged, 0o700).map_err(files("make the network"))?;
+        let path = staged.join("network.json");
+        let made = json::write(&path, record, Durability::Durable)
+            .and_then(|()| self.reserve_network_name(&record.name, &record.id))
+            .and_then(|()| {
+                let dir = self.network_dir(&record.id);
+                berth_fs::rename_new(&staged, &dir, Durability::Durable)
+                    .map_err(files("make the network"))
+            });
+        if made.is_err() {
+            // The first error is the one to report; `fsck` clears what stays.
+            let _ = self.free_network_name(&record.name, &record.id);
+            let _ = self.trash.discard(&staged, Durability::Volatile);
+        }
+        made
+    }
+
+    /// On the host: so others see that its addresses are in use. It is made anew whenever it is missed.
+    fn make_network(&self, record: &Record) -> Result<(), Error> {
+        if record.driver != Driver::Bridge {
+            return Ok(());
+        }
+        let kernel = Kernel::open().map_err(network("make the network"))?;
+        self.ensure_state(&record.id)?;
+        self.ensure_network(&kernel, &record.network(), &record.id)
+    }
+
+    fn not_taken_network(&self, name: &str) -> Result<(), Error> {
+        match self.named_network(name)? {
+            Some(id) if self.network_dir(&id).is_dir() => Err(Error::NetworkExists {
+                name: name.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever makes networks holds the lock of all: a name whose network is not there is free.
+    fn reserve_network_name(&self, name: &str, id: &str) -> Result<(), Error> {
+        berth_fs::ensure_dir(&self.network_names(), 0o700)
+            .map_err(files("make the networks' directory"))?;
+        if let Some(old) = self.named_network(name)? {
+            self.free_network_name(name, &old)?;
+        }
+        let path = self.network_name(name);
+        std::os::unix::fs::symlink(id, &path).map_err(|source| Error::Io {
+            action: "reserve the name",
+            path,
+            source,
+        })
+    }
+
+    /// Writes down what happened to a network.
+    pub(super) fn record_network_event(&self, record: &Record, action: &str) {
+        let event = Event::new(Subject::Network, action, &record.id);
+        self.record(
+            event
+                .with("name", &record.name)
+                .with("type", record.driver.word()),
+        );
+    }
+}
+
+/// What is not ours to give: of addresses, routes and name servers.
+pub(super) fn hosts_subnets() -> Result<Vec<Subnet>, Error> {
+    let fail = network("choose a subnet for the network");
+    let kernel = Kernel::open().map_err(&fail)?;
+    let mut taken = subnets_in_use(&kernel).map_err(&fail)?;
+    let resolv = std::fs::read_to_string(net_files::RESOLV).unwrap_or_default();
+    let servers = net_files::name_servers(&resolv);
+    taken.extend(
+        servers.filter_map(|server| Subnet::of(server, if server.is_ipv4() { 32 } else { 128 })),
+    );
+    Ok(taken)
+}
+
+/// In Docker's words, which tools look for.
+fn check_name(name: &str) -> Result<(), Error> {
+    if matches!(name, "bridge" | "host" | "none" | "default") {
+        return Err(Error::NetworkDenied {
+            message: format!("operation is not permitted on predefined {name} network "),
+        });
+    }
+    let odd = |c: char| c.is_control();
+    if name.trim().is_empty() || name.trim() != name || name.contains(odd) {
+        return Err(invalid(format!("invalid name: {name}")));
+    }
+    if name.len() > NAME_MAX || name.contains(':') {
+        return Err(Error::Invalid {
+            message: format!("invalid name: {name}"),
+            hint: Some(format!("a name has at most {NAME_MAX} bytes, and no colon")),
+        });
+    }
+    // It would hide the network that has this id.
+    match is_id(name) {
+        true => Err(invalid(format!(
+            "invalid name: {name} is the form of an id"
+        ))),
+        false => Ok(()),
+    }
+}
+
+fn driver(name: &str) -> Result<Driver, Error> {
+    Ok(match name {
+        "" | "default" | "bridge" => Driver::Bridge,
+        "macvlan" => Driver::Macvlan,
+        "ipvlan" => Driver::Ipvlan,
+        "host" | "null" => {
+            return Err(Error::NetworkDenied {
+                message: format!("only one instance of \"{name}\" network is allowed"),
+            });
+        }
+        "overlay" => {
+            return Err(Error::Invalid {
+                message: "a network over several machines needs a cluster, and there is none"
+                    .into(),
+                hint: None,
+            });
+        }
+        other => {
+            return Err(Error::NoNetworkPlugin {
+                driver: other.to_owned(),
+            });
+        }
+    })
+}
+
+/// Options that we do not know mean nothing to us; inspect tells them.
+fn settings(driver: Driver, options: &BTreeMap<String, String>) -> Result<Settings, Error> {
+    let get = |name: &str| {
+        let full = format!("{OPTIONS}{name}");
+        options.get(&full).map(|value| (full, value.as_str()))
+    };
+    let truth = |name: &str, default: bool| match get(name) {
+        None | Some((_, "")) => Ok(default),
+        Some((_, "1" | "t" | "T" | "true" | "True" | "TRUE")) => Ok(true),
+        Some((_, "0" | "f" | "F" | "false" | "False" | "FALSE")) => Ok(false),
+        Some((full, value)) => Err(invalid(format!(
+            "failed to parse {full} value: {value} (strconv.ParseBool: parsing \"{value}\": invalid syntax)"
+        ))),
+    };
+    let mtu = get("driver.mtu").or_else(|| Some(("mtu".to_owned(), options.get("mtu")?.as_str())));
+    let mtu = match mtu {
+        None | Some((_, "" | "0")) => None,
+        Some((full, value)) => match value.parse::<u32>() {
+            // IPv4 needs the first, no packet is larger than the last.
+            Ok(bytes @ 68..=65535) => Some(bytes),
+            _ => {
+                return Err(invalid(format!(
+                    "failed to parse {full} value: {value} (68 to 65535 bytes)"
+                )));
+            }
+        },
+    };
+    let device = match driver {
+        Driver::Bridge => get("bridge.name").map(|(_, name)| name),
+        Driver::Macvlan | Driver::Ipvlan => options.get("parent").map(String::as_str),
+    };
+    let device = device.filter(|name| !name.is_empty()).map(str::to_owned);
+    if let Some(name) = &device
+        && !is_device(name)
+    {
+        return Err(invalid(format!(
+            "`{name}` is not the name of a network device"
+        )));
+    }
+    if driver != Driver::Bridge && device.is_none() {
+        return Err(Error::Invalid {
+            message: format!(
+                "a network of the driver {} needs a device of the host",
+                driver.word()
+            ),
+            hint: Some("name it: -o parent=eth0".to_owned()),
+        });
+    }
+    Ok(Settings {
+        device,
+        isolated: !truth("bridge.enable_icc", true)?,
+        masquerade: truth("bridge.enable_ip_masquerade", true)?,
+        mtu,
+    })
+}
+
+/// Source: Linux 6.12, `dev_valid_name`; without what a path or a shell could take for something else.
+fn is_device(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    (1..16).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_networks() {
+        for good in ["lan", "test 01", "a/b", "..", "é", "n"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        let id = "ab".repeat(32);
+        let long = "x".repeat(NAME_MAX + 1);
+        for bad in [
+            "",
+            " ",
+            " a",
+            "a\n",
+            "container:x",
+            "host",
+            "default",
+            &id,
+            &long,
+        ] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn options_of_the_driver() {
+        let said = |options: &[(&str, &str)]| {
+            let full = |name: &str| match name {
+                "parent" | "mtu" => name.to_owned(),
+                other => format!("{OPTIONS}{other}"),
+            };
+            let options = options
+                .iter()
+                .map(|(name, value)| (full(name), (*value).to_owned()));
+            settings(Driver::Bridge, &options.collect())
+        };
+        let none = said(&[]).unwrap();
+        assert!(!none.isolated && none.masquerade && none.mtu.is_none() && none.device.is_none());
+        let some = said(&[
+            ("bridge.enable_icc", "false"),
+            ("bridge.enable_ip_masquerade", "0"),
+            ("driver.mtu", "1400"),
+            ("bridge.name", "lan0"),
+            ("unknown", "x"),
+        ]);
+        let some = some.unwrap();
+        assert!(some.isolated && !some.masquerade && some.mtu == Some(1400));
+        assert_eq!(some.device.as_deref(), Some("lan0"));
+        for bad in [
+            ("bridge.enable_icc", "x"),
+            ("driver.mtu", "x"),
+            ("driver.mtu", "10"),
+            ("bridge.name", "../x"),
+            ("bridge.name", "sixteen-letters-"),
+        ] {
+            assert!(said(&[bad]).is_err(), "{bad:?}");
+        }
+        assert!(settings(Driver::Macvlan, &BTreeMap::new()).is_err());
+    }
+}

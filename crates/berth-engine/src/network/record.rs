@@ -1,0 +1,349 @@
+//! Networks of one's own, on disk.
+//!
+//! ```text
+//! ROOT/networks/<id>/network.json      what was asked, and which subnets it was given; written once
+//!               names/<name> → <id>    a symbolic link: no two networks have one name
+//! RUN_DIR/networks/<id>/addr/…         reservations, as the bridge network has them
+//! ```
+//! A network comes to be by a rename, whole, and goes by one. Whoever gives a container a place in it holds its directory's
+//! lock, shared, until the address is reserved; who removes it holds it alone. Whoever chooses subnets or names holds the
+//! lock of `networks/`. Order: network, networks.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use berth_fs::{Durability, Lock, LockMode};
+use berth_model::ErrorKind;
+use berth_net::{Limits, Network, Pool, Subnet};
+use serde::{Deserialize, Serialize};
+
+use super::{BRIDGE_NETWORK, table_of, words};
+use crate::error::files;
+use crate::names::read_names;
+use crate::{Engine, Error, json};
+
+/// The version of `network.json`.
+pub(super) const SCHEMA: u32 = 1;
+/// The longest name, in bytes.
+pub(super) const NAME_MAX: usize = 80;
+
+/// The networks that are always there.
+pub const PREDEFINED: [&str; 3] = [BRIDGE_NETWORK, "host", "none"];
+
+/// How a network is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Driver {
+    /// A bridge of its own.
+    Bridge,
+    /// Devices of their own on one of the host's.
+    Macvlan,
+    /// The same with the hardware address of the host's.
+    Ipvlan,
+}
+
+impl Driver {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Driver::Bridge => "bridge",
+            Driver::Macvlan => "macvlan",
+            Driver::Ipvlan => "ipvlan",
+        }
+    }
+}
+
+/// Addresses as asked for, each in the words of who asked; empty: nothing was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddressConfig {
+    /// `10.9.0.0/24`.
+    pub subnet: String,
+    /// The part of it that containers get without asking.
+    pub range: String,
+    /// Its gateway.
+    pub gateway: String,
+    /// Addresses that are others', by name.
+    pub auxiliary: BTreeMap<String, String>,
+}
+
+/// Addresses as they are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Range {
+    #[serde(with = "words")]
+    pub(crate) subnet: Subnet,
+    pub(crate) gateway: IpAddr,
+    /// The part from which containers get theirs.
+    #[serde(
+        with = "words::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) range: Option<Subnet>,
+    /// Those that are others'.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reserved: Vec<IpAddr>,
+    /// Who made the network has chosen it.
+    #[serde(default)]
+    pub(crate) chosen: bool,
+}
+
+/// `network.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(super) schema: u32,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// RFC 3339 with nanoseconds, UTC.
+    pub(crate) created: String,
+    pub(crate) driver: Driver,
+    /// The bridge's device, or the one of the host's that it is on.
+    pub(crate) device: String,
+    /// IPv4 first.
+    pub(crate) ranges: Vec<Range>,
+    #[serde(default)]
+    pub(crate) ipv6: bool,
+    #[serde(default)]
+    pub(crate) internal: bool,
+    #[serde(default)]
+    pub(crate) attachable: bool,
+    /// Containers in it do not reach each other.
+    #[serde(default)]
+    pub(crate) isolated: bool,
+    /// What leaves it has the host's address.
+    #[serde(default)]
+    pub(crate) masquerade: bool,
+    /// Bytes of a packet.
+    #[serde(default)]
+    pub(crate) mtu: Option<u32>,
+    /// What inspect tells of addresses.
+    #[serde(default)]
+    pub(crate) told: Vec<AddressConfig>,
+    #[serde(default)]
+    pub(crate) ipam_options: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) options: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// In the words of berth-net, where it is a bridge.
+    pub(crate) fn network(&self) -> Network {
+        let ranges = self.ranges.iter().map(|range| berth_net::Range {
+            subnet: range.subnet,
+            gateway: range.gateway,
+        });
+        Network {
+            internal: self.internal,
+            icc: !self.isolated,
+            masquerade: self.masquerade,
+            mtu: self.mtu,
+            ..Network::new(&self.device, &table_of(&self.device), ranges.collect())
+        }
+    }
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Found {
+    /// A network that is always there.
+    Predefined(&'static str),
+    /// One of somebody's own.
+    Own(Box<Record>),
+}
+
+impl Engine {
+    /// The directory of a network.
+    pub(super) fn network_dir(&self, id: &str) -> PathBuf {
+        self.layout.networks().join(id)
+    }
+
+    /// The network of an id; `None`: there is none.
+    pub(crate) fn network_record(&self, id: &str) -> Result<Option<Record>, Error> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        let path = self.network_dir(id).join("network.json");
+        match json::read::<Record>(&path)? {
+            Some(record) if record.schema > SCHEMA => Err(Error::Newer { path }),
+            other => Ok(other),
+        }
+    }
+
+    /// Ids of all networks but the predefined ones.
+    pub(super) fn network_ids(&self) -> Result<Vec<String>, Error> {
+        let dir = self.layout.networks();
+        if !dir.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut names = read_names(dir)?;
+        names.retain(|name| is_id(name));
+        Ok(names)
+    }
+
+    /// All networks but the predefined ones, by name. One that a newer version has made is left out.
+    pub(crate) fn network_records(&self) -> Result<Vec<Record>, Error> {
+        let mut all = Vec::new();
+        for id in self.network_ids()? {
+            match self.network_record(&id) {
+                Ok(Some(record)) => all.push(record),
+                Ok(None) | Err(Error::Newer { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// The network that `text` means: its id, its name, or the beginning of just one id.
+    pub(crate) fn find_network(&self, text: &str) -> Result<Found, Error> {
+        let none = || Error::NoNetwork {
+            name: text.to_owned(),
+        };
+        if let Some(name) = PREDEFINED.into_iter().find(|name| *name == text) {
+            return match self.options.rootless && name == BRIDGE_NETWORK {
+                true => Err(none()),
+                false => Ok(Found::Predefined(name)),
+            };
+        }
+        let own = |id: &str| -> Result<Option<Found>, Error> {
+            let record = self.network_record(id)?;
+            Ok(record.map(|record| Found::Own(Box::new(record))))
+        };
+        if let Some(found) = own(text)? {
+            return Ok(found);
+        }
+        if let Some(id) = self.named_network(text)?
+            && let Some(found) = own(&id)?
+        {
+            return Ok(found);
+        }
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(none());
+        }
+        let mut matching = Vec::new();
+        for name in PREDEFINED {
+            if !(self.options.rootless && name == BRIDGE_NETWORK)
+                && self.network_id(name)?.starts_with(text)
+            {
+                matching.push(Found::Predefined(name));
+            }
+        }
+        for id in self.network_ids()? {
+            if id.starts_with(text) {
+                matching.extend(own(&id)?);
+            }
+        }
+        match matching.len() {
+            0 => Err(none()),
+            1 => Ok(matching.remove(0)),
+            count => Err(Error::AmbiguousNetwork {
+                name: text.to_owned(),
+                count,
+            }),
+        }
+    }
+
+    /// Whose name it is, by the link alone.
+    pub(super) fn named_network(&self, name: &str) -> Result<Option<String>, Error> {
+        if name.is_empty() || name.len() > NAME_MAX {
+            return Ok(None);
+        }
+        let link = self.network_name(name);
+        match std::fs::read_link(&link) {
+            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Io {
+                action: "read the name",
+                path: link,
+                source,
+            }),
+        }
+    }
+
+    /// Frees a name that still is `id`'s. The lock of the networks is ours.
+    pub(super) fn free_network_name(&self, name: &str, id: &str) -> Result<(), Error> {
+        if self.named_network(name)?.as_deref() != Some(id) {
+            return Ok(());
+        }
+        berth_fs::remove_file(&self.network_name(name), Durability::Durable)
+            .map_err(files("free the network's name"))
+    }
+
+    pub(super) fn network_names(&self) -> PathBuf {
+        self.layout.networks().join("names")
+    }
+
+    pub(super) fn network_name(&self, name: &str) -> PathBuf {
+        self.network_names().join(file_name(name))
+    }
+
+    /// The addresses of one of its subnets.
+    pub(super) fn network_pool(&self, record: &Record, range: &Range) -> Pool {
+        let mut reserved = range.reserved.clone();
+        reserved.push(range.gateway);
+        let limits = Limits {
+            range: range.range,
+            reserved,
+        };
+        Pool::new(&self.layout.network_state(&record.id), range.subnet, limits)
+    }
+
+    /// Held while subnets and names are chosen.
+    pub(super) fn lock_networks(&self) -> Result<Lock, Error> {
+        let dir = self.layout.networks();
+        berth_fs::ensure_dir(&dir, 0o700).map_err(files("make the networks' directory"))?;
+        Lock::dir(&dir, LockMode::Exclusive).map_err(files("lock the networks"))
+    }
+
+    /// Keeps a network from being removed, or, alone, others from giving places in it; `None`: it is gone.
+    pub(super) fn hold_network(&self, id: &str, mode: LockMode) -> Result<Option<Lock>, Error> {
+        let dir = self.network_dir(id);
+        match Lock::dir(&dir, mode) {
+            Ok(lock) => Ok(lock.still_at(&dir).then_some(lock)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(files("lock the network")(error)),
+        }
+    }
+}
+
+/// 64 digits.
+pub(super) fn is_id(text: &str) -> bool {
+    berth_model::ContainerId::parse(text).is_ok()
+}
+
+/// The file that stands for a name: names may have any characters.
+pub(super) fn file_name(name: &str) -> String {
+    let mut text = String::new();
+    for (place, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => text.push(byte.into()),
+            b'.' if place > 0 => text.push('.'),
+            other => text.push_str(&format!("%{other:02x}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_has_a_file_of_its_own() {
+        for (name, file) in [
+            ("lan", "lan"),
+            ("a.b-c_1", "a.b-c_1"),
+            ("..", "%2e."),
+            (".", "%2e"),
+            ("a/b", "a%2fb"),
+            ("a%2fb", "a%252fb"),
+            ("test 01", "test%2001"),
+            ("é", "%c3%a9"),
+        ] {
+            assert_eq!(file_name(name), file);
+        }
+        assert!(file_name(&"é".repeat(NAME_MAX / 2)).len() < 255);
+    }
+}

@@ -1,0 +1,113 @@
+//! `berth network create`.
+
+use std::collections::BTreeMap;
+
+use berth_engine::network::NetworkRequest;
+use clap::ArgAction::{Append, Set};
+
+use crate::cmd::print;
+use crate::context;
+use crate::globals::Globals;
+use crate::opts::{self, subnets};
+use crate::ui::diagnostic::Failure;
+use crate::verbs::{Outcome, Verb};
+
+/// Make a network, and print its id
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// Told by inspect; on one machine every network is
+    #[arg(long)]
+    attachable: bool,
+    /// An address in it that is somebody else's, NAME=ADDRESS
+    #[arg(long, value_name = "NAME=ADDRESS", value_parser = opts::annotation, action = Append)]
+    aux_address: Vec<(String, String)>,
+    /// A network whose settings it has
+    #[arg(long, value_name = "NETWORK", hide = true)]
+    config_from: Option<String>,
+    /// Settings for others only
+    #[arg(long, hide = true)]
+    config_only: bool,
+    /// How it is made: bridge, macvlan, ipvlan
+    #[arg(short, long, default_value = "bridge")]
+    driver: String,
+    /// The gateway of a subnet
+    #[arg(long, value_name = "ADDRESS", action = Append)]
+    gateway: Vec<String>,
+    /// A network of a cluster
+    #[arg(long, hide = true)]
+    ingress: bool,
+    /// Nothing leaves it, and nothing comes in
+    #[arg(long)]
+    internal: bool,
+    /// The part of a subnet from which containers get addresses
+    #[arg(long, value_name = "SUBNET", action = Append)]
+    ip_range: Vec<String>,
+    /// Who chooses addresses
+    #[arg(long, value_name = "DRIVER", default_value = "default")]
+    ipam_driver: String,
+    /// An option of who chooses addresses, KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE", value_parser = opts::annotation, action = Append)]
+    ipam_opt: Vec<(String, String)>,
+    /// With IPv4: there is no network without
+    #[arg(long, action = Set, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", hide = true)]
+    ipv4: bool,
+    /// With IPv6, too
+    #[arg(long, action = Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    ipv6: bool,
+    /// A label, KEY=VALUE
+    #[arg(long, value_parser = opts::label, action = Append)]
+    label: Vec<(String, String)>,
+    /// An option of the driver, KEY=VALUE
+    #[arg(short, long, value_parser = opts::label, action = Append)]
+    opt: Vec<(String, String)>,
+    /// Where it is known: `local`
+    #[arg(long, hide = true)]
+    scope: Option<String>,
+    /// A subnet, such as 10.9.0.0/24
+    #[arg(long, value_name = "SUBNET", action = Append)]
+    subnet: Vec<String>,
+    /// Its name
+    #[arg(value_name = "NETWORK")]
+    name: String,
+}
+
+impl Verb for Create {
+    fn run(self, globals: &Globals) -> Outcome {
+        self.refuse()?;
+        let others: BTreeMap<String, String> = self.aux_address.into_iter().collect();
+        let addresses = subnets::together(&self.subnet, &self.ip_range, &self.gateway, &others)
+            .map_err(Failure::new)?;
+        let id = context::engine(globals)?.create_network(NetworkRequest {
+            name: self.name,
+            driver: self.driver,
+            ipv6: self.ipv6,
+            internal: self.internal,
+            attachable: self.attachable,
+            ipam_driver: self.ipam_driver,
+            ipam_options: self.ipam_opt.into_iter().collect(),
+            addresses,
+            options: self.opt.into_iter().collect(),
+            labels: self.label.into_iter().collect(),
+        })?;
+        print(&format!("{id}\n"))?;
+        Ok(0)
+    }
+}
+
+impl Create {
+    fn refuse(&self) -> Result<(), Failure> {
+        let cluster = self.ingress || self.scope.as_ref().is_some_and(|scope| scope != "local");
+        let wishes = [
+            (cluster, "a network of a cluster"),
+            (
+                self.config_only || self.config_from.is_some(),
+                "a network that is only another's settings",
+            ),
+            (!self.ipv4, "a network without IPv4"),
+        ];
+        match wishes.into_iter().find(|(asked, _)| *asked) {
+            None => Ok(()),
+            Some((_, what)) => Err(Failure::new(format!("{what} cannot be had"))),
+        }
+    }
+}
