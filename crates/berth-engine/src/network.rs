@@ -257,20 +257,18 @@ impl Engine {
         for record in self.network_records()? {
             if record.driver == Driver::Bridge {
                 let kernel = Kernel::open().map_err(&fail)?;
-                berth_net::network::remove(&kernel, &record.device, &table_of(&record.device))
-                    .map_err(&fail)?;
+                berth_net::network::remove(&kernel, &record.network()).map_err(&fail)?;
             }
         }
         let record = json::read::<Bridge>(&self.layout.bridge_record())?;
         // The record may be gone with its disk, and the bridge still be there.
-        let Some(name) = record
-            .map(|bridge| bridge.name)
-            .or_else(|| self.options.bridge.name.clone())
-        else {
-            return Ok(());
+        let bridge = match (record, &self.options.bridge.name) {
+            (Some(bridge), _) => bridge.network(),
+            (None, Some(name)) => Network::new(name, &table_of(name), Vec::new()),
+            (None, None) => return Ok(()),
         };
         let kernel = Kernel::open().map_err(&fail)?;
-        berth_net::network::remove(&kernel, &name, &table_of(&name)).map_err(&fail)
+        berth_net::network::remove(&kernel, &bridge).map_err(&fail)
     }
 }
 

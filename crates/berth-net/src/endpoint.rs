@@ -149,6 +149,29 @@ pub fn default_routes(namespace: &Namespace, gateways: &[IpAddr]) -> Result<()> 
         .map_err(Error::kernel("set the container's default routes"))
 }
 
+/// Puts devices that have lost their bridge back into it, after it was made anew; tells which ones are gone.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn rejoin(kernel: &Kernel, network: &Network, devices: &[String]) -> Result<Vec<String>> {
+    let fail = || Error::kernel(format!("bring containers back to `{}`", network.bridge));
+    let bridge = link::find(&kernel.route, &network.bridge).map_err(fail())?;
+    let Some(bridge) = bridge else {
+        return Err(fail()(io::ErrorKind::NotFound.into()));
+    };
+    let mut gone = Vec::new();
+    for device in devices {
+        match link::is_port_of(&kernel.route, device, bridge.index).map_err(fail())? {
+            None => gone.push(device.clone()),
+            Some(true) => {}
+            Some(false) => {
+                link::join(&kernel.route, device, bridge.index, !network.icc).map_err(fail())?
+            }
+        }
+    }
+    Ok(gone)
+}
+
 /// Cuts a container off, at once. The kernel removes the devices when the namespace ends, on its own time: removing
 /// them by hand waits for its other processors.
 ///

@@ -21,6 +21,7 @@ impl Kernel {
     pub fn open() -> Result<Kernel> {
         let route =
             Socket::open(Protocol::Route).map_err(Error::kernel("open a netlink socket"))?;
+        route.strict();
         Ok(Kernel {
             route,
             netfilter: OnceCell::new(),

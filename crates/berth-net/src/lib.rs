@@ -27,11 +27,13 @@ mod nft;
 mod pool;
 pub mod redirect;
 mod subnet;
+mod wall;
+pub mod watch;
 
 pub use choose::{CANDIDATES, free_subnet};
 pub use claim::{Held, claim};
 pub use endpoint::{
-    Attach, Endpoint, cut, default_routes, mac_of, plug, plugged, unplug, unplug_inside,
+    Attach, Endpoint, cut, default_routes, mac_of, plug, plugged, rejoin, unplug, unplug_inside,
 };
 pub use error::{Error, Result};
 pub use kernel::Kernel;

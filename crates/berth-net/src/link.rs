@@ -10,9 +10,9 @@ use crate::Subnet;
 use crate::nft::octets;
 
 /// Bytes of `struct ifinfomsg`, `struct ifaddrmsg` and `struct rtmsg`.
-const IFINFO: usize = 16;
+pub(crate) const IFINFO: usize = 16;
 const IFADDR: usize = 8;
-const RTMSG: usize = 12;
+pub(crate) const RTMSG: usize = 12;
 
 /// `IFLA_BRPORT_ISOLATED`.
 const PORT_ISOLATED: u16 = 33;
@@ -129,7 +129,7 @@ pub(crate) fn routes(socket: &Socket) -> io::Result<Vec<Subnet>> {
     Ok(socket.ask(all)?.iter().filter_map(route).collect())
 }
 
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
+pub(crate) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => bytes.first_chunk::<4>().map(|bytes| (*bytes).into()),
         _ => bytes.first_chunk::<16>().map(|bytes| (*bytes).into()),
@@ -205,7 +205,13 @@ pub(crate) fn make_veth(
     let make = mtu(named(), inner.mtu).nest(libc::IFLA_LINKINFO, &info);
     let request = Request::new(libc::RTM_NEWLINK, CREATE, &ifinfo(0, 0));
     socket.ask(request.attributes(&make))?;
-    // Not at once: a device that is being made has no IPv6 yet that could be told.
+    join(socket, name, bridge, isolated)
+}
+
+/// Brings a device up as a port of a bridge.
+pub(crate) fn join(socket: &Socket, name: &str, bridge: i32, isolated: bool) -> io::Result<()> {
+    let named = || Attributes::new().text(libc::IFLA_IFNAME, name);
+    // Not when it is made: a device that is being made has no IPv6 yet that could be told.
     let join = || named().number(libc::IFLA_MASTER, bridge as u32);
     let ask = |attributes: &Attributes| {
         let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, libc::IFF_UP));
@@ -257,6 +263,19 @@ pub(crate) fn set_down(socket: &Socket, name: &str) -> io::Result<bool> {
     match socket.ask(request) {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a device is in a bridge; `None`: there is no such device.
+pub(crate) fn is_port_of(socket: &Socket, name: &str, bridge: i32) -> io::Result<Option<bool>> {
+    let request = Request::new(libc::RTM_GETLINK, 0, &ifinfo(0, 0))
+        .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
+    match socket.ask(request) {
+        Ok(answers) => Ok(answers
+            .first()
+            .map(|body| attribute(body, IFINFO, libc::IFLA_MASTER) == Some(&bridge.to_ne_bytes()))),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -328,11 +347,11 @@ pub(crate) fn remove_default_route(socket: &Socket, ipv4: bool) -> io::Result<()
     }
 }
 
-/// There is no such route, or nothing of the family.
-fn is_none(error: &io::Error) -> bool {
+/// There is no such route, table or rule, or nothing of the family.
+pub(crate) fn is_none(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::ESRCH | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)
+        Some(libc::ESRCH | libc::ENOENT | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)
     )
 }
 

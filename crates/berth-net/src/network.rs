@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::link::{self, Link};
 use crate::nft::table::Seen;
 use crate::nft::{elements, table};
+use crate::wall::{self, Piece};
 use crate::{Error, Kernel, Published, Result, Subnet};
 
 /// A bridge network as configured.
@@ -103,6 +104,8 @@ pub struct Observed {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Settings of the kernel that are not as they have to be.
     pub settings: Vec<Setting>,
+    /// The second wall, of all networks.
+    pub walls: BTreeSet<Piece>,
     /// The rules: chain and text.
     pub rules: Vec<Seen>,
     /// What is published; `None`: nobody looked.
@@ -147,6 +150,8 @@ pub enum Step {
     RemoveAddress(IpAddr, u8),
     /// Give the bridge one of its own.
     AddAddress(IpAddr, u8),
+    /// Put up a part of the second wall.
+    Wall(Piece),
     /// Set the bytes of a packet.
     Mtu(u32),
     /// Bring the bridge up.
@@ -218,6 +223,7 @@ pub fn observe(kernel: &Kernel, network: &Network, look: Look) -> Result<Observe
     Ok(Observed {
         settings: settings(network).into_iter().filter(differs).collect(),
         rules: table::read(netfilter, &network.table)?,
+        walls: wall::observe(&kernel.route).map_err(fail())?,
         published,
         device,
         addresses,
@@ -257,6 +263,9 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Vec<Step>> {
         Some(_) => {}
     }
     steps.extend(observed.settings.iter().cloned().map(Step::Set));
+    let walls = wall::wanted(network);
+    let missing = walls.difference(&observed.walls);
+    steps.extend(missing.cloned().map(Step::Wall));
     let own = network.gateways();
     let foreign = observed.addresses.iter().filter(|one| !own.contains(one));
     steps.extend(foreign.map(|(address, prefix)| Step::RemoveAddress(*address, *prefix)));
@@ -315,6 +324,9 @@ fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
             }
         }
         Step::Set(setting) => set(setting),
+        Step::Wall(piece) => wall::put_up(&kernel.route, piece).map_err(Error::kernel(format!(
+            "guard the bridge `{name}` by routing"
+        ))),
         Step::RemoveAddress(address, prefix) => on_bridge("take an address from", &|index| {
             link::remove_address(&kernel.route, index, *address, *prefix)
         }),
@@ -418,22 +430,31 @@ pub fn withdraw(kernel: &Kernel, network: &Network, published: &[Published]) -> 
     elements::remove(kernel.netfilter()?, &network.table, published)
 }
 
-/// Removes the bridge, with all that hangs on it, and its rules.
+/// Removes the bridge, with all that hangs on it, its rules, and what guards it.
 ///
 /// # Errors
 /// [`Error::Kernel`], [`Error::NotABridge`].
-pub fn remove(kernel: &Kernel, bridge: &str, table: &str) -> Result<()> {
+pub fn remove(kernel: &Kernel, network: &Network) -> Result<()> {
+    let bridge = &network.bridge;
     let fail = || Error::kernel(format!("remove the bridge `{bridge}`"));
+    let mut subnets: Vec<Subnet> = network.subnets().collect();
     match link::find(&kernel.route, bridge).map_err(fail())? {
         Some(device) if device.kind != "bridge" => {
             return Err(Error::NotABridge {
                 name: bridge.to_owned(),
             });
         }
-        Some(_) => drop(link::remove(&kernel.route, bridge).map_err(fail())?),
+        Some(device) => {
+            // Whoever has lost the record of the network has these.
+            let all = link::addresses(&kernel.route).map_err(fail())?;
+            let own = all.into_iter().filter(|(index, ..)| *index == device.index);
+            subnets.extend(own.filter_map(|(_, address, prefix)| Subnet::of(address, prefix)));
+            link::remove(&kernel.route, bridge).map_err(fail())?;
+        }
         None => {}
     }
-    table::remove(kernel.netfilter()?, table)
+    table::remove(kernel.netfilter()?, &network.table)?;
+    wall::remove(&kernel.route, &subnets, bridge).map_err(fail())
 }
 
 #[cfg(test)]

@@ -77,6 +77,10 @@ fn what_was_changed_by_hand_is_put_right() {
         for damage in [
             "nft flush ruleset",
             "nft flush chain inet berth forward",
+            "ip rule del pref 100",
+            "ip rule del pref 101",
+            "ip rule del pref 102",
+            "ip route flush table 48711",
             "nft flush map inet berth published",
             "nft add element inet berth published-at '{ tcp . 1.2.3.4 . 5 : 6.7.8.9 . 10 }'",
             "nft add rule inet berth forward drop",
@@ -106,9 +110,14 @@ fn what_was_changed_by_hand_is_put_right() {
             "{}",
             shell("nft list ruleset | grep -v tcp; ip addr show berth0")
         );
-        network::remove(&kernel, "berth0", "berth").unwrap();
-        network::remove(&kernel, "berth0", "berth").unwrap();
-        assert_eq!(shell("nft list ruleset; ip -o link show type bridge"), "");
+        network::remove(&kernel, &network).unwrap();
+        network::remove(&kernel, &network).unwrap();
+        assert_eq!(
+            shell(
+                "nft list ruleset; ip -o link show type bridge; ip rule | grep -v ^327 | grep -v ^0; ip route show table 48711 2>/dev/null || true"
+            ),
+            ""
+        );
         shell("ip link add berth0 type veth peer name other");
         let observed = network::observe(&kernel, &network, Look::Quick).unwrap();
         let desired = Desired {

@@ -247,7 +247,7 @@ fn the_table_of_before_is_replaced() {
     assert!(!tables.contains("table ip berth-nb0"), "{tables}");
     world.here(|| {
         let kernel = Kernel::open().unwrap();
-        berth_net::network::remove(&kernel, "nb0", "berth-nb0").unwrap();
+        berth_net::network::remove(&kernel, &net).unwrap();
     });
     assert_eq!(world.shell("nft list tables"), "table ip berth-other\n");
 }

@@ -12,7 +12,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -165,6 +165,12 @@ pub struct Socket {
     sequence: Cell<u32>,
 }
 
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl Socket {
     /// Opens one in the caller's network namespace.
     ///
@@ -184,6 +190,55 @@ impl Socket {
             )?,
             sequence: Cell::new(0),
         })
+    }
+
+    /// Has the kernel heed what a request for a list says, such as a route's table, and send no more than that. One that
+    /// cannot (before Linux 4.20) sends all.
+    pub fn strict(&self) {
+        const STRICT: libc::c_int = 12;
+        let on: libc::c_int = 1;
+        // SAFETY: the kernel reads one int, which lives through the call.
+        unsafe {
+            libc::setsockopt(
+                self.file.as_raw_fd(),
+                libc::SOL_NETLINK,
+                STRICT,
+                (&raw const on).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            );
+        }
+    }
+
+    /// Has the kernel tell of changes: bit n of `groups` is group n + 1. Such a socket is for [`Socket::changes`] only.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn join(&self, groups: u32) -> io::Result<()> {
+        rustix::net::bind(&self.file, &SocketAddrNetlink::new(0, groups))?;
+        Ok(())
+    }
+
+    /// Hands over type and body of each change that has come. `false`: some were lost, since there were too many.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn changes(&self, mut take: impl FnMut(u16, &[u8])) -> io::Result<bool> {
+        let mut buffer = vec![0; READ];
+        let mut whole = true;
+        loop {
+            let flags = RecvFlags::DONTWAIT;
+            match rustix::net::recv(&self.file, &mut *buffer, flags) {
+                Ok((got, _)) => {
+                    for answer in messages(&buffer[..got]) {
+                        take(answer.kind, answer.body);
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN) => return Ok(whole),
+                Err(rustix::io::Errno::NOBUFS) => whole = false,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
     }
 
     /// Sends a request; returns the bodies of what is answered, after the last of them or the acknowledgement has come.

@@ -48,6 +48,8 @@ fn the_neighbour_reaches_what_is_published_to_it() {
         "by a route"
     );
     without_rules(&hosts, &s, "forward").ok();
+    assert_eq!(ask(&from, &bb), None, "the second wall");
+    hosts.shell(&hosts.host(), "ip rule del pref 102").ok();
     assert_eq!(ask(&from, &bb), hello(NEIGHBOUR));
     // The next start puts the rules back, and the published ports of those that run stay.
     s.berth(&["run", "--rm", "busybox", "true"]).ok();

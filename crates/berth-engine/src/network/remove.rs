@@ -6,8 +6,8 @@ use berth_fs::{Durability, LockMode, failpoint};
 use berth_model::event::Subject;
 use berth_net::Kernel;
 
+use super::network;
 use super::record::{Driver, Found, Record};
-use super::{network, table_of};
 use crate::error::files;
 use crate::{Engine, Error};
 
@@ -115,8 +115,7 @@ impl Engine {
         if record.driver == Driver::Bridge {
             let fail = network("remove the network");
             let kernel = Kernel::open().map_err(&fail)?;
-            berth_net::network::remove(&kernel, &record.device, &table_of(&record.device))
-                .map_err(&fail)?;
+            berth_net::network::remove(&kernel, &record.network()).map_err(&fail)?;
         }
         failpoint!("engine.network.unmade");
         let _networks = self.lock_networks()?;

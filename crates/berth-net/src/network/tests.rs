@@ -28,6 +28,7 @@ fn whole(network: &Network, ports: &[u16]) -> Observed {
         }),
         addresses: network.gateways(),
         settings: Vec::new(),
+        walls: wall::wanted(network),
         rules: table::expected(network),
         published: Some(ports.iter().copied().map(published).collect()),
     }
@@ -40,7 +41,7 @@ fn only_what_differs_is_done() {
     let add = Step::AddAddress([10, 9, 0, 1].into(), 24);
     let forwarding = settings(&network).pop().unwrap();
     type Damage<'a> = &'a dyn Fn(&mut Observed);
-    let cases: [(&str, Damage<'_>, Vec<Step>); 10] = [
+    let cases: [(&str, Damage<'_>, Vec<Step>); 11] = [
         ("nothing", &|_| {}, vec![]),
         (
             "a rule too many",
@@ -81,6 +82,11 @@ fn only_what_differs_is_done() {
             ],
         ),
         (
+            "a part of the wall",
+            &|seen| drop(seen.walls.pop_last()),
+            vec![Step::Wall(Piece::Look(true))],
+        ),
+        (
             "ports that nobody looked at",
             &|seen| seen.published = None,
             vec![],
@@ -88,7 +94,12 @@ fn only_what_differs_is_done() {
         (
             "everything",
             &|seen| *seen = Observed::default(),
-            vec![Step::Rules, Step::Bridge, add.clone(), Step::Up],
+            [
+                vec![Step::Rules, Step::Bridge],
+                wall::wanted(&network).into_iter().map(Step::Wall).collect(),
+                vec![add.clone(), Step::Up],
+            ]
+            .concat(),
         ),
     ];
     let wanted = [published(8080), published(8081)];

@@ -21,6 +21,7 @@ const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 
 const META_FAMILY: u32 = 15;
+const META_MARK: u32 = 3;
 const META_INPUT_NAME: u32 = 6;
 const META_OUTPUT_NAME: u32 = 7;
 const META_TRANSPORT: u32 = 16;
@@ -169,6 +170,20 @@ impl Expressions {
             ),
             false => key.payload(TRANSPORT, 2, 2, KEY + 1),
         }
+    }
+
+    /// `meta mark set meta mark | BIT`.
+    pub(crate) fn mark(self, bit: u32) -> Expressions {
+        let change = Attributes::new()
+            .big(1, KEY)
+            .big(2, KEY)
+            .big(3, 4)
+            .nest(4, &value(&(!bit).to_ne_bytes()))
+            .nest(5, &value(&bit.to_ne_bytes()));
+        let set = Attributes::new().big(2, META_MARK).big(3, KEY);
+        self.meta(META_MARK, KEY)
+            .add("bitwise", &change)
+            .add("meta", &set)
     }
 
     /// `masquerade`.

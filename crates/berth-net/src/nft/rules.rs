@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::elements::{MAPS, Map};
 use super::expression::Expressions;
 use super::{IPV4, IPV6};
+use crate::wall::MARK;
 use crate::{Network, Subnet};
 
 /// A chain; `hook`: where in a packet's way it is.
@@ -73,6 +74,7 @@ pub(crate) fn chains(network: &Network) -> Vec<Chain> {
         base("publish-in", "nat", PRE_ROUTING, TARGET_NAT, publish()),
         base("publish-out", "nat", OUTPUT, TARGET_NAT, publish()),
         refuse(),
+        admit(network),
         forward(network),
         outgoing(network),
         Chain {
@@ -167,6 +169,32 @@ fn refuse() -> Chain {
     };
     let rules = MAPS.iter().filter(|map| map.family == IPV6).map(map);
     base("refuse", "filter", OUTPUT, RAW, rules.collect())
+}
+
+/// What is meant for a container is marked, or it is not routed to it: see [`crate::wall`].
+fn admit(network: &Network) -> Chain {
+    let bridge = &network.bridge;
+    let mut rules = Vec::new();
+    for subnet in network.subnets().filter(|_| !network.internal) {
+        let to = format!("{} daddr {subnet}", word_of(subnet));
+        let target = || Expressions::new().target(subnet);
+        let mark = format!("meta mark set meta mark | {MARK:#x}");
+        rules.push(rule(
+            format!("{to} ct state established,related {mark}"),
+            target().known_connection().mark(MARK),
+        ));
+        rules.push(rule(
+            format!("{to} ct status dnat {mark}"),
+            target().translated().mark(MARK),
+        ));
+        if network.icc {
+            rules.push(rule(
+                format!("iifname {bridge} {to} {mark}"),
+                Expressions::new().input(bridge).target(subnet).mark(MARK),
+            ));
+        }
+    }
+    base("admit", "filter", PRE_ROUTING, TARGET_NAT + 10, rules)
 }
 
 /// To containers goes what they asked for, what they say to each other, and what was published: a port that is published
