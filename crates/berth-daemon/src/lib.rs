@@ -22,6 +22,7 @@ mod ends;
 mod error;
 mod history;
 mod instance;
+mod names;
 mod notify;
 mod probes;
 mod settings;

@@ -53,6 +53,8 @@ impl Supervisor {
         let mut doer = Doer::new(engine.clone(), counters.clone(), ends.clone(), note.clone());
         spawn("deeds", move || doer.work(&deeds))?;
         let history = History::start(engine.clone(), live.stats_interval)?;
+        let (names, told) = (engine.clone(), note.clone());
+        spawn("names", move || crate::names::keep(&names, &told))?;
         let mut watcher = Watcher {
             probes: Probes::new(engine.clone(), counters.clone(), restart_all.clone()),
             counters: counters.clone(),

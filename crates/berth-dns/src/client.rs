@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use berth_fs::{Lock, LockMode};
+use berth_fs::{Lock, LockMode, ensure_dir};
 use berth_model::ContainerId;
 use berth_sys::fdpass;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
@@ -19,6 +20,8 @@ use crate::{Error, Result};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks for one who is starting.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long one that was faster is waited for before it is taken for gone.
+const FASTER: Duration = Duration::from_secs(1);
 /// What the process says on its standard output once it can be spoken to; or that another one is there.
 pub const READY: &[u8] = b"ready\n";
 
@@ -79,6 +82,25 @@ impl Resolver<'_> {
         Ok(true)
     }
 
+    /// Waits until one ends that serves, or will.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`], [`Error::Files`].
+    pub fn wait(&self) -> Result<()> {
+        let dir = self.run_dir.join("dns");
+        let fail = Error::kernel("watch the resolver");
+        ensure_dir(&dir, 0o700).map_err(Error::files("make the resolver's directory"))?;
+        let told = inotify::init(CreateFlags::CLOEXEC).map_err(|error| fail(error.into()))?;
+        inotify::add_watch(&told, &dir, WatchFlags::CREATE).map_err(|error| fail(error.into()))?;
+        while !dir.join(NAME).exists() {
+            rustix::io::read(&told, &mut [0; 4096][..]).map_err(|error| fail(error.into()))?;
+        }
+        // It has had the lock before it made its socket.
+        Lock::file(&dir.join("lock"), LockMode::Shared)
+            .map(drop)
+            .map_err(Error::files("wait for the resolver"))
+    }
+
     /// `None`: nobody is there, or he ended meanwhile.
     fn tell(&self, wish: &Wish, with: &[BorrowedFd<'_>]) -> Result<Option<Result<()>>> {
         let fail = Error::kernel("speak to the resolver");
@@ -136,7 +158,8 @@ impl Resolver<'_> {
         if !status.success() {
             return Err(fail(io::Error::other(why.trim().to_owned())));
         }
-        // Another one was faster, and may not listen yet.
+        // Another one was faster, and may not listen yet; or it was told so by who only looked.
+        let end = end.min(Instant::now() + FASTER);
         while Instant::now() < end && connect(&self.run_dir.join("dns")).ok().flatten().is_none() {
             std::thread::sleep(LOOK);
         }

@@ -39,6 +39,9 @@ pub(crate) use control::{NAME, PACKET, Told, Wish, address};
 const IDLE: Duration = Duration::from_secs(10);
 /// How long a listener rests that the process has no descriptors left for.
 const REST: Duration = Duration::from_millis(100);
+/// Who looks whether somebody has the lock takes it for a moment.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS: usize = 10;
 /// Descriptors that are looked at before the others are asked for again.
 const READY: usize = 64;
 
@@ -73,9 +76,7 @@ impl Keeper {
     pub fn start(run_dir: &Path) -> Result<Option<Keeper>> {
         let dir = run_dir.join("dns");
         ensure_dir(&dir, 0o700).map_err(Error::files("make the resolver's directory"))?;
-        let lock = Lock::try_file(&dir.join("lock"), LockMode::Exclusive)
-            .map_err(Error::files("lock the resolver's directory"))?;
-        let Some(lock) = lock else {
+        let Some(lock) = lock(&dir.join("lock"))? else {
             return Ok(None);
         };
         more_descriptors();
@@ -216,6 +217,19 @@ impl Keeper {
         // It is gone: nothing is to be done.
         let _ = file.map(|file| epoll::modify(&self.ready, file, data, flags));
     }
+}
+
+/// `None`: another process has it for longer than a look takes.
+fn lock(path: &Path) -> Result<Option<Lock>> {
+    for _ in 0..LOOKS {
+        let taken = Lock::try_file(path, LockMode::Exclusive)
+            .map_err(Error::files("lock the resolver's directory"))?;
+        if taken.is_some() {
+            return Ok(taken);
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(None)
 }
 
 fn timespec(left: Duration) -> Timespec {

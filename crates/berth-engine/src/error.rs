@@ -63,6 +63,9 @@ pub enum Error {
         #[source]
         source: berth_net::Error,
     },
+    /// Containers' names.
+    #[error("cannot look after the names of containers")]
+    Names(#[source] berth_dns::Error),
     /// A port of the host could not be had.
     #[error("driver failed programming external connectivity on endpoint {name}")]
     Publish {
@@ -376,6 +379,7 @@ impl Error {
             // Docker's clients know these by 403.
             Error::NetworkInUse { .. } | Error::NetworkDenied { .. } => ErrorKind::Denied,
             Error::Network { source, .. } => source.kind(),
+            Error::Names(source) => source.kind(),
             Error::Publish { kind, .. } => *kind,
             Error::Ambiguous { .. } | Error::BadName { .. } | Error::Invalid { .. } => {
                 ErrorKind::InvalidInput
@@ -418,6 +422,7 @@ impl Error {
             }
             Error::NetworkExists { .. } | Error::NetworkDenied { .. } => None,
             Error::Network { source, .. } => source.hint(),
+            Error::Names(source) => source.hint(),
             Error::Publish { hint, .. } => hint.clone(),
             Error::Ambiguous { .. } => Some("give more digits, or the name".to_owned()),
             Error::NoVolume { .. } => Some("`berth volume ls` lists all volumes".to_owned()),

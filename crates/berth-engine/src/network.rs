@@ -22,6 +22,7 @@ mod list;
 mod ports;
 mod record;
 mod remove;
+mod resolver;
 mod settings;
 
 use std::net::IpAddr;

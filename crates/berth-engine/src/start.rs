@@ -241,6 +241,11 @@ impl Engine {
 
     /// What the monitor becomes at its end.
     pub(crate) fn reap_line(&self, id: &ContainerId) -> Vec<String> {
+        self.own_line(&["reap", id.as_str()])
+    }
+
+    /// `berth internal …` on the same directories.
+    pub(crate) fn own_line(&self, words: &[&str]) -> Vec<String> {
         let mut line: Vec<String> = vec![self.options.berth.display().to_string()];
         for (flag, dir) in [
             ("--root", self.layout.root()),
@@ -256,7 +261,8 @@ impl Engine {
             // There the monitor, and what it becomes, is root of a user namespace.
             line.push("--rootless".to_owned());
         }
-        line.extend(["internal".into(), "reap".into(), id.to_string()]);
+        line.push("internal".to_owned());
+        line.extend(words.iter().map(|word| (*word).to_owned()));
         line
     }
 

@@ -33,6 +33,8 @@ pub fn engine(globals: &Globals) -> Result<Engine, Failure> {
     }
     let began = std::time::Instant::now();
     let engine = Engine::open(options)?;
+    // A verb that needs it says what is wrong.
+    let _ = engine.ensure_resolver();
     if globals.debug {
         crate::cmd::note(&format!(
             "debug: opened the engine in {:?}\n",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::harness::Test;
 use testkit::tests;
 
-use crate::rig::{Container, OTHER, Rig, SERVER, task};
+use crate::rig::{OTHER, Rig, SERVER, task};
 use crate::server::{self, Server};
 
 pub const TESTS: &[Test] = tests![
@@ -121,13 +121,13 @@ fn another_server_is_asked_where_one_fails() {
             assert!(said.contains("flags: qr tc"), "{said}");
             continue;
         }
-        let took = took(&web, "any.example", "192.0.2.2");
+        let took = web.took("any.example", "192.0.2.2");
         assert!(
             took >= patience && took < patience + WAIT,
             "{took:?} {patience:?}"
         );
         // The next one does not wait again.
-        assert!(self::took(&web, "more.example", "192.0.2.2") < WAIT);
+        assert!(web.took("more.example", "192.0.2.2") < WAIT);
     }
     // Where there is no other one, patience: a slow one is heard, and what a broken one says.
     let rig = Rig::new();
@@ -140,21 +140,12 @@ fn another_server_is_asked_where_one_fails() {
     rig.host_asks(&[OTHER]);
     let _dead = Server::start(&rig.hosts.neighbour(), OTHER, server::dead);
     std::thread::sleep(Duration::from_millis(250));
-    let took = took(&web, "any.example", "SERVFAIL");
+    let took = web.took("any.example", "SERVFAIL");
     assert!(took < Duration::from_secs(5), "a client gives up: {took:?}");
 }
 
 /// For how long a server is waited for.
 const WAIT: Duration = Duration::from_millis(1500);
-
-/// How long the answer to a question took, of which `dig` says this.
-fn took(container: &Container, question: &str, said: &str) -> Duration {
-    let all = container.dig(question);
-    assert!(all.contains(said), "{said}: {all}");
-    let (_, time) = all.split_once("Query time: ").unwrap();
-    let time = time.split(' ').next().unwrap().parse().unwrap();
-    Duration::from_millis(time)
-}
 
 fn only_true_answers_count() {
     let rig = Rig::new();

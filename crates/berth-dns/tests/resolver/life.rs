@@ -33,7 +33,19 @@ fn killed_it_is_started_again_and_serves_all() {
         "it runs"
     );
     for _ in 0..2 {
+        let run_dir = rig.run_dir();
+        let waits = std::thread::spawn(move || {
+            let resolver = berth_dns::Resolver {
+                run_dir: &run_dir,
+                command: &|| unreachable!("it only waits"),
+                keep: &drop,
+            };
+            resolver.wait().unwrap();
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waits.is_finished(), "one serves");
         kill(&rig);
+        waits.join().unwrap();
         let said = containers[0].short("+time=1 web");
         assert!(said.contains("no servers"), "nobody is there: {said}");
         assert!(rig.resolver(|resolver| resolver.ensure()).unwrap());

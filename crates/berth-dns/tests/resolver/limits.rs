@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testkit::harness::Test;
 use testkit::network::inside;
@@ -53,11 +53,9 @@ fn n25_a_dead_server_delays_nobody_who_does_not_ask_it() {
             assert!(got >= 12);
             codes.push(buffer[3] & 15);
         }
-        let began = Instant::now();
         for container in [&web, &other] {
-            assert_eq!(container.short("web"), "10.9.0.2");
+            assert!(container.took("web", "10.9.0.2") < Duration::from_secs(1));
         }
-        assert!(began.elapsed() < Duration::from_secs(1));
         // Then each is told that there is no answer.
         let refused = codes.iter().filter(|code| **code == 5).count();
         socket
@@ -91,19 +89,12 @@ fn n25_a_flood_is_one_containers_own() {
     };
     std::thread::scope(|scope| {
         let flood = scope.spawn(|| inside(&web.namespace, flood));
-        let mut took: Vec<Duration> = (0..30)
-            .map(|_| {
-                let began = Instant::now();
-                assert_eq!(other.short("web"), "10.9.0.2");
-                began.elapsed()
-            })
-            .collect();
+        let mut took: Vec<Duration> = (0..30).map(|_| other.took("web", "10.9.0.2")).collect();
         end.store(true, Ordering::Relaxed);
         let sent = flood.join().unwrap();
         took.sort_unstable();
         assert!(sent > 10_000, "{sent}");
-        // `dig` itself takes most of it, on a machine that is busy.
-        assert!(took[15] < Duration::from_millis(500), "{took:?}");
+        assert!(took[15] < Duration::from_millis(200), "{took:?}");
     });
     let memory = std::fs::read_to_string(format!("/proc/{}/status", rig.pid())).unwrap();
     let peak = memory

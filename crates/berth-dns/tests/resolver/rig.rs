@@ -226,6 +226,15 @@ impl Container {
         code.unwrap_or_else(|| panic!("{said}")).0.to_owned()
     }
 
+    /// How long the answer took, of which `dig` says this.
+    pub fn took(&self, arguments: &str, said: &str) -> Duration {
+        let all = self.dig(arguments);
+        assert!(all.contains(said), "{said}: {all}");
+        let (_, time) = all.split_once("Query time: ").unwrap();
+        let time = time.split(' ').next().unwrap().parse().unwrap();
+        Duration::from_millis(time)
+    }
+
     /// A line of shell inside.
     pub fn run(&self, line: &str) -> Finished {
         let mut command = Command::new("nsenter");
