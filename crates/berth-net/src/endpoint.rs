@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
+use berth_sys::netlink::Attributes;
+
 use crate::link::{self, Inner};
 use crate::{Error, Kernel, Namespace, Network, Result, Subnet};
 
@@ -15,7 +17,7 @@ const LISTEN: Duration = Duration::from_millis(100);
 /// A container's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The device on the host's side.
+    /// The device on the host's side; macvlan and ipvlan have none.
     pub device: String,
     /// The container's, such as `eth0`.
     pub inside: String,
@@ -32,6 +34,34 @@ pub struct Endpoint {
 pub enum Attach<'a> {
     /// A pair of devices, one of them in the network's bridge.
     Bridge(&'a Network),
+    /// A device with a hardware address of its own over one of the host's.
+    Macvlan(&'a str, Macvlan),
+    /// A device over one of the host's, whose hardware address it shares.
+    Ipvlan(&'a str, Ipvlan),
+}
+
+/// Whom devices over the same one reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Macvlan {
+    /// Not each other.
+    Private = 1,
+    /// Each other, by a switch outside that sends packets back.
+    Vepa = 2,
+    /// Each other.
+    Bridge = 4,
+    /// There is only one.
+    Passthru = 8,
+}
+
+/// At which layer packets are switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ipvlan {
+    /// As a switch does.
+    L2 = 0,
+    /// As a router does.
+    L3 = 1,
+    /// As a router does, whose rules of the host are asked.
+    L3s = 2,
 }
 
 /// The hardware address that belongs to an address, as Docker makes it: who takes over an address is found by what
@@ -52,7 +82,7 @@ pub fn mac_of(address: IpAddr) -> [u8; 6] {
 /// Connects a namespace: the devices, the addresses; its loopback comes up. Routes to elsewhere: [`default_routes`].
 ///
 /// # Errors
-/// [`Error::Kernel`]; what was made is left for [`unplug`].
+/// [`Error::NoParent`], [`Error::NoKind`], [`Error::Kernel`]; what was made is left for [`unplug`].
 pub fn plug(
     kernel: &Kernel,
     attach: Attach<'_>,
@@ -60,26 +90,96 @@ pub fn plug(
     endpoint: &Endpoint,
 ) -> Result<()> {
     let fail = |what: &str| Error::kernel(format!("{what} `{}`", endpoint.device));
-    let Attach::Bridge(network) = attach;
-    let bridge = link::find(&kernel.route, &network.bridge)
-        .map_err(fail("find the bridge for"))?
-        .ok_or_else(|| fail("find the bridge for")(io::ErrorKind::NotFound.into()))?;
+    let parent = match attach {
+        Attach::Bridge(network) => &network.bridge,
+        Attach::Macvlan(parent, _) | Attach::Ipvlan(parent, _) => parent,
+    };
+    let no_parent = |source| Error::NoParent {
+        name: parent.to_owned(),
+        source,
+    };
+    let over = link::find(&kernel.route, parent)
+        .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
+        .map_err(no_parent)?;
     let inner = Inner {
         name: &endpoint.inside,
         namespace: namespace.as_fd(),
         mac: endpoint.mac,
-        mtu: endpoint.mtu.or(network.mtu),
+        mtu: endpoint.mtu,
     };
-    let (device, isolated) = (&endpoint.device, !network.icc);
-    link::make_veth(&kernel.route, device, bridge.index, isolated, &inner)
-        .map_err(fail("make the devices of"))?;
+    make(kernel, attach, over.index, &endpoint.device, inner).map_err(|source| {
+        match source.raw_os_error() {
+            Some(libc::EOPNOTSUPP) => Error::NoKind { source },
+            _ => fail("make the devices of")(source),
+        }
+    })?;
     if endpoint.addresses.iter().any(|(one, _)| one.is_ipv6()) {
         let inside = &endpoint.inside;
         let allowed = namespace.enter(|| allow_ipv6(inside))?;
         allowed.map_err(fail("allow IPv6 to"))?;
     }
     set_up_inside(namespace, endpoint).map_err(fail("set up the container's end of"))?;
-    settle(kernel, namespace, endpoint, &network.bridge).map_err(fail("bring up"))
+    settle(kernel, namespace, endpoint, parent).map_err(fail("bring up"))
+}
+
+fn make(
+    kernel: &Kernel,
+    attach: Attach<'_>,
+    over: i32,
+    device: &str,
+    mut inner: Inner<'_>,
+) -> io::Result<()> {
+    const MODE: u16 = 1;
+    let mode = |bytes: &[u8]| Attributes::new().with(MODE, bytes);
+    let socket = &kernel.route;
+    match attach {
+        Attach::Bridge(network) => {
+            inner.mtu = inner.mtu.or(network.mtu);
+            link::make_veth(socket, device, over, !network.icc, &inner)
+        }
+        Attach::Macvlan(_, how) => {
+            let data = mode(&(how as u32).to_ne_bytes());
+            link::make_over(socket, "macvlan", &data, over, &inner)
+        }
+        Attach::Ipvlan(_, how) => {
+            // It has the hardware address of the one below.
+            inner.mac = None;
+            let data = mode(&(how as u16).to_ne_bytes());
+            link::make_over(socket, "ipvlan", &data, over, &inner)
+        }
+    }
+}
+
+/// Makes the device that a macvlan or ipvlan network is to be over, if there is none of the name: `eth0.7` is virtual LAN
+/// 7 of `eth0`, anything else leads nowhere. Tells whether it made one; [`unplug`] removes it.
+///
+/// # Errors
+/// [`Error::NoParent`], [`Error::NoKind`], [`Error::Kernel`].
+pub fn make_parent(kernel: &Kernel, name: &str) -> Result<bool> {
+    let fail = |source: io::Error| match source.raw_os_error() {
+        Some(libc::EOPNOTSUPP) => Error::NoKind { source },
+        _ => Error::kernel(format!("make the device `{name}`"))(source),
+    };
+    if link::find(&kernel.route, name).map_err(fail)?.is_some() {
+        return Ok(false);
+    }
+    let lan = name.rsplit_once('.').and_then(|(over, number)| {
+        let number = number.parse::<u16>().ok()?;
+        Some((over, number))
+    });
+    let over = match lan {
+        Some((over, number)) => {
+            let found = link::find(&kernel.route, over).map_err(fail)?;
+            let found = found.ok_or_else(|| Error::NoParent {
+                name: over.to_owned(),
+                source: io::ErrorKind::NotFound.into(),
+            })?;
+            Some((found.index, number))
+        }
+        None => None,
+    };
+    link::make_parent(&kernel.route, name, over).map_err(fail)?;
+    Ok(true)
 }
 
 /// Devices of which a cable has just come up drop packets until the kernel gets round to it: whoever asks about one has it
@@ -88,11 +188,13 @@ fn settle(
     kernel: &Kernel,
     namespace: &Namespace,
     endpoint: &Endpoint,
-    bridge: &str,
+    over: &str,
 ) -> io::Result<()> {
     link::find(&namespace.route, &endpoint.inside)?;
-    link::find(&kernel.route, &endpoint.device)?;
-    link::find(&kernel.route, bridge)?;
+    if !endpoint.device.is_empty() {
+        link::find(&kernel.route, &endpoint.device)?;
+    }
+    link::find(&kernel.route, over)?;
     let end = Instant::now() + LISTEN;
     for (address, _) in &endpoint.addresses {
         // An IPv6 address is not found by others before its device listens for those who ask for it.
@@ -147,6 +249,23 @@ pub fn default_routes(namespace: &Namespace, gateways: &[IpAddr]) -> Result<()> 
         .into_iter()
         .try_for_each(set)
         .map_err(Error::kernel("set the container's default routes"))
+}
+
+/// The routes to everywhere by a container's device itself, as ipvlan's layer 3 has it: one for each family of `addresses`.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn default_device(namespace: &Namespace, inside: &str, addresses: &[IpAddr]) -> Result<()> {
+    let set = || -> io::Result<()> {
+        let device = link::find(&namespace.route, inside)?.ok_or(io::ErrorKind::NotFound)?;
+        for four in [true, false] {
+            if addresses.iter().any(|one| one.is_ipv4() == four) {
+                link::set_default_device(&namespace.route, four, device.index)?;
+            }
+        }
+        Ok(())
+    };
+    set().map_err(Error::kernel("set the container's default routes"))
 }
 
 /// Puts devices that have lost their bridge back into it, after it was made anew; tells which ones are gone.

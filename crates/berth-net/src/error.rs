@@ -34,6 +34,22 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The device that a network is over.
+    #[error("the host has no network device `{name}`")]
+    NoParent {
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A sort of device that the kernel lacks.
+    #[error("the kernel has no network devices of this driver")]
+    NoKind {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// A kernel setting.
     #[error("cannot set `{}`", path.display())]
     Setting {
@@ -91,7 +107,8 @@ impl Error {
     /// The sort of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Error::NoTables { .. } => ErrorKind::Unsupported,
+            Error::NoTables { .. } | Error::NoKind { .. } => ErrorKind::Unsupported,
+            Error::NoParent { .. } => ErrorKind::NotFound,
             Error::NotABridge { .. } | Error::Taken { .. } => ErrorKind::Conflict,
             Error::NoSubnet | Error::Full { .. } => ErrorKind::Unavailable,
             Error::Port { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
@@ -117,6 +134,11 @@ impl Error {
             Error::NotABridge { .. } => {
                 "remove or rename it, or choose another name for the bridge"
             }
+            Error::NoKind { .. } => {
+                "macvlan needs CONFIG_MACVLAN, ipvlan CONFIG_IPVLAN, a parent such as eth0.7 CONFIG_VLAN_8021Q, and none \
+                 at all CONFIG_DUMMY; a bridge network needs none of these"
+            }
+            Error::NoParent { .. } => "`ip link` shows the devices that there are",
             Error::NoSubnet => {
                 "say which one to use: --bridge-subnet 10.9.0.0/16 (BERTH_BRIDGE_SUBNET)"
             }

@@ -208,6 +208,44 @@ pub(crate) fn make_veth(
     join(socket, name, bridge, isolated)
 }
 
+/// A device over another one, in a namespace. `data`: what its kind is told.
+pub(crate) fn make_over(
+    socket: &Socket,
+    kind: &str,
+    data: &Attributes,
+    parent: i32,
+    inner: &Inner<'_>,
+) -> io::Result<()> {
+    let info = Attributes::new()
+        .text(libc::IFLA_INFO_KIND, kind)
+        .nest(libc::IFLA_INFO_DATA, data);
+    let attributes = inner
+        .attributes()
+        .number(libc::IFLA_LINK, parent as u32)
+        .nest(libc::IFLA_LINKINFO, &info);
+    let request = Request::new(libc::RTM_NEWLINK, CREATE, &ifinfo(0, 0));
+    socket.ask(request.attributes(&attributes)).map(drop)
+}
+
+/// A device with this number of a virtual LAN, over another one; `None`: one that leads nowhere. It comes up.
+pub(crate) fn make_parent(socket: &Socket, name: &str, over: Option<(i32, u16)>) -> io::Result<()> {
+    const VLAN_ID: u16 = 1;
+    let mut attributes = Attributes::new().text(libc::IFLA_IFNAME, name);
+    let info = Attributes::new();
+    let info = match over {
+        Some((parent, number)) => {
+            attributes = attributes.number(libc::IFLA_LINK, parent as u32);
+            let data = Attributes::new().with(VLAN_ID, &number.to_ne_bytes());
+            info.text(libc::IFLA_INFO_KIND, "vlan")
+                .nest(libc::IFLA_INFO_DATA, &data)
+        }
+        None => info.text(libc::IFLA_INFO_KIND, "dummy"),
+    };
+    let attributes = attributes.nest(libc::IFLA_LINKINFO, &info);
+    let request = Request::new(libc::RTM_NEWLINK, CREATE, &ifinfo(0, libc::IFF_UP));
+    socket.ask(request.attributes(&attributes)).map(drop)
+}
+
 /// Brings a device up as a port of a bridge.
 pub(crate) fn join(socket: &Socket, name: &str, bridge: i32, isolated: bool) -> io::Result<()> {
     let named = || Attributes::new().text(libc::IFLA_IFNAME, name);
@@ -334,6 +372,16 @@ pub(crate) fn remove_address(
 pub(crate) fn set_default_route(socket: &Socket, gateway: IpAddr) -> io::Result<()> {
     let request = Request::new(libc::RTM_NEWROUTE, REPLACE, &everywhere(family(gateway)))
         .with(libc::RTA_GATEWAY, &octets(gateway));
+    socket.ask(request).map(drop)
+}
+
+/// The route to everywhere by a device itself, without a gateway.
+pub(crate) fn set_default_device(socket: &Socket, ipv4: bool, index: i32) -> io::Result<()> {
+    let family = if ipv4 { libc::AF_INET } else { libc::AF_INET6 };
+    let mut body = everywhere(family as u8);
+    body[6] = libc::RT_SCOPE_LINK;
+    let request =
+        Request::new(libc::RTM_NEWROUTE, REPLACE, &body).with(libc::RTA_OIF, &index.to_ne_bytes());
     socket.ask(request).map(drop)
 }
 
