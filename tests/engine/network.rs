@@ -10,6 +10,7 @@ use testkit::{Sandbox, eventually};
 
 mod hosts;
 mod names;
+mod own;
 
 both! {
     fn none_has_only_a_loopback_that_is_up(s) {
@@ -369,9 +370,9 @@ fn the_predefined_networks_are_listed() {
             .contains("bridge is a pre-defined network and cannot be removed")
     );
     assert!(
-        s.berth(&["network", "create", "foo"])
+        s.berth(&["network", "create", "host"])
             .fails(1)
-            .contains("hint: ")
+            .contains("operation is not permitted on predefined host network")
     );
     assert!(
         s.berth(&["network", "inspect", "nope"])

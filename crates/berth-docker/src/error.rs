@@ -94,6 +94,7 @@ impl From<berth_engine::Error> for Failure {
             | Error::NetworkInUse { .. }
             | Error::NetworkDenied { .. }
             | Error::AmbiguousNetwork { .. }
+            | Error::NotConnected { .. }
             | Error::NoNetworkPlugin { .. } => {
                 Failure::new(status(error.kind()), error.to_string())
             }

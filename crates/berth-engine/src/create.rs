@@ -47,7 +47,7 @@ impl Engine {
         refuse::conflicts(&request)?;
         check::request(&request)?;
         refuse::unknown(&request)?;
-        request.network = request.network.or_else(|| Some(self.default_network()));
+        self.resolve_networks(&mut request)?;
         self.resolve_joined(&mut request)?;
         self.resolve_links(&mut request)?;
         self.take_volumes_from(&mut request)?;

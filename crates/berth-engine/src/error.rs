@@ -42,6 +42,14 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// The container is not in the network.
+    #[error("container {container} is not connected to network {network}")]
+    NotConnected {
+        /// Its id.
+        container: String,
+        /// The network, as given.
+        network: String,
+    },
     /// Something that is not done with this network, or this container.
     #[error("{message}")]
     NetworkDenied {
@@ -376,6 +384,8 @@ impl Error {
             Error::CopyFiles { kind, .. } => *kind,
             Error::AmbiguousNetwork { .. } => ErrorKind::InvalidInput,
             Error::NetworkExists { .. } => ErrorKind::AlreadyExists,
+            // As Docker has it.
+            Error::NotConnected { .. } => ErrorKind::Internal,
             // Docker's clients know these by 403.
             Error::NetworkInUse { .. } | Error::NetworkDenied { .. } => ErrorKind::Denied,
             Error::Network { source, .. } => source.kind(),
@@ -420,7 +430,9 @@ impl Error {
             Error::NoNetworkPlugin { .. } => {
                 Some("the drivers are bridge, macvlan and ipvlan".to_owned())
             }
-            Error::NetworkExists { .. } | Error::NetworkDenied { .. } => None,
+            Error::NetworkExists { .. }
+            | Error::NetworkDenied { .. }
+            | Error::NotConnected { .. } => None,
             Error::Network { source, .. } => source.hint(),
             Error::Names(source) => source.hint(),
             Error::Publish { hint, .. } => hint.clone(),

@@ -177,6 +177,9 @@ impl Engine {
         berth_fs::fsync_dir(std::os::fd::AsFd::as_fd(&dir), &names)
             .map_err(files("keep the name"))?;
         let config = self.config(id)?;
+        if let Some(connection) = self.connection(id)? {
+            self.write_names(&config, &connection)?;
+        }
         let event = self.container_event(&config, "rename");
         self.record(event.with("oldName", format!("/{before}")));
         Ok(())

@@ -2,28 +2,36 @@
 //!
 //! ```text
 //! ROOT/networks/bridge.json               name, subnet and id of the bridge, once chosen
-//! RUN_DIR/networks/bridge/addr/ADDRESS → CONTAINER      reservations (berth-net's pool)
-//! RUN_DIR/tasks/<id>/network.json         a container's connection, while it has one
-//!                    network.last         the last one: a restart keeps its address, if that is free
+//! ROOT/networks/<id>, names/              networks of one's own: `record`
+//! RUN_DIR/networks/{bridge,<id>}/addr/ADDRESS → CONTAINER      reservations (berth-net's pool)
+//!                                names/CONTAINER               what it is called there, for the resolver
+//! RUN_DIR/tasks/<id>/network.json         a container's places, while it runs: `connection`
+//!                    network.last         the last ones: a restart keeps its addresses, if they are free
+//!                    dns.json             what the resolver is to know of it
 //! ```
 //! The namespace has no name: the engine makes it, connects it and passes it to the shim, from which the container's
 //! processes have it. Whoever is killed lets go of it, and the kernel removes the rest. What a crash can leave, an address
 //! and published ports, is named after the container and released by whoever settles it, or by `fsck`.
 //!
-//! Lock order: container, network. The network's is held for the moments in which rules are made or changed.
+//! Lock order: container, a network's directory, `networks/`, a network's state: that is held for the moments in which
+//! rules are made or changed.
 
 mod check;
 mod connect;
+mod connection;
 mod create;
 mod files;
 mod ipam;
 mod links;
 mod list;
+mod names;
 mod ports;
 mod record;
 mod remove;
 mod resolver;
 mod settings;
+mod switch;
+mod wish;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -32,7 +40,7 @@ use berth_fs::{Durability, Lock, LockMode, ensure_dir};
 use berth_model::ContainerId;
 use berth_model::config::Protocol;
 use berth_net::network::subnets_in_use;
-use berth_net::{Kernel, Limits, Network, Pool, Published, Range, free_subnet};
+use berth_net::{Kernel, free_subnet};
 use berth_oci::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -40,12 +48,13 @@ use crate::error::files;
 use crate::{Engine, Error, json};
 
 pub use berth_net::Subnet;
-pub(crate) use connect::{Place, Starting};
+pub(crate) use connect::Starting;
+pub(crate) use connection::Connection;
 pub use create::NetworkRequest;
 pub(crate) use links::Linked;
 pub use list::{Attached, NetworkInfo};
 pub use record::AddressConfig;
-use record::Driver;
+use record::{Driver, Shape};
 pub use remove::PruneNetworks;
 pub use settings::{EndpointSettings, NetworkSettings};
 
@@ -80,10 +89,9 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    /// In the words of berth-net.
-    pub(crate) fn network(&self) -> Network {
-        let range = Range::of(self.subnet);
-        Network::new(&self.name, &table_of(&self.name), vec![range])
+    /// What it is made of.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape::of_bridge(&self.name, self.subnet)
     }
 }
 
@@ -93,25 +101,6 @@ fn table_of(bridge: &str) -> String {
         BRIDGE => TABLE.to_owned(),
         other => format!("{TABLE}-{other}"),
     }
-}
-
-/// A connection: `network.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Connection {
-    schema: u32,
-    pub(crate) network_id: String,
-    pub(crate) endpoint_id: String,
-    /// The device on the host's side.
-    pub(crate) device: String,
-    pub(crate) address: IpAddr,
-    /// `02:42:ac:11:00:02`.
-    pub(crate) mac: String,
-    /// The network as it was then.
-    pub(crate) bridge: String,
-    #[serde(with = "words")]
-    pub(crate) subnet: Subnet,
-    pub(crate) table: String,
-    pub(crate) ports: Vec<HostPort>,
 }
 
 /// A port of the host that leads to one of the container.
@@ -125,24 +114,6 @@ pub struct HostPort {
     pub host_ip: IpAddr,
     /// Port of the host.
     pub host_port: u16,
-}
-
-impl Connection {
-    fn network(&self) -> Network {
-        let range = Range::of(self.subnet);
-        Network::new(&self.bridge, &self.table, vec![range])
-    }
-
-    fn published(&self) -> Vec<Published> {
-        let published = |port: &HostPort| Published {
-            protocol: port.protocol,
-            host: port.host_ip,
-            host_port: port.host_port,
-            address: self.address,
-            port: port.container_port,
-        };
-        self.ports.iter().map(published).collect()
-    }
 }
 
 /// `?` for a step of berth-net.
@@ -204,14 +175,6 @@ impl Engine {
             && asked.subnet.is_none_or(|subnet| subnet == bridge.subnet)
     }
 
-    pub(crate) fn pool(&self, subnet: Subnet) -> Pool {
-        let limits = Limits {
-            range: None,
-            reserved: vec![subnet.gateway()],
-        };
-        Pool::new(&self.layout.bridge_state(), subnet, limits)
-    }
-
     /// Makes the directory of a network's reservations; `key`: its id, or `bridge`.
     pub(crate) fn ensure_state(&self, key: &str) -> Result<(), Error> {
         let state = self.layout.network_state(key);
@@ -231,24 +194,6 @@ impl Engine {
         Lock::dir(&dir, LockMode::Exclusive).map_err(files("lock the network"))
     }
 
-    /// A container's connection, if it has one.
-    pub(crate) fn connection(&self, id: &ContainerId) -> Result<Option<Connection>, Error> {
-        json::read(&self.layout.connection(id))
-    }
-
-    /// All connections.
-    pub(crate) fn connections(&self) -> Result<Vec<(ContainerId, Connection)>, Error> {
-        let mut found = Vec::new();
-        for name in crate::names::read_names(self.layout.tasks())? {
-            if let Ok(id) = ContainerId::parse(&name)
-                && let Some(connection) = self.connection(&id)?
-            {
-                found.push((id, connection));
-            }
-        }
-        Ok(found)
-    }
-
     /// Removes all bridges and their rules from the host: for whoever removes berth. Containers that run are cut off.
     ///
     /// # Errors
@@ -256,16 +201,16 @@ impl Engine {
     pub fn remove_bridge(&self) -> Result<(), Error> {
         let fail = network("remove the bridge");
         for record in self.network_records()? {
-            if record.driver == Driver::Bridge {
+            if record.shape.driver == Driver::Bridge {
                 let kernel = Kernel::open().map_err(&fail)?;
-                berth_net::network::remove(&kernel, &record.network()).map_err(&fail)?;
+                berth_net::network::remove(&kernel, &record.shape.network()).map_err(&fail)?;
             }
         }
         let record = json::read::<Bridge>(&self.layout.bridge_record())?;
         // The record may be gone with its disk, and the bridge still be there.
         let bridge = match (record, &self.options.bridge.name) {
-            (Some(bridge), _) => bridge.network(),
-            (None, Some(name)) => Network::new(name, &table_of(name), Vec::new()),
+            (Some(bridge), _) => bridge.shape().network(),
+            (None, Some(name)) => berth_net::Network::new(name, &table_of(name), Vec::new()),
             (None, None) => return Ok(()),
         };
         let kernel = Kernel::open().map_err(&fail)?;

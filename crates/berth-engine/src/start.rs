@@ -17,7 +17,7 @@ use crate::create::durability;
 use crate::error::{Chain, files};
 use crate::join::FIRST_FD;
 use crate::join::shim_path;
-use crate::network::{Linked, Place, Starting};
+use crate::network::{Connection, Linked, Starting};
 use crate::spec;
 use crate::{Engine, Error, json};
 
@@ -175,7 +175,8 @@ impl Engine {
         if place.is_some() {
             joins.joined.network = Some(shim_path(joins.files.len()));
         }
-        self.write_host_files(config, &task, place.as_ref(), &linked)?;
+        let connection = place.as_ref().map(|place| &place.connection);
+        self.write_host_files(config, &task, connection, &linked)?;
         joins.joined.variables = linked.into_iter().flat_map(|link| link.variables).collect();
         let inputs = self.spec_inputs(config, account, joins.joined)?;
         let spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
@@ -189,7 +190,7 @@ impl Engine {
         )?;
         let mut held = Vec::new();
         if let Some(place) = place {
-            let (namespace, ports) = self.connect(id, place)?;
+            let (namespace, ports) = self.connect(config, place)?;
             joins.files.push(namespace);
             held = ports;
         }
@@ -360,10 +361,10 @@ impl Engine {
         &self,
         config: &ContainerConfig,
         task: &Path,
-        place: Option<&Place>,
+        connection: Option<&Connection>,
         linked: &[Linked],
     ) -> Result<(), Error> {
-        let (hosts, resolv) = self.name_files(config, place, linked);
+        let (hosts, resolv) = self.name_files(config, connection, linked);
         let hostname = format!("{}\n", config.hostname);
         for (name, content) in [
             ("hosts", hosts),

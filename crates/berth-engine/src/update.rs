@@ -5,7 +5,7 @@
 //! limits at once. If the kernel refuses one, all are as they were, there and on disk.
 
 use berth_cgroup::{Cgroup, Options};
-use berth_model::config::{ResourceConfig, RestartKind, RestartPolicy};
+use berth_model::config::{EndpointConfig, ResourceConfig, RestartKind, RestartPolicy};
 use berth_model::{ContainerConfig, ContainerId};
 use berth_oci::spec::{Cpu, Memory, Resources};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub(crate) struct Updated {
     /// `None`: as asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     links: Option<Vec<String>>,
+    /// Its places in networks; `None`: as asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoints: Option<Vec<EndpointConfig>>,
 }
 
 /// What is to be different; `None`: as it is.
@@ -92,6 +95,7 @@ impl Engine {
             resources: config.resources.clone(),
             restart: config.restart,
             links: Some(config.networking.links.clone()),
+            endpoints: config.networking.endpoints.clone(),
         };
         let path = self.layout.updated(&config.id);
         json::write(&path, &record, durability(config))
@@ -152,6 +156,9 @@ pub(crate) fn lay_over(config: &mut ContainerConfig, updated: Updated) {
     config.restart = updated.restart;
     if let Some(links) = updated.links {
         config.networking.links = links;
+    }
+    if updated.endpoints.is_some() {
+        config.networking.endpoints = updated.endpoints;
     }
 }
 

@@ -5,29 +5,24 @@ use berth_model::config::NetworkMode;
 use crate::Error;
 use crate::request::CreateRequest;
 
-/// Fails with the first such wish.
+/// Fails for an address or a name where there is no network to have it in. In Docker's words.
 pub(super) fn unknown(request: &CreateRequest) -> Result<(), Error> {
-    if matches!(request.network, Some(NetworkMode::Named(_)))
-        || request.networking.endpoints.is_some()
-    {
-        return Err(Error::Invalid {
-            message: "a place in a network of one's own cannot be had".to_owned(),
+    let asked = &request.networking;
+    let fail = |message: &str| {
+        Err(Error::Invalid {
+            message: message.to_owned(),
             hint: None,
-        });
+        })
+    };
+    if matches!(&request.network, Some(mode) if !mode.has_networks()) {
+        if !asked.addresses.is_empty() || !asked.link_local.is_empty() {
+            return fail("user specified IP address is supported on user defined networks only");
+        }
+        if !asked.aliases.is_empty() {
+            return fail("network-scoped aliases are only supported for user-defined networks");
+        }
     }
-    let wishes = [(
-        !request.networking.addresses.is_empty()
-            || !request.networking.link_local.is_empty()
-            || !request.networking.aliases.is_empty(),
-        "an address or alias of one's own choice",
-    )];
-    match wishes.into_iter().find(|(asked, _)| *asked) {
-        None => Ok(()),
-        Some((_, what)) => Err(Error::Invalid {
-            message: format!("{what} cannot be had"),
-            hint: None,
-        }),
-    }
+    Ok(())
 }
 
 /// What makes no sense beside another container's network, or the host's. In Docker's words.

@@ -1,15 +1,15 @@
 //! What a run takes and gives back, as Docker tells it: its network and its volumes; and what a prune has freed.
 
-use berth_model::config::{MountKind, NetworkMode};
+use berth_model::config::{EndpointConfig, MountKind, NetworkMode};
 use berth_model::event::Subject;
-use berth_model::{ContainerConfig, Event};
+use berth_model::{ContainerConfig, ContainerId, Event};
 
 use crate::Engine;
 
 impl Engine {
     /// Tells of the network and the volumes that a run takes: before its `start`.
     pub(crate) fn record_taken(&self, config: &ContainerConfig) {
-        self.record_network(config, "connect");
+        self.record_networks(config, "connect");
         for (mount, event) in self.volume_events(config, "mount") {
             let event = event.with("destination", &mount.destination);
             let event = event.with("propagation", mount.propagation.as_deref().unwrap_or(""));
@@ -19,7 +19,7 @@ impl Engine {
 
     /// Tells that they are given back: after its `die`.
     pub(crate) fn record_given_back(&self, config: &ContainerConfig) {
-        self.record_network(config, "disconnect");
+        self.record_networks(config, "disconnect");
         for (_, event) in self.volume_events(config, "unmount") {
             self.record(event);
         }
@@ -38,19 +38,48 @@ impl Engine {
         self.record(event.with("width", columns.to_string()));
     }
 
-    fn record_network(&self, config: &ContainerConfig, action: &str) {
-        let (name, driver) = match &config.network {
-            NetworkMode::Bridge => ("bridge", "bridge"),
-            NetworkMode::Host => ("host", "host"),
-            NetworkMode::None => ("none", "null"),
+    fn record_networks(&self, config: &ContainerConfig, action: &str) {
+        let plain = match &config.network {
             // Another container's.
-            NetworkMode::Container(_) | NetworkMode::Named(_) => return,
+            NetworkMode::Container(_) => return,
+            NetworkMode::Host => "host",
+            NetworkMode::None => "none",
+            mode => {
+                for place in config.networking.endpoints(mode) {
+                    self.record_endpoint(&config.id, &place, action);
+                }
+                return;
+            }
         };
-        if let Ok(id) = self.network_id(name) {
-            let event = Event::new(Subject::Network, action, id);
-            let event = event.with("container", config.id.as_str());
-            self.record(event.with("name", name).with("type", driver));
-        }
+        let place = EndpointConfig {
+            network: plain.to_owned(),
+            name: plain.to_owned(),
+            ..EndpointConfig::default()
+        };
+        self.record_endpoint(&config.id, &place, action);
+    }
+
+    /// Tells that a container came into a network, or left it.
+    pub(crate) fn record_endpoint(
+        &self,
+        container: &ContainerId,
+        place: &EndpointConfig,
+        action: &str,
+    ) {
+        let (id, driver) = match place.network.as_str() {
+            key @ ("bridge" | "host" | "none") => {
+                let driver = if key == "none" { "null" } else { key };
+                (self.network_id(key).unwrap_or_default(), driver)
+            }
+            id => {
+                let record = self.network_record(id).ok().flatten();
+                let driver = record.map_or("bridge", |record| record.shape.driver.word());
+                (id.to_owned(), driver)
+            }
+        };
+        let event = Event::new(Subject::Network, action, id);
+        let event = event.with("container", container.as_str());
+        self.record(event.with("name", &place.name).with("type", driver));
     }
 
     fn volume_events<'a>(

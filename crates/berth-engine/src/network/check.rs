@@ -1,15 +1,19 @@
 //! What a crash left of networks: addresses and published ports of containers that do not run, devices of nobody.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use berth_fs::{Lock, LockMode};
+use berth_fs::{Durability, Lock, LockMode};
 use berth_model::{ContainerId, Status};
 use berth_net::network::{self as net, Desired, Look};
-use berth_net::{Kernel, Limits, Pool, Subnet};
+use berth_net::{Kernel, Limits, Network, Pool, Subnet};
 
+use super::connection::Joined;
+use super::record::{Driver, Shape, is_id};
 use super::{BRIDGE_NETWORK, Bridge, network, ports};
+use crate::error::files;
 use crate::fsck::Findings;
+use crate::layout::STAGED_PREFIX;
+use crate::names::read_names;
 use crate::{Engine, Error, json};
 
 impl Engine {
@@ -18,12 +22,93 @@ impl Engine {
         if self.options.rootless {
             return Ok(());
         }
-        let Some(bridge) = json::read::<Bridge>(&self.layout.bridge_record())? else {
-            return Ok(());
-        };
         self.check_connections(findings)?;
-        self.check_addresses(findings, &self.layout.bridge_state(), bridge.subnet)?;
-        self.check_bridge(findings, &bridge)
+        self.check_places(findings)?;
+        if let Some(bridge) = json::read::<Bridge>(&self.layout.bridge_record())? {
+            self.check_network(findings, BRIDGE_NETWORK, &bridge.shape())?;
+        }
+        for record in self.network_records()? {
+            let Some(_lock) = self.hold_network(&record.id, LockMode::Shared)? else {
+                continue;
+            };
+            self.check_network(findings, &record.id, &record.shape)?;
+        }
+        self.check_left(findings)
+    }
+
+    fn check_network(
+        &self,
+        findings: &mut Findings,
+        key: &str,
+        shape: &Shape,
+    ) -> Result<(), Error> {
+        for range in &shape.ranges {
+            self.check_addresses(findings, key, range.subnet)?;
+        }
+        match shape.driver {
+            Driver::Bridge => self.check_bridge(findings, key, &shape.network()),
+            Driver::Macvlan | Driver::Ipvlan => Ok(()),
+        }
+    }
+
+    /// Places of containers that run which they are not asked to have: somebody died on the way into a network, or out.
+    fn check_places(&self, findings: &mut Findings) -> Result<(), Error> {
+        for (id, connection) in self.connections()? {
+            let Some(Some(_lock)) = self.try_lock(&id) else {
+                continue;
+            };
+            let Ok(config) = self.config(&id) else {
+                continue;
+            };
+            let asked = config.networking.endpoints(&config.network);
+            let asked_for = |key: &String| asked.iter().any(|asked| asked.network == *key);
+            if self.is_up(&id) && !connection.places.iter().all(|place| asked_for(&place.key)) {
+                let what = format!("the container {} is in a network too many", id.short());
+                findings.found(what, || self.drop_places(&config).map(drop))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left of networks that were never finished, or are gone.
+    fn check_left(&self, findings: &mut Findings) -> Result<(), Error> {
+        let networks = self.layout.networks();
+        if !networks.is_dir() {
+            return Ok(());
+        }
+        let _lock = self.lock_networks()?;
+        for name in read_names(networks.clone())? {
+            if name.starts_with(STAGED_PREFIX) {
+                let path = networks.join(&name);
+                let what = format!("a network that was never finished ({name})");
+                findings.found(what, || self.throw(&path))?;
+            }
+        }
+        if self.network_names().is_dir() {
+            for file in read_names(self.network_names())? {
+                let link = self.network_names().join(&file);
+                let id = std::fs::read_link(&link).unwrap_or_default();
+                if !networks.join(&id).join("network.json").exists() {
+                    let what = format!("the name `{file}` belongs to no network");
+                    findings.found(what, || {
+                        berth_fs::remove_file(&link, Durability::Durable)
+                            .map_err(files("free the network's name"))
+                    })?;
+                }
+            }
+        }
+        let states = self.layout.run_dir().join("networks");
+        for name in if states.is_dir() {
+            read_names(states)?
+        } else {
+            Vec::new()
+        } {
+            if is_id(&name) && !self.network_dir(&name).exists() {
+                let what = format!("the state of the network {} belongs to none", &name[..12]);
+                findings.found(what, || self.remove_network_state(&name))?;
+            }
+        }
+        Ok(())
     }
 
     fn check_connections(&self, findings: &mut Findings) -> Result<(), Error> {
@@ -42,11 +127,12 @@ impl Engine {
     fn check_addresses(
         &self,
         findings: &mut Findings,
-        state: &Path,
+        key: &str,
         subnet: Subnet,
     ) -> Result<(), Error> {
         let fail = network("check the addresses");
-        let pool = Pool::new(state, subnet, Limits::default());
+        let state = self.layout.network_state(key);
+        let pool = Pool::new(&state, subnet, Limits::default());
         for (address, owner) in pool.all().map_err(&fail)? {
             let free = || pool.free(address, &owner).map_err(&fail);
             let what = || format!("the address {address} belongs to no container");
@@ -58,9 +144,10 @@ impl Engine {
             let Some(_lock) = self.try_lock(&id) else {
                 continue;
             };
-            let kept = self
-                .connection(&id)?
-                .is_some_and(|one| one.address == address);
+            let kept = self.connection(&id)?.is_some_and(|all| {
+                all.place(key)
+                    .is_some_and(|one| one.addresses.contains(&address))
+            });
             if !kept && pool.owner(address).map_err(&fail)?.as_ref() == Some(&owner) {
                 findings.found(what(), free)?;
             }
@@ -68,19 +155,25 @@ impl Engine {
         Ok(())
     }
 
-    fn check_bridge(&self, findings: &mut Findings, bridge: &Bridge) -> Result<(), Error> {
-        let fail = network("check the bridge");
-        let network = bridge.network();
+    fn check_bridge(
+        &self,
+        findings: &mut Findings,
+        key: &str,
+        network: &Network,
+    ) -> Result<(), Error> {
+        let fail = super::network("check the bridge");
         let kernel = Kernel::open().map_err(&fail)?;
         // First: whoever starts a container names its device before it is there.
-        let plugged = match berth_net::plugged(&kernel, &network) {
+        let plugged = match berth_net::plugged(&kernel, network) {
             Ok(plugged) => plugged,
             // Whoever may not look has not made any.
             Err(error) if error.kind() == berth_model::ErrorKind::Denied => return Ok(()),
             Err(error) => return Err(fail(error)),
         };
         let connections = self.connections()?;
-        let known: BTreeSet<&String> = connections.iter().map(|(_, one)| &one.device).collect();
+        let places = connections.iter().flat_map(|(_, all)| &all.places);
+        let own: Vec<&Joined> = places.filter(|place| place.key == key).collect();
+        let known: BTreeSet<&String> = own.iter().map(|place| &place.device).collect();
         for device in plugged
             .iter()
             .filter(|name| name.starts_with("bv") && !known.contains(name))
@@ -90,18 +183,18 @@ impl Engine {
                 || berth_net::unplug(&kernel, device).map(drop).map_err(&fail),
             )?;
         }
-        let _lock = match self.layout.bridge_state().is_dir() {
-            true => self.lock_network(BRIDGE_NETWORK)?,
+        let _lock = match self.layout.network_state(key).is_dir() {
+            true => self.lock_network(key)?,
             false => return Ok(()),
         };
-        let mut published = self.published(&network)?;
+        let mut published = self.published(network)?;
         ports::without_doubles(&mut published);
         let desired = Desired {
-            network: &network,
+            network,
             published: &published,
         };
-        let observed = net::observe(&kernel, &network, Look::Whole).map_err(&fail)?;
-        if connections.is_empty() && observed.is_unmade() {
+        let observed = net::observe(&kernel, network, Look::Whole).map_err(&fail)?;
+        if own.is_empty() && observed.is_unmade() {
             // It is made with the next container.
             return Ok(());
         }
@@ -115,10 +208,10 @@ impl Engine {
     }
 
     /// Frees the addresses of containers that do not run; tells how many.
-    pub(super) fn free_dead_addresses(&self, state: &Path, subnet: Subnet) -> Result<usize, Error> {
+    pub(super) fn free_dead_addresses(&self, key: &str, subnet: Subnet) -> Result<usize, Error> {
         let mut findings = Findings::repairing();
         self.check_connections(&mut findings)?;
-        self.check_addresses(&mut findings, state, subnet)?;
+        self.check_addresses(&mut findings, key, subnet)?;
         Ok(findings.count())
     }
 

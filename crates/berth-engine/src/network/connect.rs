@@ -1,23 +1,25 @@
-//! A container's connection: begun while its start prepares other things, finished before its program runs, and released
-//! when it has ended.
+//! A container's places in networks: begun while its start prepares other things, finished before its program runs, and
+//! given back when it has ended.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use berth_fs::{Durability, failpoint};
-use berth_model::config::NetworkMode;
+use berth_fs::{Durability, Lock, LockMode, failpoint};
+use berth_model::config::{EndpointConfig, NetworkMode};
 use berth_model::{ContainerConfig, ContainerId};
 use berth_net::network::{self as net, Desired, Look};
-use berth_net::{Attach, Endpoint, Held, Kernel, Namespace, Network, Pending, mac_of};
+use berth_net::{Attach, Held, Kernel, Limits, Namespace, Network, Pending, Pool, mac_of};
 
-use super::files as net_files;
-use super::{BRIDGE_NETWORK, Bridge, Connection, Linked, network, ports, stable_id};
+use super::connection::{Connection, Joined};
+use super::record::{Driver, Range, Shape};
+use super::{BRIDGE_NETWORK, network, ports, stable_id};
+use crate::create::invalid;
 use crate::error::files;
 use crate::{Engine, Error, json};
 
 /// A connection that is being made.
 pub(crate) struct Starting {
     kernel: Kernel,
-    bridge: Bridge,
     namespace: Pending,
 }
 
@@ -25,9 +27,16 @@ pub(crate) struct Starting {
 pub(crate) struct Place {
     starting: Starting,
     pub(crate) connection: Connection,
-    mac: [u8; 6],
     /// Host ports, claimed.
     pub(crate) held: Vec<Held>,
+}
+
+/// A network that a container is to be in, held until its address is reserved.
+struct Wanted {
+    id: String,
+    name: String,
+    shape: Shape,
+    _lock: Option<Lock>,
 }
 
 impl Engine {
@@ -39,12 +48,13 @@ impl Engine {
         }
     }
 
-    /// Begins to make the namespace of a container that is to be connected to the bridge.
+    /// Begins to make the namespace of a container that is to be in networks; one that is in none gets its own from the
+    /// runtime.
     pub(crate) fn begin_connection(
         &self,
         config: &ContainerConfig,
     ) -> Result<Option<Starting>, Error> {
-        if config.network != NetworkMode::Bridge {
+        if config.networking.endpoints(&config.network).is_empty() {
             return Ok(None);
         }
         if self.options.rootless {
@@ -58,121 +68,249 @@ impl Engine {
         let fail = network("connect the container");
         let namespace = Namespace::begin().map_err(&fail)?;
         let kernel = Kernel::open().map_err(&fail)?;
-        Ok(Some(Starting {
-            bridge: self.bridge()?,
-            kernel,
-            namespace,
-        }))
+        Ok(Some(Starting { kernel, namespace }))
     }
 
-    /// Reserves address and host ports; from then on [`Engine::release_network`] knows of them.
+    /// Reserves addresses and host ports; from then on [`Engine::release_network`] knows of them.
     pub(crate) fn reserve_place(
         &self,
         config: &ContainerConfig,
         starting: Starting,
     ) -> Result<Place, Error> {
         let id = &config.id;
-        let bridge = &starting.bridge;
-        self.ensure_state(BRIDGE_NETWORK)?;
         let claimed = ports::claim(config)?;
-        let last = json::read::<Connection>(&self.layout.last_connection(id))
-            .ok()
-            .flatten();
-        let address = self.reserve_address(id, bridge, last.map(|last| last.address))?;
-        failpoint!("engine.network.reserved");
-        let mac = match &config.networking.mac {
-            Some(text) => ports::mac(text)?,
-            None => mac_of(address),
-        };
-        let network = bridge.network();
-        let connection = Connection {
-            schema: 1,
-            network_id: bridge.id.clone(),
-            endpoint_id: stable_id("endpoint", &format!("{id} {}", bridge.id)),
-            device: device_name()?,
-            address,
-            mac: mac.map(|byte| format!("{byte:02x}")).join(":"),
-            bridge: network.bridge,
-            subnet: bridge.subnet,
-            table: network.table,
-            ports: claimed.ports,
-        };
-        json::write(
-            &self.layout.connection(id),
-            &connection,
-            Durability::Volatile,
-        )?;
+        let mut connection = Connection::new(Vec::new(), claimed.ports);
+        let reserved = self.reserve_all(config, &mut connection).and_then(|()| {
+            failpoint!("engine.network.reserved");
+            self.write_connection(id, &connection)
+        });
+        if let Err(error) = reserved {
+            // The first error is the one to report; `fsck` finds what stays.
+            for place in &connection.places {
+                let _ = self.free_addresses(id, place);
+            }
+            return Err(error);
+        }
         Ok(Place {
             starting,
             connection,
-            mac,
             held: claimed.held,
         })
     }
 
+    fn reserve_all(
+        &self,
+        config: &ContainerConfig,
+        connection: &mut Connection,
+    ) -> Result<(), Error> {
+        let last = json::read::<Connection>(&self.layout.last_connection(&config.id));
+        let last = last.ok().flatten().unwrap_or_default();
+        for wish in config.networking.endpoints(&config.network) {
+            let place = self.reserve(&config.id, &wish, connection, &last)?;
+            connection.places.push(place);
+        }
+        Ok(())
+    }
+
+    /// Reserves what a place in a network needs, beside those that the container has.
+    pub(super) fn reserve(
+        &self,
+        id: &ContainerId,
+        wish: &EndpointConfig,
+        beside: &Connection,
+        last: &Connection,
+    ) -> Result<Joined, Error> {
+        let key = &wish.network;
+        let wanted = self.wanted(wish)?;
+        self.ensure_state(key)?;
+        let number = (0..).find(|number| {
+            let name = format!("eth{number}");
+            beside.places.iter().all(|place| place.inside != name)
+        });
+        let mut place = Joined {
+            key: key.clone(),
+            endpoint_id: stable_id("endpoint", &format!("{id} {}", wanted.id)),
+            network_id: wanted.id,
+            network_name: wanted.name,
+            device: device_name()?,
+            inside: format!("eth{}", number.unwrap_or(0)),
+            addresses: Vec::new(),
+            link_local: wish.link_local.clone(),
+            mac: String::new(),
+            network: wanted.shape,
+            gateway_priority: wish.gateway_priority,
+        };
+        let before = last.place(key);
+        for ipv4 in [true, false] {
+            let before = before.and_then(|place| place.address(ipv4));
+            match self.reserve_address(id, &place, wish, ipv4, before) {
+                Ok(address) => place.addresses.extend(address),
+                Err(error) => {
+                    // The first error is the one to report.
+                    let _ = self.free_addresses(id, &place);
+                    return Err(error);
+                }
+            }
+        }
+        let first = place.addresses.first();
+        let mac = match (&wish.mac, first) {
+            (Some(text), _) => ports::mac(text)?,
+            (None, Some(first)) => mac_of(*first),
+            (None, None) => return Err(invalid("the network has no addresses".to_owned())),
+        };
+        place.mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+        Ok(place)
+    }
+
+    fn wanted(&self, wish: &EndpointConfig) -> Result<Wanted, Error> {
+        if wish.network == BRIDGE_NETWORK {
+            let bridge = self.bridge()?;
+            return Ok(Wanted {
+                shape: bridge.shape(),
+                id: bridge.id,
+                name: BRIDGE_NETWORK.to_owned(),
+                _lock: None,
+            });
+        }
+        let none = || Error::NoNetwork {
+            name: wish.name.clone(),
+        };
+        let lock = self.hold_network(&wish.network, LockMode::Shared)?;
+        let lock = lock.ok_or_else(none)?;
+        let record = self.network_record(&wish.network)?.ok_or_else(none)?;
+        Ok(Wanted {
+            id: record.id,
+            name: record.name,
+            shape: record.shape,
+            _lock: Some(lock),
+        })
+    }
+
+    /// An address of this family; `None`: the network has none.
     fn reserve_address(
         &self,
         id: &ContainerId,
-        bridge: &Bridge,
-        wish: Option<std::net::IpAddr>,
-    ) -> Result<std::net::IpAddr, Error> {
-        let pool = self.pool(bridge.subnet);
-        let reserve = || pool.reserve(id.as_str(), wish);
-        match reserve() {
-            // Of those that nobody settled yet, some are dead.
-            Err(berth_net::Error::Full { .. })
-                if self.free_dead_addresses(&self.layout.bridge_state(), bridge.subnet)? > 0 =>
-            {
-                reserve()
+        place: &Joined,
+        wish: &EndpointConfig,
+        ipv4: bool,
+        before: Option<IpAddr>,
+    ) -> Result<Option<IpAddr>, Error> {
+        let mut fixed = wish.addresses.iter();
+        let fixed = fixed.find(|address| address.is_ipv4() == ipv4).copied();
+        let holds = |range: &&Range| match fixed {
+            Some(address) => range.subnet.contains(address),
+            None => range.subnet.is_ipv4() == ipv4,
+        };
+        let mut result = Ok(None);
+        for range in place.network.ranges.iter().filter(holds) {
+            let pool = self.network_pool(&place.key, range);
+            let reserve = || match fixed {
+                Some(address) => pool.take(id.as_str(), address).map(|()| address),
+                None => pool.reserve(id.as_str(), before),
+            };
+            let reserved = match reserve() {
+                // Of those that nobody settled yet, some are dead.
+                Err(berth_net::Error::Full { .. } | berth_net::Error::Taken { .. })
+                    if self.free_dead_addresses(&place.key, range.subnet)? > 0 =>
+                {
+                    reserve()
+                }
+                reserved => reserved,
+            };
+            match reserved {
+                Ok(address) => return Ok(Some(address)),
+                Err(berth_net::Error::Taken { address }) => {
+                    return Err(Error::NetworkDenied {
+                        message: format!("Address already in use: {address}"),
+                    });
+                }
+                // The next range may have room.
+                Err(error) => result = Err(network("connect the container")(error)),
             }
-            reserved => reserved,
         }
-        .map_err(network("connect the container"))
+        result
     }
 
-    /// Finishes: the bridge is as it has to be, the container's devices are in place, its ports lead to it.
-    pub(crate) fn connect(
+    pub(super) fn write_connection(
         &self,
         id: &ContainerId,
+        connection: &Connection,
+    ) -> Result<(), Error> {
+        json::write(
+            &self.layout.connection(id),
+            connection,
+            Durability::Volatile,
+        )
+    }
+
+    /// Finishes: the networks are as they have to be, the container's devices are in place, its ports lead to it, and it
+    /// is known by its names.
+    pub(crate) fn connect(
+        &self,
+        config: &ContainerConfig,
         place: Place,
     ) -> Result<(OwnedFd, Vec<OwnedFd>), Error> {
         let Place {
             starting,
             connection,
-            mac,
             held,
         } = place;
         let fail = network("connect the container");
-        let (kernel, network) = (&starting.kernel, connection.network());
-        self.ensure_network(kernel, &network, BRIDGE_NETWORK)?;
+        let kernel = &starting.kernel;
+        for place in &connection.places {
+            self.ensure_place(kernel, place)?;
+        }
         failpoint!("engine.network.bridge");
         let namespace = starting.namespace.wait().map_err(&fail)?;
-        let endpoint = Endpoint {
-            device: connection.device.clone(),
-            inside: "eth0".to_owned(),
-            addresses: vec![(connection.address, connection.subnet.prefix())],
-            mac: Some(mac),
-            mtu: None,
-        };
-        let gateways = [connection.subnet.gateway()];
-        berth_net::plug(kernel, Attach::Bridge(&network), &namespace, &endpoint)
-            .and_then(|()| berth_net::default_routes(&namespace, &gateways))
-            .map_err(&fail)?;
+        for place in &connection.places {
+            self.plug(kernel, &namespace, place)?;
+        }
+        berth_net::default_routes(&namespace, &connection.gateways()).map_err(&fail)?;
         failpoint!("engine.network.plugged");
-        if !connection.ports.is_empty() {
-            let _lock = self.lock_network(BRIDGE_NETWORK)?;
-            net::publish(kernel, &network, &connection.published()).map_err(&fail)?;
+        self.serve_names(config, &connection, namespace.as_fd())?;
+        for (place, published) in connection.published() {
+            let _lock = self.lock_network(&place.key)?;
+            net::publish(kernel, &place.network.network(), &published).map_err(&fail)?;
             failpoint!("engine.network.published");
         }
-        let file = namespace
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|source| Error::Io {
-                action: "keep the namespace of",
-                path: self.layout.container(id),
-                source,
-            })?;
+        let file = namespace.as_fd().try_clone_to_owned();
+        let file = file.map_err(|source| Error::Io {
+            action: "keep the namespace of",
+            path: self.layout.container(&config.id),
+            source,
+        })?;
         Ok((file, held.into_iter().map(|held| held.socket).collect()))
+    }
+
+    /// Makes a place's network what it has to be.
+    pub(super) fn ensure_place(&self, kernel: &Kernel, place: &Joined) -> Result<(), Error> {
+        match place.network.driver {
+            Driver::Bridge => self.ensure_network(kernel, &place.network.network(), &place.key),
+            Driver::Macvlan | Driver::Ipvlan => Ok(()),
+        }
+    }
+
+    /// Puts a place's devices into the container's namespace.
+    pub(super) fn plug(
+        &self,
+        kernel: &Kernel,
+        namespace: &Namespace,
+        place: &Joined,
+    ) -> Result<(), Error> {
+        let shape = &place.network;
+        let bridge = shape.network();
+        let attach = match (shape.driver, shape.over_device()) {
+            (Driver::Bridge, _) => Attach::Bridge(&bridge),
+            (_, Some(over)) => over,
+            (other, None) => {
+                let driver = other.word();
+                let message = format!("requested {driver} mode '{}' is not valid", shape.mode);
+                return Err(invalid(message));
+            }
+        };
+        let endpoint = place.endpoint(ports::mac(&place.mac)?);
+        berth_net::plug(kernel, attach, namespace, &endpoint)
+            .map_err(network("connect the container"))
     }
 
     /// Makes the bridge and its rules what they have to be. Most times they are.
@@ -216,68 +354,39 @@ impl Engine {
         };
         let fail = network("release the network of the container");
         let kernel = Kernel::open().map_err(&fail)?;
-        let network = connection.network();
         let published = connection.published();
         // Held to the end of the record: whoever makes the rules anew does not bring back what is withdrawn.
-        let _lock = match published.is_empty() {
-            true => None,
-            false => {
-                let lock = self.lock_network(BRIDGE_NETWORK)?;
-                net::withdraw(&kernel, &network, &published).map_err(&fail)?;
-                failpoint!("engine.network.withdrawn");
-                Some(lock)
-            }
-        };
-        berth_net::cut(&kernel, &connection.device).map_err(&fail)?;
-        failpoint!("engine.network.cut");
-        self.pool(connection.subnet)
-            .free(connection.address, id.as_str())
-            .map_err(&fail)?;
-        failpoint!("engine.network.freed");
+        let mut keys: Vec<&String> = published.iter().map(|(place, _)| &place.key).collect();
+        keys.sort();
+        keys.dedup();
+        let locks = keys.into_iter().map(|key| self.lock_network(key));
+        let _locks = locks.collect::<Result<Vec<_>, _>>()?;
+        for (place, published) in &published {
+            net::withdraw(&kernel, &place.network.network(), published).map_err(&fail)?;
+            failpoint!("engine.network.withdrawn");
+        }
+        self.forget_names(id, &connection)?;
+        for place in &connection.places {
+            berth_net::cut(&kernel, &place.device).map_err(&fail)?;
+            failpoint!("engine.network.cut");
+            self.free_addresses(id, place)?;
+            failpoint!("engine.network.freed");
+        }
         let last = self.layout.last_connection(id);
         berth_fs::rename(&path, &last, Durability::Volatile).map_err(files("end the connection"))
     }
 
-    /// `/etc/hosts` and `/etc/resolv.conf` of a container.
-    pub(crate) fn name_files(
-        &self,
-        config: &ContainerConfig,
-        place: Option<&Place>,
-        linked: &[Linked],
-    ) -> (String, String) {
-        let read = |path: &str| std::fs::read(path).unwrap_or_default();
-        let read = |path: &str| String::from_utf8_lossy(&read(path)).into_owned();
-        let host = config.network == NetworkMode::Host;
-        let asked = &config.networking;
-        let hosts = match host && asked.extra_hosts.is_empty() {
-            true => read("/etc/hosts"),
-            false => {
-                let gateway = match place {
-                    Some(place) => Some(place.starting.bridge.subnet.gateway()),
-                    None if asked.extra_hosts.is_empty() => None,
-                    None => {
-                        let bridge = json::read::<Bridge>(&self.layout.bridge_record());
-                        let bridge = bridge.ok().flatten();
-                        bridge.map(|bridge| bridge.subnet.gateway())
-                    }
-                };
-                let address = place.map(|place| place.connection.address);
-                net_files::hosts(config, address, gateway, linked)
-            }
-        };
-        let mut resolv = read(net_files::RESOLV);
-        let own =
-            asked.dns.is_empty() && asked.dns_search.is_empty() && asked.dns_options.is_empty();
-        if host && own {
-            return (hosts, resolv);
-        }
-        if net_files::uses_stub(&resolv) {
-            let text = read(net_files::RESOLVED);
-            if !text.is_empty() {
-                resolv = text;
+    /// Gives a place's addresses back.
+    pub(super) fn free_addresses(&self, id: &ContainerId, place: &Joined) -> Result<(), Error> {
+        let state = self.layout.network_state(&place.key);
+        for address in &place.addresses {
+            if let Some(range) = place.range(address.is_ipv4()) {
+                Pool::new(&state, range.subnet, Limits::default())
+                    .free(*address, id.as_str())
+                    .map_err(network("free the address"))?;
             }
         }
-        (hosts, net_files::resolv(config, &resolv))
+        Ok(())
     }
 
     fn remove_connection(&self, id: &ContainerId) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use berth_net::network::subnets_in_use;
 use berth_net::{Kernel, Subnet};
 
 use super::ipam::{self, Taken};
-use super::record::{AddressConfig, Driver, NAME_MAX, Record, SCHEMA, is_id};
+use super::record::{AddressConfig, Driver, NAME_MAX, Record, SCHEMA, Shape, is_id};
 use super::{files as net_files, network};
 use crate::create::{invalid, random_id};
 use crate::error::files;
@@ -50,6 +50,7 @@ struct Settings {
     isolated: bool,
     masquerade: bool,
     mtu: Option<u32>,
+    mode: String,
 }
 
 impl Engine {
@@ -83,7 +84,7 @@ impl Engine {
             self.not_taken_network(&request.name)?;
             let others = self.network_records()?;
             let mut ours: Vec<Subnet> = vec![bridge.subnet];
-            let ranges = others.iter().flat_map(|other| &other.ranges);
+            let ranges = others.iter().flat_map(|other| &other.shape.ranges);
             ours.extend(ranges.map(|range| range.subnet));
             let hosts = hosts_subnets()?;
             let id = random_id()?.to_string();
@@ -105,8 +106,8 @@ impl Engine {
                 if bridge.name == device {
                     return Err(same(&bridge.name, &bridge.id));
                 }
-                if let Some(other) = others.iter().find(|other| other.device == device) {
-                    return Err(same(&other.device, &other.id));
+                if let Some(other) = others.iter().find(|other| other.shape.device == device) {
+                    return Err(same(&other.shape.device, &other.id));
                 }
             }
             let record = Record {
@@ -114,15 +115,18 @@ impl Engine {
                 id,
                 name: request.name,
                 created: crate::clock::now(),
-                driver,
-                device,
-                ranges,
+                shape: Shape {
+                    driver,
+                    device,
+                    ranges,
+                    internal: request.internal,
+                    isolated: settings.isolated,
+                    masquerade: settings.masquerade,
+                    mtu: settings.mtu,
+                    mode: settings.mode,
+                },
                 ipv6: request.ipv6,
-                internal: request.internal,
                 attachable: request.attachable,
-                isolated: settings.isolated,
-                masquerade: settings.masquerade,
-                mtu: settings.mtu,
                 told,
                 ipam_options: request.ipam_options,
                 options: request.options,
@@ -163,12 +167,19 @@ impl Engine {
 
     /// On the host: so others see that its addresses are in use. It is made anew whenever it is missed.
     fn make_network(&self, record: &Record) -> Result<(), Error> {
-        if record.driver != Driver::Bridge {
-            return Ok(());
+        if record.shape.driver != Driver::Bridge {
+            return match record.shape.over_device() {
+                Some(_) => Ok(()),
+                None => Err(invalid(format!(
+                    "requested {} mode '{}' is not valid",
+                    record.shape.driver.word(),
+                    record.shape.mode
+                ))),
+            };
         }
         let kernel = Kernel::open().map_err(network("make the network"))?;
         self.ensure_state(&record.id)?;
-        self.ensure_network(&kernel, &record.network(), &record.id)
+        self.ensure_network(&kernel, &record.shape.network(), &record.id)
     }
 
     fn not_taken_network(&self, name: &str) -> Result<(), Error> {
@@ -201,7 +212,7 @@ impl Engine {
         self.record(
             event
                 .with("name", &record.name)
-                .with("type", record.driver.word()),
+                .with("type", record.shape.driver.word()),
         );
     }
 }
@@ -323,6 +334,13 @@ fn settings(driver: Driver, options: &BTreeMap<String, String>) -> Result<Settin
         isolated: !truth("bridge.enable_icc", true)?,
         masquerade: truth("bridge.enable_ip_masquerade", true)?,
         mtu,
+        mode: match driver {
+            Driver::Bridge => String::new(),
+            other => {
+                let mode = options.get(&format!("{}_mode", other.word()));
+                mode.cloned().unwrap_or_default()
+            }
+        },
     })
 }
 

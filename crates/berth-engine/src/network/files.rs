@@ -12,6 +12,9 @@ pub(crate) const RESOLV: &str = "/etc/resolv.conf";
 /// Where systemd-resolved says which ones it asks itself.
 pub(crate) const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
 
+/// Where our own resolver answers, in each container in a network of one's own.
+const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
 /// Docker's, for who has only resolvers of its own loopback.
 const FALLBACK: [Ipv4Addr; 2] = [Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(8, 8, 4, 4)];
 
@@ -26,7 +29,7 @@ ff02::2\tip6-allrouters
 /// `/etc/hosts`. `gateway`: what `host-gateway` means.
 pub(crate) fn hosts(
     config: &ContainerConfig,
-    address: Option<IpAddr>,
+    addresses: &[IpAddr],
     gateway: Option<IpAddr>,
     linked: &[Linked],
 ) -> String {
@@ -47,21 +50,30 @@ pub(crate) fn hosts(
     for link in linked {
         let _ = writeln!(text, "{}\t{}", link.address, link.names.join(" "));
     }
-    if let Some(address) = address {
-        let name = &config.hostname;
-        let names = match (config.domainname.as_str(), name.split_once('.')) {
-            ("", Some((short, _))) => format!("{name} {short}"),
-            ("", None) => name.clone(),
-            (domain, _) => format!("{name}.{domain} {name}"),
-        };
-        let _ = writeln!(text, "{address}\t{names}");
+    for address in addresses {
+        text.push_str(&own_line(config, *address));
     }
     text
 }
 
-/// `/etc/resolv.conf`: the host's without what a container cannot reach, or what was asked for in its place.
-pub(crate) fn resolv(config: &ContainerConfig, host: &str) -> String {
+/// The line of `/etc/hosts` for one of the container's own addresses.
+pub(crate) fn own_line(config: &ContainerConfig, address: IpAddr) -> String {
+    let name = &config.hostname;
+    let names = match (config.domainname.as_str(), name.split_once('.')) {
+        ("", Some((short, _))) => format!("{name} {short}"),
+        ("", None) => name.clone(),
+        (domain, _) => format!("{name}.{domain} {name}"),
+    };
+    format!("{address}\t{names}\n")
+}
+
+/// `/etc/resolv.conf`: the host's without what a container cannot reach, or what was asked for in its place. `served`: our
+/// own resolver, which knows the others, is asked.
+pub(crate) fn resolv(config: &ContainerConfig, host: &str, served: bool) -> String {
     let asked = &config.networking;
+    if served {
+        return of_the_resolver(config, host);
+    }
     let reachable = |server: &IpAddr| server.is_ipv4() && !server.is_loopback();
     let mut servers: Vec<IpAddr> = match asked.dns.is_empty() {
         true => name_servers(host).filter(reachable).collect(),
@@ -89,6 +101,30 @@ pub(crate) fn resolv(config: &ContainerConfig, host: &str) -> String {
         words => format!("{keyword} {}\n", words.join(" ")),
     };
     with_servers(line("search", &search), &servers) + &line("options", &options)
+}
+
+fn of_the_resolver(config: &ContainerConfig, host: &str) -> String {
+    let asked = &config.networking;
+    let search = match &asked.dns_search[..] {
+        [] => words(host, "search"),
+        asked => asked.iter().filter(|word| *word != ".").cloned().collect(),
+    };
+    let mut options = match &asked.dns_options[..] {
+        [] => words(host, "options"),
+        asked => asked.to_vec(),
+    };
+    // Names of one label are those of containers.
+    if !options.iter().any(|option| option.starts_with("ndots:")) {
+        options.push("ndots:0".to_owned());
+    }
+    let search = match &search[..] {
+        [] => String::new(),
+        search => format!("search {}\n", search.join(" ")),
+    };
+    format!(
+        "{search}nameserver {RESOLVER}\noptions {}\n",
+        options.join(" ")
+    )
 }
 
 /// Which of the host's files counts: systemd-resolved's own where the usual one names only its stub.
@@ -143,11 +179,11 @@ mod tests {
     #[test]
     fn names_of_hosts() {
         let mut config = config();
-        let (address, gateway) = (Some([10, 9, 0, 2].into()), Some([10, 9, 0, 1].into()));
+        let (address, gateway) = ([[10, 9, 0, 2].into()], Some([10, 9, 0, 1].into()));
         let own =
-            |config: &ContainerConfig| hosts(config, address, gateway, &[]).split_off(HOSTS.len());
+            |config: &ContainerConfig| hosts(config, &address, gateway, &[]).split_off(HOSTS.len());
         assert_eq!(own(&config), "10.9.0.2\tweb\n");
-        assert_eq!(hosts(&config, None, gateway, &[]), HOSTS);
+        assert_eq!(hosts(&config, &[], gateway, &[]), HOSTS);
         config.networking.extra_hosts = ["a:1.2.3.4", "gw:host-gateway", "six:[fd00::1]"]
             .map(str::to_owned)
             .to_vec();
@@ -173,7 +209,7 @@ mod tests {
             ),
         ];
         for (host, expected) in cases {
-            assert_eq!(resolv(&config(), host), expected, "{host}");
+            assert_eq!(resolv(&config(), host, false), expected, "{host}");
         }
         assert!(uses_stub("nameserver 127.0.0.53\noptions trust-ad\n"));
         assert!(!uses_stub("nameserver 127.0.0.53\nnameserver 1.1.1.1\n"));
@@ -185,15 +221,24 @@ mod tests {
         let host = "search home\nnameserver 10.0.0.53\noptions edns0\n";
         config.networking.dns = vec!["9.9.9.9".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         assert_eq!(
-            resolv(&config, host),
+            resolv(&config, host, false),
             "search home\nnameserver 9.9.9.9\nnameserver 127.0.0.1\noptions edns0\n"
         );
         config.networking.dns.clear();
         config.networking.dns_search = vec![".".to_owned()];
         config.networking.dns_options = vec!["ndots:2".to_owned()];
         assert_eq!(
-            resolv(&config, host),
+            resolv(&config, host, false),
             "nameserver 10.0.0.53\noptions ndots:2\n"
+        );
+        assert_eq!(
+            resolv(&config, host, true),
+            "nameserver 127.0.0.11\noptions ndots:2\n"
+        );
+        let none = self::config();
+        assert_eq!(
+            resolv(&none, host, true),
+            "search home\nnameserver 127.0.0.11\noptions edns0 ndots:0\n"
         );
     }
 }

@@ -10,6 +10,7 @@ use berth_model::config::{NetworkMode, Port};
 use berth_model::id::valid_name;
 use berth_model::{ContainerConfig, ContainerId};
 
+use super::BRIDGE_NETWORK;
 use crate::create::invalid;
 use crate::request::CreateRequest;
 use crate::{Engine, Error};
@@ -90,7 +91,10 @@ impl Engine {
                 true => self.connection(&id)?,
                 false => None,
             };
-            let Some(connection) = connection else {
+            let place = connection
+                .as_ref()
+                .and_then(|all| all.place(BRIDGE_NETWORK));
+            let Some(address) = place.and_then(|place| place.address(true)) else {
                 return Err(Error::Invalid {
                     message: format!(
                         "Cannot link to a non running container: /{name} AS /{own}/{alias}"
@@ -103,14 +107,9 @@ impl Engine {
                 names.push(name);
             }
             all.push(Linked {
-                address: connection.address,
+                address,
                 names,
-                variables: variables(
-                    &format!("/{own}/{alias}"),
-                    alias,
-                    connection.address,
-                    &other,
-                ),
+                variables: variables(&format!("/{own}/{alias}"), alias, address, &other),
             });
         }
         Ok(all)

@@ -175,8 +175,9 @@ impl Engine {
         let mut all = Vec::new();
         for (id, connection) in self.connections()? {
             let counts = || self.try_lock(&id).is_none() || self.is_up(&id);
-            if connection.table == network.table && !connection.ports.is_empty() && counts() {
-                all.extend(connection.published());
+            let published = connection.published_in(&network.table);
+            if !published.is_empty() && counts() {
+                all.extend(published);
             }
         }
         Ok(all)

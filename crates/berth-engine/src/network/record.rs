@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use berth_fs::{Durability, Lock, LockMode};
 use berth_model::ErrorKind;
-use berth_net::{Limits, Network, Pool, Subnet};
+use berth_net::{Attach, Ipvlan, Limits, Macvlan, Network, Pool, Subnet};
 use serde::{Deserialize, Serialize};
 
 use super::{BRIDGE_NETWORK, table_of, words};
@@ -88,25 +88,17 @@ pub(crate) struct Range {
     pub(crate) chosen: bool,
 }
 
-/// `network.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pub(super) schema: u32,
-    pub(crate) id: String,
-    pub(crate) name: String,
-    /// RFC 3339 with nanoseconds, UTC.
-    pub(crate) created: String,
+/// What a network is made of on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shape {
     pub(crate) driver: Driver,
     /// The bridge's device, or the one of the host's that it is on.
     pub(crate) device: String,
     /// IPv4 first.
     pub(crate) ranges: Vec<Range>,
-    #[serde(default)]
-    pub(crate) ipv6: bool,
+    /// Nothing leaves it, nothing comes in.
     #[serde(default)]
     pub(crate) internal: bool,
-    #[serde(default)]
-    pub(crate) attachable: bool,
     /// Containers in it do not reach each other.
     #[serde(default)]
     pub(crate) isolated: bool,
@@ -116,6 +108,25 @@ pub(crate) struct Record {
     /// Bytes of a packet.
     #[serde(default)]
     pub(crate) mtu: Option<u32>,
+    /// How macvlan and ipvlan switch packets.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) mode: String,
+}
+
+/// `network.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(super) schema: u32,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// RFC 3339 with nanoseconds, UTC.
+    pub(crate) created: String,
+    #[serde(flatten)]
+    pub(crate) shape: Shape,
+    #[serde(default)]
+    pub(crate) ipv6: bool,
+    #[serde(default)]
+    pub(crate) attachable: bool,
     /// What inspect tells of addresses.
     #[serde(default)]
     pub(crate) told: Vec<AddressConfig>,
@@ -127,7 +138,43 @@ pub(crate) struct Record {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
-impl Record {
+impl Shape {
+    /// By what containers are connected, where it is no bridge; `None`: there is no such way.
+    pub(crate) fn over_device(&self) -> Option<Attach<'_>> {
+        let over = self.device.as_str();
+        Some(match (self.driver, self.mode.as_str()) {
+            (Driver::Bridge, _) => return None,
+            (Driver::Macvlan, "" | "bridge") => Attach::Macvlan(over, Macvlan::Bridge),
+            (Driver::Macvlan, "private") => Attach::Macvlan(over, Macvlan::Private),
+            (Driver::Macvlan, "vepa") => Attach::Macvlan(over, Macvlan::Vepa),
+            (Driver::Macvlan, "passthru") => Attach::Macvlan(over, Macvlan::Passthru),
+            (Driver::Ipvlan, "" | "l2") => Attach::Ipvlan(over, Ipvlan::L2),
+            (Driver::Ipvlan, "l3") => Attach::Ipvlan(over, Ipvlan::L3),
+            (Driver::Ipvlan, "l3s") => Attach::Ipvlan(over, Ipvlan::L3s),
+            (Driver::Macvlan | Driver::Ipvlan, _) => return None,
+        })
+    }
+
+    /// Of the bridge network.
+    pub(crate) fn of_bridge(device: &str, subnet: Subnet) -> Shape {
+        Shape {
+            driver: Driver::Bridge,
+            device: device.to_owned(),
+            ranges: vec![Range {
+                subnet,
+                gateway: subnet.gateway(),
+                range: None,
+                reserved: Vec::new(),
+                chosen: false,
+            }],
+            internal: false,
+            isolated: false,
+            masquerade: true,
+            mtu: None,
+            mode: String::new(),
+        }
+    }
+
     /// In the words of berth-net, where it is a bridge.
     pub(crate) fn network(&self) -> Network {
         let ranges = self.ranges.iter().map(|range| berth_net::Range {
@@ -279,15 +326,15 @@ impl Engine {
         self.network_names().join(file_name(name))
     }
 
-    /// The addresses of one of its subnets.
-    pub(super) fn network_pool(&self, record: &Record, range: &Range) -> Pool {
+    /// The addresses of one of its subnets; `key`: its id, or `bridge`.
+    pub(super) fn network_pool(&self, key: &str, range: &Range) -> Pool {
         let mut reserved = range.reserved.clone();
         reserved.push(range.gateway);
         let limits = Limits {
             range: range.range,
             reserved,
         };
-        Pool::new(&self.layout.network_state(&record.id), range.subnet, limits)
+        Pool::new(&self.layout.network_state(key), range.subnet, limits)
     }
 
     /// Held while subnets and names are chosen.

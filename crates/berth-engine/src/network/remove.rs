@@ -96,13 +96,13 @@ impl Engine {
     /// Whether a container that runs, or is about to, is in it.
     pub(super) fn is_network_used(&self, record: &Record) -> Result<bool, Error> {
         let fail = network("look at the network's addresses");
-        for range in &record.ranges {
-            let pool = self.network_pool(record, range);
+        for range in &record.shape.ranges {
+            let pool = self.network_pool(&record.id, range);
             if pool.all().map_err(&fail)?.is_empty() {
                 continue;
             }
             // Of those that nobody settled yet, some are dead.
-            self.free_dead_addresses(&self.layout.network_state(&record.id), range.subnet)?;
+            self.free_dead_addresses(&record.id, range.subnet)?;
             if !pool.all().map_err(&fail)?.is_empty() {
                 return Ok(true);
             }
@@ -112,10 +112,10 @@ impl Engine {
 
     /// What is on the host goes first: a record that stays can be removed again. Its lock is ours, if anybody knows of it.
     pub(super) fn drop_network(&self, record: &Record) -> Result<(), Error> {
-        if record.driver == Driver::Bridge {
+        if record.shape.driver == Driver::Bridge {
             let fail = network("remove the network");
             let kernel = Kernel::open().map_err(&fail)?;
-            berth_net::network::remove(&kernel, &record.network()).map_err(&fail)?;
+            berth_net::network::remove(&kernel, &record.shape.network()).map_err(&fail)?;
         }
         failpoint!("engine.network.unmade");
         let _networks = self.lock_networks()?;

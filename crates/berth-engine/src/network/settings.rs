@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use berth_model::ContainerId;
 use berth_model::config::{NetworkMode, Port};
 
+use super::connection::Joined;
 use super::{BRIDGE_NETWORK, HostPort, stable_id};
 use crate::{Container, Engine, Error};
 
@@ -64,35 +66,44 @@ impl Engine {
             sandbox_key: key.map(|pid| format!("/proc/{}/ns/net", pid.pid).into()),
             ..NetworkSettings::default()
         };
-        let name = match &config.network {
-            NetworkMode::None => "none",
-            NetworkMode::Host => "host",
-            NetworkMode::Bridge | NetworkMode::Named(_) => BRIDGE_NETWORK,
+        let places = match &config.network {
             // It has no place of its own.
             NetworkMode::Container(_) => {
                 settings.sandbox_id.clear();
                 return Ok(settings);
             }
+            mode @ (NetworkMode::None | NetworkMode::Host) => {
+                let network_id = self.network_id(&mode.to_string())?;
+                let endpoint = self.endpoint(id, network_id, runs);
+                settings.networks = [(mode.to_string(), endpoint)].into();
+                return Ok(settings);
+            }
+            mode => config.networking.endpoints(mode),
         };
-        let mut endpoint = EndpointSettings {
-            network_id: self.network_id(name)?,
-            ..EndpointSettings::default()
-        };
-        let connection = match runs && config.network == NetworkMode::Bridge {
+        let connection = match runs {
             true => self.connection(id)?,
             false => None,
         };
-        if runs {
-            endpoint.endpoint_id = stable_id("endpoint", &format!("{id} {}", endpoint.network_id));
+        for asked in &places {
+            let network_id = match asked.network.as_str() {
+                BRIDGE_NETWORK => self.bridge()?.id,
+                id => id.to_owned(),
+            };
+            let joined = connection
+                .as_ref()
+                .and_then(|all| all.place(&asked.network));
+            let mut endpoint = self.endpoint(id, network_id, joined.is_some());
+            if let Some(joined) = joined {
+                tell(joined, &mut endpoint);
+                if asked.network != BRIDGE_NETWORK {
+                    endpoint.names = super::names::names(config, &container.name, Some(asked));
+                }
+            }
+            settings.networks.insert(asked.name.clone(), endpoint);
         }
         if let Some(connection) = connection {
             let exposed = config.exposed_ports.iter().map(|port| (*port, None));
             settings.ports = exposed.collect();
-            endpoint.endpoint_id = connection.endpoint_id;
-            endpoint.gateway = connection.subnet.gateway().to_string();
-            endpoint.address = connection.address.to_string();
-            endpoint.prefix = connection.subnet.prefix();
-            endpoint.mac = connection.mac;
             for port in connection.ports {
                 let inside = Port {
                     number: port.container_port,
@@ -106,7 +117,38 @@ impl Engine {
                     .push(port);
             }
         }
-        settings.networks = [(name.to_owned(), endpoint)].into();
         Ok(settings)
+    }
+
+    fn endpoint(&self, id: &ContainerId, network_id: String, runs: bool) -> EndpointSettings {
+        EndpointSettings {
+            endpoint_id: match runs {
+                true => stable_id("endpoint", &format!("{id} {network_id}")),
+                false => String::new(),
+            },
+            network_id,
+            ..EndpointSettings::default()
+        }
+    }
+}
+
+fn tell(place: &Joined, endpoint: &mut EndpointSettings) {
+    endpoint.endpoint_id.clone_from(&place.endpoint_id);
+    endpoint.mac.clone_from(&place.mac);
+    let text = |ipv4: bool| {
+        let (address, range) = (place.address(ipv4)?, place.range(ipv4)?);
+        // Whoever is in an internal network has no way out by it.
+        let gateway = (!place.network.internal).then(|| range.gateway.to_string());
+        Some((
+            address.to_string(),
+            range.subnet.prefix(),
+            gateway.unwrap_or_default(),
+        ))
+    };
+    if let Some((address, prefix, gateway)) = text(true) {
+        (endpoint.address, endpoint.prefix, endpoint.gateway) = (address, prefix, gateway);
+    }
+    if let Some((address, prefix, gateway)) = text(false) {
+        (endpoint.address6, endpoint.prefix6, endpoint.gateway6) = (address, prefix, gateway);
     }
 }

@@ -262,8 +262,11 @@ fn networks() -> Vec<Entry> {
         verb::<network::inspect::Inspect>("inspect", "Show all that is known of networks"),
         verb::<network::create::Create>("create", "Make a network"),
         verb::<network::rm::Rm>("rm", "Remove networks").alias(&["remove"]),
-        verb::<network::later::Connect>("connect", "Connect a container to a network"),
-        verb::<network::later::Disconnect>("disconnect", "Disconnect a container from a network"),
+        verb::<network::connect::Connect>("connect", "Connect a container to a network"),
+        verb::<network::disconnect::Disconnect>(
+            "disconnect",
+            "Disconnect a container from a network",
+        ),
         verb::<network::prune::Prune>("prune", "Remove networks that no container uses"),
     ]
 }

@@ -78,13 +78,27 @@ pub fn row(
         ),
         ("Mounts", rows::cell(&mounts(container, truncate))),
         ("Names", rows::cell(&container.name)),
-        ("Networks", config.network.to_string().into()),
+        ("Networks", networks(container).into()),
         ("Ports", ports.into()),
         ("RunningFor", human::ago(&config.created, now).into()),
         ("Size", written(size).into()),
         ("State", container.status.word().into()),
         ("Status", status(container, now).into()),
     ])
+}
+
+/// Their names.
+fn networks(container: &Container) -> String {
+    let config = &container.config;
+    match &config.network {
+        mode if mode.has_networks() => {
+            let places = config.networking.endpoints(mode);
+            let mut names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+            names.sort_unstable();
+            names.join(",")
+        }
+        mode => mode.to_string(),
+    }
 }
 
 fn command(container: &Container, truncate: bool) -> String {
