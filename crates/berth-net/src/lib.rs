@@ -19,6 +19,7 @@ mod choose;
 mod claim;
 mod endpoint;
 mod error;
+pub mod firewall;
 mod kernel;
 mod link;
 mod namespace;

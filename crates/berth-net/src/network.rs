@@ -10,7 +10,7 @@ use crate::link::{self, Link};
 use crate::nft::table::Seen;
 use crate::nft::{elements, table};
 use crate::wall::{self, Piece};
-use crate::{Error, Kernel, Published, Result, Subnet};
+use crate::{Error, Kernel, Published, Result, Subnet, firewall};
 
 /// A bridge network as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -310,7 +310,12 @@ fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
             .map_err(Error::kernel(format!("{what} the bridge `{name}`")))
     };
     match step {
-        Step::Rules => table::replace(kernel.netfilter()?, network, desired.published),
+        Step::Rules => {
+            if !desired.published.is_empty() {
+                firewall::mirror(kernel)?;
+            }
+            table::replace(kernel.netfilter()?, network, desired.published)
+        }
         Step::Publish(published) => elements::add(kernel.netfilter()?, &network.table, published),
         Step::Withdraw(published) => {
             elements::remove(kernel.netfilter()?, &network.table, published)
@@ -416,6 +421,8 @@ pub fn publish(kernel: &Kernel, network: &Network, published: &[Published]) -> R
     if published.is_empty() {
         return Ok(());
     }
+    // First: a port that the host's firewall closes is never open.
+    firewall::mirror(kernel)?;
     elements::add(kernel.netfilter()?, &network.table, published)
 }
 
@@ -454,6 +461,7 @@ pub fn remove(kernel: &Kernel, network: &Network) -> Result<()> {
         None => {}
     }
     table::remove(kernel.netfilter()?, &network.table)?;
+    firewall::remove_unused(kernel.netfilter()?)?;
     wall::remove(&kernel.route, &subnets, bridge).map_err(fail())
 }
 

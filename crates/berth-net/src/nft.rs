@@ -25,11 +25,14 @@ pub(crate) const IPV6: u8 = 10;
 /// Types of messages: `NFT_MSG_*`.
 pub(crate) mod message {
     pub(crate) const NEW_TABLE: u16 = 0;
+    pub(crate) const GET_TABLE: u16 = 1;
     pub(crate) const DELETE_TABLE: u16 = 2;
     pub(crate) const NEW_CHAIN: u16 = 3;
+    pub(crate) const GET_CHAIN: u16 = 4;
     pub(crate) const NEW_RULE: u16 = 6;
     pub(crate) const GET_RULE: u16 = 7;
     pub(crate) const NEW_SET: u16 = 9;
+    pub(crate) const GET_SET: u16 = 10;
     pub(crate) const NEW_ELEMENT: u16 = 12;
     pub(crate) const GET_ELEMENT: u16 = 13;
     pub(crate) const DELETE_ELEMENT: u16 = 14;

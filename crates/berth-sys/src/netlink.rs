@@ -139,6 +139,11 @@ impl Request {
         self
     }
 
+    /// As bytes, before it is sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn finish(&mut self, sequence: u32, acknowledged: bool) -> &[u8] {
         let Request(bytes) = self;
         let length = bytes.len() as u32;

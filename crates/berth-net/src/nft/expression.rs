@@ -186,6 +186,21 @@ impl Expressions {
             .add("meta", &set)
     }
 
+    /// `meta mark & BIT == 0`.
+    pub(crate) fn mark_lacks(self, bit: u32) -> Expressions {
+        self.meta(META_MARK, KEY)
+            .and(&bit.to_ne_bytes())
+            .is(&[0; 4])
+    }
+
+    /// `meta mark set meta mark & ~BIT`.
+    pub(crate) fn unmark(self, bit: u32) -> Expressions {
+        let set = Attributes::new().big(2, META_MARK).big(3, KEY);
+        self.meta(META_MARK, KEY)
+            .and(&(!bit).to_ne_bytes())
+            .add("meta", &set)
+    }
+
     /// `masquerade`.
     pub(crate) fn masquerade(self) -> Expressions {
         self.add("masq", &Attributes::new())

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::elements::{MAPS, Map};
 use super::expression::Expressions;
 use super::{IPV4, IPV6};
+use crate::firewall::{CANDIDATE, MARKED_AT};
 use crate::wall::MARK;
 use crate::{Network, Subnet};
 
@@ -71,6 +72,7 @@ const fn known(address: IpAddr, prefix: u8) -> Subnet {
 pub(crate) fn chains(network: &Network) -> Vec<Chain> {
     vec![
         guard(network),
+        candidates(),
         base("publish-in", "nat", PRE_ROUTING, TARGET_NAT, publish()),
         base("publish-out", "nat", OUTPUT, TARGET_NAT, publish()),
         refuse(),
@@ -151,6 +153,26 @@ fn publish() -> Vec<Rule> {
     )]
 }
 
+/// What is published is marked for the host's own firewall: see [`crate::firewall`].
+fn candidates() -> Chain {
+    let mark = |map: &Map| {
+        rule(
+            format!(
+                "iifname != lo {} @{} fib daddr type local mark",
+                key(map),
+                map.name
+            ),
+            Expressions::new()
+                .not_input("lo")
+                .target_is_in(map)
+                .target_is_local()
+                .mark(CANDIDATE),
+        )
+    };
+    let rules = MAPS.iter().map(mark).collect();
+    base("candidates", "filter", PRE_ROUTING, MARKED_AT, rules)
+}
+
 /// The kernel takes no answer for ::1 that comes from a device: who tries `localhost` by IPv6 is refused at once, and then
 /// tries 127.0.0.1.
 fn refuse() -> Chain {
@@ -174,7 +196,10 @@ fn refuse() -> Chain {
 /// What is meant for a container is marked, or it is not routed to it: see [`crate::wall`].
 fn admit(network: &Network) -> Chain {
     let bridge = &network.bridge;
-    let mut rules = Vec::new();
+    let mut rules = vec![rule(
+        format!("meta mark set meta mark & ~{CANDIDATE:#x}"),
+        Expressions::new().unmark(CANDIDATE),
+    )];
     for subnet in network.subnets().filter(|_| !network.internal) {
         let to = format!("{} daddr {subnet}", word_of(subnet));
         let target = || Expressions::new().target(subnet);

@@ -65,6 +65,16 @@ pub(crate) fn remove(socket: &Socket, name: &str) -> Result<()> {
     }
 }
 
+/// Removes a table of a family. That it is gone is fine.
+pub(crate) fn remove_of(socket: &Socket, family: u8, name: &str) -> Result<()> {
+    let table = Attributes::new().text(1, name);
+    let all = vec![
+        request_of(family, message::NEW_TABLE, ENSURE, &table),
+        request_of(family, message::DELETE_TABLE, 0, &table),
+    ];
+    commit(socket, all).map_err(|(_, source)| Error::kernel("remove rules")(source))
+}
+
 /// All rules, in their order.
 pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Seen>> {
     let table = Attributes::new().text(1, name);
