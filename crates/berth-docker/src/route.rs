@@ -142,6 +142,11 @@ async fn dispatch(ask: Ask, path: &[String]) -> Result<Answer, Failure> {
         ("GET", ["exec", id, "json"]) => exec::inspect::answer(ask, id).await,
         ("POST", ["exec", id, "start"]) => exec::start::answer(ask, id).await,
         ("POST", ["exec", id, "resize"]) => exec::resize::answer(ask, id).await,
+        // Who tidies up asks for it, and takes this for done.
+        ("POST", ["swarm", "leave"]) => Err(Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "This node is not part of a swarm",
+        )),
         (
             _,
             [
