@@ -6,4 +6,5 @@
 
 mod daemon;
 mod kill;
+mod networks;
 mod sweep;

@@ -8,7 +8,7 @@ use testkit::{Finished, Registry, Sandbox};
 
 /// Runs `line` killed at its first step, then at its second, … until it runs to its end. `prepare` makes
 /// the state that it starts from; `check` looks at what is left after the repair.
-fn sweep(
+pub fn sweep(
     s: &Sandbox,
     line: &[&str],
     mut prepare: impl FnMut(&Sandbox),
@@ -63,10 +63,10 @@ fn sweep(
 }
 
 /// How a run of the sweep ended.
-struct Killed<'a> {
-    killed: bool,
-    place: &'a str,
-    done: &'a Finished,
+pub struct Killed<'a> {
+    pub killed: bool,
+    pub place: &'a str,
+    pub done: &'a Finished,
 }
 
 fn last_line(path: &Path) -> String {
@@ -86,7 +86,7 @@ fn containers(s: &Sandbox) -> Vec<String> {
         .collect()
 }
 
-fn remove_all(s: &Sandbox) {
+pub fn remove_all(s: &Sandbox) {
     let ids = s.berth(&["ps", "-aq"]).ok().to_owned();
     for id in ids.lines() {
         s.berth(&["rm", "-f", id]).ok();
