@@ -56,3 +56,60 @@ fn docker_compose_brings_services_up_and_down() {
     assert_eq!(docker("ps -aq").ok(), "");
     assert_eq!(docker("volume ls -q").ok(), "");
 }
+
+/// A network that is open and an internal one, with a service in both.
+#[test]
+fn docker_compose_has_several_networks() {
+    let berth = Berth::with_services();
+    let part = |which| {
+        berth
+            .sandbox
+            .other_subnet(which)
+            .trim_end_matches(".0/24")
+            .to_owned()
+    };
+    let file = include_str!("docker-compose-networks.yml");
+    let file = file.replace("FRONT", &part(1)).replace("BACK", &part(2));
+    berth.sandbox.file("docker-compose.yml", &file);
+    berth.sandbox.folder("www");
+    berth.sandbox.file("www/index.html", "the shop\n");
+    let compose = |line: &str| {
+        let mut command = berth.sandbox.command("/usr/bin/docker-compose");
+        command.args(["--no-ansi", "-p", "shop"]);
+        berth.client(command.args(line.split(' ')))
+    };
+    let docker = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        berth.docker("/usr/bin/docker", &words)
+    };
+    compose("up -d").ok();
+    eventually("the visitor", || {
+        let logs = compose("logs visitor");
+        logs.ok().contains("the shop").then_some(())
+    });
+    let got = compose("exec -T app redis-cli -h store get greeting");
+    assert_eq!(got.ok(), "hello");
+    // Who is only in front does not know the store, nor reach it.
+    let unknown = compose("exec -T visitor redis-cli -h store get greeting");
+    assert!(!unknown.status.success(), "{unknown}");
+    let line = format!(
+        "exec -T visitor timeout 2 redis-cli -h {}.99 get greeting",
+        part(2)
+    );
+    let cut = compose(&line);
+    assert!(!cut.stdout.contains("hello"), "{cut}");
+    let address = compose("port app 80").ok().to_owned();
+    let mut curl = berth.sandbox.command("curl");
+    let url = format!("http://{address}/");
+    assert_eq!(berth.client(curl.args(["-sSf", &url])).ok(), "the shop");
+    // Nothing has changed: nothing is made anew.
+    let listed = compose("ps -q").ok().to_owned();
+    compose("up -d").ok();
+    assert_eq!(compose("ps -q").ok(), listed);
+    let busy = docker("network rm shop_back");
+    assert!(!busy.status.success(), "{busy}");
+    compose("up -d --scale visitor=2").ok();
+    compose("down -t 1").ok();
+    assert_eq!(docker("ps -aq").ok(), "");
+    assert_eq!(docker("network ls -q -f type=custom").ok(), "");
+}
