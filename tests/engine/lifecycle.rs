@@ -223,6 +223,10 @@ both! {
             std::fs::remove_dir_all(state.unwrap().path()).unwrap();
         }
         assert_eq!(state(s, "cc"), "exited", "{id}");
+        // No disk vouches for layers that were unpacked in another boot.
+        let snapshots = s.state().join("snapshots");
+        let other = r#"s/"boot_id":"[^"]*"/"boot_id":"another"/"#;
+        s.shell(&format!("cd {} && rm -f */synced && sed -i '{other}' */snapshot.json", snapshots.display())).ok();
         s.berth(&["start", "cc"]).ok();
         assert_eq!(state(s, "cc"), "running");
     }

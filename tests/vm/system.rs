@@ -29,26 +29,40 @@ const MODULES: [&str; 6] = [
 
 pub fn whole_system() {
     let filter = std::env::var("BERTH_GUEST").unwrap_or_default();
-    run(&filter, "");
+    run(&filter, "", None);
+}
+
+/// One boot after the other, on a disk that keeps what was written.
+pub fn whole_system_reboots() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = directory.path().join("system.ext4");
+    let copy = "cp --sparse=always \"$1\" \"$2\"";
+    shell(copy, &[&file("system.ext4"), &disk]);
+    for name in guest::names(guest::REBOOT) {
+        run(name, "", Some(&disk));
+    }
 }
 
 /// The same with the hierarchies of cgroup v1, for the tests that are about them.
 pub fn whole_system_hybrid() {
-    run(guest::HYBRID, "systemd.unified_cgroup_hierarchy=0");
+    run(guest::HYBRID, "systemd.unified_cgroup_hierarchy=0", None);
 }
 
-fn run(filter: &str, more_words: &str) {
+/// `system`: its disk, which keeps what is written; `None`: the usual one, which does not.
+fn run(filter: &str, more_words: &str, system: Option<&Path>) {
     let directory = tempfile::Builder::new()
         .prefix("berth-vm.")
         .tempdir()
         .unwrap();
-    let disks = [file("system.ext4"), share(directory.path())];
+    let kept = system.is_some();
+    let system = system.map_or_else(|| file("system.ext4"), Path::to_owned);
+    let disks = [(system, kept), (share(directory.path()), false)];
     let mut qemu = vec!["-M".to_owned(), "pc".to_owned()];
-    for (n, disk) in disks.iter().enumerate() {
-        let disk = disk.display();
+    for (n, (disk, kept)) in disks.iter().enumerate() {
+        let (disk, snapshot) = (disk.display(), if *kept { "off" } else { "on" });
         qemu.extend([
             "-drive".to_owned(),
-            format!("if=none,id=d{n},format=raw,snapshot=on,file={disk}"),
+            format!("if=none,id=d{n},format=raw,snapshot={snapshot},file={disk}"),
         ]);
         qemu.extend(["-device".to_owned(), format!("virtio-blk-pci,drive=d{n}")]);
     }
@@ -85,6 +99,10 @@ fn share(directory: &Path) -> PathBuf {
     let share = directory.join("share");
     for name in ["berth", "berth-runtime", "berth-monitor"] {
         copy(&programs::directory().join(name), &share.join("bin"));
+    }
+    for unit in ["berth.service.in", "berth.socket.in"] {
+        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist");
+        copy(&dist.join(unit), &share.join("dist"));
     }
     if let Some(other) = std::env::var_os("BERTH_RUNTIME") {
         fs::copy(other, share.join("bin/berth-runtime")).unwrap();

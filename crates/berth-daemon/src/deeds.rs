@@ -22,12 +22,16 @@ use crate::{Note, Told, spawn};
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 /// Until a container without a monitor that can be watched is looked at again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// After an image came: more of them may follow.
+pub(crate) const SETTLE: Duration = Duration::from_secs(5);
 /// Restarts of the unhealthy at the same time, at most.
 const AT_ONCE: usize = 8;
 
 /// Something to do.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deed {
+    /// Layers were unpacked: have the disk vouch for them, so that a reboot need not unpack them again.
+    Settle,
     /// Its monitor is gone: finish what was left, if anything.
     Finish(ContainerId),
     /// Start it, if its policy says so.
@@ -72,6 +76,7 @@ impl Doer {
             (self.note)(Told::Failed("cannot finish what was left", &error));
         }
         self.look_after();
+        self.later(SETTLE, Deed::Settle);
         let mut starts = self.to_start();
         let mut next_start = Instant::now();
         loop {
@@ -147,6 +152,7 @@ impl Doer {
 
     fn act(&mut self, deed: Deed) {
         match deed {
+            Deed::Settle => self.settle(),
             Deed::Finish(id) => match self.engine.reconcile_end(&id) {
                 Ok(true) => self.watch(id),
                 Ok(false) => {}
@@ -170,6 +176,18 @@ impl Doer {
     fn tell(&self, what: &str, id: &ContainerId, error: &berth_engine::Error) {
         let what = format!("cannot {what} {}", id.short());
         (self.note)(Told::Failed(&what, error));
+    }
+
+    /// Waits for a disk.
+    fn settle(&self) {
+        let (engine, note) = (self.engine.clone(), self.note.clone());
+        let work = move || {
+            if let Err(error) = engine.settle_layers() {
+                note(Told::Failed("cannot have layers written", &error));
+            }
+        };
+        // Without a thread they stay as they are: after a reboot they are unpacked again.
+        let _ = spawn("settle", work);
     }
 
     /// Waits for a container's end, so each has its thread.

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::counters::{Counters, count};
-use crate::deeds::{Deed, Doer, Due, GRACE};
+use crate::deeds::{Deed, Doer, Due, GRACE, SETTLE};
 use crate::ends::Ends;
 use crate::history::History;
 use crate::probes::Probes;
@@ -156,8 +156,12 @@ impl Watcher {
     }
 
     fn take(&mut self, event: &Event) {
-        if event.subject != Subject::Container {
-            return;
+        match event.subject {
+            Subject::Container => {}
+            Subject::Image if matches!(event.action.as_str(), "pull" | "tag") => {
+                return self.ask(Instant::now() + SETTLE, Deed::Settle);
+            }
+            _ => return,
         }
         let Ok(id) = ContainerId::parse(&event.actor.id) else {
             return;

@@ -16,7 +16,6 @@ use berth_model::config::{MountConfig, MountKind};
 use berth_model::{ContainerConfig, ContainerId, ErrorKind, Status};
 
 use crate::error::Chain;
-use crate::start::chain;
 use crate::{Engine, Error};
 
 pub use berth_layer::archive::PathStat;
@@ -200,10 +199,7 @@ impl Engine {
             return Ok((Place::Running { pid, start_time }, None));
         }
         let config = self.config(id)?;
-        let root = self
-            .snapshots
-            .container_mount(&chain(&config)?, &self.layout.container(id))
-            .map_err(Error::Snapshot)?;
+        let root = self.root_of(&config)?;
         let place = Place::Stopped {
             root,
             read_only: config.read_only,
@@ -249,10 +245,7 @@ impl Engine {
         if config.process.user.is_empty() {
             return Ok(None);
         }
-        let root = self
-            .snapshots
-            .container_mount(&chain(&config)?, &self.layout.container(id))
-            .map_err(Error::Snapshot)?;
+        let root = self.root_of(&config)?;
         let account = self.account(&config.process.user, &root)?;
         Ok(Some((account.uid, account.gid)))
     }

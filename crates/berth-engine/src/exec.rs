@@ -120,10 +120,7 @@ impl Engine {
             })?;
         if let Some(asked) = &request.user {
             let config = self.config(id)?;
-            let rootfs = self
-                .snapshots
-                .container_mount(&crate::start::chain(&config)?, &self.layout.container(id))
-                .map_err(Error::Snapshot)?;
+            let rootfs = self.root_of(&config)?;
             let account = self.account(asked, &rootfs)?;
             process.user = User {
                 uid: account.uid,

@@ -13,7 +13,6 @@ use berth_model::task::RootfsMount;
 use berth_model::{ContainerConfig, ContainerId, ErrorKind};
 
 use crate::error::Chain;
-use crate::start::chain;
 use crate::{Engine, Error, spec};
 
 pub use berth_layer::Change;
@@ -86,11 +85,7 @@ impl Engine {
         mtime_clamp_secs: Option<i64>,
         output: Stdio,
     ) -> Result<Child, Error> {
-        let directory = self.layout.container(&config.id);
-        let root = self
-            .snapshots
-            .container_mount(&chain(config)?, &directory)
-            .map_err(Error::Snapshot)?;
+        let root = self.root_of(config)?;
         let layers = match root {
             RootfsMount::Overlay { lower, upper, .. } => {
                 std::iter::once(upper).chain(lower).collect()

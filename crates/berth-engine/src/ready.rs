@@ -1,11 +1,14 @@
 //! A name or id → an image that a container can be made of: found in the store, its layers unpacked.
 
+use berth_model::ContainerConfig;
+use berth_model::task::RootfsMount;
 use berth_oci::digest::Digest;
 use berth_oci::image::ImageConfig;
 use berth_oci::platform::Platform;
 use berth_oci::reference::Reference;
 use berth_store::{Image, Lease};
 
+use crate::start::chain;
 use crate::unpack::{UnpackError, layers_of, unpack_layers};
 use crate::{Engine, Error, image};
 
@@ -99,6 +102,33 @@ impl Engine {
             chain,
         };
         Ok(Some((ready, lease)))
+    }
+
+    /// The root of a container's file system. Layers that no disk vouches for after a crash or a reboot are unpacked again
+    /// from the image, if that is still there.
+    pub(crate) fn root_of(&self, config: &ContainerConfig) -> Result<RootfsMount, Error> {
+        let chain = chain(config)?;
+        let directory = self.layout.container(&config.id);
+        let mount = || self.snapshots.container_mount(&chain, &directory);
+        let mounted = match mount() {
+            Err(berth_snapshot::Error::Missing { .. })
+                if self
+                    .ready_image(&config.image.config, &Platform::host())?
+                    .is_some() =>
+            {
+                mount()
+            }
+            mounted => mounted,
+        };
+        mounted.map_err(Error::Snapshot)
+    }
+
+    /// Has the disk vouch for all layers that are unpacked: it waits until all is written that anybody wrote.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`].
+    pub fn settle_layers(&self) -> Result<(), Error> {
+        self.snapshots.settle().map_err(Error::Snapshot)
     }
 
     /// Keeps the image and notes that it is used. Whether its documents are here; a layer that is missing or damaged

@@ -158,10 +158,7 @@ impl Engine {
         ] {
             berth_fs::remove_file(&last, Durability::Volatile).map_err(files("clear the task"))?;
         }
-        let mut rootfs = self
-            .snapshots
-            .container_mount(&chain(config)?, &self.layout.container(id))
-            .map_err(Error::Snapshot)?;
+        let mut rootfs = self.root_of(config)?;
         if durability(config) == Durability::Volatile {
             rootfs.forget();
         }

@@ -3,6 +3,7 @@
 mod apparmor;
 mod cgroups;
 mod criu;
+mod daemon;
 mod journald;
 mod limits;
 mod resources;
@@ -26,6 +27,7 @@ const ALL: &[&[Test]] = &[
     resources::TESTS,
     cgroups::TESTS,
     criu::TESTS,
+    daemon::TESTS,
     rootless::TESTS,
     systemd_hybrid::TESTS,
     systemd_user::TESTS,
@@ -37,11 +39,14 @@ const LIMIT: Duration = Duration::from_secs(150);
 
 /// How the names of tests begin that want cgroup v1, which is another boot.
 pub const HYBRID: &str = "hybrid_";
+/// And of those that have a boot each, one after the other on the same disk.
+pub const REBOOT: &str = "reboot_";
 
 /// The tests with `filter` in their names.
 pub fn names(filter: &str) -> Vec<&'static str> {
     let all = ALL.iter().copied().flatten().map(|(name, _)| *name);
-    let fits = |name: &str| name.starts_with(HYBRID) == filter.starts_with(HYBRID);
+    let alike = |name: &str, apart| name.starts_with(apart) == filter.starts_with(apart);
+    let fits = |name: &str| alike(name, HYBRID) && alike(name, REBOOT);
     all.filter(|name| name.contains(filter) && fits(name))
         .collect()
 }
