@@ -221,3 +221,149 @@ fn a_prune_takes_what_nobody_uses() {
     assert_eq!(listed.ok(), "lan bridge");
     assert_eq!(api.docker(&["network", "rm", "lan"]).ok(), "lan");
 }
+
+fn make(api: &Api, name: &str, which: u8) -> String {
+    let subnet = api.sandbox.other_subnet(which);
+    let asked = json!({"Name": name, "IPAM": {"Config": [{"Subnet": subnet}]}});
+    let made = api.post_json("/networks/create", &asked).expect(201).json();
+    made["Id"].as_str().unwrap().to_owned()
+}
+
+fn places(api: &Api, version: &str, name: &str) -> Value {
+    let seen = api
+        .get(&format!("{version}/containers/{name}/json"))
+        .expect(200)
+        .json();
+    seen["NetworkSettings"]["Networks"].clone()
+}
+
+#[test]
+fn containers_are_made_in_networks_connected_and_disconnected() {
+    let api = Api::start();
+    let (one, two) = (make(&api, "one", 1), make(&api, "two", 2));
+    let fixed = api.sandbox.other_subnet(1).replace(".0/24", ".77");
+    let asked = json!({
+        "Image": "busybox", "Cmd": ["sleep", "100"], "HostConfig": {"NetworkMode": "one"},
+        "NetworkingConfig": {"EndpointsConfig": {"one": {
+            "Aliases": ["web"], "Links": ["other:friend"], "IPAMConfig": {"IPv4Address": fixed}
+        }}}
+    });
+    let made = api
+        .post_json("/v1.41/containers/create?name=cc", &asked)
+        .expect(201)
+        .json();
+    let id = made["Id"].as_str().unwrap().to_owned();
+    api.post("/containers/cc/start").expect(204);
+    let old = places(&api, "/v1.41", "cc");
+    assert_eq!(
+        (&old["one"]["IPAddress"], &old["one"]["NetworkID"]),
+        (&json!(fixed), &json!(one))
+    );
+    // Until 1.45 the short id was an alias.
+    assert_eq!(old["one"]["Aliases"], json!(["web", &id[..12]]));
+    assert_eq!(old["one"]["Links"], json!(["other:friend"]));
+    let new = places(&api, "", "cc");
+    assert_eq!(new["one"]["Aliases"], json!(["web"]));
+    assert_eq!(new["one"]["DNSNames"], json!(["cc", "web", &id[..12]]));
+    let members = |network: &str| {
+        let seen = api.get(&format!("/networks/{network}")).expect(200).json();
+        seen["Containers"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((members("one"), members("two")), (vec![id.clone()], vec![]));
+    let connect = |network: &str, document: Value| {
+        api.post_json(&format!("/networks/{network}/connect"), &document)
+    };
+    connect(
+        "two",
+        json!({"Container": "cc", "EndpointConfig": {"Aliases": ["x"], "GwPriority": 1}}),
+    )
+    .expect(200);
+    assert_eq!(members("two"), [id.as_str()]);
+    assert_eq!(places(&api, "", "cc")["two"]["GwPriority"], 1);
+    let again = connect(&two, json!({"Container": "cc"}))
+        .expect(403)
+        .message();
+    assert_eq!(again, "endpoint with name cc already exists in network two");
+    let leave = |network: &str, container: &str| {
+        let asked = json!({"Container": container});
+        api.post_json(&format!("/v1.41/networks/{network}/disconnect"), &asked)
+    };
+    leave("one", "cc").expect(200);
+    let gone = leave("one", "cc").expect(500).message();
+    assert_eq!(
+        gone,
+        format!("container {id} is not connected to network one")
+    );
+    for (answer, words) in [
+        (
+            connect("two", json!({})).expect(400),
+            "invalid name or ID supplied",
+        ),
+        (
+            connect("two", json!({"Container": "nope"})).expect(404),
+            "No such container: nope",
+        ),
+        (
+            connect("nope", json!({"Container": "cc"})).expect(404),
+            "network nope not found",
+        ),
+        (
+            connect("host", json!({"Container": "cc"})).expect(400),
+            "host network",
+        ),
+        (leave("nope", "cc").expect(404), "network nope not found"),
+        (leave("two", "nope").expect(404), "No such container: nope"),
+        (
+            api.delete("/networks/two").expect(403),
+            "has active endpoints",
+        ),
+    ] {
+        assert!(
+            answer.message().contains(words),
+            "{words}: {}",
+            answer.message()
+        );
+    }
+    // What was one's own in the network that is gone is free.
+    let docker = api.docker(&[
+        "run",
+        "-d",
+        "--name",
+        "dd",
+        "--network",
+        "one",
+        "--ip",
+        &fixed,
+        "busybox",
+        "sleep",
+        "100",
+    ]);
+    docker.ok();
+    let both = json!({"Image": "busybox", "HostConfig": {"NetworkMode": "one"},
+        "NetworkingConfig": {"EndpointsConfig": {"one": {}, "two": {}}}});
+    let old = api
+        .post_json("/v1.41/containers/create", &both)
+        .expect(400)
+        .message();
+    assert_eq!(
+        old,
+        "Container cannot be connected to network endpoints: one, two"
+    );
+    api.post_json("/containers/create?name=both", &both)
+        .expect(201);
+    assert_eq!(places(&api, "", "both").as_object().unwrap().len(), 2);
+    assert_eq!(
+        names(&api, &json!({"dangling": ["true"]})),
+        Vec::<String>::new()
+    );
+    let listed = api.get(&format!(
+        "/containers/json?filters={}",
+        encoded(r#"{"network":["two"]}"#)
+    ));
+    assert_eq!(listed.expect(200).json()[0]["Names"], json!(["/cc"]));
+}

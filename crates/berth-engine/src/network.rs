@@ -54,6 +54,7 @@ pub use create::NetworkRequest;
 pub(crate) use links::Linked;
 pub use list::{Attached, NetworkInfo};
 pub use record::AddressConfig;
+pub(crate) use record::Record as NetworkRecord;
 use record::{Driver, Shape};
 pub use remove::PruneNetworks;
 pub use settings::{EndpointSettings, NetworkSettings};

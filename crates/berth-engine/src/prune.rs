@@ -13,6 +13,7 @@ use berth_oci::Digest;
 use berth_store::{Entry, GcReport, Reach};
 
 use crate::image::{Error, Found, Removed, all, store_error};
+use crate::network::{NetworkRecord, PruneNetworks};
 use crate::usage::{join, of_containers};
 use crate::volumes::{Volume, VolumeFilter};
 use crate::{Container, Engine};
@@ -34,6 +35,8 @@ pub enum Images {
 pub struct PruneRequest<'a> {
     /// Containers that do not run, with their anonymous volumes.
     pub containers: bool,
+    /// Networks that no container is in.
+    pub networks: bool,
     /// Anonymous volumes that no container uses.
     pub volumes: bool,
     /// Images.
@@ -49,6 +52,8 @@ pub struct PruneRequest<'a> {
 pub struct Pruned {
     /// Containers.
     pub containers: Vec<ContainerId>,
+    /// Networks, by name.
+    pub networks: Vec<String>,
     /// Anonymous volumes.
     pub volumes: Vec<String>,
     /// Names and images.
@@ -66,6 +71,7 @@ pub struct Plan {
     /// Which sorts it is about.
     sorts: Vec<Subject>,
     containers: Vec<ContainerId>,
+    networks: Vec<NetworkRecord>,
     volumes: Vec<Volume>,
     images: Vec<(Found, Option<SystemTime>)>,
     /// What is expected to go.
@@ -83,6 +89,7 @@ impl Engine {
         let goes = |one: &Container| request.containers && has_ended(one) && may_go(request, one);
         let (gone, kept): (Vec<_>, Vec<_>) = all_containers.into_iter().partition(goes);
         let containers: Vec<ContainerId> = gone.iter().map(|one| one.config.id.clone()).collect();
+        let networks = self.networks_to_go(request)?;
         let volumes = self.volumes_to_go(request, &gone, &kept)?;
         let images = self.unused_images(request, &kept, began)?;
         let entry_goes = |entry: &Entry| {
@@ -102,6 +109,7 @@ impl Engine {
             .sum::<u64>();
         let expected = Pruned {
             containers: containers.clone(),
+            networks: networks.iter().map(|one| one.name.clone()).collect(),
             volumes: volumes.iter().map(|volume| volume.name.clone()).collect(),
             images: images.iter().flat_map(|(found, _)| steps(found)).collect(),
             blobs: garbage.blobs,
@@ -110,6 +118,7 @@ impl Engine {
         };
         let sorts = [
             (request.containers, Subject::Container),
+            (request.networks, Subject::Network),
             (request.volumes, Subject::Volume),
             (request.images != Images::None, Subject::Image),
         ];
@@ -120,6 +129,7 @@ impl Engine {
                 .map(|sort| sort.1)
                 .collect(),
             containers,
+            networks,
             volumes,
             images,
             expected,
@@ -152,6 +162,15 @@ impl Engine {
         }
         let of_containers_alone = pruned.bytes;
         told(Subject::Container, of_containers_alone);
+        for network in plan.networks {
+            if self
+                .remove_unused_network(&network)
+                .map_err(of_containers)?
+            {
+                pruned.networks.push(network.name);
+            }
+        }
+        told(Subject::Network, 0);
         for volume in plan.volumes {
             let bytes = self.volume_bytes(&volume.name);
             if self.remove_unused(&volume).map_err(of_containers)? {
@@ -264,6 +283,19 @@ impl Engine {
         };
         let gone = self.store.forget_if(&entries, still);
         gone.map_err(store_error("remove the image"))
+    }
+
+    fn networks_to_go(&self, request: &PruneRequest<'_>) -> Result<Vec<NetworkRecord>, Error> {
+        if !request.networks {
+            return Ok(Vec::new());
+        }
+        let unused = self.unused_networks(&PruneNetworks {
+            created_before: None,
+            labels: request.labels,
+        });
+        let mut unused = unused.map_err(of_containers)?;
+        unused.retain(|network| is_older(request, &network.created));
+        Ok(unused)
     }
 
     /// Anonymous volumes: those of the containers that go, and if wanted all that nobody uses.

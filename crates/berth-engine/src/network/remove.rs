@@ -57,20 +57,27 @@ impl Engine {
     pub fn prune_networks(&self, request: &PruneNetworks<'_>) -> Result<Vec<String>, Error> {
         let mut gone = Vec::new();
         for record in self.unused_networks(request)? {
-            let _at_work = self.at_work()?;
-            // Somebody who is at work with it is one who uses it.
-            let Some(_lock) = self.hold_network(&record.id, LockMode::Exclusive)? else {
-                continue;
-            };
-            if !self.is_network_used(&record)? {
-                self.drop_network(&record)?;
-                self.record_network_event(&record, "destroy");
+            if self.remove_unused_network(&record)? {
                 gone.push(record.name);
             }
         }
         self.empty_trash()?;
         self.record_prune(Subject::Network, 0);
         Ok(gone)
+    }
+
+    /// Removes a network that was seen to be unused, if it still is.
+    pub(crate) fn remove_unused_network(&self, record: &Record) -> Result<bool, Error> {
+        let _at_work = self.at_work()?;
+        let Some(_lock) = self.hold_network(&record.id, LockMode::Exclusive)? else {
+            return Ok(false);
+        };
+        if self.is_network_used(record)? {
+            return Ok(false);
+        }
+        self.drop_network(record)?;
+        self.record_network_event(record, "destroy");
+        Ok(true)
     }
 
     /// What [`Engine::prune_networks`] would remove now.

@@ -48,6 +48,7 @@ impl Verb for Prune {
         let warning = format!("WARNING! This will remove all {}.", which(images));
         let set = What {
             containers: false,
+            networks: false,
             volumes: false,
             images,
         };
@@ -59,6 +60,8 @@ impl Verb for Prune {
 pub struct What {
     /// Containers that do not run.
     pub containers: bool,
+    /// Networks that no container is in.
+    pub networks: bool,
     /// Anonymous volumes.
     pub volumes: bool,
     /// Images.
@@ -101,6 +104,7 @@ pub fn prune(globals: &Globals, common: &Common, what: What, warning: &str) -> O
     let engine = context::engine(globals)?;
     let request = PruneRequest {
         containers: what.containers,
+        networks: what.networks,
         volumes: what.volumes,
         images: what.images,
         created_before: before,
@@ -134,11 +138,12 @@ pub fn told(pruned: &Pruned, word: &str) -> String {
         .snapshots
         .iter()
         .map(|chain| format!("snapshot: {chain}"));
-    let sections: [(&str, Vec<String>); 4] = [
+    let sections: [(&str, Vec<String>); 5] = [
         (
             "Containers",
             pruned.containers.iter().map(ToString::to_string).collect(),
         ),
+        ("Networks", pruned.networks.clone()),
         ("Volumes", pruned.volumes.clone()),
         ("Images", pruned.images.iter().map(image).collect()),
         ("Content", content.chain(snapshots).collect()),

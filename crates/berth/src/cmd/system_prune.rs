@@ -4,7 +4,7 @@ use super::image_prune::{Common, What, prune, which};
 use crate::globals::Globals;
 use crate::verbs::{Outcome, Verb};
 
-/// Remove containers that do not run, images that are not needed, and content that nothing needs
+/// Remove containers that do not run, networks that no container is in, images that are not needed, and content that nothing needs
 #[derive(Debug, clap::Args)]
 pub struct Prune {
     /// All images that no container uses, not only those without a name
@@ -20,7 +20,10 @@ pub struct Prune {
 impl Verb for Prune {
     fn run(self, globals: &Globals) -> Outcome {
         let images = self.common.images(self.all);
-        let mut lines = vec!["all stopped containers"];
+        let mut lines = vec![
+            "all stopped containers",
+            "all networks not used by at least one container",
+        ];
         if self.volumes {
             lines.push("all anonymous volumes not used by at least one container");
         }
@@ -28,6 +31,7 @@ impl Verb for Prune {
         let warning = format!("WARNING! This will remove:\n  - {}\n", lines.join("\n  - "));
         let set = What {
             containers: true,
+            networks: true,
             volumes: self.volumes,
             images,
         };

@@ -28,6 +28,7 @@ pub(crate) async fn answer(ask: Ask) -> Result<Answer, Failure> {
     let pruned = ask.work(move |engine| {
         let plan = engine.plan_prune(&PruneRequest {
             containers: false,
+            networks: false,
             volumes: false,
             images: match dangling {
                 Some(false) => Images::Unused,
