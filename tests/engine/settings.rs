@@ -155,6 +155,34 @@ fn what_containers_use_is_written_down() {
     assert!(told[0]["CPUPerc"].as_str().unwrap().ends_with('%'));
 }
 
+/// At the loopback, unless an address is named.
+#[test]
+fn ports_are_published_where_the_settings_say() {
+    let s = Sandbox::root().with_busybox();
+    let daemon = with(&s, "publish_default = \"loopback\"\n");
+    let run = |name: &str| {
+        let body = r#"{"Image": "busybox", "Cmd": ["sleep", "100"], "ExposedPorts": {"82/tcp": {}},
+            "HostConfig": {"PublishAllPorts": true, "PortBindings": {"80/tcp": [{}], "81/tcp": [{"HostIp": "0.0.0.0"}]}}}"#;
+        let path = format!("/v1.41/containers/create?name={name}");
+        api(&daemon, "POST", &path, body);
+        s.berth(&["start", name]).ok();
+        s.berth(&["port", name]).ok().to_owned()
+    };
+    let told = run("aa");
+    for place in [
+        "80/tcp -> 127.0.0.1:",
+        "81/tcp -> 0.0.0.0:",
+        "82/tcp -> 127.0.0.1:",
+    ] {
+        assert!(told.contains(place), "{told}");
+    }
+    file(&s, "");
+    daemon.reload();
+    says(&daemon, "read again");
+    let told = run("bb");
+    assert_eq!(told.matches(" -> 0.0.0.0:").count(), 3, "{told}");
+}
+
 #[test]
 fn prometheus_is_told() {
     let s = Sandbox::root().with_busybox();

@@ -33,7 +33,7 @@ pub use counters::Counters;
 pub use error::Error;
 pub use instance::Instance;
 pub use notify::{inherited_sockets, notify};
-pub use settings::{Format, Host, Level, Live, Settings, TlsFiles};
+pub use settings::{Format, Host, Level, Live, PublishDefault, Settings, TlsFiles};
 pub use supervisor::Supervisor;
 
 use std::sync::Arc;

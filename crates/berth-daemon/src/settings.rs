@@ -5,6 +5,7 @@
 //! metrics_addr = "127.0.0.1:9323"      # where Prometheus asks
 //! restart_unhealthy = false            # read again: restart every container that is unhealthy
 //! stats_interval_s = 10                # read again: write down what containers use, so often; absent: never
+//! publish_default = "loopback"         # read again: where ports go that name no address of the host: all, loopback
 //! labels = ["rack=4"]                  # read again: what `info` tells of the daemon
 //! log_level = "info"                   # read again: of the daemon's own log: debug, info, warn, error
 //! log_format = "text"                  # read again: text, json
@@ -75,6 +76,8 @@ pub struct Live {
     pub restart_unhealthy: bool,
     /// From one look at what containers use to the next; `None`: nobody looks.
     pub stats_interval: Option<Duration>,
+    /// Where ports are published that name no address of the host.
+    pub publish_default: PublishDefault,
     /// What `info` tells.
     pub labels: Vec<String>,
     /// Of the daemon's log.
@@ -83,6 +86,17 @@ pub struct Live {
     pub log_format: Format,
     /// Of containers that say nothing else; `None`: as without a daemon.
     pub log: Option<LogConfig>,
+}
+
+/// Where ports are published that name no address of the host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PublishDefault {
+    /// At all of its addresses, as Docker does.
+    #[default]
+    All,
+    /// Where only the host itself reaches them.
+    Loopback,
 }
 
 /// How much a daemon says.
@@ -118,6 +132,7 @@ struct File {
     tls: TlsFiles,
     metrics_addr: Option<SocketAddr>,
     restart_unhealthy: bool,
+    publish_default: PublishDefault,
     stats_interval_s: Option<NonZero<u32>>,
     labels: Vec<Spanned<String>>,
     log_level: Level,
@@ -193,6 +208,7 @@ impl Settings {
             metrics_addr: file.metrics_addr,
             live: Live {
                 restart_unhealthy: file.restart_unhealthy,
+                publish_default: file.publish_default,
                 stats_interval: file
                     .stats_interval_s
                     .map(|seconds| Duration::from_secs(seconds.get().into())),

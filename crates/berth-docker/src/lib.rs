@@ -40,6 +40,7 @@ pub use run::{Address, Error, Options, Step, run};
 pub use serve::{Listener, Server};
 pub use version::{MAX, MIN, Version};
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use berth_engine::Engine;
@@ -59,6 +60,8 @@ pub type Environment = fn(&str) -> Option<String>;
 pub struct Settings {
     /// Where output goes when the client does not say; `None`: the engine's default.
     pub log: Option<LogConfig>,
+    /// Where ports are published when the client names no address of the host; `None`: everywhere.
+    pub publish_at: Option<IpAddr>,
     /// What `info` tells.
     pub labels: Vec<String>,
 }

@@ -41,6 +41,9 @@ fn wishes(config: &ContainerConfig) -> Vec<PortBinding> {
             host_port_last: 0,
         }));
     }
+    for wish in &mut wishes {
+        wish.host_ip = wish.host_ip.or(asked.publish_at);
+    }
     // Those that name a port come first: one that the kernel chooses could be theirs.
     wishes.sort_by_key(|wish| wish.host_port_first == 0);
     wishes
@@ -240,7 +243,14 @@ mod tests {
                 .collect()
         };
         assert_eq!(ports(&config), [81, 80]);
+        assert!(wishes(&config).iter().all(|wish| wish.host_ip.is_none()));
         config.networking.publish_all = true;
+        config.networking.publish_at = Some([127, 0, 0, 1].into());
+        let anywhere = Some([0, 0, 0, 0].into());
+        config.networking.ports[0].host_ip = anywhere;
+        let places: Vec<_> = wishes(&config).iter().map(|wish| wish.host_ip).collect();
+        let here = config.networking.publish_at;
+        assert_eq!(places, [here, anywhere, here]);
         assert_eq!(ports(&config), [81, 80, 53]);
     }
 }

@@ -110,6 +110,9 @@ pub struct NetworkConfig {
     /// Each exposed port gets a free port of the host.
     #[serde(skip_serializing_if = "is_default")]
     pub publish_all: bool,
+    /// Where on the host ports are published that name no address of it; `None`: everywhere.
+    #[serde(skip_serializing_if = "is_default")]
+    pub publish_at: Option<IpAddr>,
     /// `02:42:ac:11:00:02`.
     #[serde(skip_serializing_if = "is_default")]
     pub mac: Option<String>,

@@ -2,12 +2,12 @@
 
 mod log;
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use berth_daemon::{Format, Level, Settings, Supervisor, Told};
+use berth_daemon::{Format, Level, PublishDefault, Settings, Supervisor, Told};
 use berth_docker::{Address, Options, SharedSettings, Step};
 use berth_engine::Engine;
 use berth_model::Event;
@@ -28,7 +28,7 @@ use log::Log;
 /// policy says so, after a reboot for example. Serves until SIGTERM or SIGINT.
 ///
 /// Settings are in /etc/berth/daemon.toml, or an ordinary user's ~/.config/berth/daemon.toml: hosts, metrics_addr,
-/// restart_unhealthy, stats_interval_s, labels, log_level, log_format, log_driver and the tables log_opts (of log_driver) and tls
+/// restart_unhealthy, publish_default, stats_interval_s, labels, log_level, log_format, log_driver and the tables log_opts (of log_driver) and tls
 /// (certificates, key, client_ca). Options given here come first. SIGHUP has the file read again: all but hosts,
 /// metrics_addr and tls count at once; a file with an error changes nothing.
 #[derive(Debug, clap::Args)]
@@ -138,6 +138,10 @@ impl Resident<'_> {
         self.supervisor.set(live);
         self.shared.set(berth_docker::Settings {
             log: live.log.clone(),
+            publish_at: match live.publish_default {
+                PublishDefault::All => None,
+                PublishDefault::Loopback => Some(Ipv4Addr::LOCALHOST.into()),
+            },
             labels: live.labels.clone(),
         });
     }

@@ -26,9 +26,11 @@ pub(crate) async fn answer(mut ask: Ask) -> Result<Answer, Failure> {
     let mut request = document.meaning(cpus, ask.version).map_err(Failure::bad)?;
     request.name = ask.query.get("name").map(name).transpose()?;
     request.platform = ask.query.get("platform").map(platform).transpose()?;
+    let settings = ask.docker.settings.get();
     if request.log.is_none() {
-        request.log = ask.docker.settings.get().log.clone();
+        request.log = settings.log.clone();
     }
+    request.networking.publish_at = settings.publish_at;
     let warnings = warnings(&request);
     let id = ask.work(move |engine| create(engine, request)).await?;
     Ok(Answer::created(&Made { id, warnings }))
