@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use berth_sys::netlink::Attributes;
 
 use crate::link::{self, Inner};
-use crate::{Error, Kernel, Namespace, Network, Result, Subnet};
+use crate::{Error, Kernel, Namespace, Network, Result, Subnet, spoof};
 
 /// The kernel takes a moment to listen for an address; longer than this is not waited.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -107,12 +107,15 @@ pub fn plug(
         mac: endpoint.mac,
         mtu: endpoint.mtu,
     };
-    make(kernel, attach, over.index, &endpoint.device, inner).map_err(|source| {
+    make(kernel, attach, over.index, endpoint, inner).map_err(|source| {
         match source.raw_os_error() {
             Some(libc::EOPNOTSUPP) => Error::NoKind { source },
             _ => fail("make the devices of")(source),
         }
     })?;
+    if let Attach::Bridge(network) = attach {
+        spoof::add(kernel, network, &endpoint.device, &endpoint.addresses)?;
+    }
     if endpoint.addresses.iter().any(|(one, _)| one.is_ipv6()) {
         let inside = &endpoint.inside;
         let allowed = namespace.enter(|| allow_ipv6(inside))?;
@@ -126,16 +129,18 @@ fn make(
     kernel: &Kernel,
     attach: Attach<'_>,
     over: i32,
-    device: &str,
+    endpoint: &Endpoint,
     mut inner: Inner<'_>,
 ) -> io::Result<()> {
     const MODE: u16 = 1;
     let mode = |bytes: &[u8]| Attributes::new().with(MODE, bytes);
     let socket = &kernel.route;
+    let (device, addresses) = (&endpoint.device, &endpoint.addresses);
     match attach {
         Attach::Bridge(network) => {
             inner.mtu = inner.mtu.or(network.mtu);
-            link::make_veth(socket, device, over, !network.icc, &inner)
+            let alias = spoof::alias(addresses);
+            link::make_veth(socket, device, over, !network.icc, &alias, &inner)
         }
         Attach::Macvlan(_, how) => {
             let data = mode(&(how as u32).to_ne_bytes());
@@ -297,8 +302,9 @@ pub fn rejoin(kernel: &Kernel, network: &Network, devices: &[String]) -> Result<
 /// # Errors
 /// [`Error::Kernel`].
 pub fn cut(kernel: &Kernel, device: &str) -> Result<bool> {
-    let fail = Error::kernel(format!("cut off the device `{device}`"));
-    link::set_down(&kernel.route, device).map_err(fail)
+    let fail = || Error::kernel(format!("cut off the device `{device}`"));
+    spoof::remove(kernel, device).map_err(fail())?;
+    link::set_down(&kernel.route, device).map_err(fail())
 }
 
 /// Removes the devices. That they are gone is fine.
@@ -306,8 +312,9 @@ pub fn cut(kernel: &Kernel, device: &str) -> Result<bool> {
 /// # Errors
 /// [`Error::Kernel`].
 pub fn unplug(kernel: &Kernel, device: &str) -> Result<bool> {
-    let fail = Error::kernel(format!("remove the device `{device}`"));
-    link::remove(&kernel.route, device).map_err(fail)
+    let fail = || Error::kernel(format!("remove the device `{device}`"));
+    spoof::remove(kernel, device).map_err(fail())?;
+    link::remove(&kernel.route, device).map_err(fail())
 }
 
 /// Removes a device by its name in the container, with what hangs on it. That it is gone is fine.

@@ -27,6 +27,7 @@ pub mod network;
 mod nft;
 mod pool;
 pub mod redirect;
+mod spoof;
 mod subnet;
 mod wall;
 pub mod watch;

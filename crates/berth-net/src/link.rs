@@ -194,6 +194,7 @@ pub(crate) fn make_veth(
     name: &str,
     bridge: i32,
     isolated: bool,
+    alias: &str,
     inner: &Inner<'_>,
 ) -> io::Result<()> {
     let peer = [&ifinfo(0, 0)[..], inner.attributes().bytes()].concat();
@@ -205,7 +206,35 @@ pub(crate) fn make_veth(
     let make = mtu(named(), inner.mtu).nest(libc::IFLA_LINKINFO, &info);
     let request = Request::new(libc::RTM_NEWLINK, CREATE, &ifinfo(0, 0));
     socket.ask(request.attributes(&make))?;
+    // Not when it is made: the kernel does not heed it then.
+    let request = Request::new(libc::RTM_NEWLINK, 0, &ifinfo(0, 0));
+    let alias = named().with(libc::IFLA_IFALIAS, alias.as_bytes());
+    socket.ask(request.attributes(&alias))?;
     join(socket, name, bridge, isolated)
+}
+
+/// Names and aliases of a bridge's ports that are up.
+pub(crate) fn aliases(socket: &Socket, bridge: &str) -> io::Result<Vec<(String, String)>> {
+    let Some(bridge) = find(socket, bridge)? else {
+        return Ok(Vec::new());
+    };
+    let all = socket.ask(Request::new(libc::RTM_GETLINK, DUMP, &ifinfo(0, 0)))?;
+    let port = |body: &Vec<u8>| {
+        let master = attribute(body, IFINFO, libc::IFLA_MASTER)?;
+        let alias = word(body, libc::IFLA_IFALIAS)?;
+        (master == bridge.index.to_ne_bytes() && link(body)?.up)
+            .then(|| Some((word(body, libc::IFLA_IFNAME)?, alias)))?
+    };
+    Ok(all.iter().filter_map(port).collect())
+}
+
+fn word(body: &[u8], kind: u16) -> Option<String> {
+    let bytes = attribute(body, IFINFO, kind)?;
+    Some(
+        String::from_utf8_lossy(bytes)
+            .trim_end_matches('\0')
+            .to_owned(),
+    )
 }
 
 /// A device over another one, in a namespace. `data`: what its kind is told.

@@ -10,7 +10,7 @@ use crate::link::{self, Link};
 use crate::nft::table::Seen;
 use crate::nft::{elements, table};
 use crate::wall::{self, Piece};
-use crate::{Error, Kernel, Published, Result, Subnet, firewall};
+use crate::{Error, Kernel, Published, Result, Subnet, firewall, spoof};
 
 /// A bridge network as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub struct Observed {
     pub addresses: Vec<(IpAddr, u8)>,
     /// Settings of the kernel that are not as they have to be.
     pub settings: Vec<Setting>,
+    /// Whether its containers are kept from passing for each other.
+    pub apart: bool,
     /// The second wall, of all networks.
     pub walls: BTreeSet<Piece>,
     /// The rules: chain and text.
@@ -150,6 +152,8 @@ pub enum Step {
     RemoveAddress(IpAddr, u8),
     /// Give the bridge one of its own.
     AddAddress(IpAddr, u8),
+    /// Keep its containers from passing for each other.
+    Apart,
     /// Put up a part of the second wall.
     Wall(Piece),
     /// Set the bytes of a packet.
@@ -224,6 +228,7 @@ pub fn observe(kernel: &Kernel, network: &Network, look: Look) -> Result<Observe
         settings: settings(network).into_iter().filter(differs).collect(),
         rules: table::read(netfilter, &network.table)?,
         walls: wall::observe(&kernel.route).map_err(fail())?,
+        apart: spoof::holds(kernel, network, look == Look::Whole)?,
         published,
         device,
         addresses,
@@ -252,6 +257,9 @@ pub fn plan(desired: &Desired<'_>, observed: &Observed) -> Result<Vec<Step>> {
         if !new.is_empty() {
             steps.push(Step::Publish(new));
         }
+    }
+    if !observed.apart {
+        steps.push(Step::Apart);
     }
     match &observed.device {
         None => steps.push(Step::Bridge),
@@ -328,6 +336,7 @@ fn do_step(kernel: &Kernel, desired: &Desired<'_>, step: &Step) -> Result<()> {
                 made => made.map_err(Error::kernel(format!("make the bridge `{name}`"))),
             }
         }
+        Step::Apart => spoof::replace(kernel, network),
         Step::Set(setting) => set(setting),
         Step::Wall(piece) => wall::put_up(&kernel.route, piece).map_err(Error::kernel(format!(
             "guard the bridge `{name}` by routing"
@@ -461,6 +470,7 @@ pub fn remove(kernel: &Kernel, network: &Network) -> Result<()> {
         None => {}
     }
     table::remove(kernel.netfilter()?, &network.table)?;
+    spoof::remove_all(kernel, network)?;
     firewall::remove_unused(kernel.netfilter()?)?;
     wall::remove(&kernel.route, &subnets, bridge).map_err(fail())
 }

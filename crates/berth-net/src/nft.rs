@@ -19,6 +19,8 @@ const BATCH_END: u16 = 0x11;
 pub(crate) const INET: u8 = 1;
 /// `NFPROTO_IPV4`.
 pub(crate) const IPV4: u8 = 2;
+/// `NFPROTO_BRIDGE`.
+pub(crate) const BRIDGE: u8 = 7;
 /// `NFPROTO_IPV6`.
 pub(crate) const IPV6: u8 = 10;
 

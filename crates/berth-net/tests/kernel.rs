@@ -76,6 +76,7 @@ fn what_was_changed_by_hand_is_put_right() {
         assert_eq!(ensure(&kernel, &network, &list), 0);
         for damage in [
             "nft flush ruleset",
+            "nft flush chain bridge berth-berth0 prerouting",
             "nft flush chain inet berth forward",
             "ip rule del pref 100",
             "ip rule del pref 101",

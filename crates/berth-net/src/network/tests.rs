@@ -28,6 +28,7 @@ fn whole(network: &Network, ports: &[u16]) -> Observed {
         }),
         addresses: network.gateways(),
         settings: Vec::new(),
+        apart: true,
         walls: wall::wanted(network),
         rules: table::expected(network),
         published: Some(ports.iter().copied().map(published).collect()),
@@ -95,7 +96,7 @@ fn only_what_differs_is_done() {
             "everything",
             &|seen| *seen = Observed::default(),
             [
-                vec![Step::Rules, Step::Bridge],
+                vec![Step::Rules, Step::Apart, Step::Bridge],
                 wall::wanted(&network).into_iter().map(Step::Wall).collect(),
                 vec![add.clone(), Step::Up],
             ]

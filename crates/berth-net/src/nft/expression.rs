@@ -28,6 +28,19 @@ const META_TRANSPORT: u32 = 16;
 /// Bytes of a device's name, its NUL included.
 const DEVICE: usize = 16;
 
+/// Where in a packet its sender's address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// As a packet of IPv4 has it.
+    Ip,
+    /// As ARP tells it.
+    Arp,
+    /// As a packet of IPv6 has it.
+    Ip6,
+    /// As a neighbour advertisement tells it.
+    Advertised,
+}
+
 /// A rule's expressions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expressions(Attributes);
@@ -201,6 +214,53 @@ impl Expressions {
             .add("meta", &set)
     }
 
+    /// `iifname @SET`.
+    pub(crate) fn input_is_in(self, set: &str) -> Expressions {
+        self.meta(META_INPUT_NAME, KEY).in_set(set, KEY, false)
+    }
+
+    /// The packet has an address in one set, and not with its device in the other.
+    pub(crate) fn of_another(self, source: Source, taken: &str, homes: &str) -> Expressions {
+        const IP: u16 = 0x0800;
+        const ARP: u16 = 0x0806;
+        const IP6: u16 = 0x86dd;
+        // A device's name is before it.
+        let address = KEY + 4;
+        let loaded = match source {
+            Source::Ip => self.ether_type(IP).payload(NETWORK, 12, 4, address),
+            Source::Arp => self.ether_type(ARP).payload(NETWORK, 14, 4, address),
+            Source::Ip6 => self.ether_type(IP6).payload(NETWORK, 8, 16, address),
+            Source::Advertised => self.icmp6(136).payload(TRANSPORT, 8, 16, address),
+        };
+        loaded
+            .in_set(taken, address, false)
+            .meta(META_INPUT_NAME, KEY)
+            .in_set(homes, KEY, true)
+    }
+
+    /// `icmpv6 type KIND`, in a bridge.
+    pub(crate) fn icmp6(self, kind: u8) -> Expressions {
+        const ICMP6: u8 = 58;
+        self.ether_type(0x86dd)
+            .payload(NETWORK, 6, 1, KEY)
+            .is(&[ICMP6])
+            .payload(TRANSPORT, 0, 1, KEY)
+            .is(&[kind])
+    }
+
+    fn ether_type(self, kind: u16) -> Expressions {
+        const META_PROTOCOL: u32 = 1;
+        self.meta(META_PROTOCOL, KEY).is(&kind.to_be_bytes())
+    }
+
+    fn in_set(self, set: &str, register: u32, not: bool) -> Expressions {
+        let lookup = Attributes::new()
+            .text(1, set)
+            .big(2, register)
+            .big(5, u32::from(not));
+        self.add("lookup", &lookup)
+    }
+
     /// `masquerade`.
     pub(crate) fn masquerade(self) -> Expressions {
         self.add("masq", &Attributes::new())
@@ -298,7 +358,7 @@ fn value(bytes: &[u8]) -> Attributes {
     Attributes::new().with(1, bytes)
 }
 
-fn padded(device: &str) -> [u8; DEVICE] {
+pub(crate) fn padded(device: &str) -> [u8; DEVICE] {
     let mut bytes = [0; DEVICE];
     for (to, from) in bytes.iter_mut().zip(device.bytes()) {
         *to = from;

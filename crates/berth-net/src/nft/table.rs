@@ -7,7 +7,7 @@ use berth_sys::netlink::{APPEND, Attributes, DUMP, ENSURE, Request, Socket, attr
 use super::elements::MAPS;
 use super::elements::Map;
 use super::rules::{self, Chain, Rule};
-use super::{HEADER, IPV4, elements, message, request, request_of};
+use super::{HEADER, INET, IPV4, elements, message, request, request_of};
 use crate::{Error, Network, Published, Result};
 
 /// `inet_proto`, `ipv4_addr`, `ipv6_addr`, `inet_service` as nft numbers them, to show a map as it is meant.
@@ -40,9 +40,13 @@ pub(crate) fn replace(socket: &Socket, network: &Network, published: &[Published
     ];
     requests.extend(MAPS.iter().zip(1..).map(|(one, id)| map(name, one, id)));
     let chains = rules::chains(network);
-    requests.extend(chains.iter().map(|one| chain(name, one)));
+    requests.extend(chains.iter().map(|one| chain(INET, name, one)));
     for one in &chains {
-        requests.extend(one.rules.iter().map(|rule| new_rule(name, one.name, rule)));
+        requests.extend(
+            one.rules
+                .iter()
+                .map(|rule| new_rule(INET, name, one.name, rule)),
+        );
     }
     requests.extend(elements::changes(message::NEW_ELEMENT, name, published));
     commit(socket, requests).map_err(|(_, source)| unsupported(source))
@@ -77,9 +81,14 @@ pub(crate) fn remove_of(socket: &Socket, family: u8, name: &str) -> Result<()> {
 
 /// All rules, in their order.
 pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Seen>> {
+    read_of(socket, INET, name)
+}
+
+/// All rules of a table of a family.
+pub(crate) fn read_of(socket: &Socket, family: u8, name: &str) -> Result<Vec<Seen>> {
     let table = Attributes::new().text(1, name);
     let answers = socket
-        .ask(request(message::GET_RULE, DUMP, &table))
+        .ask(request_of(family, message::GET_RULE, DUMP, &table))
         .or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Ok(Vec::new()),
             _ => Err(unsupported(error)),
@@ -152,7 +161,7 @@ fn map(table: &str, map: &Map, id: u32) -> Request {
     request(message::NEW_SET, ENSURE, &attributes)
 }
 
-fn chain(table: &str, chain: &Chain) -> Request {
+pub(crate) fn chain(family: u8, table: &str, chain: &Chain) -> Request {
     let mut attributes = Attributes::new().text(1, table).text(3, chain.name);
     if let Some(hook) = chain.hook {
         let place = Attributes::new()
@@ -160,10 +169,10 @@ fn chain(table: &str, chain: &Chain) -> Request {
             .with(2, &hook.priority.to_be_bytes());
         attributes = attributes.nest(4, &place).text(7, hook.kind);
     }
-    request(message::NEW_CHAIN, ENSURE, &attributes)
+    request_of(family, message::NEW_CHAIN, ENSURE, &attributes)
 }
 
-fn new_rule(table: &str, chain: &str, rule: &Rule) -> Request {
+pub(crate) fn new_rule(family: u8, table: &str, chain: &str, rule: &Rule) -> Request {
     let text = rule.text.as_bytes();
     let text = &text[..text.len().min(COMMENT_MAX)];
     let comment = [&[COMMENT, text.len() as u8 + 1], text, b"\0"].concat();
@@ -172,7 +181,7 @@ fn new_rule(table: &str, chain: &str, rule: &Rule) -> Request {
         .text(2, chain)
         .nest(4, rule.expressions.list())
         .with(7, &comment);
-    request(message::NEW_RULE, APPEND, &attributes)
+    request_of(family, message::NEW_RULE, APPEND, &attributes)
 }
 
 /// The comment in a rule's user data: tag, length, value.

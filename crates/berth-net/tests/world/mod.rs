@@ -107,7 +107,12 @@ impl World {
             addresses,
             mtu: None,
         };
-        let kernel = self.here(|| Kernel::open().unwrap());
+        let kernel = self.here(|| {
+            let kernel = Kernel::open().unwrap();
+            // With all of its sockets in there.
+            network::observe(&kernel, network, Look::Quick).unwrap();
+            kernel
+        });
         plug(
             &kernel,
             Attach::Bridge(network),
