@@ -11,6 +11,7 @@ use testkit::{Sandbox, eventually};
 mod hosts;
 mod names;
 mod own;
+mod repair;
 
 both! {
     fn none_has_only_a_loopback_that_is_up(s) {

@@ -23,6 +23,7 @@ mod error;
 mod history;
 mod instance;
 mod names;
+mod networks;
 mod notify;
 mod probes;
 mod settings;

@@ -55,6 +55,8 @@ impl Supervisor {
         let history = History::start(engine.clone(), live.stats_interval)?;
         let (names, told) = (engine.clone(), note.clone());
         spawn("names", move || crate::names::keep(&names, &told))?;
+        let (networks, told) = (engine.clone(), note.clone());
+        spawn("networks", move || crate::networks::keep(&networks, &told))?;
         let mut watcher = Watcher {
             probes: Probes::new(engine.clone(), counters.clone(), restart_all.clone()),
             counters: counters.clone(),

@@ -28,6 +28,7 @@ mod names;
 mod ports;
 mod record;
 mod remove;
+mod repair;
 mod resolver;
 mod settings;
 mod switch;

@@ -209,7 +209,7 @@ impl Engine {
     }
 
     /// The network namespace of a container that runs.
-    fn namespace_of(&self, id: &ContainerId) -> Result<Namespace, Error> {
+    pub(super) fn namespace_of(&self, id: &ContainerId) -> Result<Namespace, Error> {
         let pid = self.running(id, "connect")?;
         let path = format!("/proc/{}/ns/net", pid.pid);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;

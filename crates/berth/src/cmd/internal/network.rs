@@ -10,7 +10,7 @@ use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
 use crate::verbs::{Outcome, Verb};
 
-/// Answer questions for names in user networks, as long as there are containers in any
+/// Answer questions for names in user networks and keep these networks, as long as there are containers in any
 #[derive(Debug, clap::Args)]
 pub struct Network {}
 
@@ -21,11 +21,26 @@ impl Verb for Network {
             return Ok(0);
         };
         leave().map_err(|error| Failure::of(&error).within("cannot leave the caller's session"))?;
+        keep_networks(globals);
         // From here on it sleeps, mostly.
         berth_sys::code::forget_used();
         keeper.run()?;
         Ok(0)
     }
+}
+
+/// As long as this lives, networks that others change are put right at once. It answers for names without, too.
+fn keep_networks(globals: &Globals) {
+    let Ok(engine) = crate::context::engine(globals) else {
+        return;
+    };
+    // Nobody listens here. The daemon tells the same, and so does `fsck`.
+    let keep = move || drop(engine.keep_networks(&|_| ()));
+    drop(
+        std::thread::Builder::new()
+            .name("networks".to_owned())
+            .spawn(keep),
+    );
 }
 
 /// Whoever started this may go: it is told that all is well, and what is his is given back.
