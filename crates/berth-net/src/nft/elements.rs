@@ -6,6 +6,7 @@
 //! published6-at, published6                                             the same with IPv6
 //! ```
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -129,9 +130,22 @@ pub(crate) fn remove(socket: &Socket, table: &str, published: &[Published]) -> R
     }
 }
 
+/// So many and more are listed again: the kernel leaves some out of a list while it makes room for more.
+const MANY: usize = 64;
+
 /// What is published now.
 pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Published>> {
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
+    loop {
+        let before = found.len();
+        read_once(socket, name, &mut found)?;
+        if found.len() < MANY || found.len() == before {
+            return Ok(found.into_iter().collect());
+        }
+    }
+}
+
+fn read_once(socket: &Socket, name: &str, found: &mut BTreeSet<Published>) -> Result<()> {
     for map in &MAPS {
         let which = Attributes::new().text(1, name).text(2, map.name);
         let answers = match socket.ask(request(message::GET_ELEMENT, DUMP, &which)) {
@@ -141,15 +155,11 @@ pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Published>> {
         };
         for answer in &answers {
             let list = attribute(answer, HEADER, 3).unwrap_or_default();
-            found.extend(
-                attributes(list, 0)
-                    .iter()
-                    .filter_map(|(_, element)| published(map, element)),
-            );
+            let elements = attributes(list, 0).into_iter();
+            found.extend(elements.filter_map(|(_, element)| published(map, element)));
         }
     }
-    found.sort_unstable();
-    Ok(found)
+    Ok(())
 }
 
 fn published(map: &Map, element: &[u8]) -> Option<Published> {
