@@ -6,9 +6,11 @@ use crate::{Note, Told};
 
 /// As long as the daemon lives.
 pub(crate) fn keep(engine: &Engine, note: &Note) {
-    let told =
-        |error: &berth_engine::Error| note(Told::Failed("cannot repair the networks", error));
+    let told = |what: Result<&str, &berth_engine::Error>| match what {
+        Ok(text) => note(Told::Info(text)),
+        Err(error) => note(Told::Failed("cannot repair the networks", error)),
+    };
     if let Err(error) = engine.keep_networks(&told) {
-        told(&error);
+        told(Err(&error));
     }
 }

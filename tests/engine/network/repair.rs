@@ -35,6 +35,22 @@ fn what_others_change_is_put_right_at_once() {
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(works(), hello("10.77.0.2"), "{damage}");
     }
+    // So is what the host's firewall says of what comes in.
+    for (change, expected) in [
+        (
+            "nft add table inet f && nft add chain inet f in '{ type filter hook input priority 0; policy drop; }'",
+            None,
+        ),
+        (
+            "nft add rule inet f in tcp dport 8080 accept",
+            hello("10.77.0.2"),
+        ),
+        ("nft delete table inet f", hello("10.77.0.2")),
+    ] {
+        hosts.shell(&hosts.host(), change).ok();
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(works(), expected, "{change}");
+    }
     let rules = hosts.shell(&hosts.host(), "ip rule").ok().to_owned();
     assert!(rules.contains("102:"), "{rules}");
     s.berth(&["rm", "-f", "aa"]).ok();

@@ -20,21 +20,28 @@ const SETTLE: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// Repairs networks as long as it can, whenever something has changed. `told` hears what could not be repaired; the
-    /// next change is another chance.
+    /// Repairs networks as long as it can, whenever something has changed. `told` hears what could not be repaired (the
+    /// next change is another chance), and which rules of the host's firewall are not applied to published ports as they
+    /// are.
     ///
     /// # Errors
     /// [`Error::Network`]: the kernel does not tell of changes.
-    pub fn keep_networks(&self, told: &dyn Fn(&Error)) -> Result<(), Error> {
+    pub fn keep_networks(&self, told: &dyn Fn(Result<&str, &Error>)) -> Result<(), Error> {
         if self.options.rootless {
             // It has none.
             return Ok(());
         }
         let fail = network("watch the networks");
         let watch = Watch::open().map_err(&fail)?;
+        let mut known = Vec::new();
         loop {
-            if let Err(error) = self.repair_networks() {
-                told(&error);
+            match self.repair_networks() {
+                Ok(notes) => {
+                    let new = notes.iter().filter(|note| !known.contains(*note));
+                    new.for_each(|note| told(Ok(note)));
+                    known = notes;
+                }
+                Err(error) => told(Err(&error)),
             }
             if watch.wait(LOOK).map_err(&fail)? {
                 std::thread::sleep(SETTLE);
@@ -44,15 +51,15 @@ impl Engine {
         }
     }
 
-    /// Makes the networks of containers that run what they have to be.
+    /// Makes the networks of containers that run what they have to be; returns notes about the host's firewall.
     ///
     /// # Errors
     /// [`Error::Network`], [`Error::Damaged`].
-    pub fn repair_networks(&self) -> Result<(), Error> {
+    pub fn repair_networks(&self) -> Result<Vec<String>, Error> {
         let mut connections = self.connections()?;
         connections.retain(|(id, _)| self.is_up(id));
         if connections.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let kernel = Kernel::open().map_err(network("repair the networks"))?;
         let mut bridges: BTreeMap<&str, Vec<(&ContainerId, &Connection, &Joined)>> =
@@ -70,13 +77,11 @@ impl Engine {
                 self.plug_again(&kernel, id, connection, place)?;
             }
         }
-        if connections
-            .iter()
-            .any(|(_, connection)| !connection.ports.is_empty())
-        {
-            firewall::mirror(&kernel).map_err(network("apply the host's firewall"))?;
+        let publish = |(_, connection): &(_, Connection)| !connection.ports.is_empty();
+        match connections.iter().any(publish) {
+            true => firewall::mirror(&kernel).map_err(network("apply the host's firewall")),
+            false => Ok(Vec::new()),
         }
-        Ok(())
     }
 
     /// One bridge; tells whose devices are gone.
