@@ -135,19 +135,29 @@ pub(crate) fn remove(socket: &Socket, subnets: &[Subnet], bridge: &str) -> io::R
     for four in [true, false] {
         take_away(socket, &Piece::From(four, bridge.to_owned()))?;
     }
-    let left = observe(socket)?;
     for four in [true, false] {
-        let of_family =
-            |piece: &Piece| matches!(piece, Piece::Target(one) if one.is_ipv4() == four);
-        if !left.iter().any(of_family) {
-            // In the order in which nothing is cut off.
-            for piece in [
-                Piece::Look(four),
-                Piece::Marked(four),
-                Piece::Local(four),
-                Piece::End(four),
-            ] {
-                take_away(socket, &piece)?;
+        let is_needed = || -> io::Result<bool> {
+            let of_family =
+                |piece: &Piece| matches!(piece, Piece::Target(one) if one.is_ipv4() == four);
+            Ok(observe(socket)?.iter().any(of_family))
+        };
+        if is_needed()? {
+            continue;
+        }
+        // In the order in which nothing is cut off.
+        let rules = [
+            Piece::Look(four),
+            Piece::Marked(four),
+            Piece::Local(four),
+            Piece::End(four),
+        ];
+        for rule in &rules {
+            take_away(socket, rule)?;
+        }
+        // Somebody may have made a network in between, and have found them there.
+        if is_needed()? {
+            for rule in rules.iter().rev() {
+                put_up(socket, rule)?;
             }
         }
     }
