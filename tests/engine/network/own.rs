@@ -400,3 +400,40 @@ fn ipv6_addresses_are_given_too() {
         inside(&s, "bb", &format!("ping -c 1 -W 2 {six}::f00d")).contains("1 packets received")
     );
 }
+
+/// N24: what was changed by hand is put right, by the next start or by `fsck`.
+#[test]
+fn a_network_that_was_taken_apart_is_put_together() {
+    let s = Sandbox::root().with_busybox();
+    let one = make(&s, "one", 1, &[]);
+    let id = s
+        .berth(&["network", "inspect", "-f", "{{.Id}}", "one"])
+        .ok()
+        .to_owned();
+    let bridge = format!("br-{}", &id[..12]);
+    run(&s, "aa", &["--network", "one", "--ip", &format!("{one}.9")]);
+    let _server = Server::start(&namespace(&s, "aa"), "0.0.0.0:80", "hello");
+    let reached = || ask(&testkit::network::here(), &format!("{one}.9:80"));
+    assert_eq!(reached(), hello(&format!("{one}.1")));
+    s.shell(&format!("nft delete table inet berth-{bridge}"))
+        .ok();
+    s.berth(&["fsck", "--repair"]).ok();
+    s.berth(&["fsck"]).ok();
+    assert_eq!(reached(), hello(&format!("{one}.1")));
+    s.shell(&format!("ip link delete {bridge}")).ok();
+    s.berth(&[
+        "run",
+        "--rm",
+        "--network",
+        "one",
+        "busybox",
+        "ping",
+        "-c",
+        "1",
+        "-W",
+        "2",
+        &format!("{one}.1"),
+    ])
+    .ok();
+    s.berth(&["fsck"]).ok();
+}

@@ -301,9 +301,14 @@ fn settings(driver: Driver, options: &BTreeMap<String, String>) -> Result<Settin
         Some((full, value)) => match value.parse::<u32>() {
             // IPv4 needs the first, no packet is larger than the last.
             Ok(bytes @ 68..=65535) => Some(bytes),
-            _ => {
+            Ok(_) => {
                 return Err(invalid(format!(
                     "failed to parse {full} value: {value} (68 to 65535 bytes)"
+                )));
+            }
+            Err(_) => {
+                return Err(invalid(format!(
+                    "failed to parse {full} value: {value} (strconv.Atoi: parsing \"{value}\": invalid syntax)"
                 )));
             }
         },

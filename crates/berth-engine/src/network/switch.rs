@@ -83,11 +83,11 @@ impl Engine {
         network: &str,
         force: bool,
     ) -> Result<(), Error> {
+        let id = self.find(container)?;
         let found = match self.find_network(network) {
             Err(Error::NoNetwork { .. }) if force => None,
             found => Some(found?),
         };
-        let id = self.find(container)?;
         let _lock = self.lock(&id)?;
         let before = self.config(&id)?;
         let key = match &found {

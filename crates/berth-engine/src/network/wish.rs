@@ -165,10 +165,12 @@ fn in_own(record: &Record, wish: &EndpointConfig) -> Result<(), Error> {
         return Err(invalid(format!("`{bad}` is no name in a network")));
     }
     for address in &wish.addresses {
-        let mut ranges = record.shape.ranges.iter();
-        match ranges.find(|range| range.subnet.contains(*address)) {
-            Some(range) if range.chosen => {}
-            Some(_) => {
+        let ranges = record.shape.ranges.iter();
+        let mut chosen = ranges.filter(|range| range.chosen).peekable();
+        let any = chosen.peek().is_some();
+        match chosen.find(|range| range.subnet.contains(*address)) {
+            Some(_) => {}
+            None if !any => {
                 return Err(Error::Invalid {
                     message: "user specified IP address is supported only when connecting to networks with user \
                               configured subnets"
