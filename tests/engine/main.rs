@@ -47,6 +47,7 @@ mod login;
 mod logs;
 mod manifest;
 mod mounts;
+mod names;
 mod namespaces;
 mod network;
 mod plugins;
