@@ -50,6 +50,7 @@ mod mounts;
 mod names;
 mod namespaces;
 mod network;
+mod pasta;
 mod plugins;
 mod process;
 mod progress;

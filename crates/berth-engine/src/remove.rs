@@ -120,6 +120,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let _at_work = self.at_work()?;
         self.remove_cgroups(id)?;
+        self.end_pasta(id)?;
         self.release_network(id)?;
         let durable = config.map_or(Durability::Durable, durability);
         if let Some(config) = config.filter(|_| !volumes) {
@@ -194,6 +195,7 @@ impl Engine {
     /// Frees what a task that ended held; its `pid.json` stays, for the time of its start.
     pub(crate) fn clear_task(&self, id: &ContainerId) -> Result<(), Error> {
         self.remove_cgroups(id)?;
+        self.end_pasta(id)?;
         self.release_network(id)?;
         self.remove_shm(id)?;
         self.unmount_plugin_volumes(id)?;

@@ -176,10 +176,11 @@ impl Engine {
         self.write_host_files(config, &task, connection, &linked)?;
         joins.joined.variables = linked.into_iter().flat_map(|link| link.variables).collect();
         let inputs = self.spec_inputs(config, account, joins.joined)?;
-        let spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
+        let mut spec = spec::build_spec(config, &inputs).map_err(|source| Error::Spec {
             id: id.short().to_owned(),
             source,
         })?;
+        spec.hooks = self.pasta(config)?;
         json::write(
             &self.layout.bundle(id).join("config.json"),
             &spec,

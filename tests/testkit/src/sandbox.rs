@@ -36,6 +36,8 @@ pub struct Sandbox {
     /// What makes it ours.
     _number_held: File,
     namespace: Option<PathBuf>,
+    /// What an ordinary user finds at `/dev/net/tun`.
+    tun: Option<PathBuf>,
     user: Option<TestUser>,
     mark: Mark,
     before: Ledger,
@@ -92,6 +94,7 @@ impl Sandbox {
             number,
             _number_held: number_held,
             namespace: None,
+            tun: None,
             directory,
             user,
             mark,
@@ -109,6 +112,15 @@ impl Sandbox {
     /// berth runs in this network namespace.
     pub fn in_namespace(mut self, namespace: PathBuf) -> Sandbox {
         self.namespace = Some(namespace);
+        self
+    }
+
+    /// The ordinary user finds such a `/dev/net/tun`, whatever the host's is.
+    pub fn with_tun(mut self, mode: &str) -> Sandbox {
+        let tun = self.path().join("tun");
+        let line = format!("mknod -m {mode} {} c 10 200", tun.display());
+        self.shell_as_root(&line).ok();
+        self.tun = Some(tun);
         self
     }
 
@@ -202,8 +214,20 @@ impl Sandbox {
                 }
             },
             Some(user) => {
-                let mut command = Command::new("setpriv");
+                let mut words = Vec::new();
+                if let Some(namespace) = &self.namespace {
+                    let namespace = format!("--net={}", namespace.display());
+                    words.extend(["nsenter".to_owned(), namespace, "--".to_owned()]);
+                }
+                if let Some(tun) = &self.tun {
+                    let script = "mount --make-rprivate / && mount --bind \"$0\" /dev/net/tun && exec \"$@\"";
+                    words.extend(["unshare", "-m", "sh", "-c", script].map(str::to_owned));
+                    words.push(tun.display().to_string());
+                }
+                words.push("setpriv".to_owned());
+                let mut command = Command::new(&words[0]);
                 command
+                    .args(&words[1..])
                     .arg(format!("--reuid={}", user.uid))
                     .arg(format!("--regid={}", user.gid));
                 command.args(["--clear-groups", "--", program]);

@@ -238,10 +238,12 @@ pub(crate) fn networks(
     let config = &container.config;
     let asked = match &config.network {
         NetworkMode::Container(_) => return BTreeMap::new(),
-        mode @ (NetworkMode::None | NetworkMode::Host) => vec![EndpointConfig {
-            name: mode.to_string(),
-            ..EndpointConfig::default()
-        }],
+        mode @ (NetworkMode::None | NetworkMode::Host | NetworkMode::Pasta) => {
+            vec![EndpointConfig {
+                name: mode.to_string(),
+                ..EndpointConfig::default()
+            }]
+        }
         mode => config.networking.endpoints(mode),
     };
     let told = asked.into_iter().map(|asked| {

@@ -41,7 +41,7 @@ impl Engine {
     fn record_networks(&self, config: &ContainerConfig, action: &str) {
         let plain = match &config.network {
             // Another container's.
-            NetworkMode::Container(_) => return,
+            NetworkMode::Container(_) | NetworkMode::Pasta => return,
             NetworkMode::Host => "host",
             NetworkMode::None => "none",
             mode => {

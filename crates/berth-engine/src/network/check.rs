@@ -20,7 +20,7 @@ impl Engine {
     /// Compares reservations, devices and rules with the containers that run.
     pub(crate) fn check_networks(&self, findings: &mut Findings) -> Result<(), Error> {
         if self.options.rootless {
-            return Ok(());
+            return self.check_pastas(findings);
         }
         self.check_connections(findings)?;
         self.check_places(findings)?;
@@ -106,6 +106,22 @@ impl Engine {
             if is_id(&name) && !self.network_dir(&name).exists() {
                 let what = format!("the state of the network {} belongs to none", &name[..12]);
                 findings.found(what, || self.remove_network_state(&name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pastas(&self, findings: &mut Findings) -> Result<(), Error> {
+        for name in crate::names::read_names(self.layout.tasks())? {
+            let Ok(id) = ContainerId::parse(&name) else {
+                continue;
+            };
+            let Some(_lock) = self.lock_of_the_dead(&id)? else {
+                continue;
+            };
+            if self.layout.pasta(&id).exists() {
+                let what = format!("the container {} does not run and has a pasta", id.short());
+                findings.found(what, || self.end_pasta(&id))?;
             }
         }
         Ok(())

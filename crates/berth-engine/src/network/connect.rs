@@ -43,6 +43,7 @@ impl Engine {
     /// The network of who asks for none: Docker's, where we can make it.
     pub(crate) fn default_network(&self) -> NetworkMode {
         match self.options.rootless {
+            true if super::pasta::usable().is_ok() => NetworkMode::Pasta,
             true => NetworkMode::None,
             false => NetworkMode::Bridge,
         }
@@ -61,7 +62,7 @@ impl Engine {
             return Err(Error::Invalid {
                 message: "an ordinary user's containers have no bridge network".to_owned(),
                 hint: Some(
-                    "`--network none` or `--network host` work; or run berth as root".to_owned(),
+                    "`--network pasta`, `none` or `host` work; or run berth as root".to_owned(),
                 ),
             });
         }

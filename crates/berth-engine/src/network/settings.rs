@@ -25,6 +25,19 @@ pub struct NetworkSettings {
     pub links: Vec<String>,
 }
 
+impl NetworkSettings {
+    fn publish(&mut self, ports: Vec<HostPort>) {
+        for port in ports {
+            let inside = Port {
+                number: port.container_port,
+                protocol: port.protocol,
+            };
+            let all = self.ports.entry(inside).or_default();
+            all.get_or_insert_default().push(port);
+        }
+    }
+}
+
 /// A container's place in a network.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointSettings {
@@ -67,6 +80,14 @@ impl Engine {
             ..NetworkSettings::default()
         };
         let places = match &config.network {
+            NetworkMode::Pasta => {
+                let exposed = config.exposed_ports.iter().map(|port| (*port, None));
+                settings.ports = exposed.collect();
+                settings.publish(self.forwarded(id)?);
+                let endpoint = EndpointSettings::default();
+                settings.networks = [("pasta".to_owned(), endpoint)].into();
+                return Ok(settings);
+            }
             // It has no place of its own.
             NetworkMode::Container(_) => {
                 settings.sandbox_id.clear();
@@ -104,18 +125,7 @@ impl Engine {
         if let Some(connection) = connection {
             let exposed = config.exposed_ports.iter().map(|port| (*port, None));
             settings.ports = exposed.collect();
-            for port in connection.ports {
-                let inside = Port {
-                    number: port.container_port,
-                    protocol: port.protocol,
-                };
-                settings
-                    .ports
-                    .entry(inside)
-                    .or_default()
-                    .get_or_insert_default()
-                    .push(port);
-            }
+            settings.publish(connection.ports);
         }
         Ok(settings)
     }

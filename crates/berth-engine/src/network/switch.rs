@@ -236,7 +236,7 @@ fn can_change(mode: &NetworkMode) -> Result<(), Error> {
     match mode {
         NetworkMode::Bridge | NetworkMode::Named(_) => Ok(()),
         NetworkMode::None => Err(wish::none()),
-        NetworkMode::Host | NetworkMode::Container(_) => Err(Error::NetworkDenied {
+        NetworkMode::Host | NetworkMode::Container(_) | NetworkMode::Pasta => Err(Error::NetworkDenied {
             message: "container sharing network namespace with another container or host cannot be connected to any \
                       other network"
                 .to_owned(),

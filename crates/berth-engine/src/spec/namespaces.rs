@@ -30,7 +30,7 @@ pub(super) fn all(config: &ContainerConfig, inputs: &SpecInputs) -> Vec<Namespac
         CgroupMode::Host => None,
     };
     let network = match config.network {
-        NetworkMode::None => own(NamespaceKind::Network),
+        NetworkMode::None | NetworkMode::Pasta => own(NamespaceKind::Network),
         // The engine has made it; never the host's for want of one.
         NetworkMode::Bridge | NetworkMode::Named(_) => {
             of(NamespaceKind::Network, &joined.network).or_else(|| own(NamespaceKind::Network))

@@ -113,7 +113,8 @@ pub(super) fn sysctls(config: &ContainerConfig, inputs: &SpecInputs) -> BTreeMap
     let mut keys = BTreeMap::new();
     // They are written through a procfs, which only the owner of a process namespace may mount.
     let writable = !inputs.rootless || config.namespaces.pid == PidMode::Private;
-    if writable && (config.network == NetworkMode::None || config.network.has_networks()) {
+    let own = matches!(config.network, NetworkMode::None | NetworkMode::Pasta);
+    if writable && (own || config.network.has_networks()) {
         keys.insert(
             "net.ipv4.ip_unprivileged_port_start".to_owned(),
             "0".to_owned(),

@@ -20,6 +20,8 @@ pub enum NetworkMode {
     Host,
     /// Its own namespace, connected to the default bridge.
     Bridge,
+    /// Its own namespace, connected by a process of an ordinary user's.
+    Pasta,
     /// The namespace of the container with this id; in a request, its name or part of its id too.
     Container(String),
     /// Its own namespace, connected to the network that was asked for by this name, or id.
@@ -46,6 +48,7 @@ impl FromStr for NetworkMode {
             "none" => NetworkMode::None,
             "host" => NetworkMode::Host,
             "bridge" => NetworkMode::Bridge,
+            "pasta" => NetworkMode::Pasta,
             _ => match text.strip_prefix("container:") {
                 Some("") => return Err(format!("`{text}` names no container")),
                 Some(name) => NetworkMode::Container(name.to_owned()),
@@ -62,6 +65,7 @@ impl fmt::Display for NetworkMode {
             NetworkMode::None => f.write_str("none"),
             NetworkMode::Host => f.write_str("host"),
             NetworkMode::Bridge => f.write_str("bridge"),
+            NetworkMode::Pasta => f.write_str("pasta"),
             NetworkMode::Container(id) => write!(f, "container:{id}"),
             NetworkMode::Named(name) => f.write_str(name),
         }

@@ -1,6 +1,7 @@
 //! `berth internal`: what berth starts itself as; not for users.
 
 pub mod network;
+pub mod pasta;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

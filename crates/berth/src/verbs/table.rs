@@ -355,6 +355,7 @@ fn internal() -> Vec<Entry> {
             "network",
             "Answer questions for names in user networks",
         ),
+        verb::<cmd::internal::pasta::Pasta>("pasta", "Connect an ordinary user's container"),
         verb::<cmd::internal::Reap>("reap", "Clean up after a container that ended"),
         verb::<cmd::internal::RemoveBridge>(
             "remove-bridge",
