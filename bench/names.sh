@@ -42,5 +42,5 @@ for at_once in 32 1; do
     done
 done
 
-resolver=$(pgrep -f "$BERTH_RUN_DIR internal network")
+resolver=$(pgrep -f -- "--run-dir $BERTH_RUN_DIR.* internal network$")
 echo "berth's resolver: $(awk '/^Pss:/ {print $2}' "/proc/$resolver/smaps_rollup") KiB (PSS)"
