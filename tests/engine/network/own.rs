@@ -387,9 +387,32 @@ fn ipv6_addresses_are_given_too() {
     run(
         &s,
         "aa",
-        &["--network", "one", "--ip6", &format!("{six}::f00d")],
+        &[
+            "--network",
+            "one",
+            "--ip6",
+            &format!("{six}::f00d"),
+            "-p",
+            "80",
+        ],
     );
     run(&s, "bb", &["--network", "one"]);
+    // Published in both families at the same port; by each the client's own is what comes.
+    let _server = Server::start(&namespace(&s, "aa"), "[::]:80", "hello");
+    let ports = s.berth(&["port", "aa", "80"]).ok().to_owned();
+    let port = ports.lines().next().unwrap().rsplit(':').next().unwrap();
+    assert_eq!(ports, format!("0.0.0.0:{port}\n[::]:{port}"));
+    let gateways = [
+        s.other_subnet(1).replace(".0/24", ".1"),
+        format!("[{six}::1]"),
+    ];
+    for gateway in gateways {
+        let said = ask(&testkit::network::here(), &format!("{gateway}:{port}"));
+        assert!(
+            said.is_some_and(|said| said.starts_with("hello")),
+            "{gateway}"
+        );
+    }
     let place = place(&s, "aa", "one");
     assert_eq!(place["GlobalIPv6Address"], format!("{six}::f00d"));
     assert_eq!(

@@ -79,24 +79,28 @@ impl Engine {
         starting: Starting,
     ) -> Result<Place, Error> {
         let id = &config.id;
-        let claimed = ports::claim(config)?;
-        let mut connection = Connection::new(Vec::new(), claimed.ports);
+        let mut connection = Connection::new(Vec::new(), Vec::new());
         let reserved = self.reserve_all(config, &mut connection).and_then(|()| {
             failpoint!("engine.network.reserved");
-            self.write_connection(id, &connection)
+            let claimed = ports::claim(config, connection.way_out(false).is_some())?;
+            connection.ports = claimed.ports;
+            self.write_connection(id, &connection)?;
+            Ok(claimed.held)
         });
-        if let Err(error) = reserved {
+        match reserved {
+            Ok(held) => Ok(Place {
+                starting,
+                connection,
+                held,
+            }),
             // The first error is the one to report; `fsck` finds what stays.
-            for place in &connection.places {
-                let _ = self.free_addresses(id, place);
+            Err(error) => {
+                for place in &connection.places {
+                    let _ = self.free_addresses(id, place);
+                }
+                Err(error)
             }
-            return Err(error);
         }
-        Ok(Place {
-            starting,
-            connection,
-            held: claimed.held,
-        })
     }
 
     fn reserve_all(

@@ -80,7 +80,7 @@ impl Engine {
         // What a crash has left would have the ports.
         self.end_pasta(&config.id)?;
         // Those that are claimed here are let go again, for pasta.
-        let ports = ports::claim(config)?.ports;
+        let ports = ports::claim(config, false)?.ports;
         let forwarded = Forwarded { schema: 1, ports };
         json::write(
             &self.layout.pasta(&config.id),

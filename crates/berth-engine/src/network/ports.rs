@@ -1,11 +1,11 @@
 //! Which ports of the host lead to a container: what is asked for → what is had.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 
-use berth_model::ContainerConfig;
 use berth_model::config::PortBinding;
+use berth_model::{ContainerConfig, ErrorKind};
 use berth_net::{Held, Published};
 
 use super::HostPort;
@@ -15,6 +15,8 @@ use crate::{Engine, Error};
 const FIRST_HELD: i32 = 16;
 /// With so many ports a process needs more descriptors than it has by default.
 const MANY: usize = 500;
+/// How often the kernel may choose a port that is free in one family only.
+const CHOICES: u32 = 16;
 
 /// Ports that are claimed.
 #[derive(Default)]
@@ -49,8 +51,8 @@ fn wishes(config: &ContainerConfig) -> Vec<PortBinding> {
     wishes
 }
 
-/// Claims them.
-pub(super) fn claim(config: &ContainerConfig) -> Result<Claimed, Error> {
+/// Claims them. `ipv6`: the container is reached by that, too.
+pub(super) fn claim(config: &ContainerConfig, ipv6: bool) -> Result<Claimed, Error> {
     let wishes = wishes(config);
     if wishes.len() > MANY {
         let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -63,28 +65,23 @@ pub(super) fn claim(config: &ContainerConfig) -> Result<Claimed, Error> {
     }
     let mut claimed = Claimed::default();
     for wish in &wishes {
-        let host_ip = address(wish)?;
+        let hosts = addresses(wish, ipv6)?;
         let failed = |source: berth_net::Error| Error::Publish {
             name: config.name.clone(),
             source: crate::error::Chain::of(&in_use(&source), &[]),
             kind: source.kind(),
             hint: source.hint(),
         };
-        let held = berth_net::claim(
-            wish.protocol,
-            host_ip,
-            wish.host_port_first,
-            wish.host_port_last,
-        )
-        .and_then(out_of_the_way)
-        .map_err(failed)?;
-        claimed.ports.push(HostPort {
-            container_port: wish.container_port,
-            protocol: wish.protocol,
-            host_ip,
-            host_port: held.port,
-        });
-        claimed.held.push(held);
+        let held = hold(wish, &hosts).map_err(failed)?;
+        claimed
+            .ports
+            .extend(hosts.iter().zip(&held).map(|(host_ip, held)| HostPort {
+                container_port: wish.container_port,
+                protocol: wish.protocol,
+                host_ip: *host_ip,
+                host_port: held.port,
+            }));
+        claimed.held.extend(held);
     }
     claimed.ports.sort_by_key(|port| {
         (
@@ -95,6 +92,41 @@ pub(super) fn claim(config: &ContainerConfig) -> Result<Claimed, Error> {
         )
     });
     Ok(claimed)
+}
+
+/// The same port at each of these addresses.
+fn hold(wish: &PortBinding, hosts: &[IpAddr]) -> Result<Vec<Held>, berth_net::Error> {
+    let claim = |host: &IpAddr, first, last| {
+        berth_net::claim(wish.protocol, *host, first, last).and_then(out_of_the_way)
+    };
+    let (mut first, last) = (wish.host_port_first, wish.host_port_last);
+    let mut choices = CHOICES;
+    let Some((host, others)) = hosts.split_first() else {
+        return Ok(Vec::new());
+    };
+    loop {
+        let held = claim(host, first, last)?;
+        let port = held.port;
+        let others: Result<Vec<Held>, _> = others
+            .iter()
+            .map(|other| claim(other, port, port))
+            .collect();
+        match others {
+            Err(error)
+                if error.kind() == ErrorKind::Conflict
+                    && (port < last || first == 0 && choices > 0) =>
+            {
+                // Free here and taken there: the next one.
+                choices -= u32::from(first == 0);
+                first = if first == 0 { 0 } else { port + 1 };
+            }
+            others => {
+                let mut all = vec![held];
+                all.extend(others?);
+                return Ok(all);
+            }
+        }
+    }
 }
 
 fn out_of_the_way(held: Held) -> Result<Held, berth_net::Error> {
@@ -129,17 +161,22 @@ fn in_use(error: &berth_net::Error) -> String {
     }
 }
 
-fn address(wish: &PortBinding) -> Result<IpAddr, Error> {
-    let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// Where on the host. A network without IPv6 is not reached by it: then all addresses are all of IPv4.
+fn addresses(wish: &PortBinding, ipv6: bool) -> Result<Vec<IpAddr>, Error> {
+    let four = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let six = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     match wish.host_ip {
-        None => Ok(all),
-        Some(address @ IpAddr::V4(_)) => Ok(address),
-        Some(IpAddr::V6(address)) if address.is_unspecified() => Ok(all),
-        Some(IpAddr::V6(address)) => Err(Error::Invalid {
+        None if ipv6 => Ok(vec![four, six]),
+        None => Ok(vec![four]),
+        Some(address) if ipv6 || address.is_ipv4() => Ok(vec![address]),
+        Some(address) if address.is_unspecified() => Ok(vec![four]),
+        Some(address) => Err(Error::Invalid {
             message: format!(
-                "a port cannot be published at {address}: the bridge network has no IPv6"
+                "a port cannot be published at {address}: the container's network has no IPv6"
             ),
-            hint: Some("publish it at an IPv4 address".to_owned()),
+            hint: Some(
+                "publish it at an IPv4 address, or use a network made with `--ipv6`".to_owned(),
+            ),
         }),
     }
 }

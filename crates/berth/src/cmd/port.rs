@@ -1,5 +1,7 @@
 //! `berth port`.
 
+use std::net::SocketAddr;
+
 use berth_engine::network::HostPort;
 use berth_model::config::Port;
 
@@ -59,5 +61,5 @@ impl Verb for Ports {
 }
 
 fn host(port: &HostPort) -> String {
-    format!("{}:{}", port.host_ip, port.host_port)
+    SocketAddr::new(port.host_ip, port.host_port).to_string()
 }

@@ -1,5 +1,7 @@
 //! Networks, as rows of `network ls` and as `network inspect` prints them.
 
+use std::net::IpAddr;
+
 use berth_engine::network::{HostPort, NetworkInfo, NetworkSettings};
 use berth_model::config::Port;
 
@@ -95,11 +97,13 @@ pub fn ports(settings: &NetworkSettings) -> String {
         let count = run.last - port.number;
         let inside = format!("{}/{}", range(port.number, count), port.protocol);
         match host {
-            Some(host) => format!(
-                "{}:{}->{inside}",
-                host.host_ip,
-                range(host.host_port, count)
-            ),
+            Some(host) => {
+                let address = match host.host_ip {
+                    IpAddr::V4(address) => address.to_string(),
+                    IpAddr::V6(address) => format!("[{address}]"),
+                };
+                format!("{address}:{}->{inside}", range(host.host_port, count))
+            }
             None => inside,
         }
     });
