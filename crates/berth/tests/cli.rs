@@ -55,11 +55,6 @@ fn wrong_usage_has_dockers_exit_code_one_error_and_nothing_on_stdout() {
             "error: unexpected argument '--nope' found",
         ),
         (
-            &["run", "--network", "web", "img"],
-            125,
-            "network `web` does not exist; available: bridge, host, none, container:NAME",
-        ),
-        (
             &["run", "-e", "=x", "img"],
             125,
             "error: invalid value `=x` for `--env`",

@@ -308,7 +308,7 @@ fn each_option_has_its_field() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     for words in [
-        &["--network", "lan", "i"][..],
+        &["--network", "container:", "i"][..],
         &["-v", "/a:/b", "--tmpfs", "/b", "i"],
         &["--name", "a/b", "i"],
         &["-w", "relative", "i"],
