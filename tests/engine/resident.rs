@@ -353,6 +353,48 @@ fn n22_policies_hold_over_a_reboot() {
     assert_eq!(started.ok(), "aa\nbb");
 }
 
+/// N22 (300 in the full form): a herd is started one after the other, and the API answers all the while.
+#[test]
+fn n22_a_herd_leaves_the_api_usable() {
+    let count = match std::env::var_os("BERTH_TEST_FULL") {
+        Some(_) => 300,
+        None => 8,
+    };
+    let s = Sandbox::root().with_busybox();
+    let names: Vec<String> = (0..count).map(|number| format!("c{number}")).collect();
+    for name in &names {
+        let line = ["run", "-d", "--restart", "always", "--network", "none"];
+        let program = ["--name", name, "busybox", "sleep", "1000"];
+        s.berth(&[&line[..], &program].concat()).ok();
+    }
+    let since = s.shell("date +%s.%N").ok().trim().to_owned();
+    reboot(&s);
+    let daemon = Daemon::start(&s, &[]);
+    let list = || {
+        let answer =
+            testkit::http::request(daemon.socket(), "GET", "/v1.41/containers/json", &[], b"");
+        let rows: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+        rows.as_array().unwrap().len()
+    };
+    let mut seen = Vec::new();
+    // So long a start may take, with all that runs already.
+    let patience = Duration::from_secs(30 + count / 2);
+    testkit::wait::within(patience, "all run", || {
+        seen.push(list());
+        (seen.last() == Some(&names.len())).then_some(())
+    });
+    assert!(seen.is_sorted(), "none ends again: {seen:?}");
+    let starts = [
+        "--filter",
+        "event=start",
+        "--format",
+        "{{.Actor.Attributes.name}}",
+    ];
+    let events = ["events", "--since", &since, "--until", "0s"];
+    let started = s.berth(&[&events[..], &starts].concat());
+    assert_eq!(started.ok().lines().collect::<Vec<_>>(), names);
+}
+
 /// All processes end, and what a reboot clears is gone.
 fn reboot(s: &Sandbox) {
     for pid in s.processes() {

@@ -9,6 +9,7 @@ use testkit::{Finished, eventually};
 
 pub const TESTS: &[Test] = testkit::tests![
     units_start_and_replace_the_daemon,
+    n15_a_clock_that_jumps_changes_nothing,
     reboot_1_is_a_power_cut,
     reboot_2_starts_what_a_policy_wants,
 ];
@@ -77,6 +78,35 @@ fn units_start_and_replace_the_daemon() {
     shell("systemctl stop berth.service").ok();
     assert_eq!(state("cc"), before);
     shell("systemctl stop berth.socket; berth rm -f cc").ok();
+}
+
+/// N15: probes and restarts go by a clock that nobody sets; what runs runs on.
+fn n15_a_clock_that_jumps_changes_nothing() {
+    install();
+    shell("systemctl start berth.socket").ok();
+    run("--name checked --health-cmd true --health-interval 1s");
+    let failing = "--name failing --network none --restart on-failure box:1 /bin/busybox false";
+    shell(&format!("{REMOTE} run -d {failing}")).ok();
+    let before = state("checked");
+    let told = |name: &str, form: &str| {
+        let done = shell(&format!("berth inspect -f '{form}' {name}"));
+        done.ok().to_owned()
+    };
+    let probes = |year: &str| {
+        let log = told("checked", "{{json .State.Health.Log}}");
+        log.contains(&format!("\"Start\":\"{year}"))
+    };
+    for (year, restarts) in [("2031", 2), ("2024", 3)] {
+        shell(&format!("date -s {year}-03-31T01:59:59Z")).ok();
+        eventually("it is asked for its health", || probes(year).then_some(()));
+        eventually("it is started again", || {
+            let count = told("failing", "{{.RestartCount}}").parse::<u32>();
+            (count.unwrap() >= restarts).then_some(())
+        });
+        assert_eq!(state("checked"), before);
+        assert_eq!(told("checked", "{{.State.Health.Status}}"), "healthy");
+    }
+    shell("systemctl stop berth.socket berth.service; berth rm -f checked failing").ok();
 }
 
 fn reboot_1_is_a_power_cut() {
