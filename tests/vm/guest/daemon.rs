@@ -9,9 +9,9 @@ use testkit::{Finished, eventually};
 
 pub const TESTS: &[Test] = testkit::tests![
     units_start_and_replace_the_daemon,
-    n15_a_clock_that_jumps_changes_nothing,
     reboot_1_is_a_power_cut,
     reboot_2_starts_what_a_policy_wants,
+    reboot_3_a_clock_that_jumps_changes_nothing,
 ];
 
 /// By the daemon, whoever starts that.
@@ -81,7 +81,7 @@ fn units_start_and_replace_the_daemon() {
 }
 
 /// N15: probes and restarts go by a clock that nobody sets; what runs runs on.
-fn n15_a_clock_that_jumps_changes_nothing() {
+fn reboot_3_a_clock_that_jumps_changes_nothing() {
     install();
     shell("systemctl start berth.socket").ok();
     run("--name checked --health-cmd true --health-interval 1s");
