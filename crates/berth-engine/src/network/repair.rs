@@ -43,6 +43,8 @@ impl Engine {
                 }
                 Err(error) => told(Err(&error)),
             }
+            // Mostly nothing happens for long.
+            berth_sys::code::forget_used();
             if watch.wait(LOOK).map_err(&fail)? {
                 std::thread::sleep(SETTLE);
                 // What has come by now is repaired together.
