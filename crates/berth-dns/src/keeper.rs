@@ -195,6 +195,11 @@ impl Keeper {
         epoll::add(&self.ready, file, data, flags).map_err(io::Error::from)
     }
 
+    fn change_flags(&self, file: impl AsFd, key: Key, flags: epoll::EventFlags) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(key.into());
+        epoll::modify(&self.ready, file, data, flags).map_err(io::Error::from)
+    }
+
     /// A listener that the process has no descriptors left for: it would be ready all the time.
     fn rest(&mut self, key: Key) {
         self.set_listening(key, epoll::EventFlags::empty());
@@ -213,9 +218,8 @@ impl Keeper {
                 .get(&key.number())
                 .map(|service| service.tcp.as_fd()),
         };
-        let data = epoll::EventData::new_u64(key.into());
         // It is gone: nothing is to be done.
-        let _ = file.map(|file| epoll::modify(&self.ready, file, data, flags));
+        let _ = file.map(|file| self.change_flags(file, key, flags));
     }
 }
 

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use berth_model::ContainerId;
+use berth_model::error::causes;
 use berth_sys::fdpass;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -22,7 +23,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Keeper;
 use super::key::{Key, Kind};
-use crate::Result;
 
 /// The socket's name in the resolver's directory.
 pub(crate) const NAME: &str = "sock";
@@ -122,15 +122,9 @@ impl Keeper {
 
     fn wanted(&mut self, id: &str, namespace: OwnedFd) -> std::result::Result<(), String> {
         ContainerId::parse(id).map_err(|error| error.to_string())?;
-        let looked: Result<()> = self.look(id, namespace);
-        looked.map_err(|error| {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(source) = cause {
-                text = format!("{text}: {source}");
-                cause = source.source();
-            }
-            text
+        self.look(id, namespace).map_err(|error| {
+            let words = error.to_string();
+            causes(&error).fold(words, |words, cause| format!("{words}: {cause}"))
         })
     }
 }

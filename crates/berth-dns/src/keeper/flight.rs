@@ -99,20 +99,16 @@ impl Keeper {
             let server = flight.servers[flight.asked % flight.servers.len()];
             let service = flight.service;
             let opened = self.open_attempt(number, server);
-            if let Some(flight) = self.flights.get_mut(&number) {
-                flight.asked += 1;
-                match opened {
-                    Ok(attempt) => {
-                        flight.attempts.push(attempt);
-                        let due = Instant::now() + PATIENCE;
-                        self.timers
-                            .remove(&(flight.due, Key::of(Kind::Flight, number)));
-                        flight.due = due;
-                        self.timers.insert((due, Key::of(Kind::Flight, number)));
-                        return;
-                    }
-                    Err(_) => self.note(service, server, false),
+            let Some(flight) = self.flights.get_mut(&number) else {
+                return;
+            };
+            flight.asked += 1;
+            match opened {
+                Ok(attempt) => {
+                    flight.attempts.push(attempt);
+                    return self.be_patient(number);
                 }
+                Err(_) => self.note(service, server, false),
             }
         }
     }
@@ -177,25 +173,11 @@ impl Keeper {
         };
         let outcome = match &mut attempt.stream {
             None => receive(&attempt.socket, attempt.id, &flight.query, &mut self.buffer),
-            Some((out, come)) => {
-                let outcome = exchange(&attempt.socket, attempt.id, &flight.query, out, come);
-                if matches!(outcome, Outcome::Waiting) && out.is_empty() {
-                    let data = rustix::event::epoll::EventData::new_u64(
-                        Key::of(Kind::Attempt, number).into(),
-                    );
-                    let _ = rustix::event::epoll::modify(
-                        &self.ready,
-                        &attempt.socket,
-                        data,
-                        EventFlags::IN,
-                    );
-                }
-                outcome
-            }
+            Some((out, come)) => exchange(&attempt.socket, attempt.id, &flight.query, out, come),
         };
         let (flight, service, server) = (attempt.flight, flight.service, attempt.server);
         match outcome {
-            Outcome::Waiting => {}
+            Outcome::Waiting => self.await_answer(number),
             Outcome::Failed => {
                 self.note(service, server, false);
                 self.end_attempt(flight, number, None);
@@ -208,6 +190,16 @@ impl Keeper {
                     false => self.end_attempt(flight, number, Some(answer)),
                 }
             }
+        }
+    }
+
+    /// Once all is sent.
+    fn await_answer(&self, number: u64) {
+        if let Some(attempt) = self.attempts.get(&number)
+            && matches!(&attempt.stream, Some((out, _)) if out.is_empty())
+        {
+            let key = Key::of(Kind::Attempt, number);
+            let _ = self.change_flags(&attempt.socket, key, EventFlags::IN);
         }
     }
 

@@ -80,11 +80,7 @@ impl Keeper {
 
     /// In the namespace of its init.
     fn serve_running(&mut self, id: &str, task: Task) -> Result<()> {
-        let dir = self.run_dir.join("tasks").join(id);
-        let watch = Error::kernel("watch a container's files");
-        self.watch
-            .add(&dir, Watched::Task(id.to_owned()))
-            .map_err(watch)?;
+        self.watch_task(id)?;
         let Some((pid, _held)) = self.init(id)? else {
             // It starts, or has ended: its files tell.
             return Ok(());
@@ -95,6 +91,13 @@ impl Keeper {
             self.serve(id, file.into(), task)?;
         }
         Ok(())
+    }
+
+    fn watch_task(&mut self, id: &str) -> Result<()> {
+        let dir = self.run_dir.join("tasks").join(id);
+        self.watch
+            .add(&dir, Watched::Task(id.to_owned()))
+            .map_err(Error::kernel("watch a container's files"))
     }
 
     /// A container's init, while it lives.
@@ -111,11 +114,7 @@ impl Keeper {
     fn serve(&mut self, id: &str, namespace: OwnedFd, task: Task) -> Result<()> {
         let (udp, tcp) = namespace::open(&namespace, &self.home)?;
         let number = self.new_number();
-        let dir = self.run_dir.join("tasks").join(id);
-        let watch = Error::kernel("watch a container's files");
-        self.watch
-            .add(&dir, Watched::Task(id.to_owned()))
-            .map_err(watch)?;
+        self.watch_task(id)?;
         let wait = Error::kernel("wait for descriptors");
         self.wait_for(&udp, Key::of(Kind::Udp, number))
             .map_err(&wait)?;

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use rustix::event::epoll::{self, EventFlags};
+use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
@@ -153,8 +153,8 @@ impl Keeper {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, stream.reads());
         flags.set(EventFlags::OUT, !stream.out.is_empty());
-        let data = epoll::EventData::new_u64(Key::of(Kind::Stream, number).into());
-        if epoll::modify(&self.ready, &stream.socket, data, flags).is_err() {
+        let key = Key::of(Kind::Stream, number);
+        if self.change_flags(&stream.socket, key, flags).is_err() {
             self.close_stream(number);
         }
     }
