@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use berth_model::ContainerConfig;
+use berth_net::redirect::RESOLVER;
 
 use super::Linked;
 
@@ -11,9 +12,6 @@ use super::Linked;
 pub(crate) const RESOLV: &str = "/etc/resolv.conf";
 /// Where systemd-resolved says which ones it asks itself.
 pub(crate) const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
-
-/// Where our own resolver answers, in each container in a network of one's own.
-const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// Docker's, for who has only resolvers of its own loopback.
 const FALLBACK: [Ipv4Addr; 2] = [Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(8, 8, 4, 4)];
@@ -90,41 +88,35 @@ pub(crate) fn resolv(config: &ContainerConfig, host: &str, served: bool) -> Stri
         }
         return with_servers(text, &servers);
     }
-    let or_hosts = |asked: &[String], keyword: &str| match asked {
-        [] => words(host, keyword),
-        asked => asked.iter().filter(|word| *word != ".").cloned().collect(),
-    };
-    let search = or_hosts(&asked.dns_search, "search");
-    let options = or_hosts(&asked.dns_options, "options");
-    let line = |keyword: &str, words: &[String]| match words {
-        [] => String::new(),
-        words => format!("{keyword} {}\n", words.join(" ")),
-    };
+    let search = or_hosts(&asked.dns_search, host, "search");
+    let options = or_hosts(&asked.dns_options, host, "options");
     with_servers(line("search", &search), &servers) + &line("options", &options)
 }
 
 fn of_the_resolver(config: &ContainerConfig, host: &str) -> String {
     let asked = &config.networking;
-    let search = match &asked.dns_search[..] {
-        [] => words(host, "search"),
-        asked => asked.iter().filter(|word| *word != ".").cloned().collect(),
-    };
-    let mut options = match &asked.dns_options[..] {
-        [] => words(host, "options"),
-        asked => asked.to_vec(),
-    };
+    let search = or_hosts(&asked.dns_search, host, "search");
+    let mut options = or_hosts(&asked.dns_options, host, "options");
     // Names of one label are those of containers.
     if !options.iter().any(|option| option.starts_with("ndots:")) {
         options.push("ndots:0".to_owned());
     }
-    let search = match &search[..] {
+    with_servers(line("search", &search), &[RESOLVER.into()]) + &line("options", &options)
+}
+
+/// What was asked for in place of the host's; `.` stands for nothing.
+fn or_hosts(asked: &[String], host: &str, keyword: &str) -> Vec<String> {
+    match asked {
+        [] => words(host, keyword),
+        asked => asked.iter().filter(|word| *word != ".").cloned().collect(),
+    }
+}
+
+fn line(keyword: &str, words: &[String]) -> String {
+    match words {
         [] => String::new(),
-        search => format!("search {}\n", search.join(" ")),
-    };
-    format!(
-        "{search}nameserver {RESOLVER}\noptions {}\n",
-        options.join(" ")
-    )
+        words => format!("{keyword} {}\n", words.join(" ")),
+    }
 }
 
 /// Which of the host's files counts: systemd-resolved's own where the usual one names only its stub.
