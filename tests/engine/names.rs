@@ -1,7 +1,5 @@
 //! Names in networks of one's own, asked by programs in containers.
 
-use std::path::PathBuf;
-
 use testkit::{Finished, Sandbox, eventually};
 
 fn sandbox() -> Sandbox {
@@ -24,16 +22,9 @@ fn start(s: &Sandbox, name: &str, options: &[&str]) {
         .ok();
 }
 
-/// The network namespace of a container that runs.
-fn namespace(s: &Sandbox, name: &str) -> PathBuf {
-    s.berth(&["inspect", "-f", "{{.NetworkSettings.SandboxKey}}", name])
-        .ok()
-        .into()
-}
-
 /// What `dig` says from inside a container, in short.
 fn dig(s: &Sandbox, container: &str, question: &str) -> String {
-    let namespace = namespace(s, container);
+    let namespace = s.namespace(container);
     let line = format!(
         "nsenter --net={} dig @127.0.0.11 +tries=1 +time=5 +short {question}",
         namespace.display()
@@ -114,7 +105,7 @@ fn d11_from_an_internal_network_nothing_is_asked() {
     let s = sandbox();
     network(&s, "inner", 1, &["--internal"], &["one", "two"]);
     assert_eq!(dig(&s, "one", "two"), address(&s, "two", "inner"));
-    let namespace = namespace(&s, "one");
+    let namespace = s.namespace("one");
     let line = format!(
         "nsenter --net={} dig @127.0.0.11 +tries=1 secret.example",
         namespace.display()

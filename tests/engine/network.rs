@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use testkit::network::{Server, ask, here, inside};
@@ -59,19 +58,12 @@ fn gateway(s: &Sandbox) -> String {
     s.subnet().replace(".0/24", ".1")
 }
 
-/// The network namespace of a container that runs.
-fn namespace(s: &Sandbox, name: &str) -> PathBuf {
-    s.berth(&["inspect", "-f", "{{.NetworkSettings.SandboxKey}}", name])
-        .ok()
-        .into()
-}
-
 /// A container whose port 80 says `hello` and the client's address.
 fn serve(s: &Sandbox, name: &str, options: &[&str]) -> Server {
     let head = ["run", "-d", "--name", name, "-h", name];
     let line = [&head[..], options, &["busybox", "sleep", "1000"]].concat();
     s.berth(&line).ok();
-    Server::start(&namespace(s, name), "0.0.0.0:80", "hello")
+    Server::start(&s.namespace(name), "0.0.0.0:80", "hello")
 }
 
 fn hello(from: &str) -> Option<String> {
@@ -108,7 +100,7 @@ fn containers_speak_to_each_other_and_to_the_host() {
         .ok();
     let aa = format!("{}:80", address(&s, "aa"));
     assert_eq!(ask(&here(), &aa), hello(&gateway(&s)));
-    assert_eq!(ask(&namespace(&s, "bb"), &aa), hello(&address(&s, "bb")));
+    assert_eq!(ask(&s.namespace("bb"), &aa), hello(&address(&s, "bb")));
     let page = "echo page > /index.html; httpd -p 81 -h /";
     s.berth(&["exec", "aa", "sh", "-c", page]).ok();
     let fetch = format!("wget -q -O - http://{}:81/", address(&s, "aa"));
@@ -145,7 +137,7 @@ fn published_ports_lead_to_it() {
         line.rsplit(':').next().unwrap().to_owned()
     };
     let (any, local) = (port("0.0.0.0"), port("127.0.0.1"));
-    let (aa, bb) = (namespace(&s, "aa"), namespace(&s, "bb"));
+    let (aa, bb) = (s.namespace("aa"), s.namespace("bb"));
     let gateway = gateway(&s);
     for address in ["127.0.0.1", "127.0.0.2", &gateway] {
         assert_eq!(
@@ -196,7 +188,7 @@ fn udp_and_ranges_and_all_exposed_ports() {
         .collect();
     assert_eq!(of, ["53/udp", "70/tcp", "71/tcp"], "{ports}");
     let port = ports.lines().next().unwrap().rsplit(':').next().unwrap();
-    let server = inside(&namespace(&s, "aa"), || UdpSocket::bind("0.0.0.0:53")).unwrap();
+    let server = inside(&s.namespace("aa"), || UdpSocket::bind("0.0.0.0:53")).unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     for socket in [&server, &client] {
         socket

@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use testkit::network::{Hosts, Server, ask, inside};
@@ -24,12 +24,6 @@ fn sandbox(hosts: &Hosts, mode: &str) -> Sandbox {
         .in_namespace(hosts.host())
         .with_tun(mode);
     s.with_busybox()
-}
-
-fn namespace(s: &Sandbox, name: &str) -> PathBuf {
-    s.berth(&["inspect", "-f", "{{.NetworkSettings.SandboxKey}}", name])
-        .ok()
-        .into()
 }
 
 /// At port 80 of a container: it answers whoever has spoken with a word and the client's address.
@@ -85,7 +79,7 @@ fn d38_ports_lead_to_it_and_clients_keep_their_addresses() {
         "1000",
     ];
     s.berth(&line).ok();
-    let web = namespace(&s, "web");
+    let web = s.namespace("web");
     serve(&web);
     let outside = Server::start(&hosts.neighbour(), &format!("{NEIGHBOUR}:0"), "world");
     let own = Server::start(&hosts.host(), "127.0.0.1:0", "host");

@@ -69,7 +69,7 @@ fn containers_go_out_with_the_hosts_address() {
         .ok();
     let server = Server::start(&hosts.neighbour(), "0.0.0.0:0", "hello");
     let there = format!("{NEIGHBOUR}:{}", server.port());
-    assert_eq!(ask(&namespace(&s, "aa"), &there), hello(HOST));
+    assert_eq!(ask(&s.namespace("aa"), &there), hello(HOST));
 }
 
 /// D17: the setting that lets the host reach published ports from 127.0.0.1 gives nobody the host's loopback.
@@ -79,7 +79,7 @@ fn the_hosts_loopback_is_its_own() {
     let secret = Server::start(&hosts.host(), "127.0.0.1:0", "hello");
     s.berth(&["run", "-d", "--name", "aa", "busybox", "sleep", "1000"])
         .ok();
-    let from = namespace(&s, "aa");
+    let from = s.namespace("aa");
     // As a container could that has all rights over its network.
     let route = format!(
         "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet && ip addr del 127.0.0.1/8 dev lo && \
@@ -110,7 +110,7 @@ fn the_metadata_service_is_not_for_containers() {
     let _resolver = Server::start(&hosts.host(), "169.254.169.254:53", "hello");
     s.berth(&["run", "-d", "--name", "aa", "busybox", "sleep", "1000"])
         .ok();
-    let from = namespace(&s, "aa");
+    let from = s.namespace("aa");
     assert_eq!(
         ask(&hosts.host(), "169.254.169.254:80"),
         hello("169.254.169.254")

@@ -6,7 +6,7 @@ use serde_json::Value;
 use testkit::Sandbox;
 use testkit::network::{Server, ask};
 
-use super::{hello, namespace};
+use super::hello;
 
 /// Makes a network; its subnet without the last number: `10.201.7`.
 fn make(s: &Sandbox, name: &str, which: u8, options: &[&str]) -> String {
@@ -66,18 +66,18 @@ fn containers_of_one_network_reach_each_other_and_no_others() {
     run(&s, "bb", &["--network", "one"]);
     run(&s, "cc", &["--network", "two"]);
     run(&s, "dd", &[]);
-    let _server = Server::start(&namespace(&s, "aa"), "0.0.0.0:80", "hello");
+    let _server = Server::start(&s.namespace("aa"), "0.0.0.0:80", "hello");
     let aa = format!("{one}.77:80");
     assert_eq!(
         place(&s, "aa", "one")["IPAMConfig"]["IPv4Address"],
         format!("{one}.77")
     );
     assert_eq!(
-        ask(&namespace(&s, "bb"), &aa),
+        ask(&s.namespace("bb"), &aa),
         hello(&address(&s, "bb", "one"))
     );
     for other in ["cc", "dd"] {
-        assert_eq!(ask(&namespace(&s, other), &aa), None, "{other}");
+        assert_eq!(ask(&s.namespace(other), &aa), None, "{other}");
     }
     assert_eq!(
         inside(&s, "bb", "ip route | head -1"),
@@ -335,7 +335,7 @@ fn published_ports_follow_the_way_out() {
     make(&s, "one", 1, &[]);
     make(&s, "two", 2, &[]);
     run(&s, "aa", &["--network", "two", "-p", "127.0.0.1::80"]);
-    let _server = Server::start(&namespace(&s, "aa"), "0.0.0.0:80", "hello");
+    let _server = Server::start(&s.namespace("aa"), "0.0.0.0:80", "hello");
     let port = s.berth(&["port", "aa", "80"]).ok().to_owned();
     let reached = || ask(&testkit::network::here(), &port).is_some();
     assert!(reached(), "{port}");
@@ -398,7 +398,7 @@ fn ipv6_addresses_are_given_too() {
     );
     run(&s, "bb", &["--network", "one"]);
     // Published in both families at the same port; by each the client's own is what comes.
-    let _server = Server::start(&namespace(&s, "aa"), "[::]:80", "hello");
+    let _server = Server::start(&s.namespace("aa"), "[::]:80", "hello");
     let ports = s.berth(&["port", "aa", "80"]).ok().to_owned();
     let port = ports.lines().next().unwrap().rsplit(':').next().unwrap();
     assert_eq!(ports, format!("0.0.0.0:{port}\n[::]:{port}"));
@@ -435,7 +435,7 @@ fn a_network_that_was_taken_apart_is_put_together() {
         .to_owned();
     let bridge = format!("br-{}", &id[..12]);
     run(&s, "aa", &["--network", "one", "--ip", &format!("{one}.9")]);
-    let _server = Server::start(&namespace(&s, "aa"), "0.0.0.0:80", "hello");
+    let _server = Server::start(&s.namespace("aa"), "0.0.0.0:80", "hello");
     let reached = || ask(&testkit::network::here(), &format!("{one}.9:80"));
     assert_eq!(reached(), hello(&format!("{one}.1")));
     s.shell(&format!("nft delete table inet berth-{bridge}"))

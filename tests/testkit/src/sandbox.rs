@@ -345,6 +345,15 @@ impl Sandbox {
         entries.map_or(0, |entries| entries.flatten().filter(counted).count())
     }
 
+    /// The file of a running container's network namespace.
+    ///
+    /// # Panics
+    /// When there is no such container.
+    pub fn namespace(&self, name: &str) -> PathBuf {
+        let template = "{{.NetworkSettings.SandboxKey}}";
+        self.berth(&["inspect", "-f", template, name]).ok().into()
+    }
+
     /// The pid of a running container's monitor, by the container's whole id.
     ///
     /// # Panics
