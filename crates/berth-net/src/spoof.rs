@@ -6,7 +6,8 @@
 //! table bridge berth-BRIDGE
 //!     set ports  { device }                      set taken4, taken6  { address }
 //!     set homes4, homes6  { device . address }
-//!     chain prerouting    from a port: source taken, and not at home → drop; router advertisements, redirects → drop
+//!     chain prerouting    IPv4 from home → accept; from no port → accept
+//!                         source taken, and not at home → drop; router advertisements, redirects → drop
 //! ```
 //! Whose an address is stands with each port, as its alias: so the table can be made anew from what the kernel knows.
 //! Source: linux/netfilter/nf_tables.h.
@@ -275,22 +276,30 @@ fn make_set(table: &str, set: &str, key: &[(u32, u32)], id: u32) -> Request {
 }
 
 fn rules() -> Vec<Rule> {
-    let port = || Expressions::new().input_is_in("ports");
     let drop = |text: &str, source: Source| {
         let (taken, homes) = match source {
             Source::Ip | Source::Arp => ("taken4", "homes4"),
             Source::Ip6 | Source::Advertised => ("taken6", "homes6"),
         };
         Rule {
-            text: format!("iifname @ports {text} @{taken} iifname . {text} != @{homes} drop"),
-            expressions: port().of_another(source, taken, homes).drop(),
+            text: format!("{text} @{taken} iifname . {text} != @{homes} drop"),
+            expressions: Expressions::new().of_another(source, taken, homes).drop(),
         }
     };
     let router = |text: &str, kind: u8| Rule {
-        text: format!("iifname @ports icmpv6 type {text} drop"),
-        expressions: port().icmp6(kind).drop(),
+        text: format!("icmpv6 type {text} drop"),
+        expressions: Expressions::new().icmp6(kind).drop(),
     };
     vec![
+        // Most packets by far, and no rule behind concerns them.
+        Rule {
+            text: "iifname . ip saddr @homes4 accept".to_owned(),
+            expressions: Expressions::new().at_home(Source::Ip, "homes4").accept(),
+        },
+        Rule {
+            text: "iifname != @ports accept".to_owned(),
+            expressions: Expressions::new().input_is_not_in("ports").accept(),
+        },
         drop("ip saddr", Source::Ip),
         drop("arp saddr ip", Source::Arp),
         drop("ip6 saddr", Source::Ip6),

@@ -8,6 +8,8 @@ use super::elements::Map;
 /// Registers, 4 bytes each: `NFT_REG32_00` and so on. Keys of several parts begin at the first, values at the ninth.
 const KEY: u32 = 8;
 const VALUE: u32 = 16;
+/// An address behind a device's name.
+const ADDRESS: u32 = KEY + DEVICE as u32 / 4;
 /// `NFT_REG_VERDICT`.
 const VERDICT: u32 = 0;
 
@@ -101,10 +103,14 @@ impl Expressions {
             true => (four, 4),
             false => (six, 16),
         };
-        self.family(super::protocol_of(subnet.address()))
-            .payload(NETWORK, offset, length, KEY)
-            .and(&super::octets(subnet.mask()))
-            .is(&super::octets(subnet.address()))
+        let loaded = self
+            .family(super::protocol_of(subnet.address()))
+            .payload(NETWORK, offset, length, KEY);
+        let network = match u32::from(subnet.prefix()) == 8 * length {
+            true => loaded,
+            false => loaded.and(&super::octets(subnet.mask())),
+        };
+        network.is(&super::octets(subnet.address()))
     }
 
     /// `th dport != PORT`.
@@ -123,6 +129,14 @@ impl Expressions {
             .big(2, RESULT_TYPE)
             .big(3, TARGET);
         self.add("fib", &data).is(&LOCAL.to_ne_bytes())
+    }
+
+    /// `ct direction reply`: from whom a connection was made to.
+    pub(crate) fn answer(self) -> Expressions {
+        const DIRECTION: u32 = 1;
+        const REPLY: u8 = 1;
+        let load = Attributes::new().big(1, KEY).big(2, DIRECTION);
+        self.add("ct", &load).is(&[REPLY])
     }
 
     /// `ct state established,related`.
@@ -214,28 +228,36 @@ impl Expressions {
             .add("meta", &set)
     }
 
-    /// `iifname @SET`.
-    pub(crate) fn input_is_in(self, set: &str) -> Expressions {
-        self.meta(META_INPUT_NAME, KEY).in_set(set, KEY, false)
+    /// `iifname != @SET`.
+    pub(crate) fn input_is_not_in(self, set: &str) -> Expressions {
+        self.meta(META_INPUT_NAME, KEY).in_set(set, KEY, true)
+    }
+
+    /// The packet's device and address are in a set.
+    pub(crate) fn at_home(self, source: Source, homes: &str) -> Expressions {
+        self.address_of(source)
+            .meta(META_INPUT_NAME, KEY)
+            .in_set(homes, KEY, false)
     }
 
     /// The packet has an address in one set, and not with its device in the other.
     pub(crate) fn of_another(self, source: Source, taken: &str, homes: &str) -> Expressions {
+        self.address_of(source)
+            .in_set(taken, ADDRESS, false)
+            .meta(META_INPUT_NAME, KEY)
+            .in_set(homes, KEY, true)
+    }
+
+    fn address_of(self, source: Source) -> Expressions {
         const IP: u16 = 0x0800;
         const ARP: u16 = 0x0806;
         const IP6: u16 = 0x86dd;
-        // A device's name is before it.
-        let address = KEY + 4;
-        let loaded = match source {
-            Source::Ip => self.ether_type(IP).payload(NETWORK, 12, 4, address),
-            Source::Arp => self.ether_type(ARP).payload(NETWORK, 14, 4, address),
-            Source::Ip6 => self.ether_type(IP6).payload(NETWORK, 8, 16, address),
-            Source::Advertised => self.icmp6(136).payload(TRANSPORT, 8, 16, address),
-        };
-        loaded
-            .in_set(taken, address, false)
-            .meta(META_INPUT_NAME, KEY)
-            .in_set(homes, KEY, true)
+        match source {
+            Source::Ip => self.ether_type(IP).payload(NETWORK, 12, 4, ADDRESS),
+            Source::Arp => self.ether_type(ARP).payload(NETWORK, 14, 4, ADDRESS),
+            Source::Ip6 => self.ether_type(IP6).payload(NETWORK, 8, 16, ADDRESS),
+            Source::Advertised => self.icmp6(136).payload(TRANSPORT, 8, 16, ADDRESS),
+        }
     }
 
     /// `icmpv6 type KIND`, in a bridge.

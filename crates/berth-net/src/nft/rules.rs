@@ -79,6 +79,7 @@ pub(crate) fn chains(network: &Network) -> Vec<Chain> {
         admit(network),
         forward(network),
         outgoing(network),
+        admitted(network),
         Chain {
             name: "publish",
             hook: None,
@@ -120,26 +121,30 @@ fn translate(map: &Map) -> Rule {
 /// What a container may not reach whatever the host's routes are: the host's loopback, which the setting that lets the
 /// host reach containers from 127.0.0.1 opens (security: D17), and the metadata services of clouds (security: D21).
 fn guard(network: &Network) -> Chain {
-    let from = || Expressions::new().input(&network.bridge);
     let bridge = &network.bridge;
     let mut rules = vec![
         rule(
-            format!("iifname {bridge} ip daddr {LOOPBACK} drop"),
-            from().target(LOOPBACK).drop(),
+            format!("iifname != {bridge} accept"),
+            Expressions::new().not_input(bridge).accept(),
         ),
         rule(
-            format!("iifname {bridge} ip saddr {LOOPBACK} drop"),
-            from().source(LOOPBACK).drop(),
+            format!("ip daddr {LOOPBACK} drop"),
+            Expressions::new().target(LOOPBACK).drop(),
+        ),
+        rule(
+            format!("ip saddr {LOOPBACK} drop"),
+            Expressions::new().source(LOOPBACK).drop(),
         ),
     ];
     let services = METADATA.iter().filter(|_| !network.metadata);
     rules.extend(services.map(|service| {
         let word = word_of(*service);
         rule(
-            format!(
-                "iifname {bridge} {word} daddr {service} th dport != {DNS} reject with icmpx admin-prohibited"
-            ),
-            from().target(*service).target_port_is_not(DNS).reject(),
+            format!("{word} daddr {service} th dport != {DNS} reject with icmpx admin-prohibited"),
+            Expressions::new()
+                .target(*service)
+                .target_port_is_not(DNS)
+                .reject(),
         )
     }));
     base("guard", "filter", PRE_ROUTING, RAW, rules)
@@ -153,28 +158,35 @@ fn publish() -> Vec<Rule> {
     )]
 }
 
-/// What is published is marked for the host's own firewall: see [`crate::firewall`].
+/// What is published is marked for the host's own firewall: see [`crate::firewall`]. An answer is never translated to a
+/// container by what is published, so it is not looked up; what was asked is, each time: the firewall may have changed.
 fn candidates() -> Chain {
     let mark = |map: &Map| {
         rule(
-            format!(
-                "iifname != lo {} @{} fib daddr type local mark",
-                key(map),
-                map.name
-            ),
+            format!("{} @{} fib daddr type local mark", key(map), map.name),
             Expressions::new()
-                .not_input("lo")
                 .target_is_in(map)
                 .target_is_local()
                 .mark(CANDIDATE),
         )
     };
-    let rules = MAPS.iter().map(mark).collect();
+    let mut rules = vec![
+        rule(
+            "ct direction reply accept".to_owned(),
+            Expressions::new().answer().accept(),
+        ),
+        rule(
+            "iifname lo accept".to_owned(),
+            Expressions::new().input("lo").accept(),
+        ),
+    ];
+    rules.extend(MAPS.iter().map(mark));
     base("candidates", "filter", PRE_ROUTING, MARKED_AT, rules)
 }
 
-/// The kernel takes no answer for ::1 that comes from a device: who tries `localhost` by IPv6 is refused at once, and then
-/// tries 127.0.0.1.
+/// IPv6 has no setting such as `route_localnet`: an answer that is translated back to ::1 passes the prerouting hook and
+/// does not get as far as the input hook (seen with Linux 6.18). So who tries `localhost` by IPv6 is refused at once, and
+/// then tries 127.0.0.1.
 fn refuse() -> Chain {
     let map = |map: &Map| {
         rule(
@@ -195,31 +207,45 @@ fn refuse() -> Chain {
 
 /// What is meant for a container is marked, or it is not routed to it: see [`crate::wall`].
 fn admit(network: &Network) -> Chain {
-    let bridge = &network.bridge;
     let mut rules = vec![rule(
         format!("meta mark set meta mark & ~{CANDIDATE:#x}"),
         Expressions::new().unmark(CANDIDATE),
     )];
-    for subnet in network.subnets().filter(|_| !network.internal) {
-        let to = format!("{} daddr {subnet}", word_of(subnet));
-        let target = || Expressions::new().target(subnet);
-        let mark = format!("meta mark set meta mark | {MARK:#x}");
-        rules.push(rule(
-            format!("{to} ct state established,related {mark}"),
-            target().known_connection().mark(MARK),
-        ));
-        rules.push(rule(
-            format!("{to} ct status dnat {mark}"),
-            target().translated().mark(MARK),
-        ));
-        if network.icc {
-            rules.push(rule(
-                format!("iifname {bridge} {to} {mark}"),
-                Expressions::new().input(bridge).target(subnet).mark(MARK),
-            ));
-        }
-    }
+    let reached = network.subnets().filter(|_| !network.internal);
+    rules.extend(reached.map(|subnet| {
+        rule(
+            format!("{} daddr {subnet} jump admitted", word_of(subnet)),
+            Expressions::new().target(subnet).jump("admitted"),
+        )
+    }));
     base("admit", "filter", PRE_ROUTING, TARGET_NAT + 10, rules)
+}
+
+/// Of what is addressed to a container.
+fn admitted(network: &Network) -> Chain {
+    let bridge = &network.bridge;
+    let mark = format!("meta mark set meta mark | {MARK:#x}");
+    let mut rules = vec![
+        rule(
+            format!("ct state established,related {mark}"),
+            Expressions::new().known_connection().mark(MARK),
+        ),
+        rule(
+            format!("ct status dnat {mark}"),
+            Expressions::new().translated().mark(MARK),
+        ),
+    ];
+    if network.icc {
+        rules.push(rule(
+            format!("iifname {bridge} {mark}"),
+            Expressions::new().input(bridge).mark(MARK),
+        ));
+    }
+    Chain {
+        name: "admitted",
+        hook: None,
+        rules,
+    }
 }
 
 /// To containers goes what they asked for, what they say to each other, and what was published: a port that is published
