@@ -8,9 +8,7 @@ fi
 source "$(dirname "$0")/lib.sh"
 containers=${CONTAINERS:-100}
 most=${MOST:-1000}
-ip link set lo up
-# Podman wants a way out, if only to nowhere.
-ip link add nowhere type veth peer name nobody && ip addr add 192.0.2.1/24 dev nowhere && ip link set nobody up && ip link set nowhere up && ip route add default via 192.0.2.2
+way_out
 make_rootfs
 docker_network=(--iptables=true)
 start_docker

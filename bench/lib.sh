@@ -114,6 +114,16 @@ start_podman() {
     touch "$work/podman"
 }
 
+# In a network namespace of the script's own: the loopback, and a way out, if only to nowhere, which podman wants.
+way_out() {
+    ip link set lo up
+    ip link add nowhere type veth peer name nobody
+    ip addr add 192.0.2.1/24 dev nowhere
+    ip link set nobody up
+    ip link set nowhere up
+    ip route add default via 192.0.2.2
+}
+
 start_registry() {
     registry=127.0.0.1:$((20000 + RANDOM % 20000))
     printf 'version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "%s"}\n' \

@@ -88,6 +88,8 @@ impl Doer {
                 Some(next) => deeds.recv_timeout(next.saturating_duration_since(Instant::now())),
             };
             match asked {
+                // Of many images that came one after the other, the layers are written once.
+                Ok((_, Deed::Settle)) if self.settles() => {}
                 Ok(due) => self.due.push(Reverse(due)),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -176,6 +178,12 @@ impl Doer {
     fn tell(&self, what: &str, id: &ContainerId, error: &berth_engine::Error) {
         let what = format!("cannot {what} {}", id.short());
         (self.note)(Told::Failed(&what, error));
+    }
+
+    /// Whether layers are about to be written.
+    fn settles(&self) -> bool {
+        let mut due = self.due.iter();
+        due.any(|Reverse((_, deed))| *deed == Deed::Settle)
     }
 
     /// Waits for a disk.

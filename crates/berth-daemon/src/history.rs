@@ -1,7 +1,8 @@
 //! The history of what containers use: a thread that looks at all that run, as often as it is told. Told never, it sleeps.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,47 +13,37 @@ use berth_model::ContainerId;
 
 use crate::{Error, spawn};
 
-/// How often is looked; dropping it ends the thread.
+/// How often; `None`: never.
+type Every = Option<Duration>;
+
+/// Who looks; dropping it ends the thread.
 pub(crate) struct History {
-    told: Arc<Told>,
+    /// Closed: the thread is to end.
+    tell: Option<Sender<Every>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
-struct Told {
-    now: Mutex<Orders>,
-    changed: Condvar,
-}
-
-#[derive(Default, Clone, Copy, PartialEq)]
-struct Orders {
-    /// `None`: never.
-    every: Option<Duration>,
-    end: bool,
-}
-
 impl History {
-    pub(crate) fn start(engine: Arc<Engine>, every: Option<Duration>) -> Result<History, Error> {
-        let told = Arc::new(Told::default());
-        told.orders().every = every;
-        let orders = told.clone();
-        let thread = spawn("history", move || orders.follow(&engine))?;
+    pub(crate) fn start(engine: Arc<Engine>, every: Every) -> Result<History, Error> {
+        let (tell, told) = channel();
+        let thread = spawn("history", move || follow(&engine, every, &told))?;
         Ok(History {
-            told,
+            tell: Some(tell),
             thread: Some(thread),
         })
     }
 
-    pub(crate) fn every(&self, every: Option<Duration>) {
-        self.told.orders().every = every;
-        self.told.changed.notify_all();
+    pub(crate) fn every(&self, every: Every) {
+        if let Some(tell) = &self.tell {
+            // The thread ends after us.
+            let _ = tell.send(every);
+        }
     }
 }
 
 impl Drop for History {
     fn drop(&mut self) {
-        self.told.orders().end = true;
-        self.told.changed.notify_all();
+        drop(self.tell.take());
         if let Some(thread) = self.thread.take() {
             // One that panicked has told so.
             let _ = thread.join();
@@ -60,38 +51,22 @@ impl Drop for History {
     }
 }
 
-impl Told {
-    fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn follow(&self, engine: &Engine) {
-        let mut sampler = engine.sampler();
-        let mut before = HashMap::new();
-        let mut last = Instant::now();
-        loop {
-            let mut orders = self.orders();
-            loop {
-                let wait = match *orders {
-                    Orders { end: true, .. } => return,
-                    Orders { every: None, .. } => None,
-                    Orders {
-                        every: Some(every), ..
-                    } => Some(every.saturating_sub(last.elapsed())),
-                };
-                let wait_error = PoisonError::into_inner;
-                orders = match wait {
-                    Some(Duration::ZERO) => break,
-                    Some(wait) => {
-                        let waited = self.changed.wait_timeout(orders, wait);
-                        waited.unwrap_or_else(PoisonError::into_inner).0
-                    }
-                    None => self.changed.wait(orders).unwrap_or_else(wait_error),
-                };
+fn follow(engine: &Engine, mut every: Every, told: &Receiver<Every>) {
+    let mut sampler = engine.sampler();
+    let mut before = HashMap::new();
+    let mut last = Instant::now();
+    loop {
+        let news = match every {
+            None => told.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(every) => told.recv_timeout(every.saturating_sub(last.elapsed())),
+        };
+        match news {
+            Ok(news) => every = news,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                last = Instant::now();
+                look(engine, &mut sampler, &mut before);
             }
-            drop(orders);
-            last = Instant::now();
-            look(engine, &mut sampler, &mut before);
         }
     }
 }

@@ -1,25 +1,44 @@
 //! docker-compose 1.29, Debian's: a Redis, who writes to it, and a web server, up, scaled, restarted and down.
 
-use testkit::eventually;
+use testkit::{Finished, eventually};
 
 use super::Berth;
+
+/// A project of this file, with a page.
+fn project(berth: &Berth, file: &str) {
+    berth.sandbox.file("docker-compose.yml", file);
+    berth.sandbox.folder("www");
+    berth.sandbox.file("www/index.html", "the shop\n");
+}
+
+/// The page, as a service's port 80 of the host has it.
+fn page(berth: &Berth, service: &str) -> Finished {
+    let address = compose(berth, &format!("port {service} 80"))
+        .ok()
+        .to_owned();
+    let mut curl = berth.sandbox.command("curl");
+    berth.client(curl.args(["-sSf", &format!("http://{address}/")]))
+}
+
+fn compose(berth: &Berth, line: &str) -> Finished {
+    let mut command = berth.sandbox.command("/usr/bin/docker-compose");
+    command.args(["--no-ansi", "-p", "shop"]);
+    berth.client(command.args(line.split(' ')))
+}
+
+fn docker(berth: &Berth, line: &str) -> Finished {
+    let words: Vec<&str> = line.split(' ').collect();
+    berth.docker("/usr/bin/docker", &words)
+}
 
 #[test]
 fn docker_compose_brings_services_up_and_down() {
     let berth = Berth::with_services();
-    let file = include_str!("docker-compose.yml");
-    berth.sandbox.file("docker-compose.yml", file);
-    berth.sandbox.folder("www");
-    berth.sandbox.file("www/index.html", "the shop\n");
-    let compose = |line: &str| {
-        let mut command = berth.sandbox.command("/usr/bin/docker-compose");
-        command.args(["--no-ansi", "-p", "shop"]);
-        berth.client(command.args(line.split(' ')))
-    };
-    let docker = |line: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        berth.docker("/usr/bin/docker", &words)
-    };
+    project(&berth, include_str!("docker-compose.yml"));
+    let (compose, docker) = (
+        |line: &str| compose(&berth, line),
+        |line: &str| docker(&berth, line),
+    );
     compose("up -d").ok();
     let hits = |count: &str| {
         eventually("the writer", || {
@@ -29,10 +48,7 @@ fn docker_compose_brings_services_up_and_down() {
     };
     hits("3");
     assert!(compose("ps redis").ok().contains("Up (healthy)"));
-    let address = compose("port web 80").ok().to_owned();
-    let mut curl = berth.sandbox.command("curl");
-    let url = format!("http://{address}/");
-    assert_eq!(berth.client(curl.args(["-sSf", &url])).ok(), "the shop");
+    assert_eq!(page(&berth, "web").ok(), "the shop");
     let logs = compose("logs redis");
     assert!(logs.ok().contains("Ready to accept connections"), "{logs}");
     let listed = compose("ps -q");
@@ -70,18 +86,11 @@ fn docker_compose_has_several_networks() {
     };
     let file = include_str!("docker-compose-networks.yml");
     let file = file.replace("FRONT", &part(1)).replace("BACK", &part(2));
-    berth.sandbox.file("docker-compose.yml", &file);
-    berth.sandbox.folder("www");
-    berth.sandbox.file("www/index.html", "the shop\n");
-    let compose = |line: &str| {
-        let mut command = berth.sandbox.command("/usr/bin/docker-compose");
-        command.args(["--no-ansi", "-p", "shop"]);
-        berth.client(command.args(line.split(' ')))
-    };
-    let docker = |line: &str| {
-        let words: Vec<&str> = line.split(' ').collect();
-        berth.docker("/usr/bin/docker", &words)
-    };
+    project(&berth, &file);
+    let (compose, docker) = (
+        |line: &str| compose(&berth, line),
+        |line: &str| docker(&berth, line),
+    );
     compose("up -d").ok();
     eventually("the visitor", || {
         let logs = compose("logs visitor");
@@ -98,10 +107,7 @@ fn docker_compose_has_several_networks() {
     );
     let cut = compose(&line);
     assert!(!cut.stdout.contains("hello"), "{cut}");
-    let address = compose("port app 80").ok().to_owned();
-    let mut curl = berth.sandbox.command("curl");
-    let url = format!("http://{address}/");
-    assert_eq!(berth.client(curl.args(["-sSf", &url])).ok(), "the shop");
+    assert_eq!(page(&berth, "app").ok(), "the shop");
     // Nothing has changed: nothing is made anew.
     let listed = compose("ps -q").ok().to_owned();
     compose("up -d").ok();

@@ -1,11 +1,10 @@
 //! The daemon as its units start it: by its socket, ready when it says so, replaced while its containers run on; and what
 //! runs again once the machine was switched off.
 
-use std::process::Command;
-use std::time::Duration;
-
+use testkit::eventually;
 use testkit::harness::Test;
-use testkit::{Finished, eventually};
+
+use super::shell;
 
 pub const TESTS: &[Test] = testkit::tests![
     units_start_and_replace_the_daemon,
@@ -16,12 +15,6 @@ pub const TESTS: &[Test] = testkit::tests![
 
 /// By the daemon, whoever starts that.
 const REMOTE: &str = "berth --host unix:///run/berth.sock";
-
-fn shell(line: &str) -> Finished {
-    let mut shell = Command::new("/bin/sh");
-    let line = format!("PATH=/usr/local/bin:$PATH; {line}");
-    Finished::run(shell.args(["-c", &line]), b"", Duration::from_secs(120))
-}
 
 /// As `make install` does, and the image of these tests.
 fn install() {

@@ -1,20 +1,14 @@
 //! The log driver `journald` with systemd's own journal.
 
-use std::process::Command;
-use std::time::Duration;
-
 use serde_json::Value;
+use testkit::eventually;
 use testkit::harness::Test;
-use testkit::{Finished, eventually};
+
+use super::shell;
 
 pub const TESTS: &[Test] = testkit::tests![journald_keeps_what_a_container_says];
 
 const BERTH: &str = "/share/bin/berth --root /var/tmp/berth-j --run-dir /run/berth-j";
-
-fn shell(line: &str) -> Finished {
-    let mut shell = Command::new("/bin/sh");
-    Finished::run(shell.args(["-c", line]), b"", Duration::from_secs(60))
-}
 
 fn journald_keeps_what_a_container_says() {
     // Left out of the boot: nobody else misses it.

@@ -78,6 +78,14 @@ pub fn run_one(name: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A line of root's shell, which finds what is installed first.
+pub fn shell(line: &str) -> Finished {
+    let mut shell = Command::new("/bin/sh");
+    let line = format!("PATH=/usr/local/bin:$PATH; {line}");
+    // As slow as an emulated machine beside others is.
+    Finished::run(shell.args(["-c", &line]), b"", Duration::from_secs(120))
+}
+
 /// A script of the user `berth-test`, in a scope-like unit of his own systemd with all its controllers delegated.
 pub fn as_user(script: &str) -> Command {
     let mut command = Command::new("setpriv");

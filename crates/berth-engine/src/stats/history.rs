@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use berth_fs::Durability;
 use berth_model::ContainerId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Sample;
 use crate::error::files;
@@ -23,6 +23,7 @@ pub struct Moment {
     /// When: RFC 3339.
     pub time: String,
     /// Percent of one CPU since the moment before.
+    #[serde(serialize_with = "hundredths")]
     pub cpu_percent: f64,
     /// Bytes of memory, without the cache that can be dropped at once.
     pub memory: u64,
@@ -39,10 +40,9 @@ pub struct Moment {
 impl Moment {
     /// Of a sample, and the one before it.
     pub fn of(sample: &Sample, before: &Sample) -> Moment {
-        let percent = sample.cpu_percent(before);
         Moment {
             time: sample.read.clone(),
-            cpu_percent: (percent * 100.0).round() / 100.0,
+            cpu_percent: sample.cpu_percent(before),
             memory: sample.memory_used(),
             memory_limit: sample.memory_limit,
             network: sample.network_bytes(),
@@ -113,6 +113,11 @@ impl Engine {
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect())
     }
+}
+
+/// More digits say nothing.
+fn hundredths<S: Serializer>(percent: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64((percent * 100.0).round() / 100.0)
 }
 
 fn older(path: &Path) -> PathBuf {

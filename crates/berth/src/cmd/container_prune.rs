@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, IsTerminal};
 
+use berth_docker::Filters;
 use berth_docker::select::containers::{PRUNED, prunable};
 use berth_engine::prune::Pruned;
 use berth_model::event::Subject;
@@ -16,6 +17,13 @@ use crate::verbs::{Outcome, Verb};
 /// Remove all containers that do not run
 #[derive(Debug, clap::Args)]
 pub struct Prune {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// What is pruned, of things that have a time and labels.
+#[derive(Debug, clap::Args)]
+pub struct Which {
     /// Only what was made before a time (until=24h, until=2026-01-31), or has a label (label=KEY[=VALUE], label!=…)
     #[arg(long, value_name = "KEY=VALUE", action = clap::ArgAction::Append)]
     filter: Vec<String>,
@@ -24,12 +32,24 @@ pub struct Prune {
     force: bool,
 }
 
+impl Which {
+    /// The filters; `None`: the user said no.
+    ///
+    /// # Errors
+    /// A filter that is none; there is nobody to ask.
+    pub fn agreed(&self, warning: &str) -> Result<Option<Filters>, Failure> {
+        let filters = opts::filters(&self.filter, PRUNED)?;
+        let agreed = self.force || confirmed(warning)?;
+        Ok(agreed.then_some(filters))
+    }
+}
+
 impl Verb for Prune {
     fn run(self, globals: &Globals) -> Outcome {
-        let filters = opts::filters(&self.filter, PRUNED)?;
-        if !self.force && !confirmed("WARNING! This will remove all stopped containers.")? {
+        let warning = "WARNING! This will remove all stopped containers.";
+        let Some(filters) = self.which.agreed(warning)? else {
             return Ok(1);
-        }
+        };
         let engine = context::engine(globals)?;
         let stopped = prunable(&filters, engine.list()?)?;
         let mut pruned = Pruned::default();

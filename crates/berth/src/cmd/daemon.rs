@@ -28,9 +28,9 @@ use log::Log;
 /// policy says so, after a reboot for example. Serves until SIGTERM or SIGINT.
 ///
 /// Settings are in /etc/berth/daemon.toml, or an ordinary user's ~/.config/berth/daemon.toml: hosts, metrics_addr,
-/// restart_unhealthy, publish_default, stats_interval_s, labels, log_level, log_format, log_driver and the tables log_opts (of log_driver) and tls
-/// (certificates, key, client_ca). Options given here come first. SIGHUP has the file read again: all but hosts,
-/// metrics_addr and tls count at once; a file with an error changes nothing.
+/// restart_unhealthy, publish_default, stats_interval_s, labels, log_level, log_format, log_driver and the tables
+/// log_opts (of log_driver) and tls (certificates, key, client_ca). Options given here come first. SIGHUP has the file
+/// read again: all but hosts, metrics_addr and tls count at once; a file with an error changes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Daemon {
     /// Where to listen: unix:///PATH, tcp://HOST:PORT with TLS, or fd:// for the sockets of a service manager; by default /run/berth.sock, an ordinary user's in his directory of what runs now

@@ -44,43 +44,18 @@ pub const PAST: Listing<'_> = Listing {
 
 /// A row of [`PAST`].
 pub fn past(container: &Container, moment: &Moment, truncate: bool) -> Value {
-    let id = &container.config.id;
-    let id = if truncate { id.short() } else { id.as_str() };
+    let [block, cpu, share, memory, network, pids] = uses(moment).map(Value::from);
     Value::fields([
-        ("BlockIO", pair(moment.block).into()),
-        ("CPUPerc", percent(moment.cpu_percent).into()),
-        ("ID", id.into()),
-        (
-            "MemPerc",
-            percent(share(moment.memory, moment.memory_limit)).into(),
-        ),
-        ("MemUsage", usage(moment.memory, moment.memory_limit).into()),
+        ("BlockIO", block),
+        ("CPUPerc", cpu),
+        ("ID", id(container, truncate).into()),
+        ("MemPerc", share),
+        ("MemUsage", memory),
         ("Name", cell(&container.name)),
-        ("NetIO", pair(moment.network).into()),
-        ("PIDs", moment.pids.to_string().into()),
+        ("NetIO", network),
+        ("PIDs", pids),
         ("Time", moment.time.as_str().into()),
     ])
-}
-
-fn pair((one, other): (u64, u64)) -> String {
-    format!("{} / {}", human::image_size(one), human::image_size(other))
-}
-
-fn percent(value: f64) -> String {
-    format!("{value:.2}%")
-}
-
-fn usage(used: u64, limit: u64) -> String {
-    let (used, limit) = (human::size_binary(used), human::size_binary(limit));
-    format!("{used} / {limit}")
-}
-
-/// Percent.
-fn share(used: u64, limit: u64) -> f64 {
-    match limit {
-        0 => 0.0,
-        limit => used as f64 / limit as f64 * 100.0,
-    }
 }
 
 /// A row of [`LISTING`]; `named`: as the container was asked for.
@@ -91,24 +66,48 @@ pub fn row(
     before: Option<&Sample>,
     truncate: bool,
 ) -> Value {
-    let id = &container.config.id;
-    let id = if truncate { id.short() } else { id.as_str() };
+    // Without one before it, it has no rate.
     let before = before.filter(|before| before.is_running());
-    let cpu = before.map_or(0.0, |before| sample.cpu_percent(before));
-    let (used, limit) = (sample.memory_used(), sample.memory_limit);
-    let or = |text: String, unknown: &str| match sample.is_running() {
-        true => Value::from(text),
-        false => Value::from(unknown),
+    let moment = Moment::of(sample, before.unwrap_or(sample));
+    let used = match sample.is_running() {
+        true => uses(&moment),
+        false => ["--", "--", "--", "-- / --", "--", "--"].map(str::to_owned),
     };
+    let [block, cpu, share, memory, network, pids] = used.map(Value::from);
+    let id = id(container, truncate);
     Value::fields([
-        ("BlockIO", or(pair(sample.block_bytes()), "--")),
-        ("CPUPerc", or(percent(cpu), "--")),
+        ("BlockIO", block),
+        ("CPUPerc", cpu),
         ("Container", cell(named.unwrap_or(id))),
         ("ID", id.into()),
-        ("MemPerc", or(percent(share(used, limit)), "--")),
-        ("MemUsage", or(usage(used, limit), "-- / --")),
+        ("MemPerc", share),
+        ("MemUsage", memory),
         ("Name", cell(&container.name)),
-        ("NetIO", or(pair(sample.network_bytes()), "--")),
-        ("PIDs", or(sample.counters.pids.to_string(), "--")),
+        ("NetIO", network),
+        ("PIDs", pids),
     ])
+}
+
+/// Blocks, CPU, share of the memory, memory, network, processes.
+fn uses(moment: &Moment) -> [String; 6] {
+    let pair = |(one, other)| format!("{} / {}", human::image_size(one), human::image_size(other));
+    let percent = |value: f64| format!("{value:.2}%");
+    let share = match moment.memory_limit {
+        0 => 0.0,
+        limit => moment.memory as f64 / limit as f64 * 100.0,
+    };
+    let memory = [moment.memory, moment.memory_limit].map(human::size_binary);
+    [
+        pair(moment.block),
+        percent(moment.cpu_percent),
+        percent(share),
+        memory.join(" / "),
+        pair(moment.network),
+        moment.pids.to_string(),
+    ]
+}
+
+fn id(container: &Container, truncate: bool) -> &str {
+    let id = &container.config.id;
+    if truncate { id.short() } else { id.as_str() }
 }
