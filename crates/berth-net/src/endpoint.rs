@@ -331,6 +331,7 @@ pub fn unplug_inside(namespace: &Namespace, inside: &str) -> Result<bool> {
 /// # Errors
 /// [`Error::Kernel`].
 pub fn plugged(kernel: &Kernel, network: &Network) -> Result<Vec<String>> {
-    link::ports(&kernel.route, &network.bridge)
-        .map_err(Error::kernel("list the devices of the bridge"))
+    let ports = link::ports(&kernel.route, &network.bridge)
+        .map_err(Error::kernel("list the devices of the bridge"))?;
+    Ok(ports.into_iter().map(|(name, _)| name).collect())
 }

@@ -15,9 +15,10 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use berth_sys::netlink::{Attributes, ENSURE, Request, Socket};
+use berth_sys::netlink::{Request, Socket};
 
-use crate::nft::{message, request_of, table};
+use crate::nft::rules::Hook;
+use crate::nft::{hook, table};
 use crate::{Error, Kernel, Result};
 
 mod copy;
@@ -35,8 +36,6 @@ const LAST: i32 = -101;
 
 /// The beginning of a mirror's name.
 const PREFIX: &str = "berth-input-";
-/// `NF_INET_PRE_ROUTING`.
-const PRE_ROUTING: u32 = 0;
 
 /// A mirror: what is sent to the kernel, and what of it is whose.
 struct Mirror {
@@ -75,7 +74,7 @@ pub fn mirror(kernel: &Kernel) -> Result<Vec<String>> {
         match build(&foreign, *family, table, bases) {
             Some(mirror) => notes.extend(set(socket, mirror, old.and_then(Option::as_deref))?),
             None if old.is_some() => {
-                table::remove_of(socket, *family, &format!("{PREFIX}{table}"))?
+                table::remove(socket, &[*family], &format!("{PREFIX}{table}"))?
             }
             None => {}
         }
@@ -83,7 +82,7 @@ pub fn mirror(kernel: &Kernel) -> Result<Vec<String>> {
     for (family, name) in tables.keys() {
         let of = name.strip_prefix(PREFIX);
         if of.is_some_and(|of| !by_table.contains_key(&(*family, of.to_owned()))) {
-            table::remove_of(socket, *family, name)?;
+            table::remove(socket, &[*family], name)?;
         }
     }
     Ok(notes)
@@ -99,7 +98,7 @@ pub(crate) fn remove_unused(socket: &Socket) -> Result<()> {
     tables
         .keys()
         .filter(|(_, name)| name.starts_with(PREFIX))
-        .try_for_each(|(family, name)| table::remove_of(socket, *family, name))
+        .try_for_each(|(family, name)| table::remove(socket, &[*family], name))
 }
 
 /// `None`: it lets everything in.
@@ -112,24 +111,20 @@ fn build(foreign: &Foreign, family: u8, table: &str, bases: &[(&Base, i32)]) -> 
     let name = format!("{PREFIX}{table}");
     let mut before = Vec::new();
     for (base, place) in bases {
-        let hook = Attributes::new()
-            .big(1, PRE_ROUTING)
-            .with(2, &place.to_be_bytes());
-        let chain = Attributes::new()
-            .text(1, &name)
-            .text(3, &base.chain)
-            .nest(4, &hook)
-            .big(5, u32::from(base.accepts))
-            .text(7, "filter");
-        before.push(request_of(family, message::NEW_CHAIN, ENSURE, &chain));
+        let hook = Hook {
+            kind: "filter",
+            number: hook::PRE_ROUTING,
+            priority: *place,
+        };
+        let policy = u32::from(base.accepts).to_be_bytes();
+        before.push(table::chain(family, &name, &base.chain, Some(hook)).with(5, &policy));
     }
     for chain in reached
         .chains
         .iter()
         .filter(|one| !starts.contains(&one.as_str()))
     {
-        let chain = Attributes::new().text(1, &name).text(3, chain);
-        before.push(request_of(family, message::NEW_CHAIN, ENSURE, &chain));
+        before.push(table::chain(family, &name, chain, None));
     }
     before.extend(foreign.copy_sets(family, &name, &reached.sets));
     let mut rules: Vec<(String, Copied)> = Vec::new();
@@ -162,14 +157,10 @@ fn set(socket: &Socket, mut mirror: Mirror, old: Option<&[u8]>) -> Result<Vec<St
         return Ok(mirror.notes);
     }
     let family = mirror.family;
-    let named = Attributes::new().text(1, &mirror.name);
-    let own = named.clone().with(6, &digest);
+    let [some, gone, made] = table::anew(family, &mirror.name);
+    let anew = [some, gone, made.with(6, &digest)];
     loop {
-        let mut requests = vec![
-            request_of(family, message::NEW_TABLE, ENSURE, &named),
-            request_of(family, message::DELETE_TABLE, 0, &named),
-            request_of(family, message::NEW_TABLE, ENSURE, &own),
-        ];
+        let mut requests = anew.to_vec();
         requests.extend(mirror.before.iter().cloned());
         let first = requests.len();
         for (chain, rule) in &mirror.rules {
@@ -177,7 +168,7 @@ fn set(socket: &Socket, mut mirror: Mirror, old: Option<&[u8]>) -> Result<Vec<St
         }
         // A rule that is left out is no request.
         let at: Vec<usize> = (0..mirror.rules.len())
-            .filter(|n| mirror.rules[*n].1.request(family, "", "").is_some())
+            .filter(|n| !mirror.rules[*n].1.is_left_out())
             .collect();
         let Err((place, source)) = table::commit(socket, requests) else {
             return Ok(mirror.notes);

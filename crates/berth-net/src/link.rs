@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
-use berth_sys::netlink::{Attributes, CREATE, DUMP, REPLACE, Request, Socket, attribute};
+use berth_sys::netlink::{Attributes, CREATE, DUMP, REPLACE, Request, Socket, attribute, text};
 
 use crate::Subnet;
 use crate::nft::octets;
@@ -40,28 +40,29 @@ pub(crate) struct Link {
 pub(crate) fn find(socket: &Socket, name: &str) -> io::Result<Option<Link>> {
     let request = Request::new(libc::RTM_GETLINK, 0, &ifinfo(0, 0))
         .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
-    match socket.ask(request) {
-        Ok(answers) => Ok(answers.first().and_then(|body| link(body))),
+    let found = of_device(socket.ask(request))?.unwrap_or_default();
+    Ok(found.first().and_then(|body| link(body)))
+}
+
+/// `None`: there is no such device.
+fn of_device<T>(answer: io::Result<T>) -> io::Result<Option<T>> {
+    match answer {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-        Err(error) => Err(error),
+        answer => answer.map(Some),
     }
 }
 
-/// Names of the devices in a bridge that are up.
-pub(crate) fn ports(socket: &Socket, bridge: &str) -> io::Result<Vec<String>> {
+/// Names of a bridge's ports that are up, with their aliases.
+pub(crate) fn ports(socket: &Socket, bridge: &str) -> io::Result<Vec<(String, Option<String>)>> {
     let Some(bridge) = find(socket, bridge)? else {
         return Ok(Vec::new());
     };
     let all = socket.ask(Request::new(libc::RTM_GETLINK, DUMP, &ifinfo(0, 0)))?;
     let port = |body: &Vec<u8>| {
         let master = attribute(body, IFINFO, libc::IFLA_MASTER)?;
-        let of_bridge = master == bridge.index.to_ne_bytes() && link(body)?.up;
-        let name = attribute(body, IFINFO, libc::IFLA_IFNAME)?;
-        of_bridge.then(|| {
-            String::from_utf8_lossy(name)
-                .trim_end_matches('\0')
-                .to_owned()
-        })
+        let name = text(body, IFINFO, libc::IFLA_IFNAME)?;
+        let is_port = master == bridge.index.to_ne_bytes() && link(body)?.up;
+        is_port.then(|| (name, text(body, IFINFO, libc::IFLA_IFALIAS)))
     };
     Ok(all.iter().filter_map(port).collect())
 }
@@ -69,15 +70,12 @@ pub(crate) fn ports(socket: &Socket, bridge: &str) -> io::Result<Vec<String>> {
 fn link(body: &[u8]) -> Option<Link> {
     let word = |at: usize| Some(i32::from_ne_bytes(*body.get(at..)?.first_chunk()?));
     let info = attribute(body, IFINFO, libc::IFLA_LINKINFO).unwrap_or_default();
-    let kind = attribute(info, 0, libc::IFLA_INFO_KIND).unwrap_or_default();
     let mtu = attribute(body, IFINFO, libc::IFLA_MTU)?;
     Some(Link {
         mtu: u32::from_ne_bytes(*mtu.first_chunk()?),
         index: word(4)?,
         up: word(8)? & libc::IFF_UP != 0,
-        kind: String::from_utf8_lossy(kind)
-            .trim_end_matches('\0')
-            .to_owned(),
+        kind: text(info, 0, libc::IFLA_INFO_KIND).unwrap_or_default(),
     })
 }
 
@@ -136,11 +134,8 @@ pub(crate) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn family(address: IpAddr) -> u8 {
-    match address {
-        IpAddr::V4(_) => libc::AF_INET as u8,
-        IpAddr::V6(_) => libc::AF_INET6 as u8,
-    }
+pub(crate) fn family(ipv4: bool) -> u8 {
+    (if ipv4 { libc::AF_INET } else { libc::AF_INET6 }) as u8
 }
 
 /// A bridge, down. Its own hardware address keeps it from taking that of a port.
@@ -211,30 +206,6 @@ pub(crate) fn make_veth(
     let alias = named().with(libc::IFLA_IFALIAS, alias.as_bytes());
     socket.ask(request.attributes(&alias))?;
     join(socket, name, bridge, isolated)
-}
-
-/// Names and aliases of a bridge's ports that are up.
-pub(crate) fn aliases(socket: &Socket, bridge: &str) -> io::Result<Vec<(String, String)>> {
-    let Some(bridge) = find(socket, bridge)? else {
-        return Ok(Vec::new());
-    };
-    let all = socket.ask(Request::new(libc::RTM_GETLINK, DUMP, &ifinfo(0, 0)))?;
-    let port = |body: &Vec<u8>| {
-        let master = attribute(body, IFINFO, libc::IFLA_MASTER)?;
-        let alias = word(body, libc::IFLA_IFALIAS)?;
-        (master == bridge.index.to_ne_bytes() && link(body)?.up)
-            .then(|| Some((word(body, libc::IFLA_IFNAME)?, alias)))?
-    };
-    Ok(all.iter().filter_map(port).collect())
-}
-
-fn word(body: &[u8], kind: u16) -> Option<String> {
-    let bytes = attribute(body, IFINFO, kind)?;
-    Some(
-        String::from_utf8_lossy(bytes)
-            .trim_end_matches('\0')
-            .to_owned(),
-    )
 }
 
 /// A device over another one, in a namespace. `data`: what its kind is told.
@@ -327,24 +298,17 @@ pub(crate) fn set_down(socket: &Socket, name: &str) -> io::Result<bool> {
     body[8..12].fill(0);
     let request = Request::new(libc::RTM_NEWLINK, 0, &body)
         .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
-    match socket.ask(request) {
-        Ok(_) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(of_device(socket.ask(request))?.is_some())
 }
 
 /// Whether a device is in a bridge; `None`: there is no such device.
 pub(crate) fn is_port_of(socket: &Socket, name: &str, bridge: i32) -> io::Result<Option<bool>> {
     let request = Request::new(libc::RTM_GETLINK, 0, &ifinfo(0, 0))
         .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
-    match socket.ask(request) {
-        Ok(answers) => Ok(answers
-            .first()
-            .map(|body| attribute(body, IFINFO, libc::IFLA_MASTER) == Some(&bridge.to_ne_bytes()))),
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let found = of_device(socket.ask(request))?.unwrap_or_default();
+    Ok(found
+        .first()
+        .map(|body| attribute(body, IFINFO, libc::IFLA_MASTER) == Some(&bridge.to_ne_bytes())))
 }
 
 /// Brings the loopback up.
@@ -356,11 +320,7 @@ pub(crate) fn loopback_up(socket: &Socket) -> io::Result<()> {
 pub(crate) fn remove(socket: &Socket, name: &str) -> io::Result<bool> {
     let request = Request::new(libc::RTM_DELLINK, 0, &ifinfo(0, 0))
         .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
-    match socket.ask(request) {
-        Ok(_) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(of_device(socket.ask(request))?.is_some())
 }
 
 /// Gives a device an address, with the route to its subnet, for use at once: IPv6 does not look for others that have it.
@@ -399,15 +359,18 @@ pub(crate) fn remove_address(
 
 /// The route to everywhere, in the place of the one before.
 pub(crate) fn set_default_route(socket: &Socket, gateway: IpAddr) -> io::Result<()> {
-    let request = Request::new(libc::RTM_NEWROUTE, REPLACE, &everywhere(family(gateway)))
-        .with(libc::RTA_GATEWAY, &octets(gateway));
+    let request = Request::new(
+        libc::RTM_NEWROUTE,
+        REPLACE,
+        &everywhere(family(gateway.is_ipv4())),
+    )
+    .with(libc::RTA_GATEWAY, &octets(gateway));
     socket.ask(request).map(drop)
 }
 
 /// The route to everywhere by a device itself, without a gateway.
 pub(crate) fn set_default_device(socket: &Socket, ipv4: bool, index: i32) -> io::Result<()> {
-    let family = if ipv4 { libc::AF_INET } else { libc::AF_INET6 };
-    let mut body = everywhere(family as u8);
+    let mut body = everywhere(family(ipv4));
     body[6] = libc::RT_SCOPE_LINK;
     let request =
         Request::new(libc::RTM_NEWROUTE, REPLACE, &body).with(libc::RTA_OIF, &index.to_ne_bytes());
@@ -416,8 +379,7 @@ pub(crate) fn set_default_device(socket: &Socket, ipv4: bool, index: i32) -> io:
 
 /// No route to everywhere. That there is none is fine.
 pub(crate) fn remove_default_route(socket: &Socket, ipv4: bool) -> io::Result<()> {
-    let family = if ipv4 { libc::AF_INET } else { libc::AF_INET6 };
-    let request = Request::new(libc::RTM_DELROUTE, 0, &everywhere(family as u8));
+    let request = Request::new(libc::RTM_DELROUTE, 0, &everywhere(family(ipv4)));
     match socket.ask(request) {
         Err(error) if !is_none(&error) => Err(error),
         _ => Ok(()),
@@ -460,7 +422,7 @@ fn ifinfo(index: i32, flags: i32) -> [u8; IFINFO] {
 
 fn ifaddr(index: i32, address: IpAddr, prefix: u8) -> [u8; IFADDR] {
     let mut bytes = [0; IFADDR];
-    bytes[0] = family(address);
+    bytes[0] = family(address.is_ipv4());
     bytes[1] = prefix;
     bytes[4..].copy_from_slice(&index.to_ne_bytes());
     bytes

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::link::{self, Link};
 use crate::nft::table::Seen;
-use crate::nft::{elements, table};
+use crate::nft::{INET, IPV4, elements, table};
 use crate::wall::{self, Piece};
 use crate::{Error, Kernel, Published, Result, Subnet, firewall, spoof};
 
@@ -226,7 +226,7 @@ pub fn observe(kernel: &Kernel, network: &Network, look: Look) -> Result<Observe
     };
     Ok(Observed {
         settings: settings(network).into_iter().filter(differs).collect(),
-        rules: table::read(netfilter, &network.table)?,
+        rules: table::read(netfilter, INET, &network.table)?,
         walls: wall::observe(&kernel.route).map_err(fail())?,
         apart: spoof::holds(kernel, network, look == Look::Whole)?,
         published,
@@ -469,7 +469,7 @@ pub fn remove(kernel: &Kernel, network: &Network) -> Result<()> {
         }
         None => {}
     }
-    table::remove(kernel.netfilter()?, &network.table)?;
+    table::remove(kernel.netfilter()?, &[INET, IPV4], &network.table)?;
     spoof::remove_all(kernel, network)?;
     firewall::remove_unused(kernel.netfilter()?)?;
     wall::remove(&kernel.route, &subnets, bridge).map_err(fail())

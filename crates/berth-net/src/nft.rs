@@ -5,6 +5,7 @@
 pub(crate) mod elements;
 pub(crate) mod expression;
 pub(crate) mod rules;
+pub(crate) mod set;
 pub(crate) mod table;
 
 use std::net::IpAddr;
@@ -41,13 +42,19 @@ pub(crate) mod message {
     pub(crate) const NEW_GENERATION: u16 = 15;
 }
 
+/// Where in a packet's way: `NF_INET_*`. A bridge's first one has the same number.
+pub(crate) mod hook {
+    pub(crate) const PRE_ROUTING: u32 = 0;
+    pub(crate) const INPUT: u32 = 1;
+    pub(crate) const FORWARD: u32 = 2;
+    pub(crate) const OUTPUT: u32 = 3;
+    pub(crate) const POST_ROUTING: u32 = 4;
+    /// The priority before connections are tracked.
+    pub(crate) const RAW: i32 = -300;
+}
+
 /// Bytes of `struct nfgenmsg`.
 pub(crate) const HEADER: usize = 4;
-
-/// A request about the family of both.
-pub(crate) fn request(kind: u16, flags: u16, attributes: &Attributes) -> Request {
-    request_of(INET, kind, flags, attributes)
-}
 
 /// A request about a family.
 pub(crate) fn request_of(family: u8, kind: u16, flags: u16, attributes: &Attributes) -> Request {

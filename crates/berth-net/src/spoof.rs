@@ -16,31 +16,26 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
-use berth_sys::netlink::{Attributes, DUMP, ENSURE, Request, Socket, attribute, attributes};
+use berth_sys::netlink::{Attributes, DUMP, Request, Socket, text};
 
 use crate::link;
 use crate::nft::expression::{Expressions, Source, padded};
 use crate::nft::rules::{Chain, Hook, Rule};
-use crate::nft::{BRIDGE, HEADER, message, octets, request_of, table};
+use crate::nft::set::{self, ADDRESS, ADDRESS6, DEVICE, Part};
+use crate::nft::{BRIDGE, HEADER, hook, message, octets, request_of, table};
 use crate::{Error, Kernel, Network, Result};
 
-/// Where in a bridge's way, and before everything else there.
-const PRE_ROUTING: u32 = 0;
+/// Before everything else there.
 const PRIORITY: i32 = -300;
 const CHAIN: &str = "prerouting";
 
-/// `ifname`, `ipv4_addr`, `ipv6_addr` as nft numbers them, with their bytes.
-const NAME: (u32, u32) = (41, 16);
-const ADDRESS: (u32, u32) = (7, 4);
-const ADDRESS6: (u32, u32) = (8, 16);
-
 /// Sets, with the parts of their keys.
-const SETS: [(&str, &[(u32, u32)]); 5] = [
-    ("ports", &[NAME]),
+const SETS: [(&str, &[Part]); 5] = [
+    ("ports", &[DEVICE]),
     ("taken4", &[ADDRESS]),
-    ("homes4", &[NAME, ADDRESS]),
+    ("homes4", &[DEVICE, ADDRESS]),
     ("taken6", &[ADDRESS6]),
-    ("homes6", &[NAME, ADDRESS6]),
+    ("homes6", &[DEVICE, ADDRESS6]),
 ];
 
 /// An element: its set, and its key.
@@ -64,7 +59,7 @@ fn addresses(alias: &str) -> Option<Vec<IpAddr>> {
 /// Whether all is as it has to be; `whole`: the sets, too.
 pub(crate) fn holds(kernel: &Kernel, network: &Network, whole: bool) -> Result<bool> {
     let socket = kernel.netfilter()?;
-    let seen = table::read_of(socket, BRIDGE, &name(network))?;
+    let seen = table::read(socket, BRIDGE, &name(network))?;
     let expected: Vec<_> = rules()
         .into_iter()
         .map(|rule| (CHAIN.to_owned(), rule.text))
@@ -81,29 +76,19 @@ pub(crate) fn holds(kernel: &Kernel, network: &Network, whole: bool) -> Result<b
 pub(crate) fn replace(kernel: &Kernel, network: &Network) -> Result<()> {
     let fail = || Error::kernel(format!("keep the containers of `{}` apart", network.bridge));
     let name = name(network);
-    let table = Attributes::new().text(1, &name);
-    let mut requests = vec![
-        request_of(BRIDGE, message::NEW_TABLE, ENSURE, &table),
-        request_of(BRIDGE, message::DELETE_TABLE, 0, &table),
-        request_of(BRIDGE, message::NEW_TABLE, ENSURE, &table),
-    ];
-    requests.extend(
-        (1..)
-            .zip(SETS)
-            .map(|(id, (set, key))| make_set(&name, set, key, id)),
-    );
+    let mut requests = table::anew(BRIDGE, &name).to_vec();
+    let sets = SETS.iter().zip(1..);
+    requests.extend(sets.map(|((set, key), id)| set::make(BRIDGE, &name, (set, id), key, &[])));
     let chain = Chain {
         name: CHAIN,
         hook: Some(Hook {
             kind: "filter",
-            number: PRE_ROUTING,
+            number: hook::PRE_ROUTING,
             priority: PRIORITY,
         }),
         rules: rules(),
     };
-    requests.push(table::chain(BRIDGE, &name, &chain));
-    let rules = chain.rules.iter();
-    requests.extend(rules.map(|rule| table::new_rule(BRIDGE, &name, CHAIN, rule)));
+    requests.extend(table::chains(BRIDGE, &name, &[chain]));
     let wanted = wanted(kernel, network).map_err(fail())?;
     requests.extend(changes(message::NEW_ELEMENT, &name, &wanted));
     match table::commit(kernel.netfilter()?, requests) {
@@ -115,9 +100,9 @@ pub(crate) fn replace(kernel: &Kernel, network: &Network) -> Result<()> {
 /// Removes the table.
 pub(crate) fn remove_all(kernel: &Kernel, network: &Network) -> Result<()> {
     let socket = kernel.netfilter()?;
-    match table::read_of(socket, BRIDGE, &name(network))?.is_empty() {
+    match table::read(socket, BRIDGE, &name(network))?.is_empty() {
         true => Ok(()),
-        false => table::remove_of(socket, BRIDGE, &name(network)),
+        false => table::remove(socket, &[BRIDGE], &name(network)),
     }
 }
 
@@ -156,13 +141,11 @@ pub(crate) fn remove(kernel: &Kernel, device: &str) -> io::Result<()> {
     };
     let all = request_of(BRIDGE, message::GET_TABLE, DUMP, &Attributes::new());
     for body in socket.ask(all)? {
-        let name = attribute(&body, HEADER, 1).unwrap_or_default();
-        let name = String::from_utf8_lossy(name);
-        let name = name.trim_end_matches('\0');
+        let name = text(&body, HEADER, 1).unwrap_or_default();
         if name.starts_with("berth-") {
-            let own = of_device(&there(socket, name)?, device);
+            let own = of_device(&there(socket, &name)?, device);
             // Somebody else may have made it anew.
-            let _ = table::commit(socket, changes(message::DELETE_ELEMENT, name, &own));
+            let _ = table::commit(socket, changes(message::DELETE_ELEMENT, &name, &own));
         }
     }
     Ok(())
@@ -206,8 +189,8 @@ fn elements(device: &str, own: &[IpAddr]) -> BTreeSet<Element> {
 
 fn wanted(kernel: &Kernel, network: &Network) -> io::Result<BTreeSet<Element>> {
     let mut all = BTreeSet::new();
-    for (device, alias) in link::aliases(&kernel.route, &network.bridge)? {
-        if let Some(own) = addresses(&alias) {
+    for (device, alias) in link::ports(&kernel.route, &network.bridge)? {
+        if let Some(own) = alias.as_deref().and_then(addresses) {
             all.extend(elements(&device, &own));
         }
     }
@@ -225,54 +208,19 @@ fn wanted(kernel: &Kernel, network: &Network) -> io::Result<BTreeSet<Element>> {
 fn there(socket: &Socket, table: &str) -> io::Result<BTreeSet<Element>> {
     let mut found = BTreeSet::new();
     for (set, _) in SETS {
-        let which = Attributes::new().text(1, table).text(2, set);
-        for answer in socket.ask(request_of(BRIDGE, message::GET_ELEMENT, DUMP, &which))? {
-            let list = attribute(&answer, HEADER, 3).unwrap_or_default();
-            let keys = attributes(list, 0).into_iter();
-            found.extend(keys.filter_map(|(_, element)| {
-                let key = attribute(attribute(element, 0, 1)?, 0, 1)?;
-                Some((set, key.to_vec()))
-            }));
-        }
+        let keys = set::list(socket, BRIDGE, table, set)?.into_iter();
+        found.extend(keys.map(|(key, _)| (set, key)));
     }
     Ok(found)
 }
 
 fn changes(kind: u16, table: &str, elements: &BTreeSet<Element>) -> Vec<Request> {
-    let mut requests = Vec::new();
-    let all: Vec<&Element> = elements.iter().collect();
-    for of_set in all.chunk_by(|a, b| a.0 == b.0) {
-        // An attribute has at most 64 KiB.
-        for part in of_set.chunks(500) {
-            let list = part.iter().fold(Attributes::new(), |list, (_, key)| {
-                let key = Attributes::new().with(1, key);
-                list.nest(1, &Attributes::new().nest(1, &key))
-            });
-            let all = Attributes::new()
-                .text(1, table)
-                .text(2, part[0].0)
-                .nest(3, &list);
-            let flags = if kind == message::NEW_ELEMENT {
-                ENSURE
-            } else {
-                0
-            };
-            requests.push(request_of(BRIDGE, kind, flags, &all));
-        }
-    }
-    requests
-}
-
-fn make_set(table: &str, set: &str, key: &[(u32, u32)], id: u32) -> Request {
-    let kind = key.iter().fold(0, |all, (kind, _)| all << 6 | kind);
-    let all = Attributes::new()
-        .text(1, table)
-        .text(2, set)
-        .big(3, 0)
-        .big(4, kind)
-        .big(5, key.iter().map(|(_, bytes)| bytes).sum())
-        .big(10, id);
-    request_of(BRIDGE, message::NEW_SET, ENSURE, &all)
+    let of_set = |(set, _): &(&str, _)| {
+        let own = elements.iter().filter(|(of, _)| of == set);
+        let own: Vec<set::Element> = own.map(|(_, key)| (key.clone(), Vec::new())).collect();
+        set::changes(BRIDGE, kind, table, set, &own)
+    };
+    SETS.iter().flat_map(of_set).collect()
 }
 
 fn rules() -> Vec<Rule> {

@@ -14,9 +14,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use berth_sys::netlink::{CREATE, DUMP, Request, Socket, attribute};
+use berth_sys::netlink::{CREATE, DUMP, Request, Socket, attribute, text};
 
-use crate::link::{self, RTMSG};
+use crate::link::{self, RTMSG, family};
 use crate::nft::octets;
 use crate::{Network, Subnet};
 
@@ -164,10 +164,6 @@ pub(crate) fn remove(socket: &Socket, subnets: &[Subnet], bridge: &str) -> io::R
     Ok(())
 }
 
-fn family(four: bool) -> u8 {
-    (if four { libc::AF_INET } else { libc::AF_INET6 }) as u8
-}
-
 fn request(kind: u16, flags: u16, piece: &Piece) -> Request {
     let rule = |four: bool, action: u8, priority: u32| {
         let mut body = [0; RULE];
@@ -208,18 +204,17 @@ fn rule_seen(body: &[u8]) -> Option<Piece> {
         let bytes = attribute(body, RULE, kind)?;
         Some(u32::from_ne_bytes(*bytes.first_chunk()?))
     };
-    let input = attribute(body, RULE, INPUT).map(String::from_utf8_lossy);
-    let input = input.as_ref().map(|name| name.trim_end_matches('\0'));
+    let input = text(body, RULE, INPUT);
     let four = *body.first()? == family(true);
     let ends = number(GOTO) == Some(END);
     let bit = (number(FIREWALL_MARK), number(FIREWALL_MASK));
     let is_marked = bit == (Some(MARK), Some(MARK));
     match (number(PRIORITY)?, *body.get(7)?) {
         (END, NOTHING) => Some(Piece::End(four)),
-        (LOCAL, JUMP) if input == Some("lo") && ends => Some(Piece::Local(four)),
+        (LOCAL, JUMP) if input.as_deref() == Some("lo") && ends => Some(Piece::Local(four)),
         (MARKED, JUMP) if is_marked && ends => Some(Piece::Marked(four)),
         (LOOK, LOOK_UP) if number(RULE_TABLE) == Some(TABLE) => Some(Piece::Look(four)),
-        (FROM, BLACKHOLE) => Some(Piece::From(four, input?.to_owned())),
+        (FROM, BLACKHOLE) => Some(Piece::From(four, input?)),
         _ => None,
     }
 }

@@ -395,6 +395,12 @@ pub fn attribute(body: &[u8], fixed: usize, wanted: u16) -> Option<&[u8]> {
         .map(|(_, value)| value)
 }
 
+/// The text of an attribute, without its NUL.
+pub fn text(body: &[u8], fixed: usize, wanted: u16) -> Option<String> {
+    let text = String::from_utf8_lossy(attribute(body, fixed, wanted)?);
+    Some(text.trim_end_matches('\0').to_owned())
+}
+
 /// All attributes in a body, behind its fixed structure of `fixed` bytes, in their order.
 pub fn attributes(body: &[u8], fixed: usize) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use berth_sys::netlink::{APPEND, Attributes, Request, attribute, attributes};
+use berth_sys::netlink::{APPEND, Attributes, Request, attribute, attributes, text};
 
 use super::CANDIDATE;
 use crate::nft::expression::Expressions;
@@ -33,16 +33,17 @@ const KNOWN: [&str; 18] = [
 const UNDECIDED: [&str; 6] = ["LOG", "NFLOG", "MARK", "CONNMARK", "TRACE", "AUDIT"];
 
 /// What a rule comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Outcome {
     /// The packet passes, or nothing is decided.
+    #[default]
     Open,
     /// It is dropped, or others decide.
     Closed,
 }
 
 /// A rule, copied.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Copied {
     /// Its expressions; `None`: it is left out.
     list: Option<Attributes>,
@@ -65,13 +66,7 @@ pub(super) fn pass_others() -> Copied {
     let list = Expressions::new().mark_lacks(CANDIDATE).accept();
     Copied {
         list: Some(list.list().clone()),
-        prefix: Attributes::new(),
-        outcome: Outcome::Open,
-        protocol: None,
-        targets: Vec::new(),
-        sets: Vec::new(),
-        why: None,
-        tries: 0,
+        ..Copied::default()
     }
 }
 
@@ -83,16 +78,12 @@ pub(super) fn copy(family: u8, expressions: &[u8]) -> Copied {
         .collect();
     let mut copied = Copied {
         list: Some(Attributes::new()),
-        prefix: Attributes::new(),
         outcome: match all.iter().any(|(name, data)| decides_against(name, data)) {
             true => Outcome::Closed,
             false => Outcome::Open,
         },
         protocol: protocol(&all),
-        targets: Vec::new(),
-        sets: Vec::new(),
-        why: None,
-        tries: 0,
+        ..Copied::default()
     };
     let mut conditions = true;
     for (name, data) in &all {
@@ -161,6 +152,10 @@ impl Copied {
         }
     }
 
+    pub(super) fn is_left_out(&self) -> bool {
+        self.list.is_none()
+    }
+
     pub(super) fn bytes(&self) -> (&[u8], Option<u8>) {
         (
             self.list.as_ref().map_or(&[][..], Attributes::bytes),
@@ -195,8 +190,7 @@ fn expression(name: &str, data: &[u8]) -> Attributes {
 }
 
 fn word(body: &[u8], kind: u16) -> Option<String> {
-    let text = String::from_utf8_lossy(attribute(body, 0, kind)?);
-    Some(text.trim_end_matches('\0').to_owned())
+    text(body, 0, kind)
 }
 
 fn number(body: &[u8], kind: u16) -> Option<u32> {

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use berth_sys::netlink::{Attributes, DUMP, ENSURE, Request, Socket, attribute, attributes};
+use berth_sys::netlink::{Attributes, DUMP, ENSURE, Request, Socket, attribute, attributes, text};
 
 use super::copy::{self, Copied};
-use crate::nft::{HEADER, INET, IPV4, IPV6, message, request_of};
+use crate::nft::{HEADER, INET, IPV4, IPV6, hook, message, request_of};
 
-/// `NF_INET_LOCAL_IN`.
-const INPUT: u32 = 1;
 /// `NFT_SET_ANONYMOUS`, and those that cannot be copied: of objects.
 const ANONYMOUS: u32 = 1;
 const OBJECTS: u32 = 0x40;
@@ -54,7 +52,7 @@ pub(super) fn tables(socket: &Socket) -> io::Result<Tables> {
     let all = list(socket, 0, message::GET_TABLE, &Attributes::new())?;
     let table = |body: &Vec<u8>| {
         let data = attribute(body, HEADER, 6).map(<[u8]>::to_vec);
-        Some(((*body.first()?, text(body, 1)?), data))
+        Some(((*body.first()?, text(body, HEADER, 1)?), data))
     };
     Ok(all.iter().filter_map(table).collect())
 }
@@ -70,13 +68,13 @@ pub(super) fn bases(socket: &Socket) -> io::Result<Vec<Base>> {
             ))
         };
         let family = *body.first()?;
-        let at_input = number(1)? == INPUT && [INET, IPV4, IPV6].contains(&family);
-        let filters = text(body, 7)? == "filter";
+        let at_input = number(1)? == hook::INPUT && [INET, IPV4, IPV6].contains(&family);
+        let filters = text(body, HEADER, 7)? == "filter";
         let policy = attribute(body, HEADER, 5).and_then(|bytes| bytes.first_chunk::<4>());
         (at_input && filters).then_some(Base {
             family,
-            table: text(body, 1)?,
-            chain: text(body, 3)?,
+            table: text(body, HEADER, 1)?,
+            chain: text(body, HEADER, 3)?,
             priority: number(2)? as i32,
             accepts: policy != Some(&[0; 4]),
         })
@@ -89,17 +87,19 @@ pub(super) fn bases(socket: &Socket) -> io::Result<Vec<Base>> {
 /// A table's rules and sets.
 pub(super) fn foreign(socket: &Socket, family: u8, table: &str) -> io::Result<Foreign> {
     let named = Attributes::new().text(1, table);
-    let of_table = |body: &&Vec<u8>| text(body, 1).as_deref() == Some(table);
+    let of_table = |body: &&Vec<u8>| text(body, HEADER, 1).as_deref() == Some(table);
     let rules = list(socket, family, message::GET_RULE, &named)?;
     let rules = rules.iter().filter(of_table).filter_map(|body| {
         let expressions = attribute(body, HEADER, 4).unwrap_or_default().to_vec();
-        Some((text(body, 2)?, expressions))
+        Some((text(body, HEADER, 2)?, expressions))
     });
     let rules = rules.collect();
     let mut sets = BTreeMap::new();
     let all = list(socket, family, message::GET_SET, &named)?;
     for body in all.iter().filter(of_table) {
-        let Some(name) = text(body, 2) else { continue };
+        let Some(name) = text(body, HEADER, 2) else {
+            continue;
+        };
         let which = Attributes::new().text(1, table).text(2, &name);
         let flags = attribute(body, HEADER, 3).and_then(|bytes| bytes.first_chunk());
         let set = Set {
@@ -126,12 +126,6 @@ fn list(
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other,
     }
-}
-
-fn text(body: &[u8], kind: u16) -> Option<String> {
-    let bytes = attribute(body, HEADER, kind)?;
-    let text = String::from_utf8_lossy(bytes);
-    Some(text.trim_end_matches('\0').to_owned())
 }
 
 impl Foreign {

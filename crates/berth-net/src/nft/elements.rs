@@ -11,13 +11,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use berth_model::config::Protocol;
-use berth_sys::netlink::{Attributes, DUMP, ENSURE, Request, Socket, attribute, attributes};
+use berth_sys::netlink::{Request, Socket};
 
-use super::{HEADER, IPV4, IPV6, message, request, table};
+use super::set::{self, Element, Part};
+use super::{INET, IPV4, IPV6, message, table};
 use crate::{Error, Published, Result};
-
-/// In one message; an attribute has at most 64 KiB.
-const AT_ONCE: usize = 500;
 
 /// A map.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +52,22 @@ impl Map {
         }
     }
 
+    /// Makes them all.
+    pub(crate) fn make_all(table: &str) -> impl Iterator<Item = Request> {
+        let make = move |(map, id): (&Map, u32)| {
+            let address = match map.family {
+                IPV4 => set::ADDRESS,
+                _ => set::ADDRESS6,
+            };
+            let key: &[Part] = match map.with_address {
+                true => &[set::PROTOCOL, address, set::SERVICE],
+                false => &[set::PROTOCOL, set::SERVICE],
+            };
+            set::make(INET, table, (map.name, id), key, &[address, set::SERVICE])
+        };
+        MAPS.iter().zip(1..).map(make)
+    }
+
     fn has(&self, published: &Published) -> bool {
         self.family == super::protocol_of(published.host)
             && self.with_address != published.host.is_unspecified()
@@ -62,31 +76,12 @@ impl Map {
 
 /// Messages that add or remove elements.
 pub(crate) fn changes(kind: u16, table: &str, published: &[Published]) -> Vec<Request> {
-    let mut requests = Vec::new();
-    for map in &MAPS {
-        let of_map: Vec<&Published> = published.iter().filter(|one| map.has(one)).collect();
-        for part in of_map.chunks(AT_ONCE) {
-            let mut list = Attributes::new();
-            for one in part {
-                let mut element = Attributes::new().nest(1, &Attributes::new().with(1, &key(one)));
-                if kind == message::NEW_ELEMENT {
-                    element = element.nest(2, &Attributes::new().with(1, &value(one)));
-                }
-                list = list.nest(1, &element);
-            }
-            let all = Attributes::new()
-                .text(1, table)
-                .text(2, map.name)
-                .nest(3, &list);
-            let flags = if kind == message::NEW_ELEMENT {
-                ENSURE
-            } else {
-                0
-            };
-            requests.push(request(kind, flags, &all));
-        }
-    }
-    requests
+    let of_map = |map: &Map| {
+        let own = published.iter().filter(|one| map.has(one));
+        let own: Vec<Element> = own.map(|one| (key(one), value(one))).collect();
+        set::changes(INET, kind, table, map.name, &own)
+    };
+    MAPS.iter().flat_map(of_map).collect()
 }
 
 /// Adds them all. What stands for a port already is a dead container's: whoever publishes holds the port.
@@ -147,24 +142,16 @@ pub(crate) fn read(socket: &Socket, name: &str) -> Result<Vec<Published>> {
 
 fn read_once(socket: &Socket, name: &str, found: &mut BTreeSet<Published>) -> Result<()> {
     for map in &MAPS {
-        let which = Attributes::new().text(1, name).text(2, map.name);
-        let answers = match socket.ask(request(message::GET_ELEMENT, DUMP, &which)) {
-            Ok(answers) => answers,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+        match set::list(socket, INET, name, map.name) {
+            Ok(all) => found.extend(all.iter().filter_map(|one| published(map, one))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(table::unsupported(error)),
-        };
-        for answer in &answers {
-            let list = attribute(answer, HEADER, 3).unwrap_or_default();
-            let elements = attributes(list, 0).into_iter();
-            found.extend(elements.filter_map(|(_, element)| published(map, element)));
         }
     }
     Ok(())
 }
 
-fn published(map: &Map, element: &[u8]) -> Option<Published> {
-    let bytes = |kind| attribute(attribute(element, 0, kind)?, 0, 1);
-    let (key, value) = (bytes(1)?, bytes(2)?);
+fn published(map: &Map, (key, value): &Element) -> Option<Published> {
     let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
         .into_iter()
         .find(|one| Some(&number(*one)) == key.first())?;
@@ -210,7 +197,7 @@ fn key(published: &Published) -> Vec<u8> {
 }
 
 /// In an IP header.
-fn number(protocol: Protocol) -> u8 {
+pub(crate) fn number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
@@ -244,13 +231,11 @@ mod tests {
                 address: inside.parse().unwrap(),
                 port: 53,
             };
-            let element = Attributes::new()
-                .nest(1, &Attributes::new().with(1, &key(&one)))
-                .nest(2, &Attributes::new().with(1, &value(&one)));
+            let element = (key(&one), value(&one));
             let has: Vec<bool> = MAPS.iter().map(|map| map.has(&one)).collect();
             assert_eq!(has.iter().position(|has| *has), Some(map), "{host}");
-            assert_eq!(published(&MAPS[map], element.bytes()), Some(one));
-            assert_eq!(published(&MAPS[map], &[]), None);
+            assert_eq!(published(&MAPS[map], &element), Some(one));
+            assert_eq!(published(&MAPS[map], &Element::default()), None);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Expressions: what a rule does with a packet, one after the other, over registers of 4 bytes. One that does not match
 //! ends the rule.
 
+use berth_model::config::Protocol;
 use berth_sys::netlink::Attributes;
 
-use super::elements::Map;
+use super::elements::{Map, number};
 
 /// Registers, 4 bytes each: `NFT_REG32_00` and so on. Keys of several parts begin at the first, values at the ninth.
 const KEY: u32 = 8;
@@ -41,6 +42,23 @@ pub(crate) enum Source {
     Ip6,
     /// As a neighbour advertisement tells it.
     Advertised,
+}
+
+/// Which end of a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Source,
+    Target,
+}
+
+impl End {
+    /// Where its port is in a packet of TCP and UDP.
+    fn port(self) -> u32 {
+        match self {
+            End::Source => 0,
+            End::Target => 2,
+        }
+    }
 }
 
 /// A rule's expressions.
@@ -115,8 +133,40 @@ impl Expressions {
 
     /// `th dport != PORT`.
     pub(crate) fn target_port_is_not(self, port: u16) -> Expressions {
-        self.payload(TRANSPORT, 2, 2, KEY)
+        self.payload(TRANSPORT, End::Target.port(), 2, KEY)
             .compare(true, &port.to_be_bytes())
+    }
+
+    /// `meta l4proto PROTOCOL`.
+    pub(crate) fn transport(self, protocol: u8) -> Expressions {
+        self.meta(META_TRANSPORT, KEY).is(&[protocol])
+    }
+
+    /// `th sport PORT`, `th dport PORT`.
+    pub(crate) fn port(self, end: End, port: u16) -> Expressions {
+        self.payload(TRANSPORT, end.port(), 2, KEY)
+            .is(&port.to_be_bytes())
+    }
+
+    /// `th sport set PORT`, `th dport set PORT`, in a protocol that has its checksum at this place.
+    pub(crate) fn set_port(self, end: End, port: u16, checksum: u32) -> Expressions {
+        const OF_INTERNET: u32 = 1;
+        let load = Attributes::new()
+            .big(1, KEY)
+            .nest(2, &value(&port.to_be_bytes()));
+        let write = Attributes::new()
+            .big(5, KEY)
+            .big(2, TRANSPORT)
+            .big(3, end.port())
+            .big(4, 2)
+            .big(6, OF_INTERNET)
+            .big(7, checksum);
+        self.add("immediate", &load).add("payload", &write)
+    }
+
+    /// `notrack`.
+    pub(crate) fn notrack(self) -> Expressions {
+        self.add("notrack", &Attributes::new())
     }
 
     /// `fib daddr type local`.
@@ -301,9 +351,7 @@ impl Expressions {
     /// `reject with tcp reset`, of TCP only.
     pub(crate) fn reset(self) -> Expressions {
         const RESET: u32 = 1;
-        const TCP: u8 = 6;
-        self.meta(META_TRANSPORT, KEY)
-            .is(&[TCP])
+        self.transport(number(Protocol::Tcp))
             .add("reject", &Attributes::new().big(1, RESET).with(2, &[0]))
     }
 

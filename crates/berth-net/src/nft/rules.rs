@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::elements::{MAPS, Map};
 use super::expression::Expressions;
+use super::hook::{FORWARD, OUTPUT, POST_ROUTING, PRE_ROUTING, RAW};
 use super::{IPV4, IPV6};
 use crate::firewall::{CANDIDATE, MARKED_AT};
 use crate::wall::MARK;
@@ -23,7 +24,7 @@ pub(crate) struct Chain {
 pub(crate) struct Hook {
     /// `filter` or `nat`.
     pub(crate) kind: &'static str,
-    /// `NF_INET_*`.
+    /// See [`super::hook`].
     pub(crate) number: u32,
     pub(crate) priority: i32,
 }
@@ -35,11 +36,6 @@ pub(crate) struct Rule {
     pub(crate) expressions: Expressions,
 }
 
-const PRE_ROUTING: u32 = 0;
-const FORWARD: u32 = 2;
-const OUTPUT: u32 = 3;
-const POST_ROUTING: u32 = 4;
-const RAW: i32 = -300;
 const TARGET_NAT: i32 = -100;
 const FILTER: i32 = 0;
 const SOURCE_NAT: i32 = 100;
