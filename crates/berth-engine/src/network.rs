@@ -21,15 +21,18 @@ mod connect;
 mod connection;
 mod create;
 mod files;
+mod find;
 mod ipam;
 mod links;
 mod list;
 mod names;
+mod options;
 mod pasta;
 mod ports;
 mod record;
 mod remove;
 mod repair;
+mod reserve;
 mod resolver;
 mod settings;
 mod switch;
@@ -41,7 +44,6 @@ use std::path::PathBuf;
 use berth_fs::{Durability, Lock, LockMode, ensure_dir};
 use berth_model::ContainerId;
 use berth_model::config::Protocol;
-use berth_net::network::subnets_in_use;
 use berth_net::{Kernel, free_subnet};
 use berth_oci::Digest;
 use serde::{Deserialize, Serialize};
@@ -142,10 +144,7 @@ impl Engine {
         {
             return Ok(bridge);
         }
-        ensure_dir(&self.layout.networks(), 0o700)
-            .map_err(files("make the networks' directory"))?;
-        let _lock = Lock::dir(&self.layout.networks(), LockMode::Exclusive)
-            .map_err(files("lock the networks"))?;
+        let _lock = self.lock_networks()?;
         let old = json::read::<Bridge>(&path)?;
         if let Some(bridge) = &old
             && self.is_asked_for(bridge)
@@ -224,12 +223,9 @@ impl Engine {
 
 /// A subnet that nothing here uses.
 fn choose() -> Result<Subnet, Error> {
-    let fail = network("choose a subnet for the bridge");
-    let kernel = Kernel::open().map_err(&fail)?;
-    let mut taken = subnets_in_use(&kernel).map_err(&fail)?;
-    let resolv = std::fs::read_to_string(files::RESOLV).unwrap_or_default();
-    taken.extend(files::name_servers(&resolv).filter_map(|server| Subnet::of(server, 32)));
-    free_subnet(&taken).ok_or_else(|| fail(berth_net::Error::NoSubnet))
+    const ACTION: &str = "choose a subnet for the bridge";
+    let taken = create::hosts_subnets(ACTION)?;
+    free_subnet(&taken).ok_or_else(|| network(ACTION)(berth_net::Error::NoSubnet))
 }
 
 /// An id that is always the same for the same thing.

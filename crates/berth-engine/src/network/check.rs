@@ -9,7 +9,7 @@ use berth_net::{Kernel, Limits, Network, Pool, Subnet};
 
 use super::connection::Joined;
 use super::record::{Driver, Shape, is_id};
-use super::{BRIDGE_NETWORK, Bridge, network, ports};
+use super::{BRIDGE_NETWORK, Bridge, network};
 use crate::error::files;
 use crate::fsck::Findings;
 use crate::layout::STAGED_PREFIX;
@@ -203,8 +203,7 @@ impl Engine {
             true => self.lock_network(key)?,
             false => return Ok(()),
         };
-        let mut published = self.published(network)?;
-        ports::without_doubles(&mut published);
+        let published = self.published(network)?;
         let desired = Desired {
             network,
             published: &published,

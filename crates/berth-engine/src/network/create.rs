@@ -8,16 +8,14 @@ use berth_model::event::{Event, Subject};
 use berth_net::network::subnets_in_use;
 use berth_net::{Kernel, Subnet};
 
+use super::find::NAME_MAX;
 use super::ipam::{self, Taken};
-use super::record::{AddressConfig, Driver, NAME_MAX, Record, SCHEMA, Shape, is_id};
-use super::{files as net_files, network};
+use super::record::{AddressConfig, Driver, Record, SCHEMA, Shape, is_id};
+use super::{files as net_files, network, options};
 use crate::create::{invalid, random_id};
 use crate::error::files;
 use crate::layout::STAGED_PREFIX;
 use crate::{Engine, Error, json};
-
-/// What options of networks begin with.
-const OPTIONS: &str = "com.docker.network.";
 
 /// A network to make.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,15 +42,6 @@ pub struct NetworkRequest {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What options of the driver say.
-struct Settings {
-    device: Option<String>,
-    isolated: bool,
-    masquerade: bool,
-    mtu: Option<u32>,
-    mode: String,
-}
-
 impl Engine {
     /// Makes a network; gives its id.
     ///
@@ -61,7 +50,7 @@ impl Engine {
     /// [`Error::Network`].
     pub fn create_network(&self, request: NetworkRequest) -> Result<String, Error> {
         check_name(&request.name)?;
-        let driver = driver(&request.driver)?;
+        let driver = options::driver(&request.driver)?;
         if self.options.rootless {
             return Err(Error::Invalid {
                 message: "an ordinary user has no networks of his own".to_owned(),
@@ -75,7 +64,7 @@ impl Engine {
                 driver: request.ipam_driver,
             });
         }
-        let settings = settings(driver, &request.options)?;
+        let settings = options::settings(driver, &request.options)?;
         // The bridge network chooses first.
         let bridge = self.bridge()?;
         let _at_work = self.at_work()?;
@@ -86,7 +75,7 @@ impl Engine {
             let mut ours: Vec<Subnet> = vec![bridge.subnet];
             let ranges = others.iter().flat_map(|other| &other.shape.ranges);
             ours.extend(ranges.map(|range| range.subnet));
-            let hosts = hosts_subnets()?;
+            let hosts = hosts_subnets("choose a subnet for the network")?;
             let id = random_id()?.to_string();
             let taken = Taken {
                 ours: &ours,
@@ -132,6 +121,7 @@ impl Engine {
                 options: request.options,
                 labels: request.labels,
             };
+            record.shape.over_device()?;
             self.commit_network(&record)?;
             record
         };
@@ -168,14 +158,7 @@ impl Engine {
     /// On the host: so others see that its addresses are in use. It is made anew whenever it is missed.
     fn make_network(&self, record: &Record) -> Result<(), Error> {
         if record.shape.driver != Driver::Bridge {
-            return match record.shape.over_device() {
-                Some(_) => Ok(()),
-                None => Err(invalid(format!(
-                    "requested {} mode '{}' is not valid",
-                    record.shape.driver.word(),
-                    record.shape.mode
-                ))),
-            };
+            return Ok(());
         }
         let kernel = Kernel::open().map_err(network("make the network"))?;
         self.ensure_state(&record.id)?;
@@ -218,8 +201,8 @@ impl Engine {
 }
 
 /// What is not ours to give: of addresses, routes and name servers.
-pub(super) fn hosts_subnets() -> Result<Vec<Subnet>, Error> {
-    let fail = network("choose a subnet for the network");
+pub(super) fn hosts_subnets(action: &'static str) -> Result<Vec<Subnet>, Error> {
+    let fail = network(action);
     let kernel = Kernel::open().map_err(&fail)?;
     let mut taken = subnets_in_use(&kernel).map_err(&fail)?;
     let resolv = std::fs::read_to_string(net_files::RESOLV).unwrap_or_default();
@@ -256,105 +239,6 @@ fn check_name(name: &str) -> Result<(), Error> {
     }
 }
 
-fn driver(name: &str) -> Result<Driver, Error> {
-    Ok(match name {
-        "" | "default" | "bridge" => Driver::Bridge,
-        "macvlan" => Driver::Macvlan,
-        "ipvlan" => Driver::Ipvlan,
-        "host" | "null" => {
-            return Err(Error::NetworkDenied {
-                message: format!("only one instance of \"{name}\" network is allowed"),
-            });
-        }
-        "overlay" => {
-            return Err(Error::Invalid {
-                message: "a network over several machines needs a cluster, and there is none"
-                    .into(),
-                hint: None,
-            });
-        }
-        other => {
-            return Err(Error::NoNetworkPlugin {
-                driver: other.to_owned(),
-            });
-        }
-    })
-}
-
-/// Options that we do not know mean nothing to us; inspect tells them.
-fn settings(driver: Driver, options: &BTreeMap<String, String>) -> Result<Settings, Error> {
-    let get = |name: &str| {
-        let full = format!("{OPTIONS}{name}");
-        options.get(&full).map(|value| (full, value.as_str()))
-    };
-    let truth = |name: &str, default: bool| match get(name) {
-        None | Some((_, "")) => Ok(default),
-        Some((_, "1" | "t" | "T" | "true" | "True" | "TRUE")) => Ok(true),
-        Some((_, "0" | "f" | "F" | "false" | "False" | "FALSE")) => Ok(false),
-        Some((full, value)) => Err(invalid(format!(
-            "failed to parse {full} value: {value} (strconv.ParseBool: parsing \"{value}\": invalid syntax)"
-        ))),
-    };
-    let mtu = get("driver.mtu").or_else(|| Some(("mtu".to_owned(), options.get("mtu")?.as_str())));
-    let mtu = match mtu {
-        None | Some((_, "" | "0")) => None,
-        Some((full, value)) => match value.parse::<u32>() {
-            // IPv4 needs the first, no packet is larger than the last.
-            Ok(bytes @ 68..=65535) => Some(bytes),
-            Ok(_) => {
-                return Err(invalid(format!(
-                    "failed to parse {full} value: {value} (68 to 65535 bytes)"
-                )));
-            }
-            Err(_) => {
-                return Err(invalid(format!(
-                    "failed to parse {full} value: {value} (strconv.Atoi: parsing \"{value}\": invalid syntax)"
-                )));
-            }
-        },
-    };
-    let device = match driver {
-        Driver::Bridge => get("bridge.name").map(|(_, name)| name),
-        Driver::Macvlan | Driver::Ipvlan => options.get("parent").map(String::as_str),
-    };
-    let device = device.filter(|name| !name.is_empty()).map(str::to_owned);
-    if let Some(name) = &device
-        && !is_device(name)
-    {
-        return Err(invalid(format!(
-            "`{name}` is not the name of a network device"
-        )));
-    }
-    if driver != Driver::Bridge && device.is_none() {
-        return Err(Error::Invalid {
-            message: format!(
-                "a network of the driver {} needs a device of the host",
-                driver.word()
-            ),
-            hint: Some("name it: -o parent=eth0".to_owned()),
-        });
-    }
-    Ok(Settings {
-        device,
-        isolated: !truth("bridge.enable_icc", true)?,
-        masquerade: truth("bridge.enable_ip_masquerade", true)?,
-        mtu,
-        mode: match driver {
-            Driver::Bridge => String::new(),
-            other => {
-                let mode = options.get(&format!("{}_mode", other.word()));
-                mode.cloned().unwrap_or_default()
-            }
-        },
-    })
-}
-
-/// Source: Linux 6.12, `dev_valid_name`; without what a path or a shell could take for something else.
-fn is_device(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
-    (1..16).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,41 +263,5 @@ mod tests {
         ] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn options_of_the_driver() {
-        let said = |options: &[(&str, &str)]| {
-            let full = |name: &str| match name {
-                "parent" | "mtu" => name.to_owned(),
-                other => format!("{OPTIONS}{other}"),
-            };
-            let options = options
-                .iter()
-                .map(|(name, value)| (full(name), (*value).to_owned()));
-            settings(Driver::Bridge, &options.collect())
-        };
-        let none = said(&[]).unwrap();
-        assert!(!none.isolated && none.masquerade && none.mtu.is_none() && none.device.is_none());
-        let some = said(&[
-            ("bridge.enable_icc", "false"),
-            ("bridge.enable_ip_masquerade", "0"),
-            ("driver.mtu", "1400"),
-            ("bridge.name", "lan0"),
-            ("unknown", "x"),
-        ]);
-        let some = some.unwrap();
-        assert!(some.isolated && !some.masquerade && some.mtu == Some(1400));
-        assert_eq!(some.device.as_deref(), Some("lan0"));
-        for bad in [
-            ("bridge.enable_icc", "x"),
-            ("driver.mtu", "x"),
-            ("driver.mtu", "10"),
-            ("bridge.name", "../x"),
-            ("bridge.name", "sixteen-letters-"),
-        ] {
-            assert!(said(&[bad]).is_err(), "{bad:?}");
-        }
-        assert!(settings(Driver::Macvlan, &BTreeMap::new()).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use berth_net::{CANDIDATES, Subnet};
+use berth_net::{Subnet, free_subnet};
 
 use super::record::{AddressConfig, Range};
 use crate::Error;
@@ -58,7 +58,7 @@ pub(super) fn ranges(
         told.push(one.clone());
     }
     if !ranges.iter().any(|range| range.subnet.is_ipv4()) {
-        let found = free(taken).ok_or(Error::Network {
+        let found = free_subnet(&[taken.ours, taken.hosts].concat()).ok_or(Error::Network {
             action: "choose a subnet for the network",
             source: berth_net::Error::NoSubnet,
         })?;
@@ -86,14 +86,6 @@ fn add(subnet: Subnet, ranges: &mut Vec<Range>, told: &mut Vec<AddressConfig>) {
         reserved: Vec::new(),
         chosen: false,
     });
-}
-
-/// The first private subnet that nobody uses.
-fn free(taken: &Taken<'_>) -> Option<Subnet> {
-    let all = taken.ours.iter().chain(taken.hosts);
-    let all: Vec<&Subnet> = all.filter(|other| other.prefix() > 0).collect();
-    let meets = |one: &Subnet| all.iter().any(|other| other.overlaps(*one));
-    CANDIDATES.into_iter().find(|one| !meets(one))
 }
 
 /// A unique local subnet: the network's id is as random as one has to be.

@@ -6,7 +6,8 @@ use berth_model::ContainerId;
 use berth_model::config::NetworkMode;
 
 use super::BRIDGE_NETWORK;
-use super::record::{AddressConfig, Found, PREDEFINED, Record};
+use super::find::Found;
+use super::record::{AddressConfig, PREDEFINED, Record};
 use crate::{Engine, Error};
 
 /// A network.

@@ -181,12 +181,6 @@ fn addresses(wish: &PortBinding, ipv6: bool) -> Result<Vec<IpAddr>, Error> {
     }
 }
 
-/// Leaves one of each host port: the first.
-pub(super) fn without_doubles(published: &mut Vec<Published>) {
-    let mut seen = BTreeSet::new();
-    published.retain(|one| seen.insert((one.protocol, one.host, one.host_port)));
-}
-
 /// A hardware address as a network device can have it.
 pub(super) fn mac(text: &str) -> Result<[u8; 6], Error> {
     let parts: Vec<Option<u8>> = text
@@ -210,7 +204,7 @@ pub(super) fn mac(text: &str) -> Result<[u8; 6], Error> {
 }
 
 impl Engine {
-    /// What containers that run, or that somebody is starting, have published in a network.
+    /// What containers that run, or that somebody is starting, have published in a network: each port of the host once.
     pub(super) fn published(&self, network: &berth_net::Network) -> Result<Vec<Published>, Error> {
         let mut all = Vec::new();
         for (id, connection) in self.connections()? {
@@ -220,6 +214,8 @@ impl Engine {
                 all.extend(published);
             }
         }
+        let mut seen = BTreeSet::new();
+        all.retain(|one| seen.insert((one.protocol, one.host, one.host_port)));
         Ok(all)
     }
 

@@ -13,20 +13,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use berth_fs::{Durability, Lock, LockMode};
+use berth_fs::{Lock, LockMode};
 use berth_model::ErrorKind;
 use berth_net::{Attach, Ipvlan, Limits, Macvlan, Network, Pool, Subnet};
 use serde::{Deserialize, Serialize};
 
 use super::{BRIDGE_NETWORK, table_of, words};
+use crate::create::invalid;
 use crate::error::files;
 use crate::names::read_names;
 use crate::{Engine, Error, json};
 
 /// The version of `network.json`.
 pub(super) const SCHEMA: u32 = 1;
-/// The longest name, in bytes.
-pub(super) const NAME_MAX: usize = 80;
 
 /// The networks that are always there.
 pub const PREDEFINED: [&str; 3] = [BRIDGE_NETWORK, "host", "none"];
@@ -139,11 +138,14 @@ pub(crate) struct Record {
 }
 
 impl Shape {
-    /// By what containers are connected, where it is no bridge; `None`: there is no such way.
-    pub(crate) fn over_device(&self) -> Option<Attach<'_>> {
+    /// By what containers are connected, where it is no bridge.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: there is no such way.
+    pub(crate) fn over_device(&self) -> Result<Option<Attach<'_>>, Error> {
         let over = self.device.as_str();
-        Some(match (self.driver, self.mode.as_str()) {
-            (Driver::Bridge, _) => return None,
+        Ok(Some(match (self.driver, self.mode.as_str()) {
+            (Driver::Bridge, _) => return Ok(None),
             (Driver::Macvlan, "" | "bridge") => Attach::Macvlan(over, Macvlan::Bridge),
             (Driver::Macvlan, "private") => Attach::Macvlan(over, Macvlan::Private),
             (Driver::Macvlan, "vepa") => Attach::Macvlan(over, Macvlan::Vepa),
@@ -151,8 +153,13 @@ impl Shape {
             (Driver::Ipvlan, "" | "l2") => Attach::Ipvlan(over, Ipvlan::L2),
             (Driver::Ipvlan, "l3") => Attach::Ipvlan(over, Ipvlan::L3),
             (Driver::Ipvlan, "l3s") => Attach::Ipvlan(over, Ipvlan::L3s),
-            (Driver::Macvlan | Driver::Ipvlan, _) => return None,
-        })
+            (other, mode) => {
+                let driver = other.word();
+                return Err(invalid(format!(
+                    "requested {driver} mode '{mode}' is not valid"
+                )));
+            }
+        }))
     }
 
     /// Of the bridge network.
@@ -189,15 +196,6 @@ impl Shape {
             ..Network::new(&self.device, &table_of(&self.device), ranges.collect())
         }
     }
-}
-
-/// What a name stands for.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Found {
-    /// A network that is always there.
-    Predefined(&'static str),
-    /// One of somebody's own.
-    Own(Box<Record>),
 }
 
 impl Engine {
@@ -243,89 +241,6 @@ impl Engine {
         Ok(all)
     }
 
-    /// The network that `text` means: its id, its name, or the beginning of just one id.
-    pub(crate) fn find_network(&self, text: &str) -> Result<Found, Error> {
-        let none = || Error::NoNetwork {
-            name: text.to_owned(),
-        };
-        if let Some(name) = PREDEFINED.into_iter().find(|name| *name == text) {
-            return match self.options.rootless && name == BRIDGE_NETWORK {
-                true => Err(none()),
-                false => Ok(Found::Predefined(name)),
-            };
-        }
-        let own = |id: &str| -> Result<Option<Found>, Error> {
-            let record = self.network_record(id)?;
-            Ok(record.map(|record| Found::Own(Box::new(record))))
-        };
-        if let Some(found) = own(text)? {
-            return Ok(found);
-        }
-        if let Some(id) = self.named_network(text)?
-            && let Some(found) = own(&id)?
-        {
-            return Ok(found);
-        }
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(none());
-        }
-        let mut matching = Vec::new();
-        for name in PREDEFINED {
-            if !(self.options.rootless && name == BRIDGE_NETWORK)
-                && self.network_id(name)?.starts_with(text)
-            {
-                matching.push(Found::Predefined(name));
-            }
-        }
-        for id in self.network_ids()? {
-            if id.starts_with(text) {
-                matching.extend(own(&id)?);
-            }
-        }
-        match matching.len() {
-            0 => Err(none()),
-            1 => Ok(matching.remove(0)),
-            count => Err(Error::AmbiguousNetwork {
-                name: text.to_owned(),
-                count,
-            }),
-        }
-    }
-
-    /// Whose name it is, by the link alone.
-    pub(super) fn named_network(&self, name: &str) -> Result<Option<String>, Error> {
-        if name.is_empty() || name.len() > NAME_MAX {
-            return Ok(None);
-        }
-        let link = self.network_name(name);
-        match std::fs::read_link(&link) {
-            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Io {
-                action: "read the name",
-                path: link,
-                source,
-            }),
-        }
-    }
-
-    /// Frees a name that still is `id`'s. The lock of the networks is ours.
-    pub(super) fn free_network_name(&self, name: &str, id: &str) -> Result<(), Error> {
-        if self.named_network(name)?.as_deref() != Some(id) {
-            return Ok(());
-        }
-        berth_fs::remove_file(&self.network_name(name), Durability::Durable)
-            .map_err(files("free the network's name"))
-    }
-
-    pub(super) fn network_names(&self) -> PathBuf {
-        self.layout.networks().join("names")
-    }
-
-    pub(super) fn network_name(&self, name: &str) -> PathBuf {
-        self.network_names().join(file_name(name))
-    }
-
     /// The addresses of one of its subnets; `key`: its id, or `bridge`.
     pub(super) fn network_pool(&self, key: &str, range: &Range) -> Pool {
         let mut reserved = range.reserved.clone();
@@ -358,39 +273,4 @@ impl Engine {
 /// 64 digits.
 pub(super) fn is_id(text: &str) -> bool {
     berth_model::ContainerId::parse(text).is_ok()
-}
-
-/// The file that stands for a name: names may have any characters.
-pub(super) fn file_name(name: &str) -> String {
-    let mut text = String::new();
-    for (place, byte) in name.bytes().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => text.push(byte.into()),
-            b'.' if place > 0 => text.push('.'),
-            other => text.push_str(&format!("%{other:02x}")),
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_name_has_a_file_of_its_own() {
-        for (name, file) in [
-            ("lan", "lan"),
-            ("a.b-c_1", "a.b-c_1"),
-            ("..", "%2e."),
-            (".", "%2e"),
-            ("a/b", "a%2fb"),
-            ("a%2fb", "a%252fb"),
-            ("test 01", "test%2001"),
-            ("é", "%c3%a9"),
-        ] {
-            assert_eq!(file_name(name), file);
-        }
-        assert!(file_name(&"é".repeat(NAME_MAX / 2)).len() < 255);
-    }
 }

@@ -6,8 +6,9 @@ use berth_fs::{Durability, LockMode, failpoint};
 use berth_model::event::Subject;
 use berth_net::Kernel;
 
+use super::find::Found;
 use super::network;
-use super::record::{Driver, Found, Record};
+use super::record::{Driver, Record};
 use crate::error::files;
 use crate::{Engine, Error};
 

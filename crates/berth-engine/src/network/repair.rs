@@ -10,8 +10,8 @@ use berth_net::watch::Watch;
 use berth_net::{Kernel, firewall, rejoin};
 
 use super::connection::{Connection, Joined};
+use super::network;
 use super::record::Driver;
-use super::{network, ports};
 use crate::{Engine, Error};
 
 /// Whoever changes something mostly changes more: so long is waited for the rest.
@@ -99,8 +99,7 @@ impl Engine {
         };
         let shape = first.network.network();
         let _lock = self.lock_network(key)?;
-        let mut published = self.published(&shape)?;
-        ports::without_doubles(&mut published);
+        let published = self.published(&shape)?;
         let desired = Desired {
             network: &shape,
             published: &published,

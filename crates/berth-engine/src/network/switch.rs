@@ -14,7 +14,7 @@ use berth_net::{Kernel, Namespace};
 use rustix::fs::{Mode, OFlags};
 
 use super::connection::Connection;
-use super::record::Found;
+use super::find::Found;
 use super::{network, wish};
 use crate::{Engine, Error};
 

@@ -3,7 +3,8 @@
 use berth_model::config::{EndpointConfig, NetworkConfig, NetworkMode};
 
 use super::BRIDGE_NETWORK;
-use super::record::{Found, Record};
+use super::find::Found;
+use super::record::Record;
 use crate::create::invalid;
 use crate::request::CreateRequest;
 use crate::{Engine, Error};

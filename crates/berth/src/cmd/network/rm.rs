@@ -1,7 +1,6 @@
 //! `berth network rm`.
 
-use crate::cmd::each;
-use crate::cmd::note;
+use crate::cmd::{note, print};
 use crate::context;
 use crate::globals::Globals;
 use crate::ui::diagnostic::Failure;
@@ -24,7 +23,7 @@ impl Verb for Rm {
         let mut code = 0;
         for name in &self.names {
             match engine.remove_network(name) {
-                Ok(()) => drop(each::named(std::slice::from_ref(name), |_| Ok(()))?),
+                Ok(()) => print(&format!("{name}\n"))?,
                 Err(error @ berth_engine::Error::NoNetwork { .. }) => {
                     // As docker: it is told, and fails nothing.
                     note(&Failure::from(error).to_string());
