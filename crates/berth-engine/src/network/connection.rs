@@ -47,6 +47,9 @@ pub(crate) struct Joined {
     pub(crate) network: Shape,
     #[serde(default)]
     pub(crate) gateway_priority: i64,
+    /// The container is being taken out of it: nothing is published there any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) leaving: bool,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +102,7 @@ impl From<Stored> for Connection {
                     mac: first.mac,
                     network: Shape::of_bridge(&first.bridge, first.subnet),
                     gateway_priority: 0,
+                    leaving: false,
                 };
                 Connection::new(vec![place], first.ports)
             }
@@ -123,7 +127,9 @@ impl Connection {
     /// By which place the container reaches everything else: the highest priority, then the first name. Internal
     /// networks lead nowhere.
     pub(super) fn way_out(&self, ipv4: bool) -> Option<&Joined> {
-        let leads = |place: &&Joined| !place.network.internal && place.gateway(ipv4).is_some();
+        let leads = |place: &&Joined| {
+            !place.network.internal && !place.leaving && place.gateway(ipv4).is_some()
+        };
         let order = |place: &&Joined| {
             (
                 -i128::from(place.gateway_priority),

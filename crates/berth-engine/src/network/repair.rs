@@ -68,7 +68,7 @@ impl Engine {
             BTreeMap::new();
         for (id, connection) in &connections {
             for place in &connection.places {
-                if place.network.driver == Driver::Bridge {
+                if place.network.driver == Driver::Bridge && !place.leaving {
                     let of_bridge = bridges.entry(&place.key).or_default();
                     of_bridge.push((id, connection, place));
                 }

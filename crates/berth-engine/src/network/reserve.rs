@@ -49,6 +49,7 @@ impl Engine {
             mac: String::new(),
             network: wanted.shape,
             gateway_priority: wish.gateway_priority,
+            leaving: false,
         };
         let before = last.place(key);
         for ipv4 in [true, false] {

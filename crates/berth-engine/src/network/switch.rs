@@ -133,16 +133,24 @@ impl Engine {
     /// Gives back the places that a container has and is not asked to have. Its lock is ours. Whether there were any.
     pub(crate) fn drop_places(&self, config: &ContainerConfig) -> Result<bool, Error> {
         let id = &config.id;
-        let Some(before) = self.connection(id)? else {
+        let Some(mut before) = self.connection(id)? else {
             return Ok(false);
         };
         let asked = config.networking.endpoints(&config.network);
-        let mut after = before.clone();
-        after
-            .places
-            .retain(|place| asked.iter().any(|asked| place.is_of(asked)));
-        if after == before {
+        let mut leaving = before.clone();
+        for place in &mut leaving.places {
+            place.leaving = !asked.iter().any(|asked| place.is_of(asked));
+        }
+        let mut after = leaving.clone();
+        after.places.retain(|place| !place.leaving);
+        if after.places.len() == before.places.len() {
             return Ok(false);
+        }
+        // Whoever repairs networks meanwhile would publish there again what is withdrawn.
+        self.write_connection(id, &leaving)?;
+        // Somebody may have come as far and died: what is published is seen from the beginning.
+        for place in &mut before.places {
+            place.leaving = false;
         }
         self.switch(config, &before, &after)?;
         for place in &before.places {
