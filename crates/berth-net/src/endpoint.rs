@@ -114,7 +114,12 @@ pub fn plug(
         }
     })?;
     if let Attach::Bridge(network) = attach {
-        spoof::add(kernel, network, &endpoint.device, &endpoint.addresses)?;
+        spoof::add(
+            kernel,
+            network,
+            &endpoint.device,
+            &spoof::alias(&endpoint.addresses),
+        )?;
     }
     if endpoint.addresses.iter().any(|(one, _)| one.is_ipv6()) {
         let inside = &endpoint.inside;
@@ -285,10 +290,12 @@ pub fn rejoin(kernel: &Kernel, network: &Network, devices: &[String]) -> Result<
     };
     let mut gone = Vec::new();
     for device in devices {
-        match link::is_port_of(&kernel.route, device, bridge.index).map_err(fail())? {
+        match link::port(&kernel.route, device, bridge.index).map_err(fail())? {
             None => gone.push(device.clone()),
-            Some(true) => {}
-            Some(false) => {
+            Some((true, _)) => {}
+            Some((false, alias)) => {
+                // The rules that were made meanwhile know nothing of it.
+                spoof::add(kernel, network, device, &alias.unwrap_or_default())?;
                 link::join(&kernel.route, device, bridge.index, !network.icc).map_err(fail())?
             }
         }

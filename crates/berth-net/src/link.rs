@@ -301,14 +301,20 @@ pub(crate) fn set_down(socket: &Socket, name: &str) -> io::Result<bool> {
     Ok(of_device(socket.ask(request))?.is_some())
 }
 
-/// Whether a device is in a bridge; `None`: there is no such device.
-pub(crate) fn is_port_of(socket: &Socket, name: &str, bridge: i32) -> io::Result<Option<bool>> {
+/// Whether a device is in a bridge, and its alias; `None`: there is no such device.
+pub(crate) fn port(
+    socket: &Socket,
+    name: &str,
+    bridge: i32,
+) -> io::Result<Option<(bool, Option<String>)>> {
     let request = Request::new(libc::RTM_GETLINK, 0, &ifinfo(0, 0))
         .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
     let found = of_device(socket.ask(request))?.unwrap_or_default();
-    Ok(found
-        .first()
-        .map(|body| attribute(body, IFINFO, libc::IFLA_MASTER) == Some(&bridge.to_ne_bytes())))
+    Ok(found.first().map(|body| {
+        let master = attribute(body, IFINFO, libc::IFLA_MASTER);
+        let is_port = master == Some(&bridge.to_ne_bytes());
+        (is_port, text(body, IFINFO, libc::IFLA_IFALIAS))
+    }))
 }
 
 /// Brings the loopback up.

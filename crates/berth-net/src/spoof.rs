@@ -114,16 +114,16 @@ fn is_lacking(error: &io::Error) -> bool {
     )
 }
 
-/// One more port, which has these addresses.
-pub(crate) fn add(
-    kernel: &Kernel,
-    network: &Network,
-    device: &str,
-    own: &[(IpAddr, u8)],
-) -> Result<()> {
-    let own: Vec<IpAddr> = own.iter().map(|(one, _)| *one).collect();
-    let elements = elements(device, &own);
-    let add = changes(message::NEW_ELEMENT, &name(network), &elements);
+/// One more port, with what stands with it.
+pub(crate) fn add(kernel: &Kernel, network: &Network, device: &str, alias: &str) -> Result<()> {
+    let Some(own) = addresses(alias) else {
+        return Ok(());
+    };
+    let add = changes(
+        message::NEW_ELEMENT,
+        &name(network),
+        &elements(device, &own),
+    );
     match table::commit(kernel.netfilter()?, add) {
         // Whoever repairs makes the table with what stands with the port.
         Err((_, error)) if error.kind() != io::ErrorKind::NotFound => Err(Error::kernel(format!(

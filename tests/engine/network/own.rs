@@ -443,20 +443,19 @@ fn a_network_that_was_taken_apart_is_put_together() {
     s.berth(&["fsck", "--repair"]).ok();
     s.berth(&["fsck"]).ok();
     assert_eq!(reached(), hello(&format!("{one}.1")));
-    s.shell(&format!("ip link delete {bridge}")).ok();
-    s.berth(&[
-        "run",
-        "--rm",
-        "--network",
-        "one",
-        "busybox",
-        "ping",
-        "-c",
-        "1",
-        "-W",
-        "2",
-        &format!("{one}.1"),
-    ])
-    .ok();
+    let destroy = || {
+        s.shell(&format!("ip link delete {bridge}")).ok();
+    };
+    // A start makes the bridge anew, with all that belong to it.
+    destroy();
+    let gateway = format!("{one}.1");
+    let ping = ["ping", "-c", "1", "-W", "2", &gateway];
+    let line = ["run", "--rm", "--network", "one", "busybox"];
+    s.berth(&[&line[..], &ping].concat()).ok();
     s.berth(&["fsck"]).ok();
+    assert_eq!(reached(), hello(&gateway));
+    destroy();
+    s.berth(&["fsck", "--repair"]).ok();
+    s.berth(&["fsck"]).ok();
+    assert_eq!(reached(), hello(&gateway));
 }

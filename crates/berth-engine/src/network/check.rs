@@ -187,9 +187,11 @@ impl Engine {
             Err(error) => return Err(fail(error)),
         };
         let connections = self.connections()?;
-        let places = connections.iter().flat_map(|(_, all)| &all.places);
-        let own: Vec<&Joined> = places.filter(|place| place.key == key).collect();
-        let known: BTreeSet<&String> = own.iter().map(|place| &place.device).collect();
+        let own = connections
+            .iter()
+            .filter_map(|(id, all)| Some((id, all.place(key)?)));
+        let own: Vec<(&ContainerId, &Joined)> = own.collect();
+        let known: BTreeSet<&String> = own.iter().map(|(_, place)| &place.device).collect();
         for device in plugged
             .iter()
             .filter(|name| name.starts_with("bv") && !known.contains(name))
@@ -198,6 +200,13 @@ impl Engine {
                 format!("the network device {device} belongs to no container"),
                 || berth_net::unplug(&kernel, device).map(drop).map_err(&fail),
             )?;
+        }
+        for (id, place) in &own {
+            let is_out = || self.try_lock(id).is_some() && self.is_up(id);
+            if !plugged.contains(&place.device) && is_out() {
+                let what = format!("the container {} is cut off from its network", id.short());
+                findings.found(what, || self.repair_networks().map(drop))?;
+            }
         }
         let _lock = match self.layout.network_state(key).is_dir() {
             true => self.lock_network(key)?,

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use berth_fs::{Durability, failpoint};
 use berth_model::config::NetworkMode;
 use berth_model::{ContainerConfig, ContainerId};
-use berth_net::network::{self as net, Desired, Look};
+use berth_net::network::{self as net, Desired, Look, Step};
 use berth_net::{Attach, Held, Kernel, Namespace, Network, Pending};
 
 use super::connection::{Connection, Joined};
@@ -205,7 +205,16 @@ impl Engine {
             network,
             published: &published,
         };
-        net::apply(kernel, &desired, &steps).map_err(&fail)
+        net::apply(kernel, &desired, &steps).map_err(&fail)?;
+        if !steps.contains(&Step::Bridge) {
+            return Ok(());
+        }
+        // Those that run lost theirs.
+        let others = self.connections()?;
+        let others = others.iter().filter_map(|(_, all)| all.place(key));
+        let devices: Vec<String> = others.map(|place| place.device.clone()).collect();
+        berth_net::rejoin(kernel, network, &devices).map_err(&fail)?;
+        Ok(())
     }
 
     /// Frees what a connection held. That there is none is fine, and so is doing it twice. The container's lock is
