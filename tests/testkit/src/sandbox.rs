@@ -422,6 +422,21 @@ impl Sandbox {
         found
     }
 
+    /// What a failed test left of its networks, when nobody is there any more who repairs them: the next sandbox with this
+    /// number has the same subnets.
+    fn sweep_networks(&self) {
+        let all = fs::read_dir(self.path().join("root/networks")).into_iter();
+        for entry in all.flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if let Some(id) = name.get(..12) {
+                let line = format!(
+                    "ip link delete br-{id}; nft delete table inet berth-br-{id}; nft delete table bridge berth-br-{id}"
+                );
+                self.shell(&line);
+            }
+        }
+    }
+
     /// Removes the bridge and its rules; says what of them stays.
     fn remove_bridge(&self) -> Option<String> {
         if self.is_rootless() {
@@ -480,6 +495,9 @@ impl Drop for Sandbox {
             self.remove_bridge();
         }
         ledger::sweep(&self.mark);
+        if failing {
+            self.sweep_networks();
+        }
         // A container's own files may be immutable to `TempDir` only by being many: it removes them all.
         assert!(
             failing || leftovers.is_empty(),
