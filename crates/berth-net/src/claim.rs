@@ -73,7 +73,8 @@ fn hold(protocol: Protocol, host: IpAddr, port: u16) -> io::Result<Held> {
     }
     rustix::net::bind(&socket, &SocketAddr::new(host, port))?;
     if listens {
-        rustix::net::listen(&socket, 0)?;
+        // To SCTP 0 means not to.
+        rustix::net::listen(&socket, i32::from(protocol == Protocol::Sctp))?;
     }
     let name = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
     Ok(Held {
