@@ -125,9 +125,9 @@ fn what_cannot_be_is_said_as_docker_says_it() {
         ),
         (json!({"Name": "n", "Driver": "overlay"}), 400, "a cluster"),
         (
-            json!({"Name": "n", "Driver": "macvlan"}),
+            json!({"Name": "n", "Driver": "macvlan", "Options": {"parent": "nosuch"}}),
             400,
-            "needs a device",
+            "invalid subinterface vlan name nosuch, example formatting is eth0.10",
         ),
         (json!({"Name": ""}), 400, "invalid name: "),
         (json!({"Name": 1}), 400, "invalid JSON"),

@@ -27,6 +27,7 @@ mod links;
 mod list;
 mod names;
 mod options;
+mod parent;
 mod pasta;
 mod ports;
 mod record;
@@ -204,9 +205,15 @@ impl Engine {
     pub fn remove_bridge(&self) -> Result<(), Error> {
         let fail = network("remove the bridge");
         for record in self.network_records()? {
-            if record.shape.driver == Driver::Bridge {
-                let kernel = Kernel::open().map_err(&fail)?;
-                berth_net::network::remove(&kernel, &record.shape.network()).map_err(&fail)?;
+            let kernel = Kernel::open().map_err(&fail)?;
+            match record.shape.driver {
+                Driver::Bridge => {
+                    berth_net::network::remove(&kernel, &record.shape.network()).map_err(&fail)?;
+                }
+                Driver::Macvlan | Driver::Ipvlan if record.shape.made => {
+                    berth_net::unplug(&kernel, &record.shape.device).map_err(&fail)?;
+                }
+                Driver::Macvlan | Driver::Ipvlan => {}
             }
         }
         let record = json::read::<Bridge>(&self.layout.bridge_record())?;

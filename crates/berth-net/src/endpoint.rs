@@ -64,6 +64,29 @@ pub enum Ipvlan {
     L3s = 2,
 }
 
+/// What is made for a network that is to be over a device which the host does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent<'a> {
+    /// A virtual LAN of this number, over another device.
+    Lan(&'a str, u16),
+    /// One that leads nowhere.
+    Nowhere,
+}
+
+/// By what a container reaches everything else, in one family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// A router.
+    Gateway(IpAddr),
+    /// Its own device of this name, as ipvlan's layer 3 has it.
+    Device {
+        /// Its name in the container.
+        inside: String,
+        /// The family.
+        ipv4: bool,
+    },
+}
+
 /// The hardware address that belongs to an address, as Docker makes it: who takes over an address is found by what
 /// neighbours remember of the one before.
 pub fn mac_of(address: IpAddr) -> [u8; 6] {
@@ -160,25 +183,21 @@ fn make(
     }
 }
 
-/// Makes the device that a macvlan or ipvlan network is to be over, if there is none of the name: `eth0.7` is virtual LAN
-/// 7 of `eth0`, anything else leads nowhere. Tells whether it made one; [`unplug`] removes it.
+/// Makes the device that a macvlan or ipvlan network is to be over, if there is none of the name. It comes up; [`unplug`]
+/// removes it.
 ///
 /// # Errors
 /// [`Error::NoParent`], [`Error::NoKind`], [`Error::Kernel`].
-pub fn make_parent(kernel: &Kernel, name: &str) -> Result<bool> {
+pub fn make_parent(kernel: &Kernel, name: &str, parent: Parent<'_>) -> Result<()> {
     let fail = |source: io::Error| match source.raw_os_error() {
         Some(libc::EOPNOTSUPP) => Error::NoKind { source },
         _ => Error::kernel(format!("make the device `{name}`"))(source),
     };
-    if link::find(&kernel.route, name).map_err(fail)?.is_some() {
-        return Ok(false);
+    if has_device(kernel, name)? {
+        return Ok(());
     }
-    let lan = name.rsplit_once('.').and_then(|(over, number)| {
-        let number = number.parse::<u16>().ok()?;
-        Some((over, number))
-    });
-    let over = match lan {
-        Some((over, number)) => {
+    let over = match parent {
+        Parent::Lan(over, number) => {
             let found = link::find(&kernel.route, over).map_err(fail)?;
             let found = found.ok_or_else(|| Error::NoParent {
                 name: over.to_owned(),
@@ -186,10 +205,24 @@ pub fn make_parent(kernel: &Kernel, name: &str) -> Result<bool> {
             })?;
             Some((found.index, number))
         }
-        None => None,
+        Parent::Nowhere => None,
     };
-    link::make_parent(&kernel.route, name, over).map_err(fail)?;
-    Ok(true)
+    match link::make_parent(&kernel.route, name, over) {
+        // Somebody was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(fail),
+    }
+}
+
+/// Whether the host has a device of this name.
+///
+/// # Errors
+/// [`Error::Kernel`].
+pub fn has_device(kernel: &Kernel, name: &str) -> Result<bool> {
+    let found = link::find(&kernel.route, name);
+    found
+        .map(|found| found.is_some())
+        .map_err(Error::kernel(format!("look for the device `{name}`")))
 }
 
 /// Devices of which a cable has just come up drop packets until the kernel gets round to it: whoever asks about one has it
@@ -245,15 +278,20 @@ fn allow_ipv6(device: &str) -> io::Result<()> {
     set(device, "disable_ipv6", "0")
 }
 
-/// The routes to everywhere: by these gateways, one a family, and by no others. They replace those of before, so that a
+/// The routes to everywhere: by these ways, one a family, and by no others. They replace those of before, so that a
 /// container that runs keeps its connections where they do not change.
 ///
 /// # Errors
 /// [`Error::Kernel`].
-pub fn default_routes(namespace: &Namespace, gateways: &[IpAddr]) -> Result<()> {
-    let set = |ipv4: bool| match gateways.iter().find(|one| one.is_ipv4() == ipv4) {
-        Some(gateway) => link::set_default_route(&namespace.route, *gateway),
-        None => link::remove_default_route(&namespace.route, ipv4),
+pub fn default_routes(namespace: &Namespace, ways: &[Way]) -> Result<()> {
+    let socket = &namespace.route;
+    let set = |ipv4: bool| match ways.iter().find(|way| way.is_ipv4() == ipv4) {
+        Some(Way::Gateway(gateway)) => link::set_default_route(socket, *gateway),
+        Some(Way::Device { inside, .. }) => {
+            let device = link::find(socket, inside)?.ok_or(io::ErrorKind::NotFound)?;
+            link::set_default_device(socket, ipv4, device.index)
+        }
+        None => link::remove_default_route(socket, ipv4),
     };
     [true, false]
         .into_iter()
@@ -261,21 +299,13 @@ pub fn default_routes(namespace: &Namespace, gateways: &[IpAddr]) -> Result<()> 
         .map_err(Error::kernel("set the container's default routes"))
 }
 
-/// The routes to everywhere by a container's device itself, as ipvlan's layer 3 has it: one for each family of `addresses`.
-///
-/// # Errors
-/// [`Error::Kernel`].
-pub fn default_device(namespace: &Namespace, inside: &str, addresses: &[IpAddr]) -> Result<()> {
-    let set = || -> io::Result<()> {
-        let device = link::find(&namespace.route, inside)?.ok_or(io::ErrorKind::NotFound)?;
-        for four in [true, false] {
-            if addresses.iter().any(|one| one.is_ipv4() == four) {
-                link::set_default_device(&namespace.route, four, device.index)?;
-            }
+impl Way {
+    fn is_ipv4(&self) -> bool {
+        match self {
+            Way::Gateway(gateway) => gateway.is_ipv4(),
+            Way::Device { ipv4, .. } => *ipv4,
         }
-        Ok(())
-    };
-    set().map_err(Error::kernel("set the container's default routes"))
+    }
 }
 
 /// Puts devices that have lost their bridge back into it, after it was made anew; tells which ones are gone.

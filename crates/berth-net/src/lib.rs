@@ -35,8 +35,8 @@ pub mod watch;
 pub use choose::{CANDIDATES, free_subnet};
 pub use claim::{Held, claim};
 pub use endpoint::{
-    Attach, Endpoint, Ipvlan, Macvlan, cut, default_device, default_routes, mac_of, make_parent,
-    plug, plugged, rejoin, unplug, unplug_inside,
+    Attach, Endpoint, Ipvlan, Macvlan, Parent, Way, cut, default_routes, has_device, mac_of,
+    make_parent, plug, plugged, rejoin, unplug, unplug_inside,
 };
 pub use error::{Error, Result};
 pub use kernel::Kernel;

@@ -385,7 +385,10 @@ pub(crate) fn set_default_device(socket: &Socket, ipv4: bool, index: i32) -> io:
 
 /// No route to everywhere. That there is none is fine.
 pub(crate) fn remove_default_route(socket: &Socket, ipv4: bool) -> io::Result<()> {
-    let request = Request::new(libc::RTM_DELROUTE, 0, &everywhere(family(ipv4)));
+    let mut body = everywhere(family(ipv4));
+    // Of whatever scope: one by a device has that of links.
+    body[6] = libc::RT_SCOPE_NOWHERE;
+    let request = Request::new(libc::RTM_DELROUTE, 0, &body);
     match socket.ask(request) {
         Err(error) if !is_none(&error) => Err(error),
         _ => Ok(()),

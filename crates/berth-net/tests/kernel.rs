@@ -8,8 +8,8 @@ use std::process::Command;
 use berth_model::config::Protocol;
 use berth_net::network::{self, Desired, Look};
 use berth_net::{
-    Attach, Endpoint, Kernel, Namespace, Network, Published, Range, cut, default_routes, mac_of,
-    plug, plugged, unplug,
+    Attach, Endpoint, Kernel, Namespace, Network, Published, Range, Way, cut, default_routes,
+    mac_of, plug, plugged, unplug,
 };
 use berth_sys::process::{namespace, unshare};
 
@@ -151,7 +151,7 @@ fn an_endpoint_reaches_the_gateway_and_goes() {
             };
             let namespace = Namespace::begin().unwrap().wait().unwrap();
             plug(&kernel, Attach::Bridge(&network), &namespace, &endpoint).unwrap();
-            default_routes(&namespace, &[[10, 9, 0, 1].into()]).unwrap();
+            default_routes(&namespace, &[Way::Gateway([10, 9, 0, 1].into())]).unwrap();
             let outside = TcpListener::bind("10.9.0.1:0").unwrap();
             let gateway = outside.local_addr().unwrap();
             let file = namespace.as_fd().try_clone_to_owned().unwrap();

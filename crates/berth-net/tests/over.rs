@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use berth_model::ErrorKind;
 use berth_net::{
-    Attach, Endpoint, Error, Ipvlan, Kernel, Macvlan, default_device, default_routes, make_parent,
-    plug,
+    Attach, Endpoint, Error, Ipvlan, Kernel, Macvlan, Parent, Way, default_routes, has_device,
+    make_parent, plug,
 };
 use testkit::network::{Server, ask};
 
@@ -40,7 +40,7 @@ fn macvlan_is_beside_the_host() {
         let attach = Attach::Macvlan("cable", mode);
         plug(&kernel, attach, &container.namespace, &endpoint(host)).unwrap();
         let gateway: IpAddr = [10, 77, 0, 2].into();
-        default_routes(&container.namespace, &[gateway]).unwrap();
+        default_routes(&container.namespace, &[Way::Gateway(gateway)]).unwrap();
     }
     let from = world.hosts.neighbour();
     let _servers = [&a, &c].map(|one| Server::start(one.path(), "0.0.0.0:80", "hello"));
@@ -62,9 +62,36 @@ fn macvlan_is_beside_the_host() {
     let nowhere = Attach::Macvlan("nowhere", Macvlan::Bridge);
     let error = plug(&kernel, nowhere, &Container::new().namespace, &endpoint(14)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-    assert!(!make_parent(&kernel, "cable").unwrap());
-    let error = make_parent(&kernel, "nowhere.7").unwrap_err();
+    make_parent(&kernel, "cable", Parent::Nowhere).unwrap();
+    assert!(has_device(&kernel, "cable").unwrap());
+    let error = make_parent(&kernel, "nowhere.7", Parent::Lan("nowhere", 7)).unwrap_err();
     assert!(matches!(error, Error::NoParent { .. }), "{error}");
+}
+
+fn by_itself(inside: &str) -> Way {
+    Way::Device {
+        inside: inside.to_owned(),
+        ipv4: true,
+    }
+}
+
+#[test]
+fn a_way_out_is_replaced_by_another() {
+    let world = World::new();
+    let kernel = world.here(|| Kernel::open().unwrap());
+    let a = Container::new();
+    let attach = Attach::Macvlan("cable", Macvlan::Bridge);
+    plug(&kernel, attach, &a.namespace, &endpoint(10)).unwrap();
+    let gateway = Way::Gateway([10, 77, 0, 1].into());
+    for (ways, seen) in [
+        (vec![by_itself("eth0")], "default dev eth0 scope link"),
+        (vec![gateway], "default via 10.77.0.1 dev eth0"),
+        (vec![by_itself("eth0")], "default dev eth0 scope link"),
+        (vec![], ""),
+    ] {
+        default_routes(&a.namespace, &ways).unwrap();
+        assert_eq!(a.shell("ip route show default").trim(), seen);
+    }
 }
 
 /// Where the kernel has it; elsewhere it says so.
@@ -82,7 +109,7 @@ fn ipvlan_shares_the_hardware_address() {
         made => made.unwrap(),
     }
     plug(&kernel, attach(Ipvlan::L2), &b.namespace, &endpoint(11)).unwrap();
-    default_device(&b.namespace, "eth0", &[[10, 77, 0, 11].into()]).unwrap();
+    default_routes(&b.namespace, &[by_itself("eth0")]).unwrap();
     let _server = Server::start(a.path(), "0.0.0.0:80", "hello");
     assert_eq!(
         ask(&world.hosts.neighbour(), "10.77.0.10:80"),

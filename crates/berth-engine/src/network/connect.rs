@@ -72,7 +72,11 @@ impl Engine {
         let mut connection = Connection::new(Vec::new(), Vec::new());
         let reserved = self.reserve_all(config, &mut connection).and_then(|()| {
             failpoint!("engine.network.reserved");
-            let claimed = ports::claim(config, connection.way_out(false).is_some())?;
+            let claimed = match connection.places.iter().any(Joined::publishes) {
+                true => ports::claim(config, connection.way_out(false).is_some())?,
+                // As Docker has it.
+                false => ports::Claimed::default(),
+            };
             connection.ports = claimed.ports;
             self.write_connection(id, &connection)?;
             Ok(claimed.held)
@@ -141,7 +145,7 @@ impl Engine {
         for place in &connection.places {
             self.plug(kernel, &namespace, place)?;
         }
-        berth_net::default_routes(&namespace, &connection.gateways()).map_err(&fail)?;
+        berth_net::default_routes(&namespace, &connection.ways()).map_err(&fail)?;
         failpoint!("engine.network.plugged");
         self.serve_names(config, &connection, namespace.as_fd())?;
         for (place, published) in connection.published() {
@@ -162,7 +166,7 @@ impl Engine {
     pub(super) fn ensure_place(&self, kernel: &Kernel, place: &Joined) -> Result<(), Error> {
         match place.network.driver {
             Driver::Bridge => self.ensure_network(kernel, &place.network.network(), &place.key),
-            Driver::Macvlan | Driver::Ipvlan => Ok(()),
+            Driver::Macvlan | Driver::Ipvlan => self.ensure_parent(kernel, &place.network),
         }
     }
 

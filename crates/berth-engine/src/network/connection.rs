@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use berth_model::ContainerId;
 use berth_model::config::EndpointConfig;
-use berth_net::{Published, Subnet};
+use berth_net::{Published, Subnet, Way};
 use serde::{Deserialize, Serialize};
 
-use super::record::{Range, Shape};
+use super::record::{Driver, Range, Shape};
 use super::{BRIDGE_NETWORK, HostPort, table_of, words};
 use crate::{Engine, Error, json};
 
@@ -139,16 +139,25 @@ impl Connection {
         self.places.iter().filter(leads).min_by_key(order)
     }
 
-    /// The gateways of the routes to everywhere.
-    pub(super) fn gateways(&self) -> Vec<IpAddr> {
-        let of = |ipv4| self.way_out(ipv4)?.gateway(ipv4);
+    /// The ways to everywhere.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        let of = |ipv4| self.way_out(ipv4)?.way(ipv4);
         [true, false].into_iter().filter_map(of).collect()
+    }
+
+    /// The host's address in the network by which it is reached.
+    pub(super) fn host(&self) -> Option<IpAddr> {
+        let of = |ipv4| {
+            let place = self.way_out(ipv4).filter(|place| place.publishes())?;
+            place.gateway(ipv4)
+        };
+        [true, false].into_iter().find_map(of)
     }
 
     /// What is published, and in whose table: by the way that answers take.
     pub(super) fn published(&self) -> Vec<(&Joined, Vec<Published>)> {
         let of = |ipv4: bool| {
-            let place = self.way_out(ipv4)?;
+            let place = self.way_out(ipv4).filter(|place| place.publishes())?;
             let address = place.address(ipv4)?;
             let ports = self
                 .ports
@@ -190,6 +199,23 @@ impl Joined {
 
     pub(super) fn gateway(&self, ipv4: bool) -> Option<IpAddr> {
         self.range(ipv4).map(|range| range.gateway)
+    }
+
+    /// How everything else is reached by it.
+    pub(super) fn way(&self, ipv4: bool) -> Option<Way> {
+        let gateway = self.gateway(ipv4)?;
+        Some(match self.network.routes() {
+            true => Way::Device {
+                inside: self.inside.clone(),
+                ipv4,
+            },
+            false => Way::Gateway(gateway),
+        })
+    }
+
+    /// Whether ports of the host can lead to it: over a device of the host it is a neighbour of the host's.
+    pub(super) fn publishes(&self) -> bool {
+        self.network.driver == Driver::Bridge
     }
 
     /// In the words of berth-net.
@@ -269,7 +295,9 @@ mod tests {
         let read: Connection = serde_json::from_str(FIRST).unwrap();
         let text = serde_json::to_string(&read).unwrap();
         assert_eq!(serde_json::from_str::<Connection>(&text).unwrap(), read);
-        assert_eq!(read.gateways(), [IpAddr::from([10, 9, 0, 1])]);
+        let gateway = IpAddr::from([10, 9, 0, 1]);
+        assert_eq!(read.ways(), [Way::Gateway(gateway)]);
+        assert_eq!(read.host(), Some(gateway));
         assert_eq!(read.published_in("berth").len(), 1);
         assert_eq!(read.published_in("berth-br-x").len(), 0);
     }
@@ -295,5 +323,17 @@ mod tests {
         connection.places[0].network.internal = true;
         assert_eq!(out(&connection).as_deref(), Some("c"));
         assert!(connection.way_out(false).is_none());
+    }
+
+    #[test]
+    fn a_neighbour_of_the_host_has_no_ports_of_it() {
+        let mut connection: Connection = serde_json::from_str(FIRST).unwrap();
+        connection.places[0].network.driver = Driver::Ipvlan;
+        assert!(connection.published().is_empty() && connection.host().is_none());
+        for (mode, itself) in [("", false), ("l2", false), ("l3", true), ("l3s", true)] {
+            connection.places[0].network.mode = mode.to_owned();
+            let by_itself = matches!(connection.ways()[..], [Way::Device { .. }]);
+            assert_eq!(by_itself, itself, "{mode}");
+        }
     }
 }

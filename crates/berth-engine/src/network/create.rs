@@ -11,7 +11,7 @@ use berth_net::{Kernel, Subnet};
 use super::find::NAME_MAX;
 use super::ipam::{self, Taken};
 use super::record::{AddressConfig, Driver, Record, SCHEMA, Shape, is_id};
-use super::{files as net_files, network, options};
+use super::{files as net_files, network, options, parent};
 use crate::create::{invalid, random_id};
 use crate::error::files;
 use crate::layout::STAGED_PREFIX;
@@ -82,9 +82,14 @@ impl Engine {
                 hosts: &hosts,
             };
             let (ranges, told) = ipam::ranges(&request.addresses, request.ipv6, &id, &taken)?;
-            let device = settings
-                .device
-                .unwrap_or_else(|| format!("br-{}", &id[..12]));
+            let isolated =
+                driver != Driver::Bridge && (request.internal || settings.device.is_none());
+            let device = match settings.device {
+                Some(device) if !isolated => device,
+                _ if isolated => parent::nowhere(&id),
+                _ => format!("br-{}", &id[..12]),
+            };
+            let made = driver != Driver::Bridge && self.is_parent_ours(&device, &others)?;
             let same = |name: &str, of: &str| {
                 invalid(format!(
                     "cannot create network {id} ({device}): conflicts with network {of} ({name}): networks have same bridge \
@@ -108,11 +113,12 @@ impl Engine {
                     driver,
                     device,
                     ranges,
-                    internal: request.internal,
+                    internal: request.internal || isolated,
                     isolated: settings.isolated,
                     masquerade: settings.masquerade,
                     mtu: settings.mtu,
                     mode: settings.mode,
+                    made,
                 },
                 ipv6: request.ipv6,
                 attachable: request.attachable,
@@ -157,10 +163,10 @@ impl Engine {
 
     /// On the host: so others see that its addresses are in use. It is made anew whenever it is missed.
     fn make_network(&self, record: &Record) -> Result<(), Error> {
-        if record.shape.driver != Driver::Bridge {
-            return Ok(());
-        }
         let kernel = Kernel::open().map_err(network("make the network"))?;
+        if record.shape.driver != Driver::Bridge {
+            return self.ensure_parent(&kernel, &record.shape);
+        }
         self.ensure_state(&record.id)?;
         self.ensure_network(&kernel, &record.shape.network(), &record.id)
     }

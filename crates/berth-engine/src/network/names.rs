@@ -50,7 +50,7 @@ impl Engine {
         config: &ContainerConfig,
         connection: Option<&Connection>,
     ) -> Option<IpAddr> {
-        let own = connection.and_then(|connection| connection.gateways().first().copied());
+        let own = connection.and_then(Connection::host);
         if own.is_some() || config.networking.extra_hosts.is_empty() {
             return own;
         }

@@ -91,15 +91,6 @@ pub(super) fn settings(
             "`{name}` is not the name of a network device"
         )));
     }
-    if driver != Driver::Bridge && device.is_none() {
-        return Err(Error::Invalid {
-            message: format!(
-                "a network of the driver {} needs a device of the host",
-                driver.word()
-            ),
-            hint: Some("name it: -o parent=eth0".to_owned()),
-        });
-    }
     Ok(Settings {
         device,
         isolated: !truth("bridge.enable_icc", true)?,
@@ -158,6 +149,5 @@ mod tests {
         ] {
             assert!(said(&[bad]).is_err(), "{bad:?}");
         }
-        assert!(settings(Driver::Macvlan, &BTreeMap::new()).is_err());
     }
 }

@@ -110,6 +110,9 @@ pub(crate) struct Shape {
     /// How macvlan and ipvlan switch packets.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) mode: String,
+    /// The device that it is on was made for it, and goes with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) made: bool,
 }
 
 /// `network.json`.
@@ -179,7 +182,13 @@ impl Shape {
             masquerade: true,
             mtu: None,
             mode: String::new(),
+            made: false,
         }
+    }
+
+    /// Whether packets between containers are routed, not switched.
+    pub(crate) fn routes(&self) -> bool {
+        self.driver == Driver::Ipvlan && self.mode.starts_with("l3")
     }
 
     /// In the words of berth-net, where it is a bridge.

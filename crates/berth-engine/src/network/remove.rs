@@ -125,8 +125,11 @@ impl Engine {
             let kernel = Kernel::open().map_err(&fail)?;
             berth_net::network::remove(&kernel, &record.shape.network()).map_err(&fail)?;
         }
-        failpoint!("engine.network.unmade");
         let _networks = self.lock_networks()?;
+        if record.shape.driver != Driver::Bridge {
+            self.drop_parent(record)?;
+        }
+        failpoint!("engine.network.unmade");
         self.trash
             .throw(&self.network_dir(&record.id), Durability::Durable)
             .map_err(files("remove the network"))?;

@@ -135,7 +135,7 @@ impl Engine {
         }
         let namespace = self.namespace_of(id)?;
         self.plug(kernel, &namespace, place)?;
-        berth_net::default_routes(&namespace, &connection.gateways())
+        berth_net::default_routes(&namespace, &connection.ways())
             .map_err(network("repair the network"))
     }
 }

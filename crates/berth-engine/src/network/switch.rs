@@ -187,7 +187,7 @@ impl Engine {
                 berth_net::unplug(&kernel, &place.device).map_err(&fail)?;
             }
         }
-        berth_net::default_routes(&namespace, &after.gateways()).map_err(&fail)?;
+        berth_net::default_routes(&namespace, &after.ways()).map_err(&fail)?;
         self.rewrite_name_files(config, before, after)?;
         self.serve_names(config, after, namespace.as_fd())
     }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use berth_model::config::Protocol;
 use berth_net::network::{self, Desired, Look};
 use berth_net::{
-    Attach, Endpoint, Kernel, Namespace, Network, Published, Range, default_routes, mac_of, plug,
+    Attach, Endpoint, Kernel, Namespace, Network, Published, Range, Way, default_routes, mac_of,
+    plug,
 };
 use testkit::network::{Hosts, inside};
 
@@ -125,8 +126,9 @@ impl World {
 
     /// The container's way to the world is by this network.
     pub fn route(&self, network: &Network, container: &Container) {
-        let gateways: Vec<IpAddr> = network.ranges.iter().map(|range| range.gateway).collect();
-        default_routes(&container.namespace, &gateways).unwrap();
+        let gateways = network.ranges.iter().map(|range| range.gateway);
+        let ways: Vec<Way> = gateways.map(Way::Gateway).collect();
+        default_routes(&container.namespace, &ways).unwrap();
     }
 }
 
