@@ -6,6 +6,7 @@ mod criu;
 mod daemon;
 mod journald;
 mod limits;
+mod networks;
 mod resources;
 mod rootless;
 mod systemd;
@@ -23,6 +24,7 @@ use testkit::harness::Test;
 const ALL: &[&[Test]] = &[
     limits::TESTS,
     journald::TESTS,
+    networks::TESTS,
     apparmor::TESTS,
     resources::TESTS,
     cgroups::TESTS,
