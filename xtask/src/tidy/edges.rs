@@ -132,6 +132,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dropin-tests", &["testkit"]),
     ("vm-tests", &["testkit"]),
     ("berth-oci-fuzz", &["berth-oci"]),
+    ("berth-dns-fuzz", &["berth-dns"]),
     ("berth-registry-server-fuzz", &["berth-registry-server"]),
     ("berth-layer-fuzz", &["berth-layer"]),
     ("berth-trust-fuzz", &["berth-trust", "berth-oci"]),
