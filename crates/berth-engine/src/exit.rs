@@ -10,6 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
+/// A container that is killed has ended by then, unless the machine is busy.
+const SOON: Duration = Duration::from_millis(50);
+
 /// A failure of reading or awaiting an exit.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -81,15 +84,25 @@ pub fn wait(path: &Path, may_come: impl FnMut() -> bool) -> Result<Option<Exit>,
     watch(path, None, may_come)
 }
 
-/// As [`wait`], until `deadline` at the latest.
+/// As [`wait`], until `deadline` at the latest. Most ends that are waited for like that come at once, sooner than a watch
+/// of the directory would be closed again: it begins with looking.
 ///
 /// # Errors
 /// Likewise.
 pub fn wait_until(
     path: &Path,
     deadline: Instant,
-    may_come: impl FnMut() -> bool,
+    mut may_come: impl FnMut() -> bool,
 ) -> Result<Option<Exit>, Error> {
+    let soon = deadline.min(Instant::now() + SOON);
+    while Instant::now() < soon {
+        let more = may_come();
+        let exit = read(path)?;
+        if exit.is_some() || !more {
+            return Ok(exit);
+        }
+        std::thread::sleep(SOON / 100);
+    }
     watch(path, Some(deadline), may_come)
 }
 
@@ -115,6 +128,7 @@ fn watch(
         let more = may_come();
         let exit = read(path)?;
         if exit.is_some() || !more {
+            berth_sys::later::close(notify);
             return Ok(exit);
         }
         let second = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use berth_fs::Durability;
 use berth_model::config::PidMode;
 use berth_model::task::Pid;
 use berth_model::{ContainerConfig, ContainerId, Status};
+use berth_sys::later;
 use rustix::fs::{Mode, OFlags};
 
 use crate::create::durability;
@@ -79,8 +80,7 @@ impl Engine {
         let config = self.config(id).ok();
         let forgotten = self.forget(id, config.as_ref(), volumes);
         if let Some(root) = root {
-            // Nobody waits for this. If there is no thread to do it, it is done at once.
-            let _ = std::thread::Builder::new().spawn(move || drop(root));
+            later::close(root);
         }
         forgotten
     }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use berth_sys::later;
 use berth_sys::netlink::{Protocol, Socket};
 
 use crate::{Error, Result};
@@ -36,5 +37,13 @@ impl Kernel {
         let socket =
             Socket::open(Protocol::Netfilter).map_err(|source| Error::NoTables { source })?;
         Ok(self.netfilter.get_or_init(|| socket))
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        if let Some(socket) = self.netfilter.take() {
+            later::close(socket.into());
+        }
     }
 }

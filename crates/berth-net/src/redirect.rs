@@ -17,6 +17,7 @@
 use std::net::Ipv4Addr;
 
 use berth_model::config::Protocol;
+use berth_sys::later;
 use berth_sys::netlink::{self, Socket};
 
 use crate::nft::expression::{End, Expressions};
@@ -58,7 +59,9 @@ pub fn install(udp: u16, tcp: u16) -> Result<()> {
     };
     let mut requests = table::anew(INET, TABLE).to_vec();
     requests.extend(table::chains(INET, TABLE, &[chain]));
-    table::commit(&socket, requests).map_err(|(_, source)| table::unsupported(source))
+    let done = table::commit(&socket, requests);
+    later::close(socket.into());
+    done.map_err(|(_, source)| table::unsupported(source))
 }
 
 /// A packet at whose `end` the resolver is, with port `from`, gets the port `to` there.

@@ -10,6 +10,7 @@ pub mod entry;
 pub mod fdpass;
 pub mod keyring;
 pub mod landlock;
+pub mod later;
 pub mod mount;
 pub mod net;
 pub mod netlink;

@@ -176,6 +176,12 @@ impl AsFd for Socket {
     }
 }
 
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> OwnedFd {
+        socket.file
+    }
+}
+
 impl Socket {
     /// Opens one in the caller's network namespace.
     ///

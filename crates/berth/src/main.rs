@@ -17,13 +17,16 @@ mod view;
 
 use std::process::ExitCode;
 
+use berth_sys::later;
+
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     if let Some(code) = cmd::internal::confined(&args) {
         return code;
     }
+    later::until_end();
     let (outcome, verb_default) = verbs::dispatch(args);
-    match outcome {
+    let code = match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             if !failure.silent {
@@ -35,5 +38,7 @@ fn main() -> ExitCode {
             }
             ExitCode::from(failure.code.unwrap_or(verb_default))
         }
-    }
+    };
+    later::end();
+    code
 }

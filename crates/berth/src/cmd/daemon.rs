@@ -74,6 +74,7 @@ impl Verb for Daemon {
     fn run(self, globals: &Globals) -> Outcome {
         // Before anything else opens files or starts programs.
         let given = given_sockets();
+        berth_sys::later::in_threads();
         let settings = self.settings()?;
         let engine = Arc::new(context::engine(globals)?);
         let log = Arc::new(Log::default());

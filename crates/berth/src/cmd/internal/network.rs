@@ -17,6 +17,7 @@ pub struct Network {}
 impl Verb for Network {
     fn run(self, globals: &Globals) -> Outcome {
         let run_dir = std::path::absolute(globals.run_directory())?;
+        berth_sys::later::in_threads();
         let Some(keeper) = Keeper::start(&run_dir)? else {
             return Ok(0);
         };
