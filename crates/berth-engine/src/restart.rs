@@ -134,7 +134,9 @@ impl Engine {
         let mut restarts = self.restarts(id)?;
         restarts.stopped = true;
         json::write(&self.layout.restart(id), &restarts, durability(config))?;
-        let waited = self.is_restarting(id);
+        // It may have ended just now, and nobody has planned yet what would be called off.
+        let ended = self.has_untold_end(id) && matches!(self.status(id)?, Status::Exited(_));
+        let waited = self.is_restarting(id) || ended;
         berth_fs::remove_file(&self.layout.backoff(id), Durability::Volatile)
             .map_err(files("call a restart off"))?;
         Ok(waited)
