@@ -4,9 +4,9 @@
 //!
 //! - [`small`]: an initramfs with busybox, the three programs and `small.sh`: the engine without systemd.
 //! - [`system`]: Debian 12 with systemd 252 on a disk (`tools/vm-image`). This test program is on a second one and
-//!   runs there as root, once for each test in [`guest`], then powers the machine off: one boot for all, and one
-//!   with the hierarchies of cgroup v1 for the tests whose names begin with `hybrid_`. Those of `reboot_` have a boot
-//!   each, on one disk, in `make test-full`.
+//!   runs there as root, once for each test in [`guest`], then powers the machine off: one boot for all, one
+//!   with the hierarchies of cgroup v1 for the tests whose names begin with `hybrid_`, and one for those of `network_`.
+//!   Those of `reboot_` have a boot each, on one disk, in `make test-full`.
 //!
 //! **A new test in the whole guest** is a function of no arguments in a file of `guest/`, in that file's `TESTS`.
 //! It panics when something is not as it should be; what it prints is shown when it fails. The programs under test
@@ -34,7 +34,7 @@ mod system;
 use std::process::ExitCode;
 
 use small::cgroup_v2_alone;
-use system::{whole_system, whole_system_hybrid, whole_system_reboots};
+use system::{whole_system, whole_system_hybrid, whole_system_networks, whole_system_reboots};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,7 +42,12 @@ fn main() -> ExitCode {
         Some("guest") => guest::run_all(args.get(1).map_or("", String::as_str)),
         Some("guest-test") => guest::run_one(&args[1]),
         _ => {
-            let tests = testkit::tests![cgroup_v2_alone, whole_system, whole_system_hybrid];
+            let tests = testkit::tests![
+                cgroup_v2_alone,
+                whole_system,
+                whole_system_hybrid,
+                whole_system_networks
+            ];
             testkit::harness::run(tests, testkit::tests![whole_system_reboots])
         }
     }

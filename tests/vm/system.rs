@@ -32,6 +32,11 @@ pub fn whole_system() {
     run(&filter, "", None);
 }
 
+/// The tests of networks.
+pub fn whole_system_networks() {
+    run(guest::NETWORK, "", None);
+}
+
 /// One boot after the other, on a disk that keeps what was written.
 pub fn whole_system_reboots() {
     let directory = tempfile::tempdir().unwrap();

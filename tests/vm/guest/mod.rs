@@ -41,14 +41,20 @@ const LIMIT: Duration = Duration::from_secs(150);
 
 /// How the names of tests begin that want cgroup v1, which is another boot.
 pub const HYBRID: &str = "hybrid_";
+/// And of those that begin so, which would make the first boot too long.
+pub const NETWORK: &str = "network_";
 /// And of those that have a boot each, one after the other on the same disk.
 pub const REBOOT: &str = "reboot_";
 
 /// The tests with `filter` in their names.
 pub fn names(filter: &str) -> Vec<&'static str> {
     let all = ALL.iter().copied().flatten().map(|(name, _)| *name);
-    let alike = |name: &str, apart| name.starts_with(apart) == filter.starts_with(apart);
-    let fits = |name: &str| alike(name, HYBRID) && alike(name, REBOOT);
+    let alike = |name: &str, apart: &str| name.starts_with(apart) == filter.starts_with(apart);
+    let fits = |name: &str| {
+        [HYBRID, NETWORK, REBOOT]
+            .iter()
+            .all(|apart| alike(name, apart))
+    };
     all.filter(|name| name.contains(filter) && fits(name))
         .collect()
 }
