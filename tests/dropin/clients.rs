@@ -1,8 +1,9 @@
-//! Docker's clients against `berth daemon`, each with services that people run: a web server of busybox, and Redis and
-//! PostgreSQL of Debian's packages.
+//! Docker's clients against `berth daemon`, each with services that people run: a web server of busybox, and Redis,
+//! PostgreSQL and nginx of Debian's packages.
 
 mod compose;
 mod docker_command;
+mod docker_networks;
 mod docker_py;
 mod node;
 mod rust;
