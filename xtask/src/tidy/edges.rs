@@ -82,6 +82,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "berth-model",
         ],
     ),
+    // compose files (no I/O either)
+    ("berth-compose", &["berth-model"]),
     // servers
     ("berth-serve", &["berth-model"]),
     // faces
@@ -113,6 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "berth",
         &[
+            "berth-compose",
             "berth-daemon",
             "berth-docker",
             "berth-dns",

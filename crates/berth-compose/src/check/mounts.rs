@@ -1,0 +1,128 @@
+//! Ports, mounts and devices of a service.
+
+use std::collections::BTreeMap;
+
+use super::Check;
+use crate::expand;
+use crate::node::Node;
+use crate::paths;
+
+impl<'a> Check<'a> {
+    /// One thing at one place of the container.
+    pub(super) fn mounts(&mut self, path: &str, service: &'a Node) {
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+        let mut places = Vec::new();
+        for (n, item) in service
+            .get("tmpfs")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
+            let text = item.as_text().unwrap_or_default();
+            let target = text.split(':').next().unwrap_or_default();
+            places.push((item, paths::clean(target), format!("tmpfs[{n}]")));
+        }
+        for (key, of) in [
+            ("volumes", expand::target_or_source as fn(&Node) -> String),
+            ("secrets", expand::secret_key),
+            ("configs", expand::config_key),
+        ] {
+            for (n, item) in service
+                .get(key)
+                .map(Node::items)
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
+            {
+                if item.as_map().is_some() {
+                    places.push((item, of(item), format!("{key}[{n}]")));
+                }
+            }
+        }
+        for (item, target, name) in places {
+            let own = format!("{path}.{name}");
+            if !target.starts_with('/') && !target.contains('$') {
+                let text = format!("`{target}` is no absolute path in the container");
+                self.problem(item.at, &own, text, "begin it with `/`");
+            }
+            if let Some(other) = taken.insert(target.clone(), name) {
+                let text = format!("`{target}` is where {other} is, too");
+                self.problem(item.at, &own, text, "give one of them another target");
+            }
+        }
+    }
+
+    pub(super) fn ports(&mut self, path: &str, service: &'a Node) {
+        for (n, port) in service
+            .get("ports")
+            .map(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
+            let path = format!("{path}.ports[{n}]");
+            if port.as_map().is_none() {
+                continue;
+            }
+            if port.get("target").is_none() {
+                self.problem(
+                    port.at,
+                    &path,
+                    "`target` is missing",
+                    "it is the port in the container",
+                );
+            }
+            let published = port
+                .get("published")
+                .filter(|node| node.as_text() != Some(""));
+            if let Some(node) = published {
+                let text = node.as_text().unwrap_or_default();
+                if let Err(wrong) = expand::range(text).map(|_| ()) {
+                    // 0 is any.
+                    if text != "0" && !text.contains('$') {
+                        self.problem(node.at, &path, wrong, "");
+                    }
+                }
+            }
+            let host_mode = service.get_text("network_mode") == Some("host");
+            if host_mode
+                && port.get("published").is_some_and(|node| {
+                    port.get("target").map(Node::scalar_text) != Some(node.scalar_text())
+                })
+            {
+                let text = "the host's network has no other numbers for ports";
+                self.problem(
+                    port.at,
+                    &path,
+                    text,
+                    "publish the port under its own number, or leave `network_mode: host`",
+                );
+            }
+        }
+    }
+
+    pub(super) fn devices(&mut self, path: &str, service: &'a Node) {
+        let reserved = service
+            .get("deploy")
+            .and_then(|deploy| deploy.get("resources"))
+            .and_then(|resources| resources.get("reservations"))
+            .and_then(|reservations| reservations.get("devices"));
+        for (key, list) in [
+            ("gpus", service.get("gpus")),
+            ("deploy.resources.reservations.devices", reserved),
+        ] {
+            for (n, one) in list.map(Node::items).unwrap_or_default().iter().enumerate() {
+                if one.get("count").is_some() && one.get("device_ids").is_some() {
+                    let path = format!("{path}.{key}[{n}]");
+                    self.problem(
+                        one.at,
+                        &path,
+                        "`count` and `device_ids` exclude each other",
+                        "keep one of them",
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Two trees become one: the later over the earlier one.
+//!
+//! Maps become one map, lists one list (some with one item for each key, some the later one), and of two scalars the
+//! later one stays. `!reset` and `!override` take away what is below them; they keep their tags until [`strip`],
+//! since what they lie over may itself come over something.
+//!
+//! Source: the Compose Specification, "Merge".
+
+use std::collections::BTreeMap;
+
+use crate::node::{Map, Node, Tag, Value};
+use crate::shape::{Join, Shape};
+
+/// `over` laid over `base`.
+pub(crate) fn merge(base: Node, mut over: Node, shape: &'static Shape) -> Node {
+    if over.tag != Tag::None {
+        return over;
+    }
+    if base.tag == Tag::Reset {
+        // What is further below stays away.
+        over.tag = Tag::Override;
+        return over;
+    }
+    if matches!(shape, Shape::Union(union) if union.replace) {
+        return over;
+    }
+    let known = shape.of(&over);
+    let (at, tag) = (over.at, base.tag);
+    let value = match (base.value, over.value) {
+        (base, Value::Null) => base,
+        (Value::Map(base), Value::Map(over)) => Value::Map(maps(base, over, known)),
+        (Value::List(base), Value::List(over)) => Value::List(lists(base, over, known)),
+        (_, over) => over,
+    };
+    Node {
+        at,
+        value,
+        tag,
+        interpolated: over.interpolated,
+    }
+}
+
+fn maps(mut base: Map, over: Map, shape: &'static Shape) -> Map {
+    if let Shape::Struct(known) = shape {
+        let differ = known.same.is_some_and(|key| {
+            let of = |map: &Map| map.get(key).map(|entry| entry.node.clone());
+            matches!((of(&base), of(&over)), (Some(base), Some(over)) if base != over)
+        });
+        if differ {
+            return over;
+        }
+    }
+    let is_pairs = matches!(shape, Shape::Pairs(_));
+    for (key, mut entry) in over {
+        if let Some(below) = base.remove(&key).filter(|_| !is_pairs) {
+            entry.node = merge(below.node, entry.node, shape.key(&key));
+        }
+        base.insert(key, entry);
+    }
+    base
+}
+
+fn lists(mut base: Vec<Node>, over: Vec<Node>, shape: &'static Shape) -> Vec<Node> {
+    let join = match shape {
+        Shape::List(list) => list.join,
+        _ => Join::Append,
+    };
+    match join {
+        Join::Replace => over,
+        Join::Append => {
+            base.extend(over);
+            base
+        }
+        Join::Unique(key) => {
+            base.extend(over);
+            unique(base, key)
+        }
+    }
+}
+
+fn unique(items: Vec<Node>, key: fn(&Node) -> String) -> Vec<Node> {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut out: Vec<Node> = Vec::with_capacity(items.len());
+    for item in items {
+        match places.get(&key(&item)) {
+            Some(&place) => out[place] = item,
+            None => {
+                places.insert(key(&item), out.len());
+                out.push(item);
+            }
+        }
+    }
+    out
+}
+
+/// Takes away what `!reset` stands at, and all tags.
+pub(crate) fn strip(node: &mut Node) {
+    node.tag = Tag::None;
+    match &mut node.value {
+        Value::Map(map) => {
+            map.retain(|_, entry| entry.node.tag != Tag::Reset);
+            map.values_mut().for_each(|entry| strip(&mut entry.node));
+        }
+        Value::List(list) => {
+            list.retain(|item| item.tag != Tag::Reset);
+            list.iter_mut().for_each(strip);
+        }
+        _ => {}
+    }
+}
+
+/// As [`unique`] for all lists of one file: the long form of two short ones may be the same.
+pub(crate) fn settle_lists(node: &mut Node, shape: &'static Shape) {
+    let shape = shape.of(node);
+    match &mut node.value {
+        Value::Map(map) => {
+            for (key, entry) in map {
+                settle_lists(&mut entry.node, shape.key(key));
+            }
+        }
+        Value::List(list) => {
+            list.iter_mut()
+                .for_each(|item| settle_lists(item, shape.item()));
+            if let Shape::List(known) = shape
+                && let Join::Unique(key) = known.join
+            {
+                let items = std::mem::take(list);
+                *list = unique(items, key);
+            }
+        }
+        _ => {}
+    }
+}
