@@ -91,6 +91,10 @@ pub struct Globals {
 
     #[command(flatten)]
     pub tls: Tls,
+
+    /// What was given to the group that the verb is in (`compose`), between its name and the verb's
+    #[arg(skip)]
+    pub above: Option<clap::ArgMatches>,
 }
 
 /// Certificates for a daemon behind TCP; without them, those of DOCKER_CERT_PATH or the client's directory

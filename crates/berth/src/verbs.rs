@@ -251,7 +251,11 @@ fn descend(matches: &ArgMatches, globals: &Globals, entries: Vec<Entry>) -> (Out
                 ..
             },
             inner,
-        )) => descend(inner, globals, entries()),
+        )) => {
+            let mut globals = globals.clone();
+            globals.above = Some(inner.clone());
+            descend(inner, &globals, entries())
+        }
         None => (
             Err(Failure::new("no verb was given").hint("see `berth --help`")),
             diagnostic::ENGINE,

@@ -5,6 +5,7 @@ pub mod attach;
 pub mod bootstrap;
 pub mod commit;
 pub mod completion;
+pub mod compose;
 pub mod container_options;
 pub mod container_prune;
 pub mod context;

@@ -59,9 +59,10 @@ pub fn place(path: &[&str]) -> Place {
             ..,
         ] => Place::Here,
         // Programs and files of this machine, and other machines' registries.
-        ["registry" | "artifact", ..] | ["trust", "key", ..] | ["system", "dial-stdio"] => {
-            Place::Here
-        }
+        ["registry" | "artifact", ..]
+        | ["trust", "key", ..]
+        | ["system", "dial-stdio"]
+        | ["compose", "config"] => Place::Here,
         ["unshare"] => Place::Nowhere("it is about the user namespaces of this machine"),
         ["trust", "set"] => {
             Place::Nowhere("keys that a policy names are files of the daemon's machine")

@@ -157,6 +157,7 @@ macro_rules! hinted {
 }
 
 hinted!(
+    berth_compose::Error,
     berth_dns::Error,
     berth_daemon::Error,
     berth_docker::Error,

@@ -1,6 +1,6 @@
 //! The table of verbs: their names, what help says of them, and how they are grouped.
 
-use clap::Command;
+use clap::{Args as _, Command};
 
 use super::{Entry, group, verb, with};
 use crate::cmd;
@@ -61,6 +61,12 @@ pub fn all() -> Vec<Entry> {
             contexts,
         ),
         group("network", "Verbs on networks", networks_group, networks),
+        group(
+            "compose",
+            "An application of many containers from one file",
+            compose_group,
+            compose,
+        ),
         group(
             "system",
             "Verbs on the engine's state",
@@ -268,6 +274,23 @@ fn networks() -> Vec<Entry> {
             "Disconnect a container from a network",
         ),
         verb::<network::prune::Prune>("prune", "Remove networks that no container uses"),
+    ]
+}
+
+fn compose_group(command: Command) -> Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    let command = cmd::compose::Project::augment_args(command);
+    with(command.about(about).long_about(None), compose())
+}
+
+fn compose() -> Vec<Entry> {
+    use cmd::compose;
+    vec![
+        verb::<compose::config::Config>(
+            "config",
+            "Check a project's files, and print what they come to",
+        )
+        .alias(&["convert"]),
     ]
 }
 
