@@ -138,7 +138,8 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Listener {
-    /// The next connection, to be served.
+    /// The next connection, to be served. It wants two descriptors, so one is there before anybody is taken: where there
+    /// is no more than one, he waits.
     async fn take(
         &self,
         docker: &Arc<Docker>,
@@ -147,16 +148,18 @@ impl Listener {
         let (docker, stopped) = (docker.clone(), stopped.clone());
         match self {
             Listener::Unix(listener) => {
+                let mut peer = listener.as_fd().try_clone_to_owned()?;
                 let (stream, _) = listener.accept().await?;
-                let peer = stream.as_fd().try_clone_to_owned()?;
+                rustix::io::dup3(&stream, &mut peer, rustix::io::DupFlags::CLOEXEC)?;
                 Ok(Box::pin(connection::serve(docker, peer, stream, stopped)))
             }
             Listener::Tls(listener, tls) => {
+                let mut peer = listener.as_fd().try_clone_to_owned()?;
                 let (stream, _) = listener.accept().await?;
                 // What is typed in a terminal is sent by the key.
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
-                let peer = stream.as_fd().try_clone_to_owned()?;
+                rustix::io::dup3(&stream, &mut peer, rustix::io::DupFlags::CLOEXEC)?;
                 let tls = tls.clone();
                 Ok(Box::pin(async move {
                     // Who has no certificate does not get in; he is told so by TLS.
