@@ -133,7 +133,11 @@ impl Engine {
         if self.connection(id)?.as_ref() != Some(connection) || !self.is_up(id) {
             return Ok(());
         }
-        let namespace = self.namespace_of(id)?;
+        let namespace = match self.namespace_of(id) {
+            // It has just ended: that is why its device is gone.
+            Err(_) if self.running(id, "connect").is_err() => return Ok(()),
+            namespace => namespace?,
+        };
         self.plug(kernel, &namespace, place)?;
         berth_net::default_routes(&namespace, &connection.ways())
             .map_err(network("repair the network"))
