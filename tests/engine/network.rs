@@ -9,6 +9,7 @@ use testkit::{Sandbox, eventually};
 
 mod hosts;
 mod names;
+mod options;
 mod own;
 mod repair;
 

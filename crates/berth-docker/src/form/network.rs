@@ -123,7 +123,7 @@ impl<'a> Document<'a> {
             created: &network.created,
             scope: "local",
             driver: network.driver,
-            enable_ipv4: (version >= Version(1, 48)).then_some(true),
+            enable_ipv4: (version >= Version(1, 48)).then_some(network.ipv4),
             enable_ipv6: network.ipv6,
             ipam: Ipam {
                 driver: "default",

@@ -73,7 +73,7 @@ impl Engine {
         let reserved = self.reserve_all(config, &mut connection).and_then(|()| {
             failpoint!("engine.network.reserved");
             let claimed = match connection.places.iter().any(Joined::publishes) {
-                true => ports::claim(config, connection.way_out(false).is_some())?,
+                true => ports::claim(config, &connection.reach())?,
                 // As Docker has it.
                 false => ports::Claimed::default(),
             };

@@ -10,6 +10,7 @@ use berth_model::config::EndpointConfig;
 use berth_net::{Published, Subnet, Way};
 use serde::{Deserialize, Serialize};
 
+use super::ports::Reach;
 use super::record::{Driver, Range, Shape};
 use super::{BRIDGE_NETWORK, HostPort, table_of, words};
 use crate::{Engine, Error, json};
@@ -152,6 +153,20 @@ impl Connection {
             place.gateway(ipv4)
         };
         [true, false].into_iter().find_map(of)
+    }
+
+    /// Where ports of the host can lead to it.
+    pub(super) fn reach(&self) -> Reach {
+        let (four, six) = (self.way_out(true), self.way_out(false));
+        Reach {
+            // Of an internal network, too: it may be in others later.
+            ipv4: self
+                .places
+                .iter()
+                .any(|place| place.address(true).is_some()),
+            ipv6: six.is_some(),
+            unless_told: four.or(six).and_then(|place| place.network.publish_at),
+        }
     }
 
     /// What is published, and in whose table: by the way that answers take.

@@ -9,7 +9,7 @@ use berth_net::network::subnets_in_use;
 use berth_net::{Kernel, Subnet};
 
 use super::find::NAME_MAX;
-use super::ipam::{self, Taken};
+use super::ipam::{self, Families, Taken};
 use super::record::{AddressConfig, Driver, Record, SCHEMA, Shape, is_id};
 use super::{files as net_files, network, options, parent};
 use crate::create::{invalid, random_id};
@@ -24,6 +24,8 @@ pub struct NetworkRequest {
     pub name: String,
     /// Its driver; empty: `bridge`.
     pub driver: String,
+    /// With IPv4.
+    pub ipv4: bool,
     /// With IPv6.
     pub ipv6: bool,
     /// Nothing leaves it, nothing comes in.
@@ -81,7 +83,11 @@ impl Engine {
                 ours: &ours,
                 hosts: &hosts,
             };
-            let (ranges, told) = ipam::ranges(&request.addresses, request.ipv6, &id, &taken)?;
+            let families = Families {
+                ipv4: request.ipv4,
+                ipv6: request.ipv6,
+            };
+            let (ranges, told) = ipam::ranges(&request.addresses, families, &id, &taken)?;
             let isolated =
                 driver != Driver::Bridge && (request.internal || settings.device.is_none());
             let device = match settings.device {
@@ -118,8 +124,10 @@ impl Engine {
                     masquerade: settings.masquerade,
                     mtu: settings.mtu,
                     mode: settings.mode,
+                    publish_at: settings.publish_at,
                     made,
                 },
+                ipv4: request.ipv4,
                 ipv6: request.ipv6,
                 attachable: request.attachable,
                 told,

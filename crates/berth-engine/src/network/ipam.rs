@@ -16,16 +16,36 @@ pub(super) struct Taken<'a> {
     pub(super) hosts: &'a [Subnet],
 }
 
+/// Which families a network has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Families {
+    pub(super) ipv4: bool,
+    pub(super) ipv6: bool,
+}
+
+impl Families {
+    /// How a subnet's family is called, and whether the network has it.
+    fn of(self, subnet: Subnet) -> (&'static str, bool) {
+        match subnet.is_ipv4() {
+            true => ("IPv4", self.ipv4),
+            false => ("IPv6", self.ipv6),
+        }
+    }
+}
+
 /// The subnets, IPv4 first, and what inspect tells of them.
 ///
 /// # Errors
 /// [`Error::Invalid`] in Docker's words; [`Error::Network`]: all subnets are in use.
 pub(super) fn ranges(
     asked: &[AddressConfig],
-    ipv6: bool,
+    families: Families,
     id: &str,
     taken: &Taken<'_>,
 ) -> Result<(Vec<Range>, Vec<AddressConfig>), Error> {
+    if !families.ipv4 && !families.ipv6 {
+        return Err(invalid("IPv4 or IPv6 must be enabled".to_owned()));
+    }
     let mut ranges = Vec::new();
     let mut told = Vec::new();
     for one in asked {
@@ -45,26 +65,28 @@ pub(super) fn ranges(
                 )),
             });
         }
-        if !range.subnet.is_ipv4() && !ipv6 {
+        let (family, has) = families.of(range.subnet);
+        if !has {
+            let option = family.to_lowercase();
             return Err(Error::Invalid {
                 message: format!(
-                    "{} is a subnet of IPv6, and the network has none",
+                    "{} is a subnet of {family}, and the network has none",
                     one.subnet
                 ),
-                hint: Some("`--ipv6` gives it to the network".to_owned()),
+                hint: Some(format!("`--{option}` gives it to the network")),
             });
         }
         ranges.push(range);
         told.push(one.clone());
     }
-    if !ranges.iter().any(|range| range.subnet.is_ipv4()) {
+    if families.ipv4 && !ranges.iter().any(|range| range.subnet.is_ipv4()) {
         let found = free_subnet(&[taken.ours, taken.hosts].concat()).ok_or(Error::Network {
             action: "choose a subnet for the network",
             source: berth_net::Error::NoSubnet,
         })?;
         add(found, &mut ranges, &mut told);
     }
-    if ipv6 && ranges.iter().all(|range| range.subnet.is_ipv4()) {
+    if families.ipv6 && ranges.iter().all(|range| range.subnet.is_ipv4()) {
         add(of_its_own(id), &mut ranges, &mut told);
     }
     ranges.sort_by_key(|range| !range.subnet.is_ipv4());
@@ -166,6 +188,15 @@ mod tests {
     }
 
     fn given(asked: &[AddressConfig], ipv6: bool, ours: &[&str]) -> Result<Vec<String>, String> {
+        let families = Families { ipv4: true, ipv6 };
+        given_with(asked, families, ours)
+    }
+
+    fn given_with(
+        asked: &[AddressConfig],
+        families: Families,
+        ours: &[&str],
+    ) -> Result<Vec<String>, String> {
         let ours: Vec<Subnet> = ours.iter().map(|text| text.parse().unwrap()).collect();
         let hosts = [
             "0.0.0.0/0".parse().unwrap(),
@@ -176,7 +207,7 @@ mod tests {
             hosts: &hosts,
         };
         let id = "0123456789abcdef".repeat(4);
-        let found = ranges(asked, ipv6, &id, &taken).map_err(|error| error.to_string())?;
+        let found = ranges(asked, families, &id, &taken).map_err(|error| error.to_string())?;
         let shown = |range: &Range| format!("{} {}", range.subnet, range.gateway);
         Ok(found.0.iter().map(shown).collect())
     }
@@ -196,6 +227,21 @@ mod tests {
         let own = given(&[asked("10.9.0.7/24")], true, &[]).unwrap();
         assert_eq!(own[0], "10.9.0.0/24 10.9.0.1");
         assert_eq!(own[1], "fd01:2345:6789:abcd::/64 fd01:2345:6789:abcd::1");
+    }
+
+    #[test]
+    fn a_network_without_ipv4() {
+        let of = |asked: &[AddressConfig], ipv6| {
+            let ipv4 = false;
+            given_with(asked, Families { ipv4, ipv6 }, &[])
+        };
+        let own = "fd01:2345:6789:abcd::/64 fd01:2345:6789:abcd::1";
+        assert_eq!(of(&[], true).unwrap(), [own]);
+        let asked_for = of(&[asked("fd00:1::/64")], true).unwrap();
+        assert_eq!(asked_for, ["fd00:1::/64 fd00:1::1"]);
+        let four = of(&[asked("10.9.0.0/24")], true).unwrap_err();
+        assert!(four.contains("is a subnet of IPv4"), "{four}");
+        assert_eq!(of(&[], false).unwrap_err(), "IPv4 or IPv6 must be enabled");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct NetworkInfo {
     pub driver: &'static str,
     /// It is always there.
     pub predefined: bool,
+    /// With IPv4.
+    pub ipv4: bool,
     /// With IPv6.
     pub ipv6: bool,
     /// Nothing leaves it, nothing comes in.
@@ -88,6 +90,7 @@ impl Engine {
         };
         if name == BRIDGE_NETWORK {
             info.driver = "bridge";
+            info.ipv4 = true;
             info.addresses = vec![AddressConfig {
                 subnet: bridge.subnet.to_string(),
                 gateway: bridge.subnet.gateway().to_string(),
@@ -170,6 +173,7 @@ fn info(record: Record) -> NetworkInfo {
         created: record.created,
         driver: record.shape.driver.word(),
         predefined: false,
+        ipv4: record.ipv4,
         ipv6: record.ipv6,
         internal: record.shape.internal,
         attachable: record.attachable,

@@ -1,6 +1,7 @@
 //! What is asked of a network's driver: its name and its options → what the network is made of.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::record::Driver;
 use crate::Error;
@@ -16,6 +17,7 @@ pub(super) struct Settings {
     pub(super) masquerade: bool,
     pub(super) mtu: Option<u32>,
     pub(super) mode: String,
+    pub(super) publish_at: Option<IpAddr>,
 }
 
 /// By its name.
@@ -91,7 +93,16 @@ pub(super) fn settings(
             "`{name}` is not the name of a network device"
         )));
     }
+    let publish_at = match get("bridge.host_binding_ipv4") {
+        None => None,
+        Some((full, value)) => Some(
+            value
+                .parse::<IpAddr>()
+                .map_err(|_| invalid(format!("failed to parse {full} value: {value} (nil ip)")))?,
+        ),
+    };
     Ok(Settings {
+        publish_at,
         device,
         isolated: !truth("bridge.enable_icc", true)?,
         masquerade: truth("bridge.enable_ip_masquerade", true)?,
@@ -135,16 +146,20 @@ mod tests {
             ("bridge.enable_ip_masquerade", "0"),
             ("driver.mtu", "1400"),
             ("bridge.name", "lan0"),
+            ("bridge.host_binding_ipv4", "127.0.0.1"),
             ("unknown", "x"),
         ]);
         let some = some.unwrap();
         assert!(some.isolated && !some.masquerade && some.mtu == Some(1400));
         assert_eq!(some.device.as_deref(), Some("lan0"));
+        assert_eq!(some.publish_at, Some([127, 0, 0, 1].into()));
         for bad in [
             ("bridge.enable_icc", "x"),
             ("driver.mtu", "x"),
             ("driver.mtu", "10"),
             ("bridge.name", "../x"),
+            ("bridge.host_binding_ipv4", "x"),
+            ("bridge.host_binding_ipv4", ""),
             ("bridge.name", "sixteen-letters-"),
         ] {
             assert!(said(&[bad]).is_err(), "{bad:?}");

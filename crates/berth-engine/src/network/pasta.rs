@@ -31,6 +31,12 @@ use crate::{Engine, Error, json};
 /// Where it is looked for.
 const PROGRAMS: [&str; 2] = ["/usr/bin/pasta", "/usr/local/bin/pasta"];
 const TUN: &str = "/dev/net/tun";
+/// It forwards IPv4.
+const REACH: ports::Reach = ports::Reach {
+    ipv4: true,
+    ipv6: false,
+    unless_told: None,
+};
 /// How long it may take to set up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long its end may take, once it is killed.
@@ -80,7 +86,7 @@ impl Engine {
         // What a crash has left would have the ports.
         self.end_pasta(&config.id)?;
         // Those that are claimed here are let go again, for pasta.
-        let ports = ports::claim(config, false)?.ports;
+        let ports = ports::claim(config, &REACH)?.ports;
         let forwarded = Forwarded { schema: 1, ports };
         json::write(
             &self.layout.pasta(&config.id),

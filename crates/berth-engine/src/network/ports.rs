@@ -18,6 +18,17 @@ const MANY: usize = 500;
 /// How often the kernel may choose a port that is free in one family only.
 const CHOICES: u32 = 16;
 
+/// Where on the host a container's ports can be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// It has an address of IPv4.
+    pub(super) ipv4: bool,
+    /// It is reached by IPv6.
+    pub(super) ipv6: bool,
+    /// The address of those that name none, as the network has it.
+    pub(super) unless_told: Option<IpAddr>,
+}
+
 /// Ports that are claimed.
 #[derive(Default)]
 pub(super) struct Claimed {
@@ -25,8 +36,9 @@ pub(super) struct Claimed {
     pub(super) held: Vec<Held>,
 }
 
-/// All bindings that a container asks for: with `publish_all` its exposed ports too.
-fn wishes(config: &ContainerConfig) -> Vec<PortBinding> {
+/// All bindings that a container asks for: with `publish_all` its exposed ports too. What the network says comes before
+/// what the daemon does.
+fn wishes(config: &ContainerConfig, unless_told: Option<IpAddr>) -> Vec<PortBinding> {
     let asked = &config.networking;
     let mut wishes = asked.ports.clone();
     let bound: BTreeSet<_> = wishes.iter().map(PortBinding::port).collect();
@@ -44,16 +56,16 @@ fn wishes(config: &ContainerConfig) -> Vec<PortBinding> {
         }));
     }
     for wish in &mut wishes {
-        wish.host_ip = wish.host_ip.or(asked.publish_at);
+        wish.host_ip = wish.host_ip.or(unless_told).or(asked.publish_at);
     }
     // Those that name a port come first: one that the kernel chooses could be theirs.
     wishes.sort_by_key(|wish| wish.host_port_first == 0);
     wishes
 }
 
-/// Claims them. `ipv6`: the container is reached by that, too.
-pub(super) fn claim(config: &ContainerConfig, ipv6: bool) -> Result<Claimed, Error> {
-    let wishes = wishes(config);
+/// Claims them.
+pub(super) fn claim(config: &ContainerConfig, reach: &Reach) -> Result<Claimed, Error> {
+    let wishes = wishes(config, reach.unless_told);
     if wishes.len() > MANY {
         let limits = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         let more = rustix::process::Rlimit {
@@ -65,7 +77,7 @@ pub(super) fn claim(config: &ContainerConfig, ipv6: bool) -> Result<Claimed, Err
     }
     let mut claimed = Claimed::default();
     for wish in &wishes {
-        let hosts = addresses(wish, ipv6)?;
+        let hosts = addresses(wish, reach)?;
         let failed = |source: berth_net::Error| Error::Publish {
             name: config.name.clone(),
             source: crate::error::Chain::of(&in_use(&source), &[]),
@@ -161,24 +173,35 @@ fn in_use(error: &berth_net::Error) -> String {
     }
 }
 
-/// Where on the host. A network without IPv6 is not reached by it: then all addresses are all of IPv4.
-fn addresses(wish: &PortBinding, ipv6: bool) -> Result<Vec<IpAddr>, Error> {
-    let four = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let six = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-    match wish.host_ip {
-        None if ipv6 => Ok(vec![four, six]),
-        None => Ok(vec![four]),
-        Some(address) if ipv6 || address.is_ipv4() => Ok(vec![address]),
-        Some(address) if address.is_unspecified() => Ok(vec![four]),
-        Some(address) => Err(Error::Invalid {
-            message: format!(
-                "a port cannot be published at {address}: the container's network has no IPv6"
-            ),
-            hint: Some(
-                "publish it at an IPv4 address, or use a network made with `--ipv6`".to_owned(),
-            ),
-        }),
+/// Where on the host. A network without IPv6 is not reached by it: then all addresses are all of IPv4. Nor is one without
+/// IPv4.
+fn addresses(wish: &PortBinding, reach: &Reach) -> Result<Vec<IpAddr>, Error> {
+    let all = [
+        (reach.ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        (reach.ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+    ];
+    let all = || all.iter().filter(|one| one.0).map(|one| one.1).collect();
+    let (address, family) = match wish.host_ip {
+        None => return Ok(all()),
+        Some(address) if address.is_ipv4() && !reach.ipv4 => (address, "IPv4"),
+        Some(address) if address.is_ipv6() && !reach.ipv6 => (address, "IPv6"),
+        Some(address) => return Ok(vec![address]),
+    };
+    if address.is_unspecified() {
+        return Ok(all());
     }
+    let (other, without) = match family {
+        "IPv4" => ("IPv6", "without `--ipv4=false`"),
+        _ => ("IPv4", "with `--ipv6`"),
+    };
+    Err(Error::Invalid {
+        message: format!(
+            "a port cannot be published at {address}: the container's network has no {family}"
+        ),
+        hint: Some(format!(
+            "publish it at an address of {other}, or use a network made {without}"
+        )),
+    })
 }
 
 /// A hardware address as a network device can have it.
@@ -270,20 +293,62 @@ mod tests {
             .map(|port| port.parse().unwrap())
             .into();
         let ports = |config: &ContainerConfig| -> Vec<u16> {
-            wishes(config)
+            wishes(config, None)
                 .iter()
                 .map(|wish| wish.container_port)
                 .collect()
         };
         assert_eq!(ports(&config), [81, 80]);
-        assert!(wishes(&config).iter().all(|wish| wish.host_ip.is_none()));
+        assert!(
+            wishes(&config, None)
+                .iter()
+                .all(|wish| wish.host_ip.is_none())
+        );
         config.networking.publish_all = true;
         config.networking.publish_at = Some([127, 0, 0, 1].into());
         let anywhere = Some([0, 0, 0, 0].into());
         config.networking.ports[0].host_ip = anywhere;
-        let places: Vec<_> = wishes(&config).iter().map(|wish| wish.host_ip).collect();
+        let places = |unless_told| -> Vec<_> {
+            let wishes = wishes(&config, unless_told);
+            wishes.iter().map(|wish| wish.host_ip).collect()
+        };
         let here = config.networking.publish_at;
-        assert_eq!(places, [here, anywhere, here]);
+        assert_eq!(places(None), [here, anywhere, here]);
+        let there = Some([10, 9, 0, 1].into());
+        assert_eq!(places(there), [there, anywhere, there]);
         assert_eq!(ports(&config), [81, 80, 53]);
+    }
+
+    #[test]
+    fn where_on_the_host() {
+        let at = |text: &str, ipv4: bool, ipv6: bool| {
+            let wish = PortBinding {
+                container_port: 80,
+                protocol: Default::default(),
+                host_ip: (!text.is_empty()).then(|| text.parse().unwrap()),
+                host_port_first: 0,
+                host_port_last: 0,
+            };
+            let reach = Reach {
+                ipv4,
+                ipv6,
+                unless_told: None,
+            };
+            let found = addresses(&wish, &reach).ok()?;
+            let found: Vec<String> = found.iter().map(IpAddr::to_string).collect();
+            Some(found.join(" "))
+        };
+        for (text, four, both, six) in [
+            ("", "0.0.0.0", "0.0.0.0 ::", "::"),
+            ("0.0.0.0", "0.0.0.0", "0.0.0.0", "::"),
+            ("::", "0.0.0.0", "::", "::"),
+            ("10.9.0.1", "10.9.0.1", "10.9.0.1", "no"),
+            ("fd00::1", "no", "fd00::1", "fd00::1"),
+        ] {
+            let no = || "no".to_owned();
+            assert_eq!(at(text, true, false).unwrap_or_else(no), four, "{text}");
+            assert_eq!(at(text, true, true).unwrap_or_else(no), both, "{text}");
+            assert_eq!(at(text, false, true).unwrap_or_else(no), six, "{text}");
+        }
     }
 }

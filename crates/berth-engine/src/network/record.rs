@@ -110,9 +110,17 @@ pub(crate) struct Shape {
     /// How macvlan and ipvlan switch packets.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) mode: String,
+    /// The host's address of its ports that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) publish_at: Option<IpAddr>,
     /// The device that it is on was made for it, and goes with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) made: bool,
+}
+
+/// Networks had IPv4 before it was written down.
+fn yes() -> bool {
+    true
 }
 
 /// `network.json`.
@@ -125,6 +133,8 @@ pub(crate) struct Record {
     pub(crate) created: String,
     #[serde(flatten)]
     pub(crate) shape: Shape,
+    #[serde(default = "yes")]
+    pub(crate) ipv4: bool,
     #[serde(default)]
     pub(crate) ipv6: bool,
     #[serde(default)]
@@ -182,6 +192,7 @@ impl Shape {
             masquerade: true,
             mtu: None,
             mode: String::new(),
+            publish_at: None,
             made: false,
         }
     }

@@ -67,12 +67,10 @@ impl Asked {
                 "a network that is only another's settings",
             ));
         }
-        if self.enable_ipv4 == Some(false) {
-            return Err(Failure::not_here("a network without IPv4"));
-        }
         Ok(NetworkRequest {
             name: self.name,
             driver: self.driver,
+            ipv4: self.enable_ipv4.unwrap_or(true),
             ipv6: self.enable_ipv6,
             internal: self.internal,
             attachable: self.attachable,

@@ -48,8 +48,8 @@ pub struct Create {
     /// An option of who chooses addresses, KEY=VALUE
     #[arg(long, value_name = "KEY=VALUE", value_parser = opts::annotation, action = Append)]
     ipam_opt: Vec<(String, String)>,
-    /// With IPv4: there is no network without
-    #[arg(long, action = Set, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", hide = true)]
+    /// With IPv4; `--ipv4=false` goes with `--ipv6`
+    #[arg(long, action = Set, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true")]
     ipv4: bool,
     /// With IPv6, too
     #[arg(long, action = Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
@@ -80,6 +80,7 @@ impl Verb for Create {
         let id = context::engine(globals)?.create_network(NetworkRequest {
             name: self.name,
             driver: self.driver,
+            ipv4: self.ipv4,
             ipv6: self.ipv6,
             internal: self.internal,
             attachable: self.attachable,
@@ -103,7 +104,6 @@ impl Create {
                 self.config_only || self.config_from.is_some(),
                 "a network that is only another's settings",
             ),
-            (!self.ipv4, "a network without IPv4"),
         ];
         match wishes.into_iter().find(|(asked, _)| *asked) {
             None => Ok(()),
