@@ -18,6 +18,8 @@ impl Engine {
         let command = || {
             let mut command = Command::new(&self.options.berth);
             command.env_clear().args(&line[1..]);
+            // Whoever starts it may be a foreground client, who blocks the signals that he passes on.
+            berth_sys::signals::reset_in_child(&mut command);
             command
         };
         let resolver = Resolver {
