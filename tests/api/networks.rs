@@ -119,9 +119,40 @@ fn what_cannot_be_is_said_as_docker_says_it() {
             "cannot create a swarm scoped network",
         ),
         (
-            json!({"Name": "n", "ConfigOnly": true}),
-            501,
-            "only another's settings",
+            json!({"Name": "n", "ConfigOnly": true, "Internal": true}),
+            403,
+            "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal \
+             | attachable | scope ] are not supported.",
+        ),
+        (
+            json!({"Name": "n", "ConfigOnly": true, "ConfigFrom": {"Network": "c"}}),
+            403,
+            "a configuration network cannot depend on another configuration network",
+        ),
+        (
+            json!({"Name": "n", "ConfigFrom": {"Network": "nosuch"}}),
+            404,
+            "configuration network \"nosuch\" does not exist",
+        ),
+        (
+            json!({"Name": "n", "ConfigFrom": {"Network": "bridge"}}),
+            404,
+            "configuration network \"bridge\" does not exist",
+        ),
+        (
+            json!({"Name": "n", "ConfigFrom": {"Network": "c"}, "Labels": {"a": "b"}}),
+            403,
+            "user specified configurations are not supported if the network depends on a configuration network",
+        ),
+        (
+            json!({"Name": "n", "ConfigFrom": {"Network": "c"}, "Options": {"a": "b"}}),
+            403,
+            "network driver options are not supported if the network depends on a configuration network",
+        ),
+        (
+            json!({"Name": "n", "EnableIPv4": false}),
+            400,
+            "IPv4 or IPv6 must be enabled",
         ),
         (json!({"Name": "n", "Driver": "overlay"}), 400, "a cluster"),
         (

@@ -56,6 +56,12 @@ pub enum Error {
         /// What, in Docker's words.
         message: String,
     },
+    /// No network of this name is settings for others.
+    #[error("configuration network \"{name}\" does not exist")]
+    NoConfiguration {
+        /// As given.
+        name: String,
+    },
     /// No driver of networks, or of their addresses, has this name.
     #[error("plugin \"{driver}\" not found")]
     NoNetworkPlugin {
@@ -378,6 +384,7 @@ impl Error {
         match self {
             Error::NoContainer { .. }
             | Error::NoNetwork { .. }
+            | Error::NoConfiguration { .. }
             | Error::NoNetworkPlugin { .. }
             | Error::NoVolume { .. }
             | Error::NoPath { .. } => ErrorKind::NotFound,
@@ -423,7 +430,7 @@ impl Error {
         match self {
             Error::NoContainer { .. } => Some("`berth ps -a` lists all containers".to_owned()),
             Error::NoNetwork { .. } => Some("`berth network ls` lists all networks".to_owned()),
-            Error::AmbiguousNetwork { .. } => Some("give more digits, or the name".to_owned()),
+            Error::NoConfiguration { .. } => Some("`--config-only` makes one".to_owned()),
             Error::NetworkInUse { name, .. } => Some(format!(
                 "`berth network inspect {name}` shows the containers; `berth network disconnect` takes one out"
             )),
@@ -436,7 +443,7 @@ impl Error {
             Error::Network { source, .. } => source.hint(),
             Error::Names(source) => source.hint(),
             Error::Publish { hint, .. } => hint.clone(),
-            Error::Ambiguous { .. } => Some("give more digits, or the name".to_owned()),
+            Error::Ambiguous { .. } | Error::AmbiguousNetwork { .. } => Some("give more digits, or the name".to_owned()),
             Error::NoVolume { .. } => Some("`berth volume ls` lists all volumes".to_owned()),
             Error::VolumeInUse { .. } => Some(
                 "remove the containers first: `berth ps -a --filter volume=NAME` lists them".to_owned(),

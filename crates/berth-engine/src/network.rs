@@ -17,6 +17,7 @@
 //! rules are made or changed.
 
 mod check;
+mod configuration;
 mod connect;
 mod connection;
 mod create;
@@ -204,7 +205,7 @@ impl Engine {
     /// [`Error::Network`].
     pub fn remove_bridge(&self) -> Result<(), Error> {
         let fail = network("remove the bridge");
-        for record in self.network_records()? {
+        for record in self.made_networks()? {
             let kernel = Kernel::open().map_err(&fail)?;
             match record.shape.driver {
                 Driver::Bridge => {

@@ -113,3 +113,110 @@ fn a_network_without_ipv4() {
     assert!(refused.fails(125).contains("has no IPv4"), "{refused}");
     s.berth(&["fsck"]).ok();
 }
+
+#[test]
+fn a_configuration_is_had_by_others() {
+    let s = Sandbox::root().with_busybox();
+    let subnet = s.other_subnet(1);
+    let mtu = "com.docker.network.driver.mtu=1400";
+    let options = [
+        "--config-only",
+        "--subnet",
+        &subnet,
+        "-o",
+        mtu,
+        "--label",
+        "a=b",
+    ];
+    make(&s, "settings", &options);
+    let told = network(&s, "settings");
+    assert_eq!(
+        (&told["ConfigOnly"], &told["Driver"]),
+        (&true.into(), &"null".into())
+    );
+    assert_eq!(told["IPAM"]["Config"][0]["Subnet"], subnet);
+    let id = told["Id"].as_str().unwrap()[..12].to_owned();
+    assert!(
+        !here_is(&format!("br-{id}")),
+        "there is nothing on the host"
+    );
+
+    make(&s, "lan", &["--config-from", "settings", "--internal"]);
+    let told = network(&s, "lan");
+    for (what, value) in [
+        ("/ConfigFrom/Network", Value::from("settings")),
+        ("/ConfigOnly", false.into()),
+        ("/Driver", "bridge".into()),
+        ("/Internal", true.into()),
+        ("/IPAM/Config/0/Subnet", subnet.clone().into()),
+        ("/Options/com.docker.network.driver.mtu", "1400".into()),
+        ("/Labels/a", "b".into()),
+    ] {
+        assert_eq!(told.pointer(what), Some(&value), "{told:#}");
+    }
+    let line = [
+        "run",
+        "--rm",
+        "--network",
+        "lan",
+        "busybox",
+        "cat",
+        "/sys/class/net/eth0/mtu",
+    ];
+    assert_eq!(s.berth(&line).ok(), "1400");
+
+    for (line, code, words) in [
+        (
+            "network create --config-from settings again",
+            1,
+            "Pool overlaps with other one on this address space",
+        ),
+        (
+            "network create --config-from settings --ipv6 again",
+            1,
+            "user specified configurations are not supported if the network depends on a configuration network",
+        ),
+        (
+            "network create --config-from lan again",
+            1,
+            "configuration network \"lan\" does not exist",
+        ),
+        (
+            "network create --config-only --subnet x again",
+            1,
+            "invalid CIDR address: x",
+        ),
+        (
+            "network rm settings",
+            1,
+            "configuration network \"settings\" is in use",
+        ),
+        (
+            "run --rm --network settings busybox true",
+            125,
+            "cannot create endpoint on configuration-only network",
+        ),
+    ] {
+        let words_of: Vec<&str> = line.split(' ').collect();
+        let refused = s.berth(&words_of);
+        assert!(refused.fails(code).contains(words), "{refused}");
+    }
+    s.berth(&["fsck"]).ok();
+    // It is not what nobody needs, and goes when nobody has it.
+    s.berth(&["network", "prune", "-f"]).ok();
+    let left = [
+        "network",
+        "ls",
+        "-f",
+        "type=custom",
+        "--format",
+        "{{.Name}}",
+    ];
+    assert_eq!(s.berth(&left).ok(), "settings");
+    s.berth(&["network", "rm", "settings"]).ok();
+    assert_eq!(s.berth(&left).ok(), "");
+}
+
+fn here_is(device: &str) -> bool {
+    std::path::Path::new("/sys/class/net").join(device).exists()
+}

@@ -25,7 +25,7 @@ pub(crate) struct Document<'a> {
     internal: bool,
     attachable: bool,
     ingress: bool,
-    config_from: ConfigFrom,
+    config_from: ConfigFrom<'a>,
     config_only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     containers: Option<BTreeMap<&'a str, Member<'a>>>,
@@ -79,8 +79,8 @@ impl From<&network::AddressConfig> for AddressConfig {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ConfigFrom {
-    network: &'static str,
+struct ConfigFrom<'a> {
+    network: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,8 +133,10 @@ impl<'a> Document<'a> {
             internal: network.internal,
             attachable: network.attachable,
             ingress: false,
-            config_from: ConfigFrom { network: "" },
-            config_only: false,
+            config_from: ConfigFrom {
+                network: &network.config_from,
+            },
+            config_only: network.config_only,
             containers: told.then(|| containers.collect()),
             options: &network.options,
             labels: &network.labels,

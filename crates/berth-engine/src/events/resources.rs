@@ -73,7 +73,7 @@ impl Engine {
             }
             id => {
                 let record = self.network_record(id).ok().flatten();
-                let driver = record.map_or("bridge", |record| record.shape.driver.word());
+                let driver = record.map_or("bridge", |record| record.driver());
                 (id.to_owned(), driver)
             }
         };

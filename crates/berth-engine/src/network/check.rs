@@ -27,7 +27,7 @@ impl Engine {
         if let Some(bridge) = json::read::<Bridge>(&self.layout.bridge_record())? {
             self.check_network(findings, BRIDGE_NETWORK, &bridge.shape())?;
         }
-        for record in self.network_records()? {
+        for record in self.made_networks()? {
             let Some(_lock) = self.hold_network(&record.id, LockMode::Shared)? else {
                 continue;
             };

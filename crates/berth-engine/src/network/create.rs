@@ -11,7 +11,7 @@ use berth_net::{Kernel, Subnet};
 use super::find::NAME_MAX;
 use super::ipam::{self, Families, Taken};
 use super::record::{AddressConfig, Driver, Record, SCHEMA, Shape, is_id};
-use super::{files as net_files, network, options, parent};
+use super::{Bridge, configuration, files as net_files, network, options, parent};
 use crate::create::{invalid, random_id};
 use crate::error::files;
 use crate::layout::STAGED_PREFIX;
@@ -42,6 +42,10 @@ pub struct NetworkRequest {
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// It is to be settings for others only.
+    pub config_only: bool,
+    /// The network whose settings it is to have; empty: its own.
+    pub config_from: String,
 }
 
 impl Engine {
@@ -52,7 +56,6 @@ impl Engine {
     /// [`Error::Network`].
     pub fn create_network(&self, request: NetworkRequest) -> Result<String, Error> {
         check_name(&request.name)?;
-        let driver = options::driver(&request.driver)?;
         if self.options.rootless {
             return Err(Error::Invalid {
                 message: "an ordinary user has no networks of his own".to_owned(),
@@ -66,7 +69,7 @@ impl Engine {
                 driver: request.ipam_driver,
             });
         }
-        let settings = options::settings(driver, &request.options)?;
+        configuration::check(&request)?;
         // The bridge network chooses first.
         let bridge = self.bridge()?;
         let _at_work = self.at_work()?;
@@ -74,68 +77,13 @@ impl Engine {
             let _lock = self.lock_networks()?;
             self.not_taken_network(&request.name)?;
             let others = self.network_records()?;
-            let mut ours: Vec<Subnet> = vec![bridge.subnet];
-            let ranges = others.iter().flat_map(|other| &other.shape.ranges);
-            ours.extend(ranges.map(|range| range.subnet));
-            let hosts = hosts_subnets("choose a subnet for the network")?;
-            let id = random_id()?.to_string();
-            let taken = Taken {
-                ours: &ours,
-                hosts: &hosts,
-            };
-            let families = Families {
-                ipv4: request.ipv4,
-                ipv6: request.ipv6,
-            };
-            let (ranges, told) = ipam::ranges(&request.addresses, families, &id, &taken)?;
-            let isolated =
-                driver != Driver::Bridge && (request.internal || settings.device.is_none());
-            let device = match settings.device {
-                Some(device) if !isolated => device,
-                _ if isolated => parent::nowhere(&id),
-                _ => format!("br-{}", &id[..12]),
-            };
-            let made = driver != Driver::Bridge && self.is_parent_ours(&device, &others)?;
-            let same = |name: &str, of: &str| {
-                invalid(format!(
-                    "cannot create network {id} ({device}): conflicts with network {of} ({name}): networks have same bridge \
-                     name"
-                ))
-            };
-            if driver == Driver::Bridge {
-                if bridge.name == device {
-                    return Err(same(&bridge.name, &bridge.id));
+            let record = match request.config_only {
+                true => configuration::record(request)?,
+                false => {
+                    let request = configuration::apply(request, &others)?;
+                    self.plan_network(request, &bridge, &others)?
                 }
-                if let Some(other) = others.iter().find(|other| other.shape.device == device) {
-                    return Err(same(&other.shape.device, &other.id));
-                }
-            }
-            let record = Record {
-                schema: SCHEMA,
-                id,
-                name: request.name,
-                created: crate::clock::now(),
-                shape: Shape {
-                    driver,
-                    device,
-                    ranges,
-                    internal: request.internal || isolated,
-                    isolated: settings.isolated,
-                    masquerade: settings.masquerade,
-                    mtu: settings.mtu,
-                    mode: settings.mode,
-                    publish_at: settings.publish_at,
-                    made,
-                },
-                ipv4: request.ipv4,
-                ipv6: request.ipv6,
-                attachable: request.attachable,
-                told,
-                ipam_options: request.ipam_options,
-                options: request.options,
-                labels: request.labels,
             };
-            record.shape.over_device()?;
             self.commit_network(&record)?;
             record
         };
@@ -147,6 +95,70 @@ impl Engine {
         }
         self.record_network_event(&record, "create");
         Ok(record.id)
+    }
+
+    /// What it will be, beside others. The lock of the networks is ours.
+    fn plan_network(
+        &self,
+        request: NetworkRequest,
+        bridge: &Bridge,
+        others: &[Record],
+    ) -> Result<Record, Error> {
+        let driver = options::driver(&request.driver)?;
+        let settings = options::settings(driver, &request.options)?;
+        let mut ours: Vec<Subnet> = vec![bridge.subnet];
+        let ranges = others.iter().flat_map(|other| &other.shape.ranges);
+        ours.extend(ranges.map(|range| range.subnet));
+        let hosts = hosts_subnets("choose a subnet for the network")?;
+        let id = random_id()?.to_string();
+        let taken = Taken {
+            ours: &ours,
+            hosts: &hosts,
+        };
+        let families = Families {
+            ipv4: request.ipv4,
+            ipv6: request.ipv6,
+        };
+        let (ranges, told) = ipam::ranges(&request.addresses, families, &id, &taken)?;
+        let isolated = driver != Driver::Bridge && (request.internal || settings.device.is_none());
+        let device = match settings.device {
+            Some(device) if !isolated => device,
+            _ if isolated => parent::nowhere(&id),
+            _ => format!("br-{}", &id[..12]),
+        };
+        let made = driver != Driver::Bridge && self.is_parent_ours(&device, others)?;
+        if driver == Driver::Bridge {
+            not_taken_device(&id, &device, bridge, others)?;
+        }
+        let record = Record {
+            schema: SCHEMA,
+            id,
+            name: request.name,
+            created: crate::clock::now(),
+            shape: Shape {
+                driver,
+                device,
+                ranges,
+                internal: request.internal || isolated,
+                isolated: settings.isolated,
+                masquerade: settings.masquerade,
+                mtu: settings.mtu,
+                mode: settings.mode,
+                publish_at: settings.publish_at,
+                made,
+            },
+            ipv4: request.ipv4,
+            ipv6: request.ipv6,
+            attachable: request.attachable,
+            told,
+            ipam_options: request.ipam_options,
+            options: request.options,
+            labels: request.labels,
+            config_only: false,
+            config_from: request.config_from,
+        };
+        record.shape.over_device()?;
+        Ok(record)
     }
 
     /// The lock of the networks is ours.
@@ -171,6 +183,9 @@ impl Engine {
 
     /// On the host: so others see that its addresses are in use. It is made anew whenever it is missed.
     fn make_network(&self, record: &Record) -> Result<(), Error> {
+        if record.config_only {
+            return Ok(());
+        }
         let kernel = Kernel::open().map_err(network("make the network"))?;
         if record.shape.driver != Driver::Bridge {
             return self.ensure_parent(&kernel, &record.shape);
@@ -209,7 +224,7 @@ impl Engine {
         self.record(
             event
                 .with("name", &record.name)
-                .with("type", record.shape.driver.word()),
+                .with("type", record.driver()),
         );
     }
 }
@@ -225,6 +240,23 @@ pub(super) fn hosts_subnets(action: &'static str) -> Result<Vec<Subnet>, Error> 
         servers.filter_map(|server| Subnet::of(server, if server.is_ipv4() { 32 } else { 128 })),
     );
     Ok(taken)
+}
+
+/// Each bridge has a device of its own.
+fn not_taken_device(
+    id: &str,
+    device: &str,
+    bridge: &Bridge,
+    others: &[Record],
+) -> Result<(), Error> {
+    let others = others.iter().map(|other| (&other.shape.device, &other.id));
+    let mut all = std::iter::once((&bridge.name, &bridge.id)).chain(others);
+    match all.find(|(name, _)| *name == device) {
+        None => Ok(()),
+        Some((name, of)) => Err(invalid(format!(
+            "cannot create network {id} ({device}): conflicts with network {of} ({name}): networks have same bridge name"
+        ))),
+    }
 }
 
 /// In Docker's words, which tools look for.

@@ -94,6 +94,11 @@ pub(super) fn ranges(
     Ok((ranges, told))
 }
 
+/// Whether such addresses can be at all.
+pub(super) fn check(asked: &[AddressConfig]) -> Result<(), Error> {
+    asked.iter().try_for_each(|one| chosen(one).map(drop))
+}
+
 fn add(subnet: Subnet, ranges: &mut Vec<Range>, told: &mut Vec<AddressConfig>) {
     let gateway = subnet.gateway();
     told.push(AddressConfig {

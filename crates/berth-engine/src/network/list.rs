@@ -39,6 +39,10 @@ pub struct NetworkInfo {
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// It is settings for others only.
+    pub config_only: bool,
+    /// The network that it has its settings from.
+    pub config_from: String,
     /// Containers that run in it.
     pub containers: BTreeMap<ContainerId, Attached>,
 }
@@ -167,11 +171,12 @@ impl Engine {
 }
 
 fn info(record: Record) -> NetworkInfo {
+    let driver = record.driver();
     NetworkInfo {
         name: record.name,
         id: record.id,
         created: record.created,
-        driver: record.shape.driver.word(),
+        driver,
         predefined: false,
         ipv4: record.ipv4,
         ipv6: record.ipv6,
@@ -181,6 +186,8 @@ fn info(record: Record) -> NetworkInfo {
         ipam_options: record.ipam_options,
         options: record.options,
         labels: record.labels,
+        config_only: record.config_only,
+        config_from: record.config_from,
         containers: BTreeMap::new(),
     }
 }

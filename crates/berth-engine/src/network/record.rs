@@ -148,6 +148,22 @@ pub(crate) struct Record {
     pub(crate) options: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
+    /// It is settings for others only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) config_only: bool,
+    /// The network that it has its settings from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) config_from: String,
+}
+
+impl Record {
+    /// The driver, as it is told.
+    pub(crate) fn driver(&self) -> &'static str {
+        match self.config_only {
+            true => "null",
+            false => self.shape.driver.word(),
+        }
+    }
 }
 
 impl Shape {
@@ -177,16 +193,25 @@ impl Shape {
 
     /// Of the bridge network.
     pub(crate) fn of_bridge(device: &str, subnet: Subnet) -> Shape {
+        let range = Range {
+            subnet,
+            gateway: subnet.gateway(),
+            range: None,
+            reserved: Vec::new(),
+            chosen: false,
+        };
+        Shape {
+            ranges: vec![range],
+            ..Shape::bare(device)
+        }
+    }
+
+    /// A bridge without addresses.
+    pub(super) fn bare(device: &str) -> Shape {
         Shape {
             driver: Driver::Bridge,
             device: device.to_owned(),
-            ranges: vec![Range {
-                subnet,
-                gateway: subnet.gateway(),
-                range: None,
-                reserved: Vec::new(),
-                chosen: false,
-            }],
+            ranges: Vec::new(),
             internal: false,
             isolated: false,
             masquerade: true,
@@ -258,6 +283,13 @@ impl Engine {
             }
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// Those of which something is on the host: all but configuration networks.
+    pub(crate) fn made_networks(&self) -> Result<Vec<Record>, Error> {
+        let mut all = self.network_records()?;
+        all.retain(|record| !record.config_only);
         Ok(all)
     }
 

@@ -90,7 +90,7 @@ impl Engine {
         request: &PruneNetworks<'_>,
     ) -> Result<Vec<Record>, Error> {
         let mut found = Vec::new();
-        for record in self.network_records()? {
+        for record in self.made_networks()? {
             // Both have nine digits behind the second: the order of texts is that of times.
             let old = request.created_before.as_ref();
             let old = old.is_none_or(|limit| record.created < *limit);
@@ -120,12 +120,20 @@ impl Engine {
 
     /// What is on the host goes first: a record that stays can be removed again. Its lock is ours, if anybody knows of it.
     pub(super) fn drop_network(&self, record: &Record) -> Result<(), Error> {
-        if record.shape.driver == Driver::Bridge {
+        if record.shape.driver == Driver::Bridge && !record.config_only {
             let fail = network("remove the network");
             let kernel = Kernel::open().map_err(&fail)?;
             berth_net::network::remove(&kernel, &record.shape.network()).map_err(&fail)?;
         }
         let _networks = self.lock_networks()?;
+        if self.is_configuration_used(record)? {
+            return Err(Error::NetworkDenied {
+                message: format!(
+                    "error while removing network: configuration network \"{}\" is in use",
+                    record.name
+                ),
+            });
+        }
         if record.shape.driver != Driver::Bridge {
             self.drop_parent(record)?;
         }

@@ -89,6 +89,11 @@ impl Engine {
         let lock = self.hold_network(&wish.network, LockMode::Shared)?;
         let lock = lock.ok_or_else(none)?;
         let record = self.network_record(&wish.network)?.ok_or_else(none)?;
+        if record.config_only {
+            return Err(Error::NetworkDenied {
+                message: "cannot create endpoint on configuration-only network".to_owned(),
+            });
+        }
         Ok(Wanted {
             id: record.id,
             name: record.name,

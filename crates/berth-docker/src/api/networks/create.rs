@@ -62,11 +62,6 @@ impl Asked {
             ));
         }
         let from = self.config_from.unwrap_or_default().network;
-        if self.config_only || !from.is_empty() {
-            return Err(Failure::not_here(
-                "a network that is only another's settings",
-            ));
-        }
         Ok(NetworkRequest {
             name: self.name,
             driver: self.driver,
@@ -79,6 +74,8 @@ impl Asked {
             addresses: self.ipam.config.into_iter().map(Into::into).collect(),
             options: self.options,
             labels: self.labels,
+            config_only: self.config_only,
+            config_from: from,
         })
     }
 }

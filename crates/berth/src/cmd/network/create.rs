@@ -21,11 +21,16 @@ pub struct Create {
     /// An address in it that is somebody else's, NAME=ADDRESS
     #[arg(long, value_name = "NAME=ADDRESS", value_parser = opts::annotation, action = Append)]
     aux_address: Vec<(String, String)>,
-    /// A network whose settings it has
-    #[arg(long, value_name = "NETWORK", hide = true)]
-    config_from: Option<String>,
-    /// Settings for others only
-    #[arg(long, hide = true)]
+    /// A network made with --config-only, whose settings it has
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        default_value = "",
+        hide_default_value = true
+    )]
+    config_from: String,
+    /// Settings for other networks only
+    #[arg(long)]
     config_only: bool,
     /// How it is made: bridge, macvlan, ipvlan
     #[arg(short, long, default_value = "bridge")]
@@ -89,6 +94,8 @@ impl Verb for Create {
             addresses,
             options: self.opt.into_iter().collect(),
             labels: self.label.into_iter().collect(),
+            config_only: self.config_only,
+            config_from: self.config_from,
         })?;
         print(&format!("{id}\n"))?;
         Ok(0)
@@ -98,16 +105,9 @@ impl Verb for Create {
 impl Create {
     fn refuse(&self) -> Result<(), Failure> {
         let cluster = self.ingress || self.scope.as_ref().is_some_and(|scope| scope != "local");
-        let wishes = [
-            (cluster, "a network of a cluster"),
-            (
-                self.config_only || self.config_from.is_some(),
-                "a network that is only another's settings",
-            ),
-        ];
-        match wishes.into_iter().find(|(asked, _)| *asked) {
-            None => Ok(()),
-            Some((_, what)) => Err(Failure::new(format!("{what} cannot be had"))),
+        match cluster {
+            true => Err(Failure::new("a network of a cluster cannot be had")),
+            false => Ok(()),
         }
     }
 }
