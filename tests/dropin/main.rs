@@ -9,6 +9,7 @@ mod buildah;
 mod cgroup;
 mod clients;
 mod compare;
+mod compose;
 mod containerd;
 mod containers;
 mod context;

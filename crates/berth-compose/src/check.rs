@@ -6,6 +6,7 @@ mod mounts;
 mod resources;
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 use crate::error::Problem;
 use crate::node::{Entry, Map, Node, Place};
@@ -38,7 +39,7 @@ pub(crate) fn check(tree: &Node, disabled: &Map, names: &[String], problems: &mu
                 let text = format!("`{container}` is the container of service `{other}`, too");
                 check.problem(
                     node.at,
-                    &format!("services.{name}.container_name"),
+                    format_args!("services.{name}.container_name"),
                     text,
                     "names of containers are unique",
                 );
@@ -50,12 +51,12 @@ pub(crate) fn check(tree: &Node, disabled: &Map, names: &[String], problems: &mu
 }
 
 impl<'a> Check<'a> {
-    fn problem(&mut self, at: Place, path: &str, text: impl Into<String>, hint: &str) {
+    fn problem(&mut self, at: Place, path: Arguments<'_>, text: impl Into<String>, hint: &str) {
         let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
         self.problems.push(settle::problem(
             self.names,
             at,
-            path.to_owned(),
+            path.to_string(),
             text.into(),
             hint,
         ));
@@ -63,29 +64,29 @@ impl<'a> Check<'a> {
 
     fn service(&mut self, name: &str, entry: &'a Entry) {
         let service = &entry.node;
-        let path = format!("services.{name}");
+        let path = format_args!("services.{name}");
         if ["image", "build", "provider"]
             .iter()
             .all(|key| service.get(key).is_none())
         {
             self.problem(
                 entry.at,
-                &path,
+                path,
                 "it has neither an image nor a build",
                 "give it `image:` or `build:`",
             );
         }
-        self.build(&path, service);
-        self.network(&path, service);
-        self.depends(&path, service);
-        self.sources(&path, service);
-        self.mounts(&path, service);
-        self.health(&path, service);
-        self.scale(&path, service);
-        self.limits(&path, service);
-        self.watch(&path, service);
-        self.ports(&path, service);
-        self.devices(&path, service);
+        self.build(path, service);
+        self.network(path, service);
+        self.depends(path, service);
+        self.sources(path, service);
+        self.mounts(path, service);
+        self.health(path, service);
+        self.scale(path, service);
+        self.limits(path, service);
+        self.watch(path, service);
+        self.ports(path, service);
+        self.devices(path, service);
     }
 
     /// Whether a section has a name.
@@ -111,22 +112,22 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn refers(&mut self, at: Place, path: &str, section: &str, what: &str, name: &str) {
+    fn refers(&mut self, at: Place, path: Arguments<'_>, section: &str, what: &str, name: &str) {
         if !self.has(section, name) {
             let hint = self.known(section);
             self.problem(at, path, format!("undefined {what} `{name}`"), &hint);
         }
     }
 
-    fn build(&mut self, path: &str, service: &Node) {
+    fn build(&mut self, path: Arguments<'_>, service: &Node) {
         let Some(build) = service.get("build") else {
             return;
         };
-        let path = format!("{path}.build");
+        let path = format_args!("{path}.build");
         if let (Some(_), Some(inline)) = (build.get("dockerfile"), build.get("dockerfile_inline")) {
             self.problem(
                 inline.at,
-                &path,
+                path,
                 "`dockerfile` and `dockerfile_inline` exclude each other",
                 "keep one of them",
             );
@@ -141,8 +142,8 @@ impl<'a> Check<'a> {
                 .as_text()
                 .and_then(|text| text.strip_prefix("service:"));
             if let Some(target) = target {
-                let path = format!("{path}.additional_contexts.{name}");
-                self.needs_service(entry.node.at, &path, target);
+                let path = format_args!("{path}.additional_contexts.{name}");
+                self.needs_service(entry.node.at, path, target);
             }
         }
         let platforms = build.get("platforms").map(Node::items).unwrap_or_default();
@@ -152,14 +153,14 @@ impl<'a> Check<'a> {
             let wanted = platform.as_text().unwrap_or_default();
             self.problem(
                 platform.at,
-                &path,
+                path,
                 format!("`platforms` lacks the service's own, `{wanted}`"),
                 "add it",
             );
         }
     }
 
-    fn network(&mut self, path: &str, service: &'a Node) {
+    fn network(&mut self, path: Arguments<'_>, service: &'a Node) {
         let mode = service.get("network_mode");
         let networks = service.get("networks");
         if let (Some(mode), Some(_)) = (mode, networks) {
@@ -173,7 +174,7 @@ impl<'a> Check<'a> {
         for (name, entry) in networks.into_iter().flat_map(Node::entries) {
             self.refers(
                 entry.at,
-                &format!("{path}.networks.{name}"),
+                format_args!("{path}.networks.{name}"),
                 "networks",
                 "network",
                 name,
@@ -182,7 +183,7 @@ impl<'a> Check<'a> {
         for (name, entry) in service.get("models").into_iter().flat_map(Node::entries) {
             self.refers(
                 entry.at,
-                &format!("{path}.models.{name}"),
+                format_args!("{path}.models.{name}"),
                 "models",
                 "model",
                 name,
@@ -196,13 +197,13 @@ impl<'a> Check<'a> {
                 .as_text()
                 .and_then(|text| text.strip_prefix("service:"))
             {
-                self.needs_service(node.at, &format!("{path}.{key}"), name);
+                self.needs_service(node.at, format_args!("{path}.{key}"), name);
             }
         }
     }
 
     /// Whether a service is there and wanted.
-    fn needs_service(&mut self, at: Place, path: &str, name: &str) -> bool {
+    fn needs_service(&mut self, at: Place, path: Arguments<'_>, name: &str) -> bool {
         if self.has("services", name) {
             return true;
         }
@@ -230,21 +231,21 @@ impl<'a> Check<'a> {
         false
     }
 
-    fn depends(&mut self, path: &str, service: &'a Node) {
+    fn depends(&mut self, path: Arguments<'_>, service: &'a Node) {
         for (other, entry) in service
             .get("depends_on")
             .into_iter()
             .flat_map(Node::entries)
         {
-            let path = format!("{path}.depends_on.{other}");
+            let path = format_args!("{path}.depends_on.{other}");
             // Those that are implied are told where they are said.
             if entry.at.line == 0 && !self.has("services", other) {
                 continue;
             }
-            if self.needs_service(entry.at, &path, other)
+            if self.needs_service(entry.at, path, other)
                 && entry.node.get_text("condition") == Some("service_healthy")
             {
-                self.healthy(entry, &path, other);
+                self.healthy(entry, path, other);
             }
         }
         for (key, what) in [("links", "links"), ("volumes_from", "volumes_from")] {
@@ -255,13 +256,13 @@ impl<'a> Check<'a> {
                     continue;
                 }
                 let other = text.split(':').next().unwrap_or_default();
-                self.needs_service(item.at, &format!("{path}.{what}[{n}]"), other);
+                self.needs_service(item.at, format_args!("{path}.{what}[{n}]"), other);
             }
         }
     }
 
     /// Who is waited for to be healthy has to have a way to be.
-    fn healthy(&mut self, entry: &Entry, path: &str, other: &str) {
+    fn healthy(&mut self, entry: &Entry, path: Arguments<'_>, other: &str) {
         let check = self
             .tree
             .get("services")
@@ -277,7 +278,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn sources(&mut self, path: &str, service: &'a Node) {
+    fn sources(&mut self, path: Arguments<'_>, service: &'a Node) {
         let build = service.get("build");
         for (key, list, section, what) in [
             ("secrets", service.get("secrets"), "secrets", "secret"),
@@ -290,10 +291,10 @@ impl<'a> Check<'a> {
             ),
         ] {
             for (n, item) in list.map(Node::items).unwrap_or_default().iter().enumerate() {
-                let path = format!("{path}.{key}[{n}]");
+                let path = format_args!("{path}.{key}[{n}]");
                 match item.get_text("source") {
-                    Some(name) => self.refers(item.at, &path, section, what, name),
-                    None => self.problem(item.at, &path, "`source` is missing", ""),
+                    Some(name) => self.refers(item.at, path, section, what, name),
+                    None => self.problem(item.at, path, "`source` is missing", ""),
                 }
             }
         }
@@ -307,7 +308,7 @@ impl<'a> Check<'a> {
             if let (Some("volume"), Some(name)) = (item.get_text("type"), item.get_text("source")) {
                 self.refers(
                     item.at,
-                    &format!("{path}.volumes[{n}]"),
+                    format_args!("{path}.volumes[{n}]"),
                     "volumes",
                     "volume",
                     name,
@@ -320,7 +321,7 @@ impl<'a> Check<'a> {
         if let Some(node) = spec {
             self.refers(
                 node.at,
-                &format!("{path}.credential_spec"),
+                format_args!("{path}.credential_spec"),
                 "configs",
                 "config",
                 node.as_text().unwrap_or_default(),

@@ -13,7 +13,7 @@ use crate::{schema, yaml};
 /// The project as YAML.
 pub fn to_yaml(project: &Node) -> String {
     let mut out = String::new();
-    block(&mut out, &Ordered::file(project), 0);
+    block(&mut out, &Ordered::file(project), 0, false);
     out
 }
 
@@ -55,23 +55,17 @@ impl<'a> Ordered<'a> {
     }
 
     fn entries(&self, map: &'a Map) -> Vec<(&'a str, Ordered<'a>)> {
-        let child = |name: &'a str, entry: &'a Entry| {
+        let child = |(name, entry): (&'a String, &'a Entry)| {
             let shape = self.shape.key(name).of(&entry.node);
             let node = &entry.node;
-            (name, Ordered { node, shape })
+            (name.as_str(), Ordered { node, shape })
         };
-        let Shape::Struct(known) = self.shape else {
-            return map.iter().map(|(name, entry)| child(name, entry)).collect();
-        };
-        let fields = known.fields.iter().filter_map(|field| {
-            let (name, entry) = map.get_key_value(field.name)?;
-            Some(child(name, entry))
-        });
-        let others = map
-            .iter()
-            .filter(|(name, _)| known.field(name).is_none())
-            .map(|(name, entry)| child(name, entry));
-        fields.chain(others).collect()
+        let mut entries: Vec<_> = map.iter().map(child).collect();
+        if let Shape::Struct(known) = self.shape {
+            // Those of the user's own come last.
+            entries.sort_by_cached_key(|(name, _)| known.position(name).unwrap_or(usize::MAX));
+        }
+        entries
     }
 
     fn item(&self, node: &'a Node) -> Ordered<'a> {
@@ -104,12 +98,19 @@ impl Serialize for Ordered<'_> {
     }
 }
 
-/// A map or list below a key, each line with its indentation and break.
-fn block(out: &mut String, value: &Ordered<'_>, indent: usize) {
+/// A map or list below a key, each line with its indentation and break. `begun`: the first line's indentation is
+/// there, since it stands behind a dash.
+fn block(out: &mut String, value: &Ordered<'_>, indent: usize, begun: bool) {
+    let mut begun = begun;
+    let mut begin = |out: &mut String| {
+        if !std::mem::take(&mut begun) {
+            pad(out, indent);
+        }
+    };
     match &value.node.value {
         Value::Map(map) if !map.is_empty() => {
             for (name, value) in value.entries(map) {
-                let _ = write!(out, "{:indent$}", "");
+                begin(out);
                 scalar_text(out, name, indent, false);
                 out.push(':');
                 behind_key(out, &value, indent);
@@ -118,18 +119,13 @@ fn block(out: &mut String, value: &Ordered<'_>, indent: usize) {
         Value::List(list) if !list.is_empty() => {
             for item in list {
                 let item = value.item(item);
-                let _ = write!(out, "{:indent$}- ", "");
-                // The first line of what is in the list stands behind the dash.
-                match is_block(item.node) {
-                    true => {
-                        let mut inner = String::new();
-                        block(&mut inner, &item, indent + 2);
-                        out.push_str(inner.trim_start_matches(' '));
-                    }
-                    false => {
-                        scalar(out, item.node, indent + 2);
-                        out.push('\n');
-                    }
+                begin(out);
+                out.push_str("- ");
+                if is_block(item.node) {
+                    block(out, &item, indent + 2, true);
+                } else {
+                    scalar(out, item.node, indent + 2);
+                    out.push('\n');
                 }
             }
         }
@@ -140,10 +136,14 @@ fn block(out: &mut String, value: &Ordered<'_>, indent: usize) {
     }
 }
 
+fn pad(out: &mut String, indent: usize) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
 fn behind_key(out: &mut String, value: &Ordered<'_>, indent: usize) {
     if is_block(value.node) {
         out.push('\n');
-        block(out, value, indent + 2);
+        block(out, value, indent + 2, false);
     } else {
         out.push(' ');
         scalar(out, value.node, indent + 2);
@@ -189,7 +189,7 @@ fn scalar_text(out: &mut String, text: &str, indent: usize, may_break: bool) {
             false => double_quoted(out, text),
         };
     }
-    if !matches!(yaml::plain(text), Value::Text(_)) || is_old(text) {
+    if yaml::resolve(text).is_some() || is_old(text) {
         return double_quoted(out, text);
     }
     match can_be_plain(text) {
@@ -204,11 +204,10 @@ fn scalar_text(out: &mut String, text: &str, indent: usize, may_break: bool) {
 
 /// What readers of YAML 1.1 take for something else: truth values, numbers of base 60, `1_000`, dates, merge keys.
 fn is_old(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    if matches!(
-        lower.as_str(),
-        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null" | "<<" | "="
-    ) {
+    const WORDS: [&str; 11] = [
+        "y", "n", "yes", "no", "on", "off", "true", "false", "null", "<<", "=",
+    ];
+    if text.len() <= 5 && WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         return true;
     }
     text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
@@ -274,7 +273,8 @@ fn literal(out: &mut String, text: &str, indent: usize) {
     for line in body.split('\n') {
         out.push('\n');
         if !line.is_empty() {
-            let _ = write!(out, "{:indent$}{line}", "");
+            pad(out, indent);
+            out.push_str(line);
         }
     }
     (1..breaks).for_each(|_| out.push('\n'));

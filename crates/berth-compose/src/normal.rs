@@ -340,7 +340,13 @@ fn prune_below(node: &mut Node, shape: &'static Shape) {
     match &mut node.value {
         Value::Map(map) => {
             for (key, entry) in map.iter_mut() {
-                prune_below(&mut entry.node, shape.key(key));
+                let inner = shape.key(key);
+                prune_below(&mut entry.node, inner);
+                // A network without settings, however it was written.
+                let may_be_null = matches!(inner, Shape::Union(union) if union.null);
+                if may_be_null && entry.node.as_map().is_some_and(Map::is_empty) {
+                    entry.node.value = Value::Null;
+                }
             }
             if let Shape::Struct(known) = shape {
                 map.retain(|key, entry| {

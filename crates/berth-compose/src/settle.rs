@@ -119,6 +119,9 @@ impl Settle<'_> {
     }
 
     fn distinct(&mut self, items: &[Node], path: &Path<'_>) {
+        if items.len() < 2 {
+            return;
+        }
         let mut seen = BTreeSet::new();
         for (n, item) in items.iter().enumerate() {
             if !seen.insert(crate::emit::json(item)) {

@@ -191,7 +191,16 @@ pub(crate) const NONE: Union = Union {
 
 impl Struct {
     pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
-        self.fields.iter().find(|field| field.name == name)
+        self.position(name).map(|n| &self.fields[n])
+    }
+
+    /// Where a key stands among the fields.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        // Asked for each key of a file several times: most fields are passed over by their first letter.
+        let first = name.as_bytes().first()?;
+        let is_it =
+            |field: &Field| field.name.as_bytes().first() == Some(first) && field.name == name;
+        self.fields.iter().position(is_it)
     }
 }
 

@@ -257,34 +257,40 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, at: Place) -> R
 }
 
 /// What a scalar without quotes is.
+pub(crate) fn plain(text: &str) -> Value {
+    resolve(text).unwrap_or_else(|| Value::Text(text.to_owned()))
+}
+
+/// As [`plain`]; `None`: a text.
 ///
 /// Source: YAML 1.2.2 "10.3.2 Tag Resolution"; YAML 1.1's octal numbers.
-pub(crate) fn plain(text: &str) -> Value {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" => return Value::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
-        _ => {}
-    }
-    let first = text.as_bytes()[0];
+pub(crate) fn resolve(text: &str) -> Option<Value> {
+    let value = match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" => Value::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => Value::Float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => Value::Float(f64::NAN),
+        _ => return number(text),
+    };
+    Some(value)
+}
+
+fn number(text: &str) -> Option<Value> {
+    let first = *text.as_bytes().first()?;
     if !first.is_ascii_digit() && !matches!(first, b'-' | b'+' | b'.') {
-        return Value::Text(text.to_owned());
+        return None;
     }
     if let Some(value) = integer(text) {
-        return Value::Int(value);
+        return Some(Value::Int(value));
     }
-    let digits = |c: char| c.is_ascii_digit();
-    let numeric = text.contains(digits)
-        && text
-            .chars()
-            .all(|c| digits(c) || matches!(c, '.' | '-' | '+' | 'e' | 'E'));
-    match text.parse::<f64>() {
-        Ok(value) if numeric && value.is_finite() => Value::Float(value),
-        _ => Value::Text(text.to_owned()),
+    let fits = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E');
+    if !text.bytes().all(fits) || !text.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
     }
+    let value = text.parse::<f64>().ok()?;
+    value.is_finite().then_some(Value::Float(value))
 }
 
 fn integer(text: &str) -> Option<i64> {

@@ -54,8 +54,8 @@ impl<'a> Check<'a> {
                         .chain([next.as_str()])
                         .collect();
                     let text = format!("services wait for each other: {}", circle.join(" → "));
-                    let path = format!("services.{name}.depends_on.{next}");
-                    self.problem(entry.at, &path, text, "remove one of these dependencies");
+                    let path = format_args!("services.{name}.depends_on.{next}");
+                    self.problem(entry.at, path, text, "remove one of these dependencies");
                     return true;
                 }
                 None => {

@@ -2,16 +2,17 @@
 
 use super::Check;
 use crate::node::{Node, Value};
+use std::fmt::Arguments;
 
 impl Check<'_> {
-    pub(super) fn health(&mut self, path: &str, service: &Node) {
+    pub(super) fn health(&mut self, path: Arguments<'_>, service: &Node) {
         let Some(test) = service
             .get("healthcheck")
             .and_then(|check| check.get("test"))
         else {
             return;
         };
-        let path = format!("{path}.healthcheck.test");
+        let path = format_args!("{path}.healthcheck.test");
         let first = test.items().first().and_then(Node::as_text);
         match (first, test.items().len()) {
             (None, _) if test.as_list().is_none() => {}
@@ -20,7 +21,7 @@ impl Check<'_> {
             (Some(word @ ("CMD" | "CMD-SHELL")), _) => {
                 self.problem(
                     test.at,
-                    &path,
+                    path,
                     format!("nothing stands behind {word}"),
                     "give it a command",
                 );
@@ -29,7 +30,7 @@ impl Check<'_> {
                 let text = format!("it begins with `{}`", word.unwrap_or_default());
                 self.problem(
                     test.at,
-                    &path,
+                    path,
                     text,
                     "begin the list with CMD, CMD-SHELL or NONE, or write a text",
                 );
@@ -37,7 +38,7 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn scale(&mut self, path: &str, service: &Node) {
+    pub(super) fn scale(&mut self, path: Arguments<'_>, service: &Node) {
         let whole = |node: Option<&Node>| match node.map(|node| &node.value) {
             Some(Value::Int(value)) => Some(*value),
             _ => None,
@@ -57,14 +58,14 @@ impl Check<'_> {
             let text = format!("{count} containers cannot all have one name");
             self.problem(
                 node.at,
-                &format!("{path}.container_name"),
+                format_args!("{path}.container_name"),
                 text,
                 "remove `container_name`",
             );
         }
     }
 
-    pub(super) fn limits(&mut self, path: &str, service: &Node) {
+    pub(super) fn limits(&mut self, path: Arguments<'_>, service: &Node) {
         let resources = service
             .get("deploy")
             .and_then(|deploy| deploy.get("resources"));
@@ -83,12 +84,17 @@ impl Check<'_> {
                 && own != deployed
             {
                 let text = format!("`{key}` and `deploy.resources.{part}.{other}` differ");
-                self.problem(own.at, &format!("{path}.{key}"), text, "keep one of them");
+                self.problem(
+                    own.at,
+                    format_args!("{path}.{key}"),
+                    text,
+                    "keep one of them",
+                );
             }
         }
     }
 
-    pub(super) fn watch(&mut self, path: &str, service: &Node) {
+    pub(super) fn watch(&mut self, path: Arguments<'_>, service: &Node) {
         let watch = service
             .get("develop")
             .and_then(|develop| develop.get("watch"));
@@ -98,15 +104,15 @@ impl Check<'_> {
             .iter()
             .enumerate()
         {
-            let path = format!("{path}.develop.watch[{n}]");
+            let path = format_args!("{path}.develop.watch[{n}]");
             let action = one.get_text("action").unwrap_or_default();
             if one.get_text("path") == Some("") {
-                self.problem(one.at, &path, "`path` is empty", "name what is watched");
+                self.problem(one.at, path, "`path` is empty", "name what is watched");
             }
             if one.get("target").is_none() && action.starts_with("sync") {
                 self.problem(
                     one.at,
-                    &path,
+                    path,
                     format!("`{action}` needs a `target`"),
                     "say where files go in the container",
                 );
@@ -114,7 +120,7 @@ impl Check<'_> {
             if one.get("exec").is_none() && action == "sync+exec" {
                 self.problem(
                     one.at,
-                    &path,
+                    path,
                     "`sync+exec` needs an `exec`",
                     "say what is run in the container",
                 );
@@ -122,7 +128,7 @@ impl Check<'_> {
             if action == "rebuild" && service.get("build").is_none() {
                 self.problem(
                     one.at,
-                    &path,
+                    path,
                     "`rebuild` of a service without `build`",
                     "give it a build",
                 );

@@ -1,6 +1,7 @@
 //! Ports, mounts and devices of a service.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 use super::Check;
 use crate::expand;
@@ -9,8 +10,8 @@ use crate::paths;
 
 impl<'a> Check<'a> {
     /// One thing at one place of the container.
-    pub(super) fn mounts(&mut self, path: &str, service: &'a Node) {
-        let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    pub(super) fn mounts(&mut self, path: Arguments<'_>, service: &'a Node) {
+        let mut taken: BTreeMap<String, (&str, usize)> = BTreeMap::new();
         let mut places = Vec::new();
         for (n, item) in service
             .get("tmpfs")
@@ -21,7 +22,7 @@ impl<'a> Check<'a> {
         {
             let text = item.as_text().unwrap_or_default();
             let target = text.split(':').next().unwrap_or_default();
-            places.push((item, paths::clean(target), format!("tmpfs[{n}]")));
+            places.push((item, paths::clean(target), ("tmpfs", n)));
         }
         for (key, of) in [
             ("volumes", expand::target_or_source as fn(&Node) -> String),
@@ -36,24 +37,25 @@ impl<'a> Check<'a> {
                 .enumerate()
             {
                 if item.as_map().is_some() {
-                    places.push((item, of(item), format!("{key}[{n}]")));
+                    places.push((item, of(item), (key, n)));
                 }
             }
         }
-        for (item, target, name) in places {
-            let own = format!("{path}.{name}");
+        for (item, target, (key, n)) in places {
+            let own = format_args!("{path}.{key}[{n}]");
             if !target.starts_with('/') && !target.contains('$') {
                 let text = format!("`{target}` is no absolute path in the container");
-                self.problem(item.at, &own, text, "begin it with `/`");
+                self.problem(item.at, own, text, "begin it with `/`");
             }
-            if let Some(other) = taken.insert(target.clone(), name) {
-                let text = format!("`{target}` is where {other} is, too");
-                self.problem(item.at, &own, text, "give one of them another target");
+            if let Some((other, m)) = taken.get(&target) {
+                let text = format!("`{target}` is where {other}[{m}] is, too");
+                self.problem(item.at, own, text, "give one of them another target");
             }
+            taken.insert(target, (key, n));
         }
     }
 
-    pub(super) fn ports(&mut self, path: &str, service: &'a Node) {
+    pub(super) fn ports(&mut self, path: Arguments<'_>, service: &'a Node) {
         for (n, port) in service
             .get("ports")
             .map(Node::items)
@@ -61,14 +63,14 @@ impl<'a> Check<'a> {
             .iter()
             .enumerate()
         {
-            let path = format!("{path}.ports[{n}]");
+            let path = format_args!("{path}.ports[{n}]");
             if port.as_map().is_none() {
                 continue;
             }
             if port.get("target").is_none() {
                 self.problem(
                     port.at,
-                    &path,
+                    path,
                     "`target` is missing",
                     "it is the port in the container",
                 );
@@ -81,7 +83,7 @@ impl<'a> Check<'a> {
                 if let Err(wrong) = expand::range(text).map(|_| ()) {
                     // 0 is any.
                     if text != "0" && !text.contains('$') {
-                        self.problem(node.at, &path, wrong, "");
+                        self.problem(node.at, path, wrong, "");
                     }
                 }
             }
@@ -94,7 +96,7 @@ impl<'a> Check<'a> {
                 let text = "the host's network has no other numbers for ports";
                 self.problem(
                     port.at,
-                    &path,
+                    path,
                     text,
                     "publish the port under its own number, or leave `network_mode: host`",
                 );
@@ -102,7 +104,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    pub(super) fn devices(&mut self, path: &str, service: &'a Node) {
+    pub(super) fn devices(&mut self, path: Arguments<'_>, service: &'a Node) {
         let reserved = service
             .get("deploy")
             .and_then(|deploy| deploy.get("resources"))
@@ -114,10 +116,10 @@ impl<'a> Check<'a> {
         ] {
             for (n, one) in list.map(Node::items).unwrap_or_default().iter().enumerate() {
                 if one.get("count").is_some() && one.get("device_ids").is_some() {
-                    let path = format!("{path}.{key}[{n}]");
+                    let path = format_args!("{path}.{key}[{n}]");
                     self.problem(
                         one.at,
-                        &path,
+                        path,
                         "`count` and `device_ids` exclude each other",
                         "keep one of them",
                     );

@@ -1,6 +1,7 @@
 //! What services share: it is somebody else's, or it says what it is.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 use super::Check;
 use crate::node::{Entry, Node};
@@ -10,15 +11,13 @@ impl<'a> Check<'a> {
         for section in ["networks", "volumes", "secrets", "configs"] {
             let mut names: BTreeMap<&str, &str> = BTreeMap::new();
             for (name, entry) in self.tree.get(section).into_iter().flat_map(Node::entries) {
-                let path = format!("{section}.{name}");
+                let path = format_args!("{section}.{name}");
                 if entry.node.is_set("external") {
-                    self.external(&path, entry);
+                    self.external(path, entry);
                 } else {
                     match section {
-                        "secrets" => self.content(&path, entry, &["file", "environment"]),
-                        "configs" => {
-                            self.content(&path, entry, &["file", "environment", "content"])
-                        }
+                        "secrets" => self.content(path, entry, &["file", "environment"]),
+                        "configs" => self.content(path, entry, &["file", "environment", "content"]),
                         _ => {}
                     }
                 }
@@ -26,14 +25,14 @@ impl<'a> Check<'a> {
                     && let Some(other) = names.insert(full, name)
                 {
                     let text = format!("`{full}` is the name of `{other}`, too");
-                    self.problem(entry.at, &path, text, "give one of them another name");
+                    self.problem(entry.at, path, text, "give one of them another name");
                 }
             }
         }
     }
 
     /// Of what others made, only the name counts.
-    fn external(&mut self, path: &str, entry: &'a Entry) {
+    fn external(&mut self, path: Arguments<'_>, entry: &'a Entry) {
         let extra = entry.node.entries().find(|(key, _)| {
             !matches!(key.as_str(), "name" | "external") && !key.starts_with("x-")
         });
@@ -44,7 +43,7 @@ impl<'a> Check<'a> {
     }
 
     /// A secret or config comes from one place.
-    fn content(&mut self, path: &str, entry: &'a Entry, keys: &[&str]) {
+    fn content(&mut self, path: Arguments<'_>, entry: &'a Entry, keys: &[&str]) {
         let given: Vec<&str> = keys
             .iter()
             .copied()

@@ -110,6 +110,7 @@ fn short_forms_of_services() {
         ("group_add", "[1, a]", r#"["1","a"]"#),
         ("networks", "[default]", r#"{"default":null}"#),
         ("networks", "{}", r#"{"default":null}"#),
+        ("networks", "{default: {}}", r#"{"default":null}"#),
         ("deploy", "null", "absent"),
         ("privileged", "'yes'", "true"),
         ("read_only", "false", "absent"),
