@@ -7,9 +7,11 @@ mod words;
 pub(crate) use mount::{volume, volume_resource};
 pub(crate) use port::{port_key, ports, range};
 
-use crate::node::{Map, Node, Path, Value};
+use crate::merge::unique;
+use crate::node::{Entry, Map, Node, Path, Value};
 use crate::paths;
 use crate::settle::Settle;
+use crate::shape::by_text;
 
 /// One value is a list of one.
 pub(crate) fn one_to_list(_: &mut Settle<'_>, node: &mut Node, _: &Path<'_>) {
@@ -46,16 +48,12 @@ fn names_to_map(node: &mut Node, make: impl Fn(&Node) -> Node) {
     let Value::List(items) = &node.value else {
         return;
     };
-    let mut map = Node::map(node.at);
-    for item in items {
-        if let Some(name) = item.as_text() {
-            map.set(name, make(item));
-            if let Some(entry) = map.make_map().get_mut(name) {
-                entry.at = item.at;
-            }
-        }
-    }
-    node.value = map.value;
+    let entry = |item: &Node| {
+        let name = item.as_text()?.to_owned();
+        let (at, node) = (item.at, make(item));
+        Some((name, Entry { at, node }))
+    };
+    node.value = Value::Map(items.iter().filter_map(entry).collect());
 }
 
 /// A text is words, as a shell has them.
@@ -121,7 +119,7 @@ pub(crate) fn extra_hosts(settle: &mut Settle<'_>, node: &mut Node, path: &Path<
         }
         _ => {}
     }
-    node.value = Value::List(hosts);
+    node.value = Value::List(unique(hosts, by_text));
 }
 
 /// A text is the source.

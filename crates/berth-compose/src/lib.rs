@@ -30,6 +30,7 @@ mod interpolate;
 pub mod limits;
 mod load;
 mod locate;
+mod map;
 mod merge;
 pub mod model;
 mod node;

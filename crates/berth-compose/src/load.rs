@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Problem};
 use crate::files::Files;
 use crate::interpolate::Variables;
-use crate::merge::{merge, settle_lists, strip};
+use crate::merge::{merge, strip};
 use crate::model::Project;
 use crate::node::{Map, Node, Path, Place, Tag, Value};
 use crate::settle::{self, Settle};
@@ -121,7 +121,9 @@ pub fn load(files: &dyn Files, options: &Options) -> Result<Loaded, Error> {
     variables.set("COMPOSE_PROJECT_NAME", &name);
 
     let mut tree = loader.model(documents, &options.directory, &variables, &mut Vec::new())?;
-    strip(&mut tree);
+    if loader.has_tags {
+        strip(&mut tree);
+    }
     tree.make_map().remove("version");
     tree.make_map().remove("include");
     tree.set("name", Node::text(Place::default(), &name));
@@ -146,7 +148,7 @@ pub fn load(files: &dyn Files, options: &Options) -> Result<Loaded, Error> {
         name,
         tree,
         profiles: all,
-        disabled: disabled.into_keys().collect(),
+        disabled: disabled.keys().cloned().collect(),
         warnings,
     })
 }
@@ -179,6 +181,8 @@ pub(crate) struct Loader<'a> {
     /// Values that may still come.
     left: usize,
     pub warnings: Vec<String>,
+    /// Somewhere is a `!reset` or `!override`.
+    has_tags: bool,
 }
 
 /// The documents of a file.
@@ -192,6 +196,7 @@ impl<'a> Loader<'a> {
             names: Vec::new(),
             left: limits::NODES,
             warnings: Vec::new(),
+            has_tags: false,
         }
     }
 
@@ -224,6 +229,7 @@ impl<'a> Loader<'a> {
             false => whole("too many files in one project", "include fewer"),
             true => {
                 let text = self.read(path)?;
+                self.has_tags |= text.contains("!reset") || text.contains("!override");
                 match yaml::parse(&text, number as u32, &mut self.left) {
                     Ok(documents) if documents.iter().all(Node::is_null) => {
                         whole("it is empty", "it needs `services:` at least")
@@ -341,9 +347,7 @@ impl<'a> Loader<'a> {
         if settle.problems.is_empty() {
             settle.value(document, &schema::FILE, &Path::Root);
         }
-        raise(settle.problems)?;
-        settle_lists(document, &schema::FILE);
-        Ok(())
+        raise(settle.problems)
     }
 
     /// Files of variables and of labels become part of their services.

@@ -51,12 +51,20 @@ fn maps(mut base: Map, over: Map, shape: &'static Shape) -> Map {
         }
     }
     let is_pairs = matches!(shape, Shape::Pairs(_));
+    let mut new = Vec::new();
     for (key, mut entry) in over {
-        if let Some(below) = base.remove(&key).filter(|_| !is_pairs) {
-            entry.node = merge(below.node, entry.node, shape.key(&key));
+        match base.get_mut(&key) {
+            Some(below) => {
+                if !is_pairs {
+                    let below = std::mem::take(&mut below.node);
+                    entry.node = merge(below, entry.node, shape.key(&key));
+                }
+                *below = entry;
+            }
+            None => new.push((key, entry)),
         }
-        base.insert(key, entry);
     }
+    base.extend(new);
     base
 }
 
@@ -78,7 +86,11 @@ fn lists(mut base: Vec<Node>, over: Vec<Node>, shape: &'static Shape) -> Vec<Nod
     }
 }
 
-fn unique(items: Vec<Node>, key: fn(&Node) -> String) -> Vec<Node> {
+/// One item for each key: the later one, where the earlier one was.
+pub(crate) fn unique(items: Vec<Node>, key: fn(&Node) -> String) -> Vec<Node> {
+    if items.len() < 2 {
+        return items;
+    }
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut out: Vec<Node> = Vec::with_capacity(items.len());
     for item in items {
@@ -104,29 +116,6 @@ pub(crate) fn strip(node: &mut Node) {
         Value::List(list) => {
             list.retain(|item| item.tag != Tag::Reset);
             list.iter_mut().for_each(strip);
-        }
-        _ => {}
-    }
-}
-
-/// As [`unique`] for all lists of one file: the long form of two short ones may be the same.
-pub(crate) fn settle_lists(node: &mut Node, shape: &'static Shape) {
-    let shape = shape.of(node);
-    match &mut node.value {
-        Value::Map(map) => {
-            for (key, entry) in map {
-                settle_lists(&mut entry.node, shape.key(key));
-            }
-        }
-        Value::List(list) => {
-            list.iter_mut()
-                .for_each(|item| settle_lists(item, shape.item()));
-            if let Shape::List(known) = shape
-                && let Join::Unique(key) = known.join
-            {
-                let items = std::mem::take(list);
-                *list = unique(items, key);
-            }
         }
         _ => {}
     }

@@ -1,6 +1,5 @@
 //! A file's tree: values, each with its place.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// Where a value or key begins.
@@ -57,8 +56,7 @@ pub(crate) struct Entry {
     pub node: Node,
 }
 
-/// A map; the order of its keys means nothing.
-pub(crate) type Map = BTreeMap<String, Entry>;
+pub(crate) use crate::map::Map;
 
 /// Places and tags are no part of what a value is.
 impl PartialEq for Node {

@@ -50,10 +50,10 @@ pub(crate) fn select(tree: &mut Node, options: &Options) -> Result<Map, Error> {
         let own = of(node);
         own.is_empty() || own.iter().any(|profile| is_wanted(&wanted, profile))
     };
-    let (kept, disabled) = std::mem::take(services)
-        .into_iter()
-        .partition(|(_, entry)| active(&entry.node));
-    *services = kept;
+    let all = std::mem::take(services).into_iter();
+    let (kept, disabled): (Vec<_>, Vec<_>) = all.partition(|(_, entry)| active(&entry.node));
+    *services = kept.into_iter().collect();
+    let disabled: Map = disabled.into_iter().collect();
     drop_optional(services, &disabled);
     Ok(disabled)
 }

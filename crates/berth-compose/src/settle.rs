@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use crate::error::Problem;
 use crate::limits;
-use crate::node::{Entry, Map, Node, Path, Place, Tag, Value};
+use crate::merge::unique;
+use crate::node::{Entry, Node, Path, Place, Tag, Value};
 use crate::paths;
-use crate::shape::{self, Keys, List, Pairs, Read, Scalar, Shape, Struct, Union};
+use crate::shape::{self, Join, Keys, List, Pairs, Read, Scalar, Shape, Struct, Union};
 use crate::value;
 
 /// The way of one file's tree through the schema.
@@ -115,7 +116,11 @@ impl Settle<'_> {
         for (n, item) in items.iter_mut().enumerate() {
             self.value(item, list.item, &path.item(n));
         }
-        node.value = Value::List(items);
+        // Two short forms may have the same long one.
+        node.value = Value::List(match list.join {
+            Join::Unique(key) => unique(items, key),
+            Join::Append | Join::Replace => items,
+        });
     }
 
     fn distinct(&mut self, items: &[Node], path: &Path<'_>) {
@@ -136,12 +141,12 @@ impl Settle<'_> {
     }
 
     fn pairs(&mut self, node: &mut Node, pairs: &Pairs, path: &Path<'_>) {
-        let mut map = Map::new();
+        let mut map = Vec::new();
         match std::mem::take(&mut node.value) {
             Value::Map(entries) => {
                 for (key, mut entry) in entries {
                     self.pair(&mut entry.node, pairs, &path.key(&key));
-                    map.insert(key, entry);
+                    map.push((key, entry));
                 }
             }
             Value::List(items) => {
@@ -162,13 +167,8 @@ impl Settle<'_> {
                         self.problem(item.at, &path.item(n), "a name is missing before the `=`");
                     }
                     self.pair(&mut value, pairs, &path.item(n));
-                    map.insert(
-                        key.to_owned(),
-                        Entry {
-                            at: item.at,
-                            node: value,
-                        },
-                    );
+                    let at = item.at;
+                    map.push((key.to_owned(), Entry { at, node: value }));
                 }
             }
             value => {
@@ -176,7 +176,7 @@ impl Settle<'_> {
                 return self.wrong_type(node, "a map, or a list of name=value", path);
             }
         }
-        node.value = Value::Map(map);
+        node.value = Value::Map(map.into_iter().collect());
     }
 
     fn pair(&mut self, node: &mut Node, pairs: &Pairs, path: &Path<'_>) {
@@ -236,7 +236,7 @@ impl Settle<'_> {
             }
         }
         for required in known.required {
-            if !map.contains_key(*required) {
+            if !map.contains_key(required) {
                 let text = format!("`{required}` is missing");
                 self.problem(node.at, path, text);
             }

@@ -3,7 +3,7 @@
 //! A key stands once in a map. Scalars are read as YAML 1.2's core schema says, and `0644` is octal as in 1.1, which
 //! file modes mean: `yes`, `on` and `22:22` are texts.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag as YamlTag};
 
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     fn mapping(&mut self, depth: usize) -> Result<Map, Fault> {
-        let mut map = Map::new();
+        let mut entries = Vec::new();
         let mut below = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -163,17 +163,16 @@ impl<'a> Reader<'a> {
                 below.push((at, node));
                 continue;
             }
-            match map.entry(key.into_owned()) {
-                btree_map::Entry::Vacant(free) => {
-                    free.insert(Entry { at, node });
-                }
-                btree_map::Entry::Occupied(taken) => {
-                    let line = taken.get().at.line;
-                    let text = format!("`{}` stands here twice", taken.key());
-                    return fault(at, text, &format!("it is in line {line}, too: keep one"));
-                }
-            }
+            entries.push((key.into_owned(), Entry { at, node }));
         }
+        let mut map = match Map::of_distinct(entries) {
+            Ok(map) => map,
+            Err((first, second, key)) => {
+                let text = format!("`{key}` stands here twice");
+                let hint = format!("it is in line {}, too: keep one", first.at.line);
+                return fault(second.at, text, &hint);
+            }
+        };
         for (at, node) in below {
             lay_below(&mut map, node, at)?;
         }
@@ -185,9 +184,8 @@ impl<'a> Reader<'a> {
 fn lay_below(map: &mut Map, node: Node, at: Place) -> Result<(), Fault> {
     match node.value {
         Value::Map(below) => {
-            for (key, entry) in below {
-                map.entry(key).or_insert(entry);
-            }
+            let own = std::mem::replace(map, below);
+            map.extend(own);
             Ok(())
         }
         Value::List(list) if list.iter().all(|item| item.as_map().is_some()) => {

@@ -3,6 +3,7 @@
 //! Ranges of equal length are pairs; a range before one target is the choice of the port on the host.
 
 use crate::limits;
+use crate::merge::unique;
 use crate::node::{Node, Path, Value};
 use crate::settle::Settle;
 use crate::value;
@@ -32,7 +33,7 @@ pub(crate) fn ports(settle: &mut Settle<'_>, node: &mut Node, path: &Path<'_>) {
             ),
         }
     }
-    node.value = Value::List(ports);
+    node.value = Value::List(unique(ports, port_key));
 }
 
 /// By address, ports and protocol.

@@ -1,4 +1,4 @@
-//! Services.
+//! Services of the typed project: how each of their containers is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

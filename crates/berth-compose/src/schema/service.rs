@@ -1,4 +1,4 @@
-//! Services.
+//! Services in the schema, with the forms of what stands in them.
 
 use super::{
     CHOICE, COMMAND, CONFIGS, DISTINCT, DISTINCT_NUMBERS, DURATION, EXTRA_HOSTS, FLOAT, HOOKS,

@@ -57,7 +57,7 @@ fn values_know_their_place() {
     let node = one("a:\n  - b\n  - c: 1\n");
     let c = node.get("a").unwrap().items()[1].get("c").unwrap();
     assert_eq!((c.at.line, c.at.column), (3, 8));
-    let entry = &node.as_map().unwrap()["a"];
+    let entry = node.as_map().unwrap().get("a").unwrap();
     assert_eq!((entry.at.line, entry.at.column), (1, 1));
 }
 
