@@ -3,6 +3,7 @@
 //! A key stands once in a map. Scalars are read as YAML 1.2's core schema says, and `0644` is octal as in 1.1, which
 //! file modes mean: `yes`, `on` and `22:22` are texts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag as YamlTag};
@@ -111,7 +112,7 @@ impl<'a> Reader<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = tag.as_deref();
-                (scalar(&text, style, tag, at)?, anchor)
+                (scalar(text, style, tag, at)?, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 let mut node = Node::new(at, Value::List(self.list(depth)?));
@@ -220,27 +221,24 @@ fn ours(tag: Option<&YamlTag>, core: &str, at: Place) -> Result<Tag, Fault> {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, at: Place) -> Result<Node, Fault> {
-    let as_text = || Value::Text(text.to_owned());
+fn scalar(
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<&YamlTag>,
+    at: Place,
+) -> Result<Node, Fault> {
     let mut node = Node::new(at, Value::Null);
     let core = tag.filter(|tag| tag.is_yaml_core_schema());
     node.value = match core.map(|tag| tag.suffix.as_str()) {
-        Some("str") => as_text(),
+        Some("str") => Value::Text(text.into_owned()),
         Some("null") => Value::Null,
-        Some(wanted @ ("int" | "float" | "bool")) => {
-            let value = match (plain(text), wanted) {
-                (Value::Int(value), "float") => Value::Float(value as f64),
-                (value, _) => value,
-            };
-            let fits = matches!(
-                (&value, wanted),
-                (Value::Int(_), "int") | (Value::Float(_), "float") | (Value::Bool(_), "bool")
-            );
-            if !fits {
-                return fault(at, format!("`{text}` is no {wanted}"), "");
-            }
-            value
-        }
+        Some(wanted @ ("int" | "float" | "bool")) => match (resolve(&text), wanted) {
+            (Some(Value::Int(value)), "float") => Value::Float(value as f64),
+            (Some(value @ Value::Int(_)), "int") => value,
+            (Some(value @ Value::Float(_)), "float") => value,
+            (Some(value @ Value::Bool(_)), "bool") => value,
+            _ => return fault(at, format!("`{text}` is no {wanted}"), ""),
+        },
         _ => {
             node.tag = ours(tag, "str", at)?;
             // `! 1`: a text, says the specification.
@@ -248,18 +246,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, at: Place) -> R
                 node.tag != Tag::None || !tag.suffix.is_empty() && tag.suffix != "!"
             });
             let is_plain = style == ScalarStyle::Plain && is_open;
-            if is_plain { plain(text) } else { as_text() }
+            let value = if is_plain { resolve(&text) } else { None };
+            value.unwrap_or_else(|| Value::Text(text.into_owned()))
         }
     };
     Ok(node)
 }
 
-/// What a scalar without quotes is.
-pub(crate) fn plain(text: &str) -> Value {
-    resolve(text).unwrap_or_else(|| Value::Text(text.to_owned()))
-}
-
-/// As [`plain`]; `None`: a text.
+/// What a scalar without quotes is; `None`: a text.
 ///
 /// Source: YAML 1.2.2 "10.3.2 Tag Resolution"; YAML 1.1's octal numbers.
 pub(crate) fn resolve(text: &str) -> Option<Value> {
