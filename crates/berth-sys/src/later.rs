@@ -5,7 +5,7 @@
 //! something was deleted (net/netfilter/nf_tables_api.c, `nft_rcv_nl_event`), the last hold of an overlay. The end of a
 //! process waits for its files as well.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -42,15 +42,31 @@ pub fn close(file: OwnedFd) {
 
 /// What was kept is left to a child that does nothing else, for whom nobody waits. To be called last.
 pub fn end() {
-    let kept = kept().take().unwrap_or_default();
+    let mut kept = kept().take().unwrap_or_default();
     if kept.is_empty() {
         return;
     }
-    // SAFETY: the child makes one call, which is safe whatever locks its copy of the memory holds. Its files are closed in
-    // their order, the standard ones first.
+    kept.sort_by_key(AsRawFd::as_raw_fd);
+    // SAFETY: the child makes no more than system calls, which are safe whatever locks its copy of the memory holds.
     unsafe {
         if libc::fork() == 0 {
+            // All others first: somebody may wait for the end of a pipe, or for a lock.
+            let mut first = 0;
+            for file in &kept {
+                close_range(first, file.as_raw_fd() - 1);
+                first = file.as_raw_fd() + 1;
+            }
+            close_range(first, libc::c_int::MAX);
             libc::_exit(0);
         }
+    }
+}
+
+/// # Safety
+/// Whoever owns one of these descriptors has to be done with it.
+unsafe fn close_range(first: libc::c_int, last: libc::c_int) {
+    if first <= last {
+        // SAFETY: the kernel takes numbers. What it cannot do (before Linux 5.9) the end of the process does.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
 }
