@@ -5,8 +5,8 @@
 //! - [`small`]: an initramfs with busybox, the three programs and `small.sh`: the engine without systemd.
 //! - [`system`]: Debian 12 with systemd 252 on a disk (`tools/vm-image`). This test program is on a second one and
 //!   runs there as root, once for each test in [`guest`], then powers the machine off: one boot for all, one
-//!   with the hierarchies of cgroup v1 for the tests whose names begin with `hybrid_`, and one for those of `network_`.
-//!   Those of `reboot_` have a boot each, on one disk, in `make test-full`.
+//!   with the hierarchies of cgroup v1 for the tests whose names begin with `hybrid_`. In `make test-full` those of
+//!   `network_` have another, and those of `reboot_` one each, on one disk.
 //!
 //! **A new test in the whole guest** is a function of no arguments in a file of `guest/`, in that file's `TESTS`.
 //! It panics when something is not as it should be; what it prints is shown when it fails. The programs under test
@@ -42,13 +42,10 @@ fn main() -> ExitCode {
         Some("guest") => guest::run_all(args.get(1).map_or("", String::as_str)),
         Some("guest-test") => guest::run_one(&args[1]),
         _ => {
-            let tests = testkit::tests![
-                cgroup_v2_alone,
-                whole_system,
-                whole_system_hybrid,
-                whole_system_networks
-            ];
-            testkit::harness::run(tests, testkit::tests![whole_system_reboots])
+            let tests = testkit::tests![cgroup_v2_alone, whole_system, whole_system_hybrid];
+            // Minutes of emulation each.
+            let long = testkit::tests![whole_system_networks, whole_system_reboots];
+            testkit::harness::run(tests, long)
         }
     }
 }
