@@ -1,7 +1,6 @@
 //! Removal and what follows an end. Each step may be the last one before a crash: what is left is then
 //! either a container that can be removed again, or garbage that `fsck` knows.
 
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
 use berth_cgroup::Cgroup;
@@ -144,14 +143,13 @@ impl Engine {
         if let Some(config) = config.filter(|_| volumes) {
             self.remove_own_volumes(config, durable)?;
         }
-        let Some(thrown) = thrown else {
-            return Ok(());
-        };
-        if let Some(event) = destroyed {
-            self.record(event);
+        if thrown.is_some() {
+            if let Some(event) = destroyed {
+                self.record(event);
+            }
+            self.empty_trash()?;
         }
-        let names = self.trash.names_with(&thrown);
-        self.delete_trash(names.map_err(files("list the trash"))?)
+        Ok(())
     }
 
     fn names_of(
@@ -171,21 +169,17 @@ impl Engine {
             .collect())
     }
 
-    /// Deletes what was thrown away.
+    /// Deletes what was thrown away. Files of subordinate ids are deleted by a child in the user namespace.
     pub(crate) fn empty_trash(&self) -> Result<(), Error> {
-        self.delete_trash(self.trash.names().map_err(files("list the trash"))?)
-    }
-
-    /// Files of subordinate ids are deleted by a child in the user namespace.
-    fn delete_trash(&self, mut names: Vec<OsString>) -> Result<(), Error> {
-        let deleted = self.trash.delete(&names);
-        if !self.options.rootless || deleted.is_ok() {
-            return deleted.map_err(files("empty the trash"));
+        if !self.options.rootless {
+            return self.trash.empty().map_err(files("empty the trash"));
         }
-        let left = self.trash.names().map_err(files("list the trash"))?;
-        names.retain(|name| left.contains(name));
+        if self.trash.empty().is_ok() {
+            return Ok(());
+        }
         let mut purge = self.in_namespace("purge");
-        purge.args(names.iter().map(|name| self.layout.trash().join(name)));
+        let left = crate::names::read_names(self.layout.trash())?;
+        purge.args(left.iter().map(|name| self.layout.trash().join(name)));
         let helper = |source| Error::Helper {
             program: self.options.runtime.clone(),
             source,

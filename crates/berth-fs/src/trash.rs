@@ -1,9 +1,7 @@
 //! The trash: what is removed is first renamed here (one step, so it is there or gone), then
 //! deleted; what a crash leaves here the next emptying deletes.
 
-use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -88,41 +86,12 @@ impl Trash {
     /// Deletes all that is in the trash.
     ///
     /// # Errors
-    /// As [`Trash::delete`].
-    pub fn empty(&self) -> Result<(), Error> {
-        self.delete(&self.names()?)
-    }
-
-    /// The names of all that is in it.
-    ///
-    /// # Errors
-    /// [`Error::Read`].
-    pub fn names(&self) -> Result<Vec<OsString>, Error> {
-        crate::dirs::names(self.dir.as_fd())
-    }
-
-    /// What this thread has thrown away, and what others have left: not what other threads of this process have, who
-    /// delete it themselves.
-    ///
-    /// # Errors
-    /// As [`Trash::names`].
-    pub fn names_with(&self, own: &str) -> Result<Vec<OsString>, Error> {
-        let pid = rustix::process::getpid().as_raw_pid();
-        let ours = format!("{pid}-");
-        let mut names = self.names()?;
-        names.retain(|name| name == own || !name.as_bytes().starts_with(ours.as_bytes()));
-        Ok(names)
-    }
-
-    /// Deletes these. That they are gone is fine.
-    ///
-    /// # Errors
     /// The first failure, after all else was deleted.
-    pub fn delete(&self, names: &[OsString]) -> Result<(), Error> {
+    pub fn empty(&self) -> Result<(), Error> {
         let mut first = Ok(());
-        for name in names {
+        for name in crate::dirs::names(self.dir.as_fd())? {
             failpoint!("trash.delete");
-            let removed = remove_tree_at(self.dir.as_fd(), name);
+            let removed = remove_tree_at(self.dir.as_fd(), &name);
             if first.is_ok() {
                 first = removed;
             }
@@ -156,20 +125,5 @@ mod tests {
         assert_eq!(std::fs::read_dir(trash.path()).unwrap().count(), 1);
         trash.empty().unwrap();
         assert_eq!(std::fs::read_dir(trash.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn each_thread_deletes_its_own_and_what_others_left() {
-        let dir = tempfile::tempdir().unwrap();
-        let trash = Trash::open(&dir.path().join("trash")).unwrap();
-        let thrown = |name: &str| {
-            let path = dir.path().join(name);
-            std::fs::create_dir(&path).unwrap();
-            trash.throw(&path, Durability::Volatile).unwrap().unwrap()
-        };
-        let (own, another) = (thrown("a"), thrown("b"));
-        std::fs::create_dir(trash.path().join("1-7")).unwrap();
-        trash.delete(&trash.names_with(&own).unwrap()).unwrap();
-        assert_eq!(trash.names().unwrap(), [another.as_str()]);
     }
 }
