@@ -13,7 +13,7 @@ pub(crate) mod websocket;
 
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,11 +135,22 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// The next connection, and it once more. It wants two descriptors, so one is there before anybody is taken: where there
+/// is no more than one, he waits.
+async fn with_peer<S: AsFd, A>(
+    listener: &impl AsFd,
+    next: impl Future<Output = io::Result<(S, A)>>,
+) -> io::Result<(S, OwnedFd)> {
+    let mut peer = listener.as_fd().try_clone_to_owned()?;
+    let (stream, _) = next.await?;
+    rustix::io::dup3(&stream, &mut peer, rustix::io::DupFlags::CLOEXEC)?;
+    Ok((stream, peer))
+}
+
 type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Listener {
-    /// The next connection, to be served. It wants two descriptors, so one is there before anybody is taken: where there
-    /// is no more than one, he waits.
+    /// The next connection, to be served.
     async fn take(
         &self,
         docker: &Arc<Docker>,
@@ -148,18 +159,14 @@ impl Listener {
         let (docker, stopped) = (docker.clone(), stopped.clone());
         match self {
             Listener::Unix(listener) => {
-                let mut peer = listener.as_fd().try_clone_to_owned()?;
-                let (stream, _) = listener.accept().await?;
-                rustix::io::dup3(&stream, &mut peer, rustix::io::DupFlags::CLOEXEC)?;
+                let (stream, peer) = with_peer(listener, listener.accept()).await?;
                 Ok(Box::pin(connection::serve(docker, peer, stream, stopped)))
             }
             Listener::Tls(listener, tls) => {
-                let mut peer = listener.as_fd().try_clone_to_owned()?;
-                let (stream, _) = listener.accept().await?;
+                let (stream, peer) = with_peer(listener, listener.accept()).await?;
                 // What is typed in a terminal is sent by the key.
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
-                rustix::io::dup3(&stream, &mut peer, rustix::io::DupFlags::CLOEXEC)?;
                 let tls = tls.clone();
                 Ok(Box::pin(async move {
                     // Who has no certificate does not get in; he is told so by TLS.
