@@ -38,10 +38,15 @@ pub(crate) struct Link {
 
 /// A device by its name.
 pub(crate) fn find(socket: &Socket, name: &str) -> io::Result<Option<Link>> {
+    Ok(ask_for(socket, name)?.and_then(|body| link(&body)))
+}
+
+/// What the kernel tells of a device; `None`: there is no such device.
+fn ask_for(socket: &Socket, name: &str) -> io::Result<Option<Vec<u8>>> {
     let request = Request::new(libc::RTM_GETLINK, 0, &ifinfo(0, 0))
         .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
-    let found = of_device(socket.ask(request))?.unwrap_or_default();
-    Ok(found.first().and_then(|body| link(body)))
+    let answers = of_device(socket.ask(request))?.unwrap_or_default();
+    Ok(answers.into_iter().next())
 }
 
 /// `None`: there is no such device.
@@ -307,13 +312,10 @@ pub(crate) fn port(
     name: &str,
     bridge: i32,
 ) -> io::Result<Option<(bool, Option<String>)>> {
-    let request = Request::new(libc::RTM_GETLINK, 0, &ifinfo(0, 0))
-        .attributes(&Attributes::new().text(libc::IFLA_IFNAME, name));
-    let found = of_device(socket.ask(request))?.unwrap_or_default();
-    Ok(found.first().map(|body| {
-        let master = attribute(body, IFINFO, libc::IFLA_MASTER);
+    Ok(ask_for(socket, name)?.map(|body| {
+        let master = attribute(&body, IFINFO, libc::IFLA_MASTER);
         let is_port = master == Some(&bridge.to_ne_bytes());
-        (is_port, text(body, IFINFO, libc::IFLA_IFALIAS))
+        (is_port, text(&body, IFINFO, libc::IFLA_IFALIAS))
     }))
 }
 
