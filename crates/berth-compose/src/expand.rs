@@ -7,9 +7,10 @@ mod words;
 pub(crate) use mount::{volume, volume_resource};
 pub(crate) use port::{port_key, ports, range};
 
+use berth_model::path::shortest;
+
 use crate::merge::unique;
 use crate::node::{Entry, Map, Node, Path, Value};
-use crate::paths;
 use crate::settle::Settle;
 use crate::shape::by_text;
 
@@ -237,7 +238,7 @@ pub(crate) fn external(settle: &mut Settle<'_>, node: &mut Node, path: &Path<'_>
 /// Volumes, devices: by where they are in the container.
 pub(crate) fn target_or_source(node: &Node) -> String {
     let target = node.get_text("target").or_else(|| node.get_text("source"));
-    paths::clean(target.unwrap_or_default())
+    shortest(target.unwrap_or_default())
 }
 
 /// Secrets: by where they are in the container.
@@ -252,7 +253,7 @@ pub(crate) fn config_key(node: &Node) -> String {
 
 fn mounted(node: &Node, directory: &str) -> String {
     match node.get_text("target") {
-        Some(target) if target.starts_with('/') => paths::clean(target),
+        Some(target) if target.starts_with('/') => shortest(target),
         Some(target) => format!("{directory}/{target}"),
         None => format!(
             "{directory}/{}",

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::error::Error;
+use crate::limits;
+
 /// Reads files for the loader, who has no other way to them.
 pub trait Files {
     /// The whole content of a file; more than `most` bytes are an error.
@@ -14,6 +17,15 @@ pub trait Files {
 
     /// Whether a file is there.
     fn exists(&self, path: &Path) -> bool;
+}
+
+/// Reads a file of the project.
+pub(crate) fn read(files: &dyn Files, path: &str) -> Result<String, Error> {
+    let text = files.read(path.as_ref(), limits::FILE_BYTES);
+    text.map_err(|source| Error::Read {
+        path: PathBuf::from(path),
+        source,
+    })
 }
 
 /// Files that are only in memory.

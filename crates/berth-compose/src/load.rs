@@ -1,13 +1,13 @@
 //! Files become the project's tree.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use crate::error::{Error, Problem};
-use crate::files::Files;
+use crate::files::{Files, read};
 use crate::interpolate::Variables;
 use crate::merge::{merge, strip};
 use crate::model::Project;
+use crate::model::service::built_image;
 use crate::node::{Map, Node, Path, Place, Tag, Value};
 use crate::settle::{self, Settle};
 use crate::{
@@ -91,7 +91,7 @@ impl Loaded {
         let services = services.filter(|(_, entry)| entry.node.get("provider").is_none());
         let image = |(service, entry): (&String, &crate::node::Entry)| {
             let own = entry.node.get_text("image").map(str::to_owned);
-            own.unwrap_or_else(|| format!("{}-{service}", self.name))
+            own.unwrap_or_else(|| built_image(&self.name, service))
         };
         services.map(image).collect()
     }
@@ -205,15 +205,6 @@ impl<'a> Loader<'a> {
         locate::shown(path, &self.options.from)
     }
 
-    /// Reads a file.
-    pub(crate) fn read(&mut self, path: &str) -> Result<String, Error> {
-        let text = self.files.read(path.as_ref(), limits::FILE_BYTES);
-        text.map_err(|source| Error::Read {
-            path: PathBuf::from(path),
-            source,
-        })
-    }
-
     /// Reads a compose file.
     pub(crate) fn parse(&mut self, path: &str) -> Result<Documents, Error> {
         let number = self.names.len();
@@ -228,7 +219,7 @@ impl<'a> Loader<'a> {
         let wrong = match number < limits::FILES {
             false => whole("too many files in one project", "include fewer"),
             true => {
-                let text = self.read(path)?;
+                let text = read(self.files, path)?;
                 self.has_tags |= text.contains("!reset") || text.contains("!override");
                 match yaml::parse(&text, number as u32, &mut self.left) {
                     Ok(documents) if documents.iter().all(Node::is_null) => {
@@ -372,12 +363,12 @@ impl<'a> Loader<'a> {
         values: &mut BTreeMap<String, String>,
         missed: &mut dyn FnMut(&str),
     ) -> Result<(), Error> {
-        let text = self.read(path)?;
-        let read = match raw {
+        let text = read(self.files, path)?;
+        let done = match raw {
             true => dotenv::parse_raw(&text, outside, values),
             false => dotenv::parse(&text, outside, values, missed),
         };
-        read.map_err(|wrong| Error::one(locate::in_env_file(path, &self.options.from, wrong)))
+        done.map_err(|wrong| Error::one(locate::in_env_file(path, &self.options.from, wrong)))
     }
 }
 

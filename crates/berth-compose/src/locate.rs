@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::{Error, Problem};
-use crate::files::Files;
+use crate::files::{Files, read};
 use crate::interpolate::Variables;
-use crate::{dotenv, limits, paths};
+use crate::{dotenv, paths};
 
 /// In the order of preference.
 const NAMES: [&str; 4] = [
@@ -182,11 +182,7 @@ pub(crate) fn read_env_files(
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut values = BTreeMap::new();
     for path in paths {
-        let text = files.read(path.as_ref(), limits::FILE_BYTES);
-        let text = text.map_err(|source| Error::Read {
-            path: PathBuf::from(path),
-            source,
-        })?;
+        let text = read(files, path)?;
         let outside = |name: &str| around.get(name).map(str::to_owned);
         dotenv::parse(&text, &outside, &mut values, &mut |name| around.miss(name))
             .map_err(|wrong| Error::one(in_env_file(path, directory, wrong)))?;

@@ -7,6 +7,7 @@
 //! Source: the Compose Specification, "Merge".
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 
 use crate::node::{Map, Node, Tag, Value};
 use crate::shape::{Join, Shape};
@@ -43,8 +44,7 @@ pub(crate) fn merge(base: Node, mut over: Node, shape: &'static Shape) -> Node {
 fn maps(mut base: Map, over: Map, shape: &'static Shape) -> Map {
     if let Shape::Struct(known) = shape {
         let differ = known.same.is_some_and(|key| {
-            let of = |map: &Map| map.get(key).map(|entry| entry.node.clone());
-            matches!((of(&base), of(&over)), (Some(base), Some(over)) if base != over)
+            matches!((base.get(key), over.get(key)), (Some(base), Some(over)) if base.node != over.node)
         });
         if differ {
             return over;
@@ -94,10 +94,10 @@ pub(crate) fn unique(items: Vec<Node>, key: fn(&Node) -> String) -> Vec<Node> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut out: Vec<Node> = Vec::with_capacity(items.len());
     for item in items {
-        match places.get(&key(&item)) {
-            Some(&place) => out[place] = item,
-            None => {
-                places.insert(key(&item), out.len());
+        match places.entry(key(&item)) {
+            Slot::Occupied(place) => out[*place.get()] = item,
+            Slot::Vacant(place) => {
+                place.insert(out.len());
                 out.push(item);
             }
         }

@@ -9,7 +9,7 @@ mod deploy;
 #[allow(missing_docs)] // the specification's own keys
 mod resources;
 #[allow(missing_docs)] // the specification's own keys
-mod service;
+pub(crate) mod service;
 
 pub use deploy::{
     Deploy, DeviceRequest, GenericResource, Limits, Placement, Reservations, Resources,

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use berth_model::path::shortest;
+
 use crate::error::Error;
 use crate::interpolate::Variables;
 use crate::load::Loader;
 use crate::node::{Entry, Map, Node, Value};
 use crate::shape::{Read, Scalar, Shape};
-use crate::{paths, schema, settle};
+use crate::{schema, settle};
 
 /// `env_file` lies below `environment`, `label_file` below `labels`.
 pub(crate) fn variables(
@@ -271,7 +273,7 @@ fn files(service: &mut Node) {
         port.set("protocol", Node::text(port.at, lower));
     });
     each("volumes", |volume| {
-        if let Some(target) = volume.get_text("target").map(paths::clean) {
+        if let Some(target) = volume.get_text("target").map(shortest) {
             volume.set("target", Node::text(volume.at, target));
         }
         if let Some(bind) = volume.get_mut("bind")

@@ -1,5 +1,7 @@
 //! Paths of the host, by their letters alone.
 
+use berth_model::path::shortest;
+
 /// Absolute, without `.` and `..`.
 pub(crate) fn absolute(text: &str, base: &str, home: Option<&str>) -> String {
     let expanded = match (text.strip_prefix('~'), home) {
@@ -9,8 +11,8 @@ pub(crate) fn absolute(text: &str, base: &str, home: Option<&str>) -> String {
         _ => text.to_owned(),
     };
     match expanded.starts_with('/') {
-        true => clean(&expanded),
-        false => clean(&format!("{base}/{expanded}")),
+        true => shortest(&expanded),
+        false => shortest(&format!("{base}/{expanded}")),
     }
 }
 
@@ -29,29 +31,6 @@ pub(crate) fn context(text: &str, base: &str, home: Option<&str>) -> String {
     match text.is_empty() || elsewhere {
         true => text.to_owned(),
         false => absolute(text, base, home),
-    }
-}
-
-/// Without `.`, `..` and doubled slashes; an absolute path stays below `/`.
-///
-/// Source: Go's path.Clean.
-pub(crate) fn clean(text: &str) -> String {
-    let rooted = text.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in text.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if matches!(parts.last(), Some(last) if *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            part => parts.push(part),
-        }
-    }
-    match (rooted, parts.join("/")) {
-        (true, rest) => format!("/{rest}"),
-        (false, rest) if rest.is_empty() => ".".to_owned(),
-        (false, rest) => rest,
     }
 }
 
@@ -88,8 +67,6 @@ mod tests {
         ] {
             assert_eq!(absolute(text, "/a/b", Some("/home/u")), want, "{text}");
         }
-        assert_eq!(clean("../x"), "../x");
-        assert_eq!(clean("x/.."), ".");
     }
 
     #[test]

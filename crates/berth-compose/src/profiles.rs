@@ -40,26 +40,22 @@ pub(crate) fn select(tree: &mut Node, options: &Options) -> Result<Map, Error> {
                 known: services.keys().cloned().collect(),
             });
         };
-        let own = of(&entry.node);
-        let active = own.is_empty() || own.iter().any(|profile| is_wanted(&wanted, profile));
-        if !active {
-            wanted.extend(own.into_iter().map(str::to_owned));
+        if !is_active(&entry.node, &wanted) {
+            wanted.extend(of(&entry.node).into_iter().map(str::to_owned));
         }
     }
-    let active = |node: &Node| {
-        let own = of(node);
-        own.is_empty() || own.iter().any(|profile| is_wanted(&wanted, profile))
-    };
     let all = std::mem::take(services).into_iter();
-    let (kept, disabled): (Vec<_>, Vec<_>) = all.partition(|(_, entry)| active(&entry.node));
+    let (kept, disabled): (Vec<_>, Vec<_>) =
+        all.partition(|(_, entry)| is_active(&entry.node, &wanted));
     *services = kept.into_iter().collect();
     let disabled: Map = disabled.into_iter().collect();
     drop_optional(services, &disabled);
     Ok(disabled)
 }
 
-fn is_wanted(wanted: &BTreeSet<String>, profile: &str) -> bool {
-    wanted.contains("*") || wanted.contains(profile)
+fn is_active(service: &Node, wanted: &BTreeSet<String>) -> bool {
+    let own = of(service);
+    own.is_empty() || wanted.contains("*") || own.iter().any(|profile| wanted.contains(*profile))
 }
 
 /// Who need not be there and is not, is not waited for.

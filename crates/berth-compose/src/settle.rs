@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use berth_model::near::distance;
+
 use crate::error::Problem;
 use crate::limits;
 use crate::merge::unique;
@@ -329,10 +331,12 @@ fn key_fits(key: &str, keys: Keys) -> Result<(), String> {
 }
 
 fn hint_for(key: &str, known: &Struct) -> String {
+    // A key may have any length, and the time grows with it.
+    let head: String = key.chars().take(64).collect();
     let near = known
         .fields
         .iter()
-        .map(|field| (value::distance(key, field.name), field.name))
+        .map(|field| (distance(&head, field.name), field.name))
         .min();
     match near {
         Some((distance, name)) if distance <= 2 && distance < name.len() => {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use berth_model::truth;
+
 /// Filters as given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filters(BTreeMap<String, Vec<String>>);
@@ -80,16 +82,7 @@ impl Filters {
             return Ok(None);
         };
         let neither = || format!("filter `{key}={text}` is neither true nor false");
-        truth(text).map(Some).ok_or_else(neither)
-    }
-}
-
-/// Source: Go, `strconv.ParseBool`.
-fn truth(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "True" | "TRUE" => Some(true),
-        "0" | "f" | "F" | "false" | "False" | "FALSE" => Some(false),
-        _ => None,
+        truth::parse(text).map(Some).ok_or_else(neither)
     }
 }
 

@@ -9,12 +9,14 @@ pub mod error;
 pub mod event;
 pub mod health;
 pub mod id;
+pub mod near;
 pub mod path;
 pub mod restart;
 pub mod signal;
 pub mod size;
 pub mod status;
 pub mod task;
+pub mod truth;
 
 pub use config::ContainerConfig;
 pub use error::ErrorKind;

@@ -1,16 +1,31 @@
 //! Paths as texts: nothing is looked up.
 
-/// The path from `/`, without `.`, `..`, doubled and trailing slashes: Go's `path.Clean` of an absolute one.
+/// The path from `/`, without `.`, `..`, doubled and trailing slashes.
 pub fn clean(path: &str) -> String {
+    shortest(&format!("/{path}"))
+}
+
+/// The same place in the fewest letters: without `.`, doubled and trailing slashes, and without a `..` that something
+/// stands before. Empty: `.`.
+///
+/// Source: Go's `path.Clean`.
+pub fn shortest(path: &str) -> String {
+    let absolute = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()),
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            ".." if absolute => {}
             name => parts.push(name),
         }
     }
-    format!("/{}", parts.join("/"))
+    let joined = parts.join("/");
+    match (absolute, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
 }
 
 #[cfg(test)]
@@ -27,6 +42,20 @@ mod tests {
             ("", "/"),
         ] {
             assert_eq!(clean(path), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn relative_ones_stay_so() {
+        for (path, want) in [
+            ("../x", "../x"),
+            ("x/..", "."),
+            ("", "."),
+            ("x//y/./z/", "x/y/z"),
+            ("x/../../y", "../y"),
+            ("/x/../..", "/"),
+        ] {
+            assert_eq!(shortest(path), want, "{path}");
         }
     }
 }

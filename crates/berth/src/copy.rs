@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use berth_model::path::shortest;
+
 /// One side of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side<'a> {
@@ -86,7 +88,7 @@ pub fn wants_content(path: &str) -> bool {
 
 /// Directory and last component of a path; of `DIR/.` the latter is `.`.
 pub fn split(path: &str) -> (String, String) {
-    let clean = clean(path);
+    let clean = shortest(path);
     if wants_content(path) {
         return (clean, ".".to_owned());
     }
@@ -98,33 +100,11 @@ pub fn split(path: &str) -> (String, String) {
     }
 }
 
-/// As Go's `filepath.Clean`.
-pub fn clean(path: &str) -> String {
-    let absolute = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if absolute => {}
-            name => parts.push(name),
-        }
-    }
-    let joined = parts.join("/");
-    match (absolute, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
-    }
-}
-
 /// A path of the host's in full; a slash or `/.` at its end stays, for it says something.
 pub fn absolute(path: &str, cwd: &Path) -> String {
     let full = match path.starts_with('/') {
-        true => clean(path),
-        false => clean(&format!("{}/{path}", cwd.to_string_lossy())),
+        true => shortest(path),
+        false => shortest(&format!("{}/{path}", cwd.to_string_lossy())),
     };
     keep_end(full, path)
 }

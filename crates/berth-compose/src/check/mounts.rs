@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 
+use berth_model::path::shortest;
+
 use super::Check;
 use crate::expand;
 use crate::node::Node;
-use crate::paths;
 
 impl<'a> Check<'a> {
     /// One thing at one place of the container.
@@ -22,7 +23,7 @@ impl<'a> Check<'a> {
         {
             let text = item.as_text().unwrap_or_default();
             let target = text.split(':').next().unwrap_or_default();
-            places.push((item, paths::clean(target), ("tmpfs", n)));
+            places.push((item, shortest(target), ("tmpfs", n)));
         }
         for (key, of) in [
             ("volumes", expand::target_or_source as fn(&Node) -> String),

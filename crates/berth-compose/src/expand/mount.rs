@@ -1,7 +1,8 @@
 //! Volumes of a service: `[SOURCE:]TARGET[:OPTIONS]`, and paths in long forms.
 
+use berth_model::path::shortest;
+
 use crate::node::{Node, Path, Value};
-use crate::paths;
 use crate::settle::Settle;
 
 const PROPAGATIONS: [&str; 6] = [
@@ -66,7 +67,7 @@ fn short(settle: &Settle<'_>, text: &str, at: &Node) -> Result<Node, String> {
         Some(source) => node.set("source", word(source)),
         None => {}
     }
-    node.set("target", word(&paths::clean(target)));
+    node.set("target", word(&shortest(target)));
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option {
             "ro" => node.set("read_only", Node::new(at.at, Value::Bool(true))),

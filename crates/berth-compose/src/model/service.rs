@@ -143,9 +143,14 @@ impl Service {
     pub fn image_name(&self, project: &str, service: &str) -> String {
         match &self.image {
             Some(image) => image.clone(),
-            None => format!("{project}-{service}"),
+            None => built_image(project, service),
         }
     }
+}
+
+/// The image of a service that is built here and names none.
+pub(crate) fn built_image(project: &str, service: &str) -> String {
+    format!("{project}-{service}")
 }
 
 /// How its image is built.

@@ -103,15 +103,3 @@ fn numbers_and_truth() {
     assert_eq!(micros("95ms"), Ok(95_000));
     assert_eq!(gpu_count("all"), Ok(-1));
 }
-
-#[test]
-fn letters_to_change() {
-    for (a, b, want) in [
-        ("ports", "ports", 0),
-        ("prots", "ports", 2),
-        ("port", "ports", 1),
-        ("", "ab", 2),
-    ] {
-        assert_eq!(distance(a, b), want, "{a} {b}");
-    }
-}

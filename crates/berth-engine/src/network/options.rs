@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use berth_model::truth;
+
 use super::record::Driver;
 use crate::Error;
 use crate::create::invalid;
@@ -55,13 +57,13 @@ pub(super) fn settings(
         let full = format!("{OPTIONS}{name}");
         options.get(&full).map(|value| (full, value.as_str()))
     };
-    let truth = |name: &str, default: bool| match get(name) {
+    let truth = |name: &str, default: bool| {
+        match get(name) {
         None | Some((_, "")) => Ok(default),
-        Some((_, "1" | "t" | "T" | "true" | "True" | "TRUE")) => Ok(true),
-        Some((_, "0" | "f" | "F" | "false" | "False" | "FALSE")) => Ok(false),
-        Some((full, value)) => Err(invalid(format!(
+        Some((full, value)) => truth::parse(value).ok_or_else(|| invalid(format!(
             "failed to parse {full} value: {value} (strconv.ParseBool: parsing \"{value}\": invalid syntax)"
         ))),
+    }
     };
     let mtu = get("driver.mtu").or_else(|| Some(("mtu".to_owned(), options.get("mtu")?.as_str())));
     let mtu = match mtu {

@@ -9,6 +9,7 @@ use std::path::Path;
 use berth_engine::archive::{self, HostTree, PathStat, PutOptions};
 use berth_engine::{Engine, Error};
 use berth_model::ContainerId;
+use berth_model::path::shortest;
 
 use crate::context;
 use crate::copy::{self, Side, There};
@@ -252,8 +253,8 @@ fn host_destination(path: &str) -> Result<(String, There), Failure> {
                 let (dir, _) = copy::split(bare);
                 let end = path.clone();
                 path = match target.starts_with('/') {
-                    true => copy::clean(&target),
-                    false => copy::clean(&format!("{dir}/{target}")),
+                    true => shortest(&target),
+                    false => shortest(&format!("{dir}/{target}")),
                 };
                 path = copy::keep_end(path, &end);
             }

@@ -70,15 +70,6 @@ pub fn read(path: &Path) -> Parsed<String> {
     String::from_utf8(bytes).map_err(|_| failed(&"it is not UTF-8"))
 }
 
-/// Source: Go, `strconv.ParseBool`.
-pub fn truth(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "True" | "TRUE" => Some(true),
-        "0" | "f" | "F" | "false" | "False" | "FALSE" => Some(false),
-        _ => None,
-    }
-}
-
 /// `KEY=value` or `KEY` (empty value), as `--label` takes it.
 pub fn label(text: &str) -> Parsed<(String, String)> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));

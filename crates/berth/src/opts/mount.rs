@@ -3,8 +3,9 @@
 use std::path::{Component, Path};
 
 use berth_model::config::{MountConfig, MountKind, MountSyntax};
+use berth_model::truth;
 
-use super::{Parsed, number, truth};
+use super::{Parsed, number};
 
 /// `[SOURCE:]DESTINATION[:OPTIONS]`. A relative source that begins with `.` is taken from `cwd`.
 pub fn volume(text: &str, cwd: &Path) -> Parsed<MountConfig> {
@@ -285,7 +286,7 @@ fn mode(text: &str) -> Parsed<u32> {
 
 fn boolean(key: &str, value: Option<&str>) -> Parsed<bool> {
     let text = value.unwrap_or("true");
-    truth(text).ok_or_else(|| format!("`{key}={text}` is neither true nor false"))
+    truth::parse(text).ok_or_else(|| format!("`{key}={text}` is neither true nor false"))
 }
 
 /// One line of comma-separated values; a field in double quotes may hold commas, `""` is a quote.

@@ -41,7 +41,7 @@ impl Given {
             match key.trim() {
                 "host" => given.host = Some(Host::parse(value)?.to_string()),
                 "from" => given.from = Some(value.to_owned()),
-                "skip-tls-verify" => match crate::opts::truth(value) {
+                "skip-tls-verify" => match berth_model::truth::parse(value) {
                     Some(false) => {}
                     Some(true) => {
                         return Err(Failure::new("a daemon is always verified")
